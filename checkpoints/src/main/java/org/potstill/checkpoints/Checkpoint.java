@@ -1,0 +1,28 @@
+package org.potstill.checkpoints;
+
+import java.nio.FloatBuffer;
+import java.util.Map;
+
+/**
+ * A causal language model on disk, its tensors named as Hugging Face names them
+ * ({@code model.layers.0.self_attn.q_proj.weight}), linear weights as {@code [out, in]}, whatever the file format.
+ * Q and K projections are in Hugging Face's half-split rotary order. Closing it unmaps the files.
+ */
+public interface Checkpoint extends AutoCloseable {
+    CausalLmConfig config();
+
+    /** Hugging Face name to shape, in file order. */
+    Map<String, long[]> tensors();
+
+    /** Writes the tensor's values, dequantised, row-major, into {@code target} from its position on. */
+    void read(String name, FloatBuffer target);
+
+    /** The content of a {@code tokenizer.json} that tokenizes as this checkpoint's tokenizer does. */
+    TokenizerDefinition tokenizer();
+
+    /** SHA-256 of the weights' files, in hex. */
+    String fingerprint();
+
+    @Override
+    void close();
+}

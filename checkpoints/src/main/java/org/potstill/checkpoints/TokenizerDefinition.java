@@ -1,0 +1,27 @@
+package org.potstill.checkpoints;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/**
+ * Everything needed to make a {@link Tokenizer}; small enough to send to executors.
+ *
+ * @param json   the content of a {@code tokenizer.json}
+ * @param bosId  token that begins a document, or −1
+ * @param eosId  token that ends a document, or −1
+ * @param addBos whether the model expects {@code bosId} before each document
+ */
+public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) implements java.io.Serializable {
+    /** SHA-256 over all of the definition, in hex. */
+    public String fingerprint() {
+        try {
+            MessageDigest sha = MessageDigest.getInstance("SHA-256");
+            sha.update((bosId + " " + eosId + " " + addBos + "\n").getBytes(StandardCharsets.UTF_8));
+            return HexFormat.of().formatHex(sha.digest(json.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}
