@@ -1,0 +1,32 @@
+package org.potstill.softlabels;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/** The content key of a labelled sequence: equal keys mean that the teacher would say the same again. */
+public final class SequenceKey {
+    private SequenceKey() {
+    }
+
+    /**
+     * @param tokens    token ids of the sequence
+     * @param teacher   fingerprint of the teacher's weights
+     * @param tokenizer fingerprint of its tokenizer
+     * @return 32 hex digits, the first half of a SHA-256
+     */
+    public static String of(int[] tokens, String teacher, String tokenizer, TargetSpec spec) {
+        byte[] context = (teacher + "\n" + tokenizer + "\n" + spec.name() + "\n").getBytes(StandardCharsets.UTF_8);
+        ByteBuffer bytes = ByteBuffer.allocate(context.length + 4 * tokens.length).put(context);
+        bytes.asIntBuffer().put(tokens);
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes.array());
+            return HexFormat.of().formatHex(Arrays.copyOf(digest, 16));
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}
