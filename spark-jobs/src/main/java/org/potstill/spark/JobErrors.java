@@ -1,0 +1,123 @@
+package org.potstill.spark;
+
+import java.util.Collection;
+import org.potstill.errors.UserException;
+
+/** Every user error of the jobs and the command line, in one voice. */
+public final class JobErrors {
+    private JobErrors() {
+    }
+
+    public static UserException unreadableConfiguration(String file, String why) {
+        return new UserException("cannot read the configuration " + file, why,
+                "see potstill label --help, and conf/quickstart.conf for an example");
+    }
+
+    public static UserException unknownKey(String key, String nearest) {
+        return new UserException("unknown configuration key '" + key + "'",
+                "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
+                "correct the key; every key and its default is in conf/defaults.conf");
+    }
+
+    public static UserException badValue(String key, String why) {
+        return new UserException("unusable value of '" + key + "'", why, "set it in the file or with --set " + key + "=...");
+    }
+
+    public static UserException missingKey(String key) {
+        return new UserException("'" + key + "' is not set", "this command cannot go without it",
+                "set it in the file or with --set " + key + "=...");
+    }
+
+    public static UserException emptyCorpus(String path) {
+        return new UserException("the corpus is empty: " + path, "no document was found there",
+                "check corpus.path (a file, a folder or a glob) and corpus.format");
+    }
+
+    public static UserException missingCorpus(String path, Throwable origin) {
+        return new UserException("cannot read the corpus " + path, String.valueOf(origin.getMessage()),
+                "check corpus.path and the access rights of the user who runs the job", origin);
+    }
+
+    public static UserException mixedCorpus(String path, Collection<String> endings) {
+        return new UserException("cannot tell the format of the corpus " + path,
+                "its files have these endings: " + endings, "set corpus.format to text, jsonl or parquet");
+    }
+
+    public static UserException noSuchColumn(String path, String column, Collection<String> columns) {
+        return new UserException("the corpus " + path + " has no text column '" + column + "'",
+                "its columns are " + columns, "set corpus.text-field (and corpus.id-field)");
+    }
+
+    public static UserException tooManyBadDocuments(long bad, long documents, double limit, String quarantine) {
+        return new UserException(bad + " of " + documents + " documents cannot be used",
+                "corpus.max-bad-share allows " + limit + "; each document's reason is in " + quarantine,
+                "mend the corpus, or raise corpus.max-bad-share if that share may be lost");
+    }
+
+    public static UserException noHeldOutDocument(double holdout, long documents) {
+        return new UserException("no document is held out for evaluation",
+                "corpus.holdout = " + holdout + " of " + documents + " documents came to none",
+                "raise corpus.holdout, or change the seed, before you label and train");
+    }
+
+    public static UserException nothingToTrainOn(String path) {
+        return new UserException("the corpus " + path + " gives nothing to train on",
+                "no document outside the held-out ones has two tokens or more", "add documents or lower corpus.holdout");
+    }
+
+    public static UserException unwritable(String what, String path, Throwable origin) {
+        return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
+                "choose another folder, make room, or grant the user who runs the job the right to write there", origin);
+    }
+
+    public static UserException noCache(String path, String spec, Collection<String> held) {
+        return new UserException("the cache " + path + " holds no soft labels " + spec,
+                held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
+    }
+
+    public static UserException teacherDiffers(String uri, String driver, String executor) {
+        return new UserException("the teacher " + uri + " is another file on an executor than on the driver",
+                "the driver saw the fingerprint " + driver + ", the executor " + executor,
+                "put one file where all nodes see it (a shared mount, HDFS or S3) and set teacher.path to it");
+    }
+
+    public static UserException cacheOfAnotherTeacher(String path, String teacher, Collection<String> held) {
+        return new UserException("the cache " + path + " was made by another teacher",
+                "teacher.path has the fingerprint " + teacher + "; the cache holds " + held,
+                "set teacher.path to the model that labelled, or run potstill label with this one: the labels lie side by side");
+    }
+
+    public static UserException ambiguousCache(String path, Collection<String> held) {
+        return new UserException("the cache " + path + " holds the labels of several teachers",
+                "teacher.path is not set, and there are " + held, "set teacher.path to the one to learn from");
+    }
+
+    public static UserException settingsDiffer(String what, String key, Object now, Object then) {
+        return new UserException(what + " was made with another " + key, "it is " + now + " now and was " + then + " then",
+                "restore " + key + " = " + then + ", or start afresh in another folder");
+    }
+
+    public static UserException damagedRow(String path, String key, String why) {
+        return new UserException("a row of the cache " + path + " cannot be used: key " + key, why,
+                "delete the file that holds it and run potstill label again: only what is missing is scored");
+    }
+
+    public static UserException missingLabels(String path, long missing, long wanted) {
+        return new UserException("the cache " + path + " lacks " + missing + " of " + wanted + " sequences",
+                "files were deleted, or label did not finish", "run potstill label again: only what is missing is scored");
+    }
+
+    public static UserException noStudent(String path) {
+        return new UserException("there is no trained student in " + path, "it has no provenance.json",
+                "run potstill train first; it can go on from its last checkpoint");
+    }
+
+    public static UserException damagedJson(String path, String why) {
+        return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
+    }
+
+    public static UserException trainingFailed(int step, String shard, String lastCheckpoint, UserException origin) {
+        return new UserException(origin.problem(), origin.cause() + " (averaging round from step " + step + ", " + shard + ")",
+                origin.remedy() + "; the last good checkpoint is " + lastCheckpoint, origin);
+    }
+}

@@ -1,0 +1,53 @@
+package org.potstill.spark;
+
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A progress bar with tokens/s and the time left: drawn in a terminal, a log line every ten seconds elsewhere. */
+public final class Progress implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
+
+    private final ProgressBar bar;
+    private final LongSupplier done;
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "potstill-progress");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    /**
+     * @param total tokens to do
+     * @param done  tokens done so far
+     */
+    public Progress(String task, long total, LongSupplier done) {
+        this.done = done;
+        boolean terminal = System.console() != null;
+        ProgressBarBuilder builder = new ProgressBarBuilder()
+                .setTaskName(task).setInitialMax(total).setUnit(" tokens", 1)
+                .showSpeed().setSpeedUnit(ChronoUnit.SECONDS)
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis((int) Duration.ofSeconds(terminal ? 1 : 10).toMillis());
+        if (!terminal) {
+            builder.setConsumer(new DelegatingProgressBarConsumer(LOG::info, 100));
+        }
+        this.bar = builder.build();
+        clock.scheduleAtFixedRate(() -> bar.stepTo(done.getAsLong()), 1, 1, TimeUnit.SECONDS);
+    }
+
+    @Override
+    public void close() {
+        clock.shutdownNow();
+        bar.stepTo(done.getAsLong());
+        bar.close();
+    }
+}

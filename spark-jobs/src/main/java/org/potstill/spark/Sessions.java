@@ -1,0 +1,29 @@
+package org.potstill.spark;
+
+import java.util.function.Function;
+import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
+
+/** Gets the Spark session to run in: the platform's (spark-submit, Databricks, EMR), else a local one. */
+public final class Sessions {
+    private Sessions() {
+    }
+
+    /** Runs a job, and stops the session afterwards only if it was begun here: a notebook's goes on. */
+    public static <T> T run(String name, Settings settings, Function<SparkSession, T> job) {
+        boolean ours = SparkSession.getActiveSession().isEmpty() && SparkSession.getDefaultSession().isEmpty();
+        SparkConf conf = new SparkConf();
+        // What spark-submit said stands above the file.
+        settings.spark().forEach(conf::setIfMissing);
+        conf.setIfMissing("spark.master", "local[*]");
+        conf.setIfMissing("spark.app.name", "potstill " + name);
+        SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
+        try {
+            return job.apply(spark);
+        } finally {
+            if (ours) {
+                spark.stop();
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+package org.potstill.spark;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigSyntax;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.commons.text.similarity.LevenshteinDistance;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.potstill.errors.UserException;
+
+/**
+ * The user's settings: defaults, below the file, below what was said on the command line. Keys that the defaults do
+ * not know are refused, but for those under {@code spark}.
+ */
+public final class Settings {
+    private static final String DEFAULTS = "potstill-defaults.conf";
+
+    private final Config config;
+
+    private Settings(Config config) {
+        this.config = config;
+    }
+
+    /**
+     * @param file      a HOCON file, local or any Hadoop path; null for none
+     * @param overrides {@code key=value}, the later ones above the earlier
+     * @throws UserException when the file cannot be read, or a key or value is not known
+     */
+    public static Settings load(String file, List<String> overrides) {
+        Config defaults = ConfigFactory.parseResources(Settings.class.getClassLoader(), DEFAULTS);
+        Config user = file == null ? ConfigFactory.empty() : parse(read(file), file);
+        for (String override : overrides) {
+            int equals = override.indexOf('=');
+            if (equals < 1) {
+                throw JobErrors.unreadableConfiguration("--set " + override, "it is not of the form key=value");
+            }
+            user = parseOverride(override.substring(0, equals).trim(), override.substring(equals + 1)).withFallback(user);
+        }
+        refuseUnknownKeys(user, defaults);
+        try {
+            return new Settings(user.withFallback(defaults).resolveWith(
+                    ConfigFactory.systemProperties().withFallback(user).withFallback(defaults)));
+        } catch (ConfigException e) {
+            throw JobErrors.unreadableConfiguration(String.valueOf(file), e.getMessage());
+        }
+    }
+
+    /** The defaults file as shipped, comments and all. */
+    public static String defaults() {
+        try (InputStream in = Settings.class.getClassLoader().getResourceAsStream(DEFAULTS)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static String read(String file) {
+        Path path = new Path(file);
+        try (InputStream in = path.getFileSystem(new Configuration()).open(path)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static Config parse(String text, String origin) {
+        try {
+            // Parsed from a string, so that an include cannot reach a file or an address.
+            return ConfigFactory.parseString(text, ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF)
+                    .setOriginDescription(origin));
+        } catch (ConfigException e) {
+            throw JobErrors.unreadableConfiguration(origin, e.getMessage());
+        }
+    }
+
+    /** The value is HOCON where it parses as such (numbers, quoted strings), else the text as it stands (paths with colons). */
+    private static Config parseOverride(String key, String value) {
+        try {
+            return ConfigFactory.parseString(key + " = " + value);
+        } catch (ConfigException e) {
+            return ConfigFactory.parseMap(Map.of(key, value));
+        }
+    }
+
+    private static void refuseUnknownKeys(Config user, Config defaults) {
+        Set<String> known = keys(defaults);
+        for (String key : keys(user)) {
+            if (!known.contains(key) && !key.startsWith("spark.")) {
+                LevenshteinDistance distance = new LevenshteinDistance();
+                String nearest = known.stream().min(Comparator.comparingInt(k -> distance.apply(k, key)))
+                        .filter(k -> distance.apply(k, key) <= Math.max(2, key.length() / 3)).orElse("");
+                throw JobErrors.unknownKey(key, nearest);
+            }
+        }
+    }
+
+    private static Set<String> keys(Config config) {
+        Set<String> keys = new TreeSet<>();
+        collectKeys("", config.root(), keys);
+        return keys;
+    }
+
+    private static void collectKeys(String prefix, com.typesafe.config.ConfigObject object, Set<String> keys) {
+        object.forEach((name, value) -> {
+            if (value instanceof com.typesafe.config.ConfigObject child) {
+                collectKeys(prefix + name + ".", child, keys);
+            } else {
+                keys.add(prefix + name);
+            }
+        });
+    }
+
+    /** @throws UserException when empty */
+    public String required(String key) {
+        String value = string(key);
+        if (value.isBlank()) {
+            throw JobErrors.missingKey(key);
+        }
+        return value;
+    }
+
+    public String string(String key) {
+        return config.getString(key);
+    }
+
+    public int integer(String key, int min, int max) {
+        return (int) number(key, min, max, () -> config.getInt(key));
+    }
+
+    public long seed() {
+        try {
+            return config.getLong("seed");
+        } catch (ConfigException e) {
+            throw JobErrors.badValue("seed", e.getMessage());
+        }
+    }
+
+    public double real(String key, double min, double max) {
+        return number(key, min, max, () -> config.getDouble(key));
+    }
+
+    private static double number(String key, double min, double max, java.util.function.Supplier<Number> get) {
+        double value;
+        try {
+            value = get.get().doubleValue();
+        } catch (ConfigException e) {
+            throw JobErrors.badValue(key, e.getMessage());
+        }
+        if (!(value >= min && value <= max)) {
+            throw JobErrors.badValue(key, value + " does not lie between " + min + " and " + max);
+        }
+        return value;
+    }
+
+    /** @return the constant named by the value, in any case */
+    public <E extends Enum<E>> E choice(String key, Class<E> type) {
+        for (E constant : type.getEnumConstants()) {
+            if (constant.name().equalsIgnoreCase(string(key).trim())) {
+                return constant;
+            }
+        }
+        throw JobErrors.badValue(key, "'" + string(key) + "' is none of "
+                + List.of(type.getEnumConstants()).toString().toLowerCase(java.util.Locale.ROOT));
+    }
+
+    /** The {@code spark.*} settings, flat. */
+    public Map<String, String> spark() {
+        Map<String, String> flat = new LinkedHashMap<>();
+        config.getConfig("spark").entrySet().stream().sorted(Map.Entry.comparingByKey())
+                .forEach(e -> flat.put("spark." + e.getKey().replace("\"", ""), e.getValue().unwrapped().toString()));
+        return flat;
+    }
+
+    /** Everything but {@code spark}, which may hold secrets, as sorted JSON: what provenance records. */
+    public String provenance() {
+        return config.withoutPath("spark").root().render(ConfigRenderOptions.concise());
+    }
+
+    /** The same settings with one replaced. */
+    public Settings with(String key, Object value) {
+        return new Settings(config.withValue(key, com.typesafe.config.ConfigValueFactory.fromAnyRef(value)));
+    }
+}

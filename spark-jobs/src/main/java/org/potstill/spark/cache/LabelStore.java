@@ -1,0 +1,208 @@
+package org.potstill.spark.cache;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.corpus.TokenizedDocument;
+
+/**
+ * The soft labels of one teacher and target specification in the cache:
+ *
+ * <pre>
+ * teacher=…/spec=…/provenance.json    what made them: the contract with every reader
+ *                  tokenizer.json
+ *                  labels/            Parquet, one row per sequence, keyed by content
+ *                  snapshots/ID/      Parquet: which document is made of which sequences
+ *                  snapshots/current.json
+ *                  quarantine/        JSON lines: documents that could not be used, and why
+ * </pre>
+ */
+public final class LabelStore {
+    static final StructType LABELS = new StructType()
+            .add("key", DataTypes.StringType, false)
+            .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false), false)
+            .add("targets", DataTypes.BinaryType, false)
+            .add("teacher_loss", DataTypes.FloatType, false);
+    private static final StructType SNAPSHOT = new StructType()
+            .add("document", DataTypes.StringType, false)
+            .add("sequence", DataTypes.IntegerType, false)
+            .add("key", DataTypes.StringType, false);
+    private static final StructType QUARANTINE = new StructType()
+            .add("document", DataTypes.StringType, false)
+            .add("problem", DataTypes.StringType, false);
+    private static final String PROVENANCE = "provenance.json";
+
+    private final SparkSession spark;
+    private final HadoopFolder folder;
+    private final Labels labels;
+
+    public LabelStore(SparkSession spark, String cache, Labels labels) {
+        this.spark = spark;
+        this.folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(labels.folder());
+        this.labels = labels;
+    }
+
+    /**
+     * Finds what a cache holds of a target specification.
+     *
+     * @param teacher fingerprint that it must be of; null for the only one there is
+     */
+    public static LabelStore find(SparkSession spark, String cache, int k, String teacher) {
+        HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
+        String spec = "spec=" + new TargetSpec(k).name();
+        List<String> all = new ArrayList<>();
+        List<Labels> found = new ArrayList<>();
+        for (String name : root.names().stream().filter(n -> n.startsWith("teacher=")).toList()) {
+            for (String held : root.folder(name).names()) {
+                HadoopFolder candidate = root.folder(name + "/" + held);
+                if (!candidate.has(PROVENANCE)) {
+                    continue;
+                }
+                all.add(name + "/" + held);
+                if (held.equals(spec)) {
+                    found.add(labels(candidate.readJson(PROVENANCE), candidate.path(PROVENANCE).toString()));
+                }
+            }
+        }
+        if (found.isEmpty()) {
+            throw JobErrors.noCache(cache, spec.substring(5), all);
+        }
+        if (teacher == null && found.size() > 1) {
+            throw JobErrors.ambiguousCache(cache, found.stream().map(Labels::teacher).toList());
+        }
+        Labels chosen = found.stream().filter(l -> teacher == null || l.teacher().equals(teacher)).findFirst()
+                .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, found.stream().map(Labels::teacher).toList()));
+        return new LabelStore(spark, cache, chosen);
+    }
+
+    private static Labels labels(JsonNode provenance, String path) {
+        JsonNode teacher = provenance.path("teacher").path("fingerprint");
+        JsonNode tokenizer = provenance.path("tokenizer").path("fingerprint");
+        int vocab = provenance.path("teacher").path("vocab_size").asInt(0);
+        int k = provenance.path("targets").path("k").asInt(0);
+        if (!teacher.asText().matches("[0-9a-f]{64}") || !tokenizer.asText().matches("[0-9a-f]{64}") || vocab < 1 || k < 1) {
+            throw JobErrors.damagedJson(path, "it lacks the teacher's or the tokenizer's fingerprint, vocab_size or k");
+        }
+        return new Labels(teacher.asText(), tokenizer.asText(), vocab, k);
+    }
+
+    public Labels labels() {
+        return labels;
+    }
+
+    public HadoopFolder folder() {
+        return folder;
+    }
+
+    public String labelsPath() {
+        return folder.path("labels").toString();
+    }
+
+    /** Writes what made the labels; must be there before the first of them. */
+    public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
+        if (folder.has(PROVENANCE)) {
+            return;
+        }
+        folder.writeText("tokenizer.json", tokenizer.json());
+        ObjectNode json = HadoopFolder.JSON.createObjectNode();
+        json.put("format", SoftTargetsCodec.VERSION);
+        json.set("teacher", teacher);
+        json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
+                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
+        json.putObject("targets").put("kind", "top-k").put("k", labels.k()).put("tail", "ghost").put("temperature", 1.0);
+        folder.writeJson(PROVENANCE, json);
+    }
+
+    public JsonNode provenance() {
+        return folder.readJson(PROVENANCE);
+    }
+
+    public TokenizerDefinition tokenizer() {
+        JsonNode json = provenance().path("tokenizer");
+        return new TokenizerDefinition(folder.readText("tokenizer.json"), json.path("bos_id").asInt(-1),
+                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean());
+    }
+
+    public boolean isEmpty() {
+        return folder.folder("labels").names().stream().noneMatch(n -> n.endsWith(".parquet"));
+    }
+
+    public JavaRDD<String> keys() {
+        return rows().select("key").as(Encoders.STRING()).javaRDD();
+    }
+
+    /** One row per key. */
+    public JavaRDD<LabelledSequence> sequences() {
+        return rows().select("key", "tokens", "targets", "teacher_loss").javaRDD()
+                .mapToPair(row -> new scala.Tuple2<>(row.getString(0), new LabelledSequence(row.getString(0),
+                        row.<Integer>getList(1).stream().mapToInt(Integer::intValue).toArray(), row.getAs(2), row.getFloat(3))))
+                .reduceByKey((one, same) -> one).values();
+    }
+
+    private Dataset<Row> rows() {
+        return isEmpty() ? spark.createDataFrame(List.of(), LABELS) : spark.read().schema(LABELS).parquet(labelsPath());
+    }
+
+    /**
+     * Records which sequences the corpus consists of now, and makes that the current snapshot.
+     *
+     * @param settings what train and evaluate must agree with
+     */
+    public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
+        Dataset<Row> table = spark.createDataFrame(
+                entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT)
+                .sort("document", "sequence").persist();
+        // Rows are distinct, so their hashes' exclusive or, with their number, names the set whatever its order.
+        Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
+        String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
+        if (!folder.folder("snapshots").has(id + "/_SUCCESS")) {
+            table.coalesce(Math.max(1, table.rdd().getNumPartitions() / 8)).write().mode(SaveMode.Overwrite)
+                    .parquet(folder.path("snapshots/" + id).toString());
+        }
+        table.unpersist();
+        folder.folder("snapshots").writeJson("current.json", settings.put("id", id));
+    }
+
+    /** Settings of the current snapshot, with its {@code id}. */
+    public JsonNode currentSnapshot() {
+        HadoopFolder snapshots = folder.folder("snapshots");
+        if (!snapshots.has("current.json")) {
+            throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
+        }
+        return snapshots.readJson("current.json");
+    }
+
+    public JavaRDD<SnapshotEntry> snapshot() {
+        return spark.read().schema(SNAPSHOT).parquet(folder.path("snapshots/" + currentSnapshot().get("id").asText()).toString())
+                .javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
+    }
+
+    /** Replaces the quarantine by these. @return where it is */
+    public String quarantine(JavaRDD<TokenizedDocument> unusable) {
+        String path = folder.path("quarantine").toString();
+        spark.createDataFrame(unusable.map(d -> RowFactory.create(d.id(), d.problem())), QUARANTINE)
+                .coalesce(1).write().mode(SaveMode.Overwrite).json(path);
+        return path;
+    }
+
+    private static Configuration hadoop(SparkSession spark) {
+        return spark.sparkContext().hadoopConfiguration();
+    }
+}

@@ -1,0 +1,57 @@
+package org.potstill.spark.cache;
+
+import java.io.Serializable;
+import org.potstill.errors.UserException;
+import org.potstill.softlabels.SequenceKey;
+import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.JobErrors;
+
+/**
+ * Whose soft labels: what keys and codec depend on.
+ *
+ * @param teacher   fingerprint of the teacher's weights
+ * @param tokenizer fingerprint of its tokenizer
+ * @param vocabSize of the teacher
+ * @param k         of the {@link TargetSpec}
+ */
+public record Labels(String teacher, String tokenizer, int vocabSize, int k) implements Serializable {
+    public TargetSpec spec() {
+        return new TargetSpec(k);
+    }
+
+    public SoftTargetsCodec codec() {
+        return new SoftTargetsCodec(spec(), vocabSize);
+    }
+
+    public String key(int[] tokens) {
+        return SequenceKey.of(tokens, teacher, tokenizer, spec());
+    }
+
+    /** The folder in the cache: {@code teacher=0123456789abcdef/spec=top-32}. */
+    public String folder() {
+        return "teacher=" + teacher.substring(0, 16) + "/spec=" + spec().name();
+    }
+
+    /**
+     * Decodes a row once its key has shown that it is of these labels and whole.
+     *
+     * @throws UserException when the row was made by another teacher or is damaged
+     */
+    public SoftTargets decode(LabelledSequence row, String cache) {
+        if (!key(row.tokens()).equals(row.key())) {
+            throw JobErrors.damagedRow(cache, row.key(), "the key does not belong to these tokens, this teacher and "
+                    + spec().name() + ": the row was changed or comes from another cache");
+        }
+        try {
+            SoftTargets targets = codec().decode(row.targets());
+            if (targets.positions() != row.positions()) {
+                throw JobErrors.damagedRow(cache, row.key(), row.positions() + " positions but soft targets for " + targets.positions());
+            }
+            return targets;
+        } catch (UserException e) {
+            throw e.problem().startsWith("a row") ? e : JobErrors.damagedRow(cache, row.key(), e.problem() + ": " + e.cause());
+        }
+    }
+}

@@ -1,0 +1,20 @@
+package org.potstill.spark.label;
+
+import java.util.Map;
+
+/**
+ * What a teacher pass did.
+ *
+ * @param corpus      what there was to label
+ * @param scoredTokens positions the teacher scored in this run; those in the cache cost nothing
+ * @param bytes       written to the cache
+ * @param files       written to the cache
+ * @param seconds     of wall time, reading and tokenizing included
+ * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
+ * @param tokensByExecutor     scored by each executor
+ * @param modelLoadsByExecutor how often each loaded the teacher
+ * @param cache       folder of these labels
+ */
+public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double teacherLoss,
+        Map<String, Long> tokensByExecutor, Map<String, Integer> modelLoadsByExecutor, String cache) {
+}

@@ -1,0 +1,18 @@
+package org.potstill.spark.label;
+
+import java.io.Serializable;
+
+/**
+ * What one task of the teacher pass did.
+ *
+ * @param executor   that ran it
+ * @param modelLoads how often it had to load the teacher
+ * @param sequences  scored
+ * @param positions  scored
+ * @param bytes      of the file written
+ * @param seconds    spent scoring
+ * @param lossSum    sum over positions of the teacher's −log p of the token that came next
+ */
+record ShardResult(String executor, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum)
+        implements Serializable {
+}
