@@ -26,5 +26,5 @@ public record CausalLmConfig(
         int maxPositionEmbeddings,
         float rmsNormEps,
         float ropeTheta,
-        boolean tieWordEmbeddings) {
+        boolean tieWordEmbeddings) implements java.io.Serializable {
 }

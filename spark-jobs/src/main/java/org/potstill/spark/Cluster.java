@@ -18,6 +18,11 @@ public final class Cluster {
         return Math.max(1, sc.defaultParallelism() / coresPerTask(sc));
     }
 
+    /** Executors registered now; a local master is one. */
+    public static int executors(JavaSparkContext sc) {
+        return sc.isLocal() ? 1 : Math.max(1, sc.statusTracker().getExecutorInfos().length - 1);
+    }
+
     public static int coresPerTask(JavaSparkContext sc) {
         return sc.getConf().getInt("spark.task.cpus", 1);
     }

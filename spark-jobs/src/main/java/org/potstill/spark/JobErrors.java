@@ -1,6 +1,7 @@
 package org.potstill.spark;
 
 import java.util.Collection;
+import java.util.Optional;
 import org.potstill.errors.UserException;
 
 /** Every user error of the jobs and the command line, in one voice. */
@@ -10,13 +11,13 @@ public final class JobErrors {
 
     public static UserException unreadableConfiguration(String file, String why) {
         return new UserException("cannot read the configuration " + file, why,
-                "see potstill label --help, and conf/quickstart.conf for an example");
+                "see potstill label --help; potstill defaults prints a file to begin from");
     }
 
     public static UserException unknownKey(String key, String nearest) {
         return new UserException("unknown configuration key '" + key + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
-                "correct the key; every key and its default is in conf/defaults.conf");
+                "correct the key; potstill defaults prints every key and its default");
     }
 
     public static UserException badValue(String key, String why) {
@@ -87,6 +88,13 @@ public final class JobErrors {
                 "set teacher.path to the model that labelled, or run potstill label with this one: the labels lie side by side");
     }
 
+    public static UserException tokenizerDiffers(String teacher, String now, String student, String then) {
+        return new UserException("the vocabularies of student and teacher do not fit",
+                "the tokenizer of " + teacher + " has the fingerprint " + now + ", the student in " + student
+                        + " was trained with " + then,
+                "set teacher.path to the model that labelled");
+    }
+
     public static UserException ambiguousCache(String path, Collection<String> held) {
         return new UserException("the cache " + path + " holds the labels of several teachers",
                 "teacher.path is not set, and there are " + held, "set teacher.path to the one to learn from");
@@ -112,12 +120,28 @@ public final class JobErrors {
                 "run potstill train first; it can go on from its last checkpoint");
     }
 
+    public static UserException anotherStudent(String path, String key, Object now, Object then) {
+        return new UserException("there is a student in " + path + " that was trained otherwise",
+                key + " is " + now + " now and was " + then + " then",
+                "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
+    }
+
     public static UserException damagedJson(String path, String why) {
         return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
     }
 
-    public static UserException trainingFailed(int step, String shard, String lastCheckpoint, UserException origin) {
-        return new UserException(origin.problem(), origin.cause() + " (averaging round from step " + step + ", " + shard + ")",
-                origin.remedy() + "; the last good checkpoint is " + lastCheckpoint, origin);
+    public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
+        return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
+                origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);
+    }
+
+    /** The user error at the root of what Spark threw, if there is one. */
+    public static Optional<UserException> within(Throwable thrown) {
+        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
+            if (at instanceof UserException error) {
+                return Optional.of(error);
+            }
+        }
+        return Optional.empty();
     }
 }

@@ -1,5 +1,7 @@
 package org.potstill.spark;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
@@ -183,9 +185,13 @@ public final class Settings {
         return flat;
     }
 
-    /** Everything but {@code spark}, which may hold secrets, as sorted JSON: what provenance records. */
-    public String provenance() {
-        return config.withoutPath("spark").root().render(ConfigRenderOptions.concise());
+    /** Everything but {@code spark}, which may hold secrets: what provenance records. */
+    public JsonNode provenance() {
+        try {
+            return HadoopFolder.JSON.readTree(config.withoutPath("spark").root().render(ConfigRenderOptions.concise()));
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** The same settings with one replaced. */

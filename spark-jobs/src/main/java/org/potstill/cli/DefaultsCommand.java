@@ -1,0 +1,19 @@
+package org.potstill.cli;
+
+import org.potstill.spark.Settings;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+@Command(name = "defaults", mixinStandardHelpOptions = true,
+        description = "Prints every setting with its default and what it means: a file to begin from.")
+final class DefaultsCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public void run() {
+        spec.commandLine().getOut().print(Settings.defaults());
+        spec.commandLine().getOut().flush();
+    }
+}

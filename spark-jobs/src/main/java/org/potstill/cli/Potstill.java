@@ -1,0 +1,58 @@
+package org.potstill.cli;
+
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Versions;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+
+/** The command line, and the main class under spark-submit. */
+@Command(name = "potstill", mixinStandardHelpOptions = true, versionProvider = Potstill.Version.class,
+        description = {
+            "Distils a large language model into a small one on Apache Spark.", "",
+            "First label, once: the teacher scores the corpus and its soft targets go into the cache. Then train, as often as you "
+                + "like: the student learns from the cache, with no teacher in memory. Then evaluate: the student against its "
+                + "teacher on documents it never saw."},
+        footer = {"", "Example:", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
+            "  potstill evaluate --conf distil.conf", "",
+            "Exit status: 0 done; 1 failed; 2 wrong usage or a problem that the message tells how to mend."},
+        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, DefaultsCommand.class})
+public final class Potstill {
+    static final int USER_ERROR = 2;
+
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {"potstill " + Versions.potstill()};
+        }
+    }
+
+    public static void main(String[] args) {
+        int status = run(args);
+        // Databricks takes System.exit, even of 0, for a failure: leave by returning where all is well.
+        if (status != 0) {
+            System.exit(status);
+        }
+    }
+
+    /** @return the exit status */
+    static int run(String... args) {
+        CommandLine line = new CommandLine(new Potstill());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setUsageHelpAutoWidth(true);
+        line.setExecutionExceptionHandler((thrown, command, parsed) -> {
+            var user = JobErrors.within(thrown);
+            if (user.isPresent()) {
+                command.getErr().println("potstill: " + user.get().getMessage());
+                return USER_ERROR;
+            }
+            throw thrown;
+        });
+        return args.length > 0 ? line.execute(args) : usage(line);
+    }
+
+    private static int usage(CommandLine line) {
+        line.usage(line.getErr());
+        return USER_ERROR;
+    }
+}

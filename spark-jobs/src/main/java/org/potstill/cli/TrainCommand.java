@@ -1,0 +1,30 @@
+package org.potstill.cli;
+
+import java.util.Locale;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.Settings;
+import org.potstill.spark.train.TrainJob;
+import org.potstill.spark.train.TrainSummary;
+import org.potstill.student.StepLoss;
+import picocli.CommandLine.Command;
+
+@Command(name = "train", description = {
+    "Trains the student on the soft labels in the cache, with parameter averaging.", "",
+    "Every worker takes train.local-steps steps on its own batches, the results are averaged by tokens, and so on. A run that was "
+        + "stopped goes on from its last checkpoint when it is started again with the same settings."},
+    footer = {"", "Needs cache.path and student.path. teacher.path is optional: with it, a cache of another teacher is refused.", "",
+        "Example:", "  potstill train --conf distil.conf --set train.epochs=3 --set train.workers=8"})
+final class TrainCommand extends JobCommand {
+    @Override
+    Object run(SparkSession spark, Settings settings) {
+        return new TrainJob(spark, settings).run();
+    }
+
+    @Override
+    String describe(Object summary) {
+        TrainSummary train = (TrainSummary) summary;
+        StepLoss last = train.history().get(train.history().size() - 1);
+        return String.format(Locale.ROOT, "trained %,d parameters on %,d tokens in %.1f s; last step: KL %.3f, cross-entropy %.3f; the student is in %s",
+                train.parameters(), train.positions(), train.seconds(), last.kl(), last.crossEntropy(), train.student());
+    }
+}

@@ -1,0 +1,188 @@
+package org.potstill.spark.evaluate;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Progress;
+import org.potstill.spark.Settings;
+import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.corpus.Tokenization;
+import org.potstill.spark.label.ExecutorTeacher;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.spark.train.StudentFolder;
+import org.potstill.student.Student;
+import org.potstill.student.TrainingOptions;
+import org.potstill.teacher.Teacher;
+
+/** Sets the student against its teacher on the held-out documents, both live and under the same conditions. */
+public final class EvaluateJob {
+    private final SparkSession spark;
+    private final JavaSparkContext sc;
+    private final Settings settings;
+
+    public EvaluateJob(SparkSession spark, Settings settings) {
+        this.spark = spark;
+        this.sc = new JavaSparkContext(spark.sparkContext());
+        this.settings = settings;
+    }
+
+    private record HeldOut(String document, int[] tokens) implements Serializable {
+    }
+
+    /** The models' sums over some sequences. */
+    private record Scores(Comparison teacher, Comparison student, Comparison untrained) implements Serializable {
+        Scores plus(Scores other) {
+            return new Scores(teacher.plus(other.teacher), student.plus(other.student), untrained.plus(other.untrained));
+        }
+    }
+
+    public EvaluateSummary run() {
+        HadoopFolder folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
+        StudentFolder saved = new StudentFolder(folder);
+        JsonNode provenance = saved.provenance();
+        Tokenization tokenization = Tokenization.of(settings);
+        requireSame(provenance, "corpus.holdout", tokenization.holdout());
+        requireSame(provenance, "seed", tokenization.seed());
+        TeacherSource source = TeacherSource.of(settings);
+        Path teacherFile = source.localPath(sc.hadoopConfiguration());
+        try (Checkpoint teacher = Checkpoints.open(teacherFile)) {
+            TokenizerDefinition tokenizer = teacher.tokenizer();
+            String trainedWith = provenance.path("tokenizer").path("fingerprint").asText();
+            if (!tokenizer.fingerprint().equals(trainedWith)) {
+                throw JobErrors.tokenizerDiffers(source.uri(), tokenizer.fingerprint(), folder.path().toString(), trainedWith);
+            }
+            List<HeldOut> sequences = heldOut(tokenization, tokenizer);
+            return evaluate(sequences, teacher, Files.size(teacherFile), source, saved, provenance);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void requireSame(JsonNode provenance, String key, double now) {
+        double then = provenance.path("corpus").path(key).asDouble();
+        if (then != now) {
+            throw JobErrors.settingsDiffer("the student", key, now, then);
+        }
+    }
+
+    private List<HeldOut> heldOut(Tokenization tokenization, TokenizerDefinition tokenizer) {
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(new Corpus(spark, settings).documents(), tokenizer);
+        int limit = settings.integer("evaluate.max-tokens", 1, Integer.MAX_VALUE);
+        List<HeldOut> chosen = new ArrayList<>();
+        long positions = 0;
+        Iterator<TokenizedDocument> kept = documents.filter(TokenizedDocument::heldOut).sortBy(TokenizedDocument::id, true, 1)
+                .toLocalIterator();
+        while (kept.hasNext() && positions < limit) {
+            TokenizedDocument document = kept.next();
+            for (int[] tokens : document.sequences()) {
+                if (positions < limit) {
+                    chosen.add(new HeldOut(document.id(), tokens));
+                    positions += tokens.length - 1;
+                }
+            }
+        }
+        if (chosen.isEmpty()) {
+            throw JobErrors.noHeldOutDocument(tokenization.holdout(), documents.count());
+        }
+        return chosen;
+    }
+
+    private EvaluateSummary evaluate(List<HeldOut> sequences, Checkpoint teacher, long teacherBytes, TeacherSource source,
+            StudentFolder saved, JsonNode provenance) throws IOException {
+        CausalLmConfig config;
+        float[] parameters;
+        long studentBytes;
+        Path local = Files.createTempDirectory("potstill-evaluate");
+        try (Student student = saved.open(local, INFERENCE)) {
+            config = student.config();
+            parameters = student.parameters();
+            studentBytes = Files.size(local.resolve("model.safetensors"));
+        } finally {
+            for (String name : new String[] {"config.json", "model.safetensors", ""}) {
+                Files.deleteIfExists(local.resolve(name));
+            }
+        }
+        int threads = source.options(Cluster.coresPerExecutor(sc)).threads();
+        long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
+        LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
+        Task task = new Task(source, teacher.fingerprint(), threads, config, sc.broadcast(parameters),
+                provenance.path("identity").path("seed").asLong(), sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), done);
+        Scores sums;
+        try (Progress progress = new Progress("evaluate", positions, done::value)) {
+            // One task an executor, which has all its cores: the figures are of models that run alone.
+            sums = sc.parallelize(sequences, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator())
+                    .reduce(Scores::plus);
+        }
+        Set<String> documents = new HashSet<>();
+        sequences.forEach(s -> documents.add(s.document()));
+        long teacherParameters = teacher.tensors().values().stream()
+                .mapToLong(shape -> java.util.Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
+        return new EvaluateSummary(documents.size(), positions, threads,
+                ModelScore.of("teacher", teacherParameters, teacherBytes, sums.teacher()),
+                ModelScore.of("student", parameters.length, studentBytes, sums.student()),
+                ModelScore.of("untrained student", parameters.length, 0, sums.untrained()));
+    }
+
+    /** Options of a student that will not learn. */
+    private static final TrainingOptions INFERENCE =
+            new TrainingOptions(1, 0, 0, 1, 0, 0, 0, 0, 1, 0, TrainingOptions.Optimizer.SGD);
+
+    private record Task(TeacherSource source, String fingerprint, int threads, CausalLmConfig config, Broadcast<float[]> parameters,
+            long seed, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
+        Scores score(Iterator<HeldOut> sequences) {
+            Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value(), () -> { });
+            Scores sums = new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE);
+            Student.setThreads(threads);
+            try (Student student = Student.create(config, INFERENCE, seed); Student untrained = Student.create(config, INFERENCE, seed)) {
+                student.setParameters(parameters.value());
+                boolean warm = false;
+                while (sequences.hasNext()) {
+                    int[] tokens = sequences.next().tokens();
+                    int[] inputs = java.util.Arrays.copyOf(tokens, tokens.length - 1);
+                    if (!warm) {
+                        // The first pass through each model is start-up, not speed.
+                        teacher.logits(inputs);
+                        student.logits(inputs);
+                        warm = true;
+                    }
+                    sums = sums.plus(compare(teacher, student, untrained, tokens, inputs));
+                    done.add(inputs.length);
+                }
+            }
+            return sums;
+        }
+
+        private static Scores compare(Teacher teacher, Student student, Student untrained, int[] tokens, int[] inputs) {
+            long begin = System.nanoTime();
+            float[] reference = teacher.logits(inputs);
+            long middle = System.nanoTime();
+            float[] learnt = student.logits(inputs);
+            long end = System.nanoTime();
+            return new Scores(Comparison.of(reference, reference, tokens, (middle - begin) / 1e9),
+                    Comparison.of(reference, learnt, tokens, (end - middle) / 1e9),
+                    Comparison.of(reference, untrained.logits(inputs), tokens, 0));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package org.potstill.spark.train;
+
+import java.util.List;
+import org.potstill.student.StepLoss;
+
+/** Means of losses. */
+final class Losses {
+    private Losses() {
+    }
+
+    /** Weighted by positions. */
+    static StepLoss mean(List<StepLoss> losses) {
+        long positions = losses.stream().mapToLong(StepLoss::positions).sum();
+        double total = 0;
+        double kl = 0;
+        double crossEntropy = 0;
+        for (StepLoss loss : losses) {
+            double weight = (double) loss.positions() / positions;
+            total += weight * loss.total();
+            kl += weight * loss.kl();
+            crossEntropy += weight * loss.crossEntropy();
+        }
+        return new StepLoss(total, kl, crossEntropy, positions);
+    }
+}

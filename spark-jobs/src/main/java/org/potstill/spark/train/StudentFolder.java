@@ -1,0 +1,84 @@
+package org.potstill.spark.train;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.student.Student;
+import org.potstill.student.TrainingOptions;
+
+/**
+ * A finished student: {@code config.json}, {@code model.safetensors} and {@code tokenizer.json} as Hugging Face lays
+ * them out, and {@code provenance.json}, written last: where it is, the student is whole.
+ */
+public final class StudentFolder {
+    private static final String PROVENANCE = "provenance.json";
+
+    private final HadoopFolder folder;
+
+    public StudentFolder(HadoopFolder folder) {
+        this.folder = folder;
+    }
+
+    public boolean isFinished() {
+        return folder.has(PROVENANCE);
+    }
+
+    /** @throws org.potstill.errors.UserException when there is no finished student */
+    public JsonNode provenance() {
+        if (!isFinished()) {
+            throw JobErrors.noStudent(folder.path().toString());
+        }
+        return folder.readJson(PROVENANCE);
+    }
+
+    /** Copies the student to a local folder and opens it. */
+    public Student open(Path local, TrainingOptions options) {
+        folder.fetch("config.json", local.resolve("config.json"));
+        folder.fetch("model.safetensors", local.resolve("model.safetensors"));
+        return Student.load(local, options);
+    }
+
+    TrainSummary summary(ObjectNode identity) {
+        JsonNode provenance = provenance();
+        TrainingCheckpoints.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
+            throw JobErrors.anotherStudent(folder.path().toString(), key, identity.path(key), provenance.path("identity").path(key));
+        });
+        try {
+            return HadoopFolder.JSON.treeToValue(provenance.path("training"), TrainSummary.class);
+        } catch (JsonProcessingException e) {
+            throw JobErrors.damagedJson(folder.path(PROVENANCE).toString(), e.getOriginalMessage());
+        }
+    }
+
+    void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
+        try {
+            Path local = Files.createTempDirectory("potstill-student");
+            student.save(local);
+            for (String name : new String[] {"config.json", "model.safetensors"}) {
+                folder.publish(local.resolve(name), name);
+            }
+            Files.delete(local);
+        } catch (IOException e) {
+            throw JobErrors.unwritable("student", folder.path().toString(), e);
+        }
+        folder.writeText("tokenizer.json", store.tokenizer().json());
+        ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
+        provenance.set("teacher", store.provenance().path("teacher"));
+        provenance.set("tokenizer", store.provenance().path("tokenizer"));
+        provenance.set("targets", store.provenance().path("targets"));
+        provenance.set("corpus", store.currentSnapshot());
+        provenance.set("identity", identity);
+        provenance.set("training", HadoopFolder.JSON.valueToTree(summary));
+        provenance.set("settings", settings.provenance());
+        provenance.putObject("versions").put("potstill", org.potstill.spark.Versions.potstill())
+                .put("spark", org.apache.spark.package$.MODULE$.SPARK_VERSION()).put("java", System.getProperty("java.version"));
+        folder.writeJson(PROVENANCE, provenance);
+    }
+}

@@ -1,0 +1,90 @@
+package org.potstill.spark.train;
+
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.storage.StorageLevel;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.SnapshotEntry;
+import scala.Tuple2;
+
+/** The labelled sequences of the current snapshot, in the order of each epoch. */
+final class TrainingData implements AutoCloseable {
+    private final JavaPairRDD<String, LabelledSequence> sequences;
+    private final JavaRDD<SnapshotEntry> snapshot;
+    private final long size;
+    private final long positions;
+    private final double teacherLoss;
+    private final long seed;
+
+    TrainingData(LabelStore store, long seed) {
+        this.seed = seed;
+        this.snapshot = store.snapshot().persist(StorageLevel.MEMORY_AND_DISK_SER());
+        JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
+        HashPartitioner byKey = new HashPartitioner(Math.max(1, wanted.getNumPartitions()));
+        this.sequences = store.sequences().mapToPair(s -> new Tuple2<>(s.key(), s))
+                .join(wanted, byKey).mapValues(Tuple2::_1).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        long distinct = wanted.count();
+        long held = sequences.count();
+        if (held < distinct) {
+            throw JobErrors.missingLabels(store.folder().path().toString(), distinct - held, distinct);
+        }
+        this.size = snapshot.count();
+        Weighed sum = ordered(0).values().map(s -> new Weighed(s.positions(), (double) s.positions() * s.teacherLoss()))
+                .fold(new Weighed(0, 0), Weighed::plus);
+        this.positions = sum.positions();
+        this.teacherLoss = sum.loss() / sum.positions();
+    }
+
+    private record Weighed(long positions, double loss) implements Serializable {
+        Weighed plus(Weighed other) {
+            return new Weighed(positions + other.positions, loss + other.loss);
+        }
+    }
+
+    /** Sequences per epoch. */
+    long size() {
+        return size;
+    }
+
+    /** Next-token predictions per epoch. */
+    long positions() {
+        return positions;
+    }
+
+    /** The teacher's cross-entropy on the training text, in nats: where a perfect student would end. */
+    double teacherLoss() {
+        return teacherLoss;
+    }
+
+    /** The epoch's sequences with their place in its order, which seed and epoch alone decide. */
+    JavaPairRDD<Long, LabelledSequence> ordered(int epoch) {
+        long draw = seed;
+        JavaPairRDD<String, Long> order = snapshot.sortBy(e -> shuffleKey(draw, epoch, e), true, snapshot.getNumPartitions())
+                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().key(), e._2()));
+        return sequences.join(order).mapToPair(e -> new Tuple2<>(e._2()._2(), e._2()._1()));
+    }
+
+    static String shuffleKey(long seed, int epoch, SnapshotEntry entry) {
+        try {
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(
+                    (seed + "\n" + epoch + "\n" + entry.document() + "\n" + entry.sequence()).getBytes(StandardCharsets.UTF_8));
+            return HexFormat.of().formatHex(digest, 0, 16);
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Override
+    public void close() {
+        sequences.unpersist(false);
+        snapshot.unpersist(false);
+    }
+}

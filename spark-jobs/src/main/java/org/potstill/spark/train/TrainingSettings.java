@@ -1,0 +1,46 @@
+package org.potstill.spark.train;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.Settings;
+import org.potstill.student.TrainingOptions;
+
+/** The settings that decide what the student becomes, read from the configuration. */
+final class TrainingSettings {
+    private TrainingSettings() {
+    }
+
+    static CausalLmConfig student(Settings s, int vocabSize) {
+        int hidden = s.integer("student.hidden-size", 2, 1 << 16);
+        int heads = s.integer("student.heads", 1, 1 << 10);
+        return new CausalLmConfig(vocabSize, hidden, s.integer("student.intermediate-size", 1, 1 << 18),
+                s.integer("student.layers", 1, 1 << 10), heads, s.integer("student.kv-heads", 1, 1 << 10),
+                Math.max(1, hidden / heads), s.integer("sequence-length", 2, 1 << 20),
+                (float) s.real("student.rms-norm-eps", 1e-12, 1), (float) s.real("student.rope-theta", 1, 1e9), true);
+    }
+
+    static TrainingOptions options(Settings s, int totalSteps) {
+        double peak = s.real("train.learning-rate", 0, 100);
+        return new TrainingOptions(s.real("train.alpha", 0, 1), peak,
+                (int) Math.round(s.real("train.warmup-share", 0, 1) * totalSteps), totalSteps,
+                s.real("train.min-learning-rate", 0, peak), s.real("train.weight-decay", 0, 10),
+                s.real("train.beta1", 0, 1), s.real("train.beta2", 0, 1), s.real("train.epsilon", 0, 1),
+                s.real("train.max-gradient-norm", 0, Double.MAX_VALUE),
+                s.choice("train.optimizer", TrainingOptions.Optimizer.class));
+    }
+
+    /** What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. */
+    static ObjectNode identity(Settings s, TrainingPlan plan, ObjectNode data) {
+        ObjectNode identity = HadoopFolder.JSON.createObjectNode();
+        identity.set("data", data);
+        for (String key : new String[] {"student.hidden-size", "student.intermediate-size", "student.layers", "student.heads",
+            "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "seed", "train.epochs",
+            "train.batch-size", "train.local-steps", "train.alpha", "train.learning-rate", "train.min-learning-rate",
+            "train.warmup-share", "train.weight-decay", "train.beta1", "train.beta2", "train.epsilon",
+            "train.max-gradient-norm", "train.optimizer"}) {
+            identity.put(key, s.string(key));
+        }
+        return identity.put("train.workers", String.valueOf(plan.workers()));
+    }
+}

@@ -1,0 +1,19 @@
+package org.potstill.spark.train;
+
+import java.io.Serializable;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.spark.cache.Labels;
+import org.potstill.student.TrainingOptions;
+
+/**
+ * What a worker must know beyond its data.
+ *
+ * @param config       shape of the student
+ * @param options      how it learns
+ * @param labels       whose soft labels it learns from
+ * @param cache        names the cache in messages
+ * @param coresPerTask threads of one worker
+ */
+record WorkerSetup(CausalLmConfig config, TrainingOptions options, Labels labels, String cache, int coresPerTask)
+        implements Serializable {
+}
