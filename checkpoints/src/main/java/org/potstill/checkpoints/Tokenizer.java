@@ -1,21 +1,139 @@
 package org.potstill.checkpoints;
 
-/** Text to token ids and back. Safe for use by several threads. */
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Supplier;
+
+/**
+ * Text to token ids and back. Safe for use by several threads.
+ *
+ * <p>No special tokens are added, nothing is truncated or padded. A text that spells out a control token
+ * ({@code <|endoftext|>}) is tokenized as the characters it has: text from a corpus must not be able to end a
+ * document.
+ *
+ * <p>The work is done by Hugging Face's tokenizers library through DJL's binding. The binding's native calls are
+ * used directly, not its {@code HuggingFaceTokenizer}: that class reports its use over the network, and builds two
+ * Java objects for every token of a text.
+ */
 public final class Tokenizer implements AutoCloseable {
+    static {
+        // On a machine with a CUDA driver the binding would download another build of itself.
+        setUnlessGiven("RUST_FLAVOR", "cpu");
+        setUnlessGiven("OPT_OUT_TRACKING", "true");
+        // It unpacks its native library below the home folder, which an executor's user may not have.
+        if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
+            setUnlessGiven("DJL_CACHE_DIR", Path.of(System.getProperty("java.io.tmpdir"), "djl-cache").toString());
+        }
+        LibUtils.checkStatus();
+    }
+
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+    private final long encoder;
+    private final long decoder;
+    private boolean closed;
+
     public Tokenizer(TokenizerDefinition definition) {
-        throw new UnsupportedOperationException("not written yet");
+        String withoutControl = TokenizerJson.withoutControlTokens(definition.json());
+        encoder = create(withoutControl);
+        try {
+            decoder = create(TokenizerJson.withoutLimits(definition.json()));
+        } catch (RuntimeException e) {
+            TokenizersLibrary.LIB.deleteTokenizer(encoder);
+            throw e;
+        }
     }
 
     /** Token ids of a text, without special tokens added; special tokens spelled out in the text are not recognised as such. */
     public int[] encode(String text) {
-        throw new UnsupportedOperationException("not written yet");
+        return whileOpen(() -> {
+            long encoding = TokenizersLibrary.LIB.encode(encoder, wellFormed(text), false);
+            try {
+                long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+                int[] narrow = new int[ids.length];
+                for (int i = 0; i < ids.length; i++) {
+                    narrow[i] = Math.toIntExact(ids[i]);
+                }
+                return narrow;
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
+        });
     }
 
+    /** The text of token ids, control tokens spelled out; bytes that are not UTF-8 become U+FFFD. */
     public String decode(int[] ids) {
-        throw new UnsupportedOperationException("not written yet");
+        long[] wide = new long[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            if (ids[i] < 0) {
+                throw new IllegalArgumentException("token id " + ids[i]);
+            }
+            wide[i] = ids[i];
+        }
+        return whileOpen(() -> TokenizersLibrary.LIB.decode(decoder, wide, false));
     }
 
     @Override
     public void close() {
+        lock.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                TokenizersLibrary.LIB.deleteTokenizer(encoder);
+                TokenizersLibrary.LIB.deleteTokenizer(decoder);
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
+    }
+
+    private static void setUnlessGiven(String name, String value) {
+        if (System.getenv(name) == null && System.getProperty(name) == null) {
+            System.setProperty(name, value);
+        }
+    }
+
+    private static long create(String json) {
+        try {
+            return TokenizersLibrary.LIB.createTokenizerFromString(json);
+        } catch (RuntimeException e) {
+            throw CheckpointErrors.badTokenizerDefinition(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Native handles must not be freed under a running call. */
+    private <T> T whileOpen(Supplier<T> call) {
+        lock.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the tokenizer is closed");
+            }
+            return call.get();
+        } finally {
+            lock.readLock().unlock();
+        }
+    }
+
+    /** Halves of surrogate pairs that stand alone have no UTF-8; they become U+FFFD before native code sees them. */
+    private static String wellFormed(String text) {
+        StringBuilder mended = null;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (!Character.isSurrogate(c)) {
+                continue;
+            }
+            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+                continue;
+            }
+            if (mended == null) {
+                mended = new StringBuilder(text);
+            }
+            mended.setCharAt(i, '\ufffd');
+        }
+        return mended == null ? text : mended.toString();
     }
 }

@@ -1,0 +1,84 @@
+package org.potstill.checkpoints;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+
+/**
+ * Random reads of a file of any size, never past its end.
+ *
+ * <p>Plain reads, neither a mapping nor a channel: closing is then immediate, a file that shrinks gives an exception
+ * instead of a dead process, and a thread that Spark interrupts does not close the file for all others.
+ * Safe for use by several threads.
+ */
+final class BoundedFile implements AutoCloseable {
+    private final Path path;
+    private final RandomAccessFile file;
+    private final long size;
+
+    private BoundedFile(Path path, RandomAccessFile file, long size) {
+        this.path = path;
+        this.file = file;
+        this.size = size;
+    }
+
+    static BoundedFile open(Path path) {
+        try {
+            RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
+            try {
+                return new BoundedFile(path, file, file.length());
+            } catch (IOException e) {
+                file.close();
+                throw e;
+            }
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    Path path() {
+        return path;
+    }
+
+    long size() {
+        return size;
+    }
+
+    /** Little-endian view of {@code length} bytes from {@code offset} on; nothing is allocated for bytes not there. */
+    ByteBuffer read(long offset, int length, String what) {
+        requireInside(offset, length, what);
+        byte[] bytes = new byte[length];
+        readInto(offset, bytes, length);
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Fills the first {@code length} of {@code bytes} from {@code offset} on. */
+    void readInto(long offset, byte[] bytes, int length) {
+        try {
+            synchronized (file) {
+                file.seek(offset);
+                file.readFully(bytes, 0, length);
+            }
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    void requireInside(long offset, long length, String what) {
+        if (offset < 0 || length < 0 || offset > size || length > size - offset) {
+            long end = offset < 0 || length < 0 || offset > Long.MAX_VALUE - length ? Long.MAX_VALUE : offset + length;
+            throw CheckpointErrors.truncated(path, what, end, size);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            file.close();
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package org.potstill.checkpoints;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.potstill.errors.UserException;
+
+/** Every error of this module that a user can mend. */
+final class CheckpointErrors {
+    private static final String FETCH_AGAIN = "fetch or export the file again and compare its size and checksum";
+
+    private CheckpointErrors() {
+    }
+
+    static UserException unreadable(Path file, IOException e) {
+        return new UserException("cannot read " + file, String.valueOf(e), "check the path and its permissions", e);
+    }
+
+    static UserException unwritable(Path file, IOException e) {
+        return new UserException("cannot write " + file, String.valueOf(e),
+                "check that the folder exists, is writable and has room", e);
+    }
+
+    static UserException malformed(Path file, String format, String cause) {
+        return new UserException("cannot read " + file + ": it is not a sound " + format + " file", cause, FETCH_AGAIN);
+    }
+
+    static UserException truncated(Path file, String what, long end, long size) {
+        return new UserException("cannot read " + file + ": the file is truncated",
+                what + " ends at byte " + end + " but the file has " + size, FETCH_AGAIN);
+    }
+
+    static UserException unsupportedElementType(Path file, String tensor, String type, String supported) {
+        return new UserException("cannot read " + file + ": tensor " + tensor + " has element type " + type,
+                "supported types are " + supported, "convert the checkpoint to one of these");
+    }
+
+    static UserException unknownTensor(Path file, String name) {
+        return new UserException("no tensor " + name + " in " + file, "the checkpoint does not have it",
+                "use a complete checkpoint of a Llama-family model");
+    }
+
+    static UserException badConfig(String source, String cause) {
+        return new UserException("unusable model configuration in " + source, cause,
+                "use a Llama-family model with a sound configuration");
+    }
+
+    static UserException notGguf(Path file, int magic) {
+        return new UserException("cannot read " + file + ": it is not a GGUF file",
+                "it begins with the bytes " + bytes(magic) + ", not with \"GGUF\"",
+                "give the path of a .gguf file; convert other formats to GGUF first");
+    }
+
+    static UserException unsupportedGgufVersion(Path file, int version) {
+        boolean bigEndian = version == 0x02000000 || version == 0x03000000;
+        return new UserException("cannot read " + file + ": unsupported GGUF version",
+                bigEndian ? "the file is big-endian" : "it is version " + Integer.toUnsignedString(version)
+                        + "; versions 2 and 3 are supported",
+                "convert the model again with a current converter, little-endian");
+    }
+
+    static UserException unsupportedArchitecture(Path file, Object architecture) {
+        return new UserException("cannot use " + file + " as a model",
+                "its architecture (general.architecture) is " + architecture + "; only llama is supported",
+                "use a Llama-family model such as SmolLM2, TinyLlama or Llama");
+    }
+
+    static UserException unsupportedFeature(Path file, String feature, String key) {
+        return new UserException("cannot use " + file + " as a model",
+                key + " asks for " + feature + ", which is not supported and would give wrong results if ignored",
+                "use a plain Llama-family model without it");
+    }
+
+    static UserException missingKey(Path file, String key) {
+        return new UserException("cannot read " + file + ": its metadata is incomplete",
+                "there is no " + key, FETCH_AGAIN);
+    }
+
+    static UserException missingTensor(Path file, String name) {
+        return new UserException("cannot read " + file + ": tensor " + name + " is missing",
+                "the model's metadata call for it", FETCH_AGAIN);
+    }
+
+    static UserException tooFewTensors(Path file, int tensors, int layers) {
+        return new UserException("cannot read " + file + ": tensors are missing",
+                "it has " + tensors + " tensors, too few for " + layers + " layers", FETCH_AGAIN);
+    }
+
+    static UserException unexpectedTensor(Path file, String name) {
+        return new UserException("cannot use " + file + " as a model: tensor " + name + " is not part of a plain Llama",
+                name.equals("rope_freqs.weight") ? "its rotary embedding is scaled by frequency (Llama 3.1 and later)"
+                        : "the forward pass that it needs is not known here",
+                "use a plain Llama-family model without it");
+    }
+
+    static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {
+        return new UserException("cannot read " + file + ": tensor " + name + " has the wrong shape",
+                "it is " + Arrays.toString(actual) + " where the metadata call for " + Arrays.toString(expected),
+                FETCH_AGAIN);
+    }
+
+    static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
+        return new UserException("cannot use the tokenizer in " + file,
+                key + " is " + value + "; supported are " + supported,
+                "use a model with a byte-level BPE tokenizer of one of these kinds");
+    }
+
+    static UserException badTokenizer(Path file, String cause) {
+        return new UserException("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
+    }
+
+    static UserException badTokenizerDefinition(String cause) {
+        return new UserException("cannot use the tokenizer", cause, "use the tokenizer.json of a byte-level BPE model");
+    }
+
+    private static String bytes(int magic) {
+        return String.format("%02x %02x %02x %02x", magic & 255, magic >> 8 & 255, magic >> 16 & 255, magic >>> 24);
+    }
+}

@@ -1,0 +1,147 @@
+package org.potstill.checkpoints;
+
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
+final class GgufCheckpoint implements Checkpoint {
+    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
+
+    private final BoundedFile file;
+    private final CausalLmConfig config;
+    private final Map<String, Object> metadata;
+    /** By Hugging Face name. */
+    private final Map<String, GgufHeader.Tensor> tensors;
+    private String fingerprint;
+
+    private GgufCheckpoint(BoundedFile file, CausalLmConfig config, Map<String, Object> metadata,
+            Map<String, GgufHeader.Tensor> tensors) {
+        this.file = file;
+        this.config = config;
+        this.metadata = metadata;
+        this.tensors = tensors;
+    }
+
+    static GgufCheckpoint open(Path path) {
+        BoundedFile file = BoundedFile.open(path);
+        try {
+            GgufHeader header = GgufHeader.read(file);
+            CausalLmConfig config = GgufConfig.read(path, header);
+            return new GgufCheckpoint(file, config, header.metadata(), byHuggingFaceName(path, header, config));
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static Map<String, GgufHeader.Tensor> byHuggingFaceName(Path path, GgufHeader header,
+            CausalLmConfig config) {
+        Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
+        // A huge layer count with few tensors must not make us build names for layers that are not there.
+        if (header.tensors().size() < 9L * config.numHiddenLayers() + 2) {
+            throw CheckpointErrors.tooFewTensors(path, header.tensors().size(), config.numHiddenLayers());
+        }
+        Map<String, long[]> expected = LlamaTensors.shapes(config);
+        for (GgufHeader.Tensor tensor : header.tensors().values()) {
+            String name = LlamaTensors.ofGgml(tensor.name());
+            long[] shape = name == null ? null : expected.get(name);
+            if (shape == null) {
+                throw CheckpointErrors.unexpectedTensor(path, tensor.name());
+            }
+            if (!Arrays.equals(shape, tensor.shape())) {
+                throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), shape);
+            }
+            tensors.put(name, tensor);
+        }
+        for (String name : expected.keySet()) {
+            if (!tensors.containsKey(name)) {
+                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name));
+            }
+        }
+        return tensors;
+    }
+
+    @Override
+    public CausalLmConfig config() {
+        return config;
+    }
+
+    @Override
+    public Map<String, long[]> tensors() {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape().clone()));
+        return Collections.unmodifiableMap(shapes);
+    }
+
+    @Override
+    public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
+        GgufHeader.Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw CheckpointErrors.unknownTensor(file.path(), name);
+        }
+        if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
+            throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
+        }
+        if (name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight")) {
+            for (long row = firstRow; row < firstRow + rowCount; row++) {
+                readStored(tensor, storedRotaryRow(row), 1, target);
+            }
+        } else {
+            readStored(tensor, firstRow, rowCount, target);
+        }
+    }
+
+    /**
+     * Where GGUF stores a row of a query or key projection.
+     *
+     * <p>llama.cpp turns neighbouring dimensions (2j, 2j + 1) of a head together, Hugging Face turns dimension j with
+     * j + headDim/2; its converter therefore interleaves the two halves of each head's rows. This undoes it.
+     */
+    private long storedRotaryRow(long row) {
+        int half = config.headDim() / 2;
+        long head = row / config.headDim();
+        long inHead = row % config.headDim();
+        return head * config.headDim() + inHead % half * 2 + inHead / half;
+    }
+
+    private void readStored(GgufHeader.Tensor tensor, long firstRow, long rowCount, FloatBuffer target) {
+        TensorReader.read(file, tensor.type(), tensor.offset() + firstRow * tensor.rowBytes(),
+                rowCount * tensor.columns(), target);
+    }
+
+    @Override
+    public TokenizerDefinition tokenizer() {
+        return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
+    }
+
+    @Override
+    public synchronized String fingerprint() {
+        if (fingerprint == null) {
+            try {
+                MessageDigest sha = MessageDigest.getInstance("SHA-256");
+                byte[] chunk = new byte[DIGEST_CHUNK_BYTES];
+                for (long offset = 0; offset < file.size(); offset += chunk.length) {
+                    int length = (int) Math.min(chunk.length, file.size() - offset);
+                    file.readInto(offset, chunk, length);
+                    sha.update(chunk, 0, length);
+                }
+                fingerprint = HexFormat.of().formatHex(sha.digest());
+            } catch (NoSuchAlgorithmException e) {
+                throw new AssertionError(e);
+            }
+        }
+        return fingerprint;
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}

@@ -1,0 +1,99 @@
+package org.potstill.checkpoints;
+
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.JsonToken;
+import java.io.IOException;
+import java.io.StringReader;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * JSON from files that nobody vouches for: strict syntax, bounded depth, no duplicate keys.
+ *
+ * <p>Only Gson's streaming classes are used: they are the same in every version that a Spark distribution may put
+ * first on the class path.
+ */
+final class Json {
+    private static final int MAX_DEPTH = 16;
+
+    private Json() {
+    }
+
+    /** Thrown for malformed text; the caller knows the file and makes the user's error of it. */
+    static final class MalformedException extends Exception {
+        MalformedException(String message) {
+            super(message);
+        }
+    }
+
+    /** The members of a JSON object: strings, {@link Double}, {@link Long}, {@link Boolean}, maps, lists and nulls. */
+    static Map<String, Object> object(String text) throws MalformedException {
+        try (JsonReader reader = new JsonReader(new StringReader(text))) {
+            Object value = value(reader, 0);
+            if (!(value instanceof Map)) {
+                throw new MalformedException("the outermost value is not an object");
+            }
+            if (reader.peek() != JsonToken.END_DOCUMENT) {
+                throw new MalformedException("there is text after the outermost object");
+            }
+            return asObject(value);
+        } catch (IOException | IllegalStateException | NumberFormatException e) {
+            throw new MalformedException(e.getMessage());
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    static Map<String, Object> asObject(Object value) throws MalformedException {
+        if (value instanceof Map) {
+            return (Map<String, Object>) value;
+        }
+        throw new MalformedException("an object was expected, not " + value);
+    }
+
+    private static Object value(JsonReader reader, int depth) throws IOException, MalformedException {
+        if (depth > MAX_DEPTH) {
+            throw new MalformedException("nested deeper than " + MAX_DEPTH);
+        }
+        switch (reader.peek()) {
+            case BEGIN_OBJECT:
+                Map<String, Object> members = new LinkedHashMap<>();
+                reader.beginObject();
+                while (reader.hasNext()) {
+                    String name = reader.nextName();
+                    if (members.containsKey(name)) {
+                        throw new MalformedException("\"" + name + "\" occurs twice");
+                    }
+                    members.put(name, value(reader, depth + 1));
+                }
+                reader.endObject();
+                return members;
+            case BEGIN_ARRAY:
+                List<Object> elements = new ArrayList<>();
+                reader.beginArray();
+                while (reader.hasNext()) {
+                    elements.add(value(reader, depth + 1));
+                }
+                reader.endArray();
+                return elements;
+            case NUMBER:
+                return number(reader.nextString());
+            case STRING:
+                return reader.nextString();
+            case BOOLEAN:
+                return reader.nextBoolean();
+            default:
+                reader.nextNull();
+                return null;
+        }
+    }
+
+    private static Object number(String text) {
+        boolean integral = text.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
+        if (integral) {
+            return Long.valueOf(text);
+        }
+        return Double.valueOf(text);
+    }
+}

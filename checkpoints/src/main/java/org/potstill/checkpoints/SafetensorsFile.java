@@ -1,0 +1,164 @@
+package org.potstill.checkpoints;
+
+import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Tensors of a safetensors file (F32, F16, BF16), read as floats. Nothing in the header is believed before it is
+ * checked: lengths against the file, byte ranges against the shapes, and that ranges neither overlap nor leave holes.
+ *
+ * <p>The format: 8 bytes little-endian header length, a JSON header, then the data.
+ */
+public final class SafetensorsFile implements AutoCloseable {
+    private static final String FORMAT = "safetensors";
+    /** The reference reader's own limit. */
+    private static final int MAX_HEADER_BYTES = 100_000_000;
+    private static final Map<String, ElementType> TYPES =
+            Map.of("F32", ElementType.F32, "F16", ElementType.F16, "BF16", ElementType.BF16);
+
+    private record Entry(String name, ElementType type, long[] shape, long begin, long end) {
+    }
+
+    private final BoundedFile file;
+    private final long dataStart;
+    private final Map<String, Entry> entries;
+    private final Map<String, String> metadata;
+
+    private SafetensorsFile(BoundedFile file, long dataStart, Map<String, Entry> entries, Map<String, String> metadata) {
+        this.file = file;
+        this.dataStart = dataStart;
+        this.entries = entries;
+        this.metadata = metadata;
+    }
+
+    public static SafetensorsFile open(Path path) {
+        BoundedFile file = BoundedFile.open(path);
+        try {
+            return parse(file);
+        } catch (Json.MalformedException e) {
+            file.close();
+            throw CheckpointErrors.malformed(path, FORMAT, e.getMessage());
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    /** Tensor names in the order of the header. */
+    public Set<String> names() {
+        return Collections.unmodifiableSet(entries.keySet());
+    }
+
+    public long[] shape(String name) {
+        return entry(name).shape.clone();
+    }
+
+    /** The header's {@code __metadata__}; empty where it has none. */
+    public Map<String, String> metadata() {
+        return Collections.unmodifiableMap(metadata);
+    }
+
+    /** Writes the tensor's values, row-major, into {@code target} from its position on. */
+    public void read(String name, FloatBuffer target) {
+        Entry entry = entry(name);
+        TensorReader.read(file, entry.type, dataStart + entry.begin,
+                (entry.end - entry.begin) / entry.type.blockBytes, target);
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+
+    private Entry entry(String name) {
+        Entry entry = entries.get(name);
+        if (entry == null) {
+            throw CheckpointErrors.unknownTensor(file.path(), name);
+        }
+        return entry;
+    }
+
+    private static SafetensorsFile parse(BoundedFile file) throws Json.MalformedException {
+        long headerBytes = file.read(0, 8, "the header's length").getLong();
+        if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES) {
+            throw new Json.MalformedException("its header claims to be " + Long.toUnsignedString(headerBytes) + " bytes");
+        }
+        byte[] header = file.read(8, (int) headerBytes, "the header").array();
+        Map<String, Object> members = Json.object(new String(header, StandardCharsets.UTF_8));
+        long dataStart = 8 + headerBytes;
+        Map<String, String> metadata = new LinkedHashMap<>();
+        Map<String, Entry> entries = new LinkedHashMap<>();
+        for (Map.Entry<String, Object> member : members.entrySet()) {
+            Map<String, Object> value = Json.asObject(member.getValue());
+            if (member.getKey().equals("__metadata__")) {
+                for (Map.Entry<String, Object> pair : value.entrySet()) {
+                    metadata.put(pair.getKey(), String.valueOf(pair.getValue()));
+                }
+            } else {
+                entries.put(member.getKey(), entry(file, member.getKey(), value));
+            }
+        }
+        requireSeamless(file, dataStart, entries);
+        return new SafetensorsFile(file, dataStart, entries, metadata);
+    }
+
+    private static Entry entry(BoundedFile file, String name, Map<String, Object> value) throws Json.MalformedException {
+        String dtype = String.valueOf(value.get("dtype"));
+        ElementType type = TYPES.get(dtype);
+        if (type == null) {
+            throw CheckpointErrors.unsupportedElementType(file.path(), name, dtype, "F32, F16 and BF16");
+        }
+        long[] shape = naturals(name, "shape", value.get("shape"));
+        long[] range = naturals(name, "data_offsets", value.get("data_offsets"));
+        if (range.length != 2 || range[0] > range[1]) {
+            throw new Json.MalformedException("tensor " + name + " has unusable data_offsets");
+        }
+        try {
+            long bytes = type.blockBytes;
+            for (long dimension : shape) {
+                bytes = Math.multiplyExact(bytes, dimension);
+            }
+            if (bytes != range[1] - range[0]) {
+                throw new Json.MalformedException("tensor " + name + " needs " + bytes + " bytes but has "
+                        + (range[1] - range[0]));
+            }
+        } catch (ArithmeticException e) {
+            throw new Json.MalformedException("the shape of tensor " + name + " is beyond all bounds");
+        }
+        return new Entry(name, type, shape, range[0], range[1]);
+    }
+
+    private static long[] naturals(String name, String key, Object value) throws Json.MalformedException {
+        if (!(value instanceof List<?> list) || list.size() > 8
+                || !list.stream().allMatch(e -> e instanceof Long l && l >= 0)) {
+            throw new Json.MalformedException("tensor " + name + " has no usable " + key);
+        }
+        return list.stream().mapToLong(e -> (Long) e).toArray();
+    }
+
+    private static void requireSeamless(BoundedFile file, long dataStart, Map<String, Entry> entries)
+            throws Json.MalformedException {
+        List<Entry> inOrder = new ArrayList<>(entries.values());
+        inOrder.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        long end = 0;
+        for (Entry entry : inOrder) {
+            if (entry.begin != end) {
+                throw new Json.MalformedException("tensor " + entry.name + " begins at byte " + entry.begin
+                        + " of the data where the one before ends at " + end);
+            }
+            end = entry.end;
+            file.requireInside(dataStart, end, "tensor " + entry.name);
+        }
+        if (dataStart + end != file.size()) {
+            throw new Json.MalformedException("there are " + (file.size() - dataStart - end) + " bytes after the last tensor");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package org.potstill.checkpoints;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.errors.UserException;
+
+final class TokenizerTest {
+    @TempDir
+    Path folder;
+
+    private Tokenizer tokenizer;
+
+    @BeforeEach
+    void open() {
+        tokenizer = new Tokenizer(definition(TinyLlama.gguf(1, TinyLlama.config())));
+    }
+
+    @AfterEach
+    void close() {
+        tokenizer.close();
+    }
+
+    private TokenizerDefinition definition(GgufWriter gguf) {
+        Path file = folder.resolve("tiny.gguf");
+        gguf.write(file);
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            return checkpoint.tokenizer();
+        }
+    }
+
+    @Test
+    void anyTextComesBack() {
+        for (String text : List.of("", " ", "the and\n\n  tab\t.", "1790, 42", "naïve — 日本語 🙂 \u0000 \u00a0",
+                "ends in space ", "'s 'll don't")) {
+            assertEquals(text, tokenizer.decode(tokenizer.encode(text)));
+        }
+    }
+
+    @Test
+    void mergesApplyAndDigitsStandAlone() {
+        assertEquals(2, tokenizer.encode(" the and").length);
+        assertEquals(4, tokenizer.encode("1790").length);
+    }
+
+    @Test
+    void controlTokensSpelledOutInATextStayText() {
+        int[] ids = tokenizer.encode("a<|endoftext|>b");
+        assertTrue(Arrays.stream(ids).noneMatch(id -> id == TinyLlama.END_OF_TEXT), Arrays.toString(ids));
+        assertEquals("a<|endoftext|>b", tokenizer.decode(ids));
+        assertEquals("<|endoftext|>", tokenizer.decode(new int[] {TinyLlama.END_OF_TEXT}));
+    }
+
+    @Test
+    void controlTokensAreOutOfReachOfMergesToo() {
+        GgufWriter gguf = TinyLlama.gguf(1, TinyLlama.config());
+        int the = tokenizer.encode(" the")[0];
+        int[] types = new int[257 + 41];
+        Arrays.fill(types, 1);
+        types[0] = 3;
+        types[the] = 3;
+        try (Tokenizer mean = new Tokenizer(definition(gguf.put("tokenizer.ggml.token_type", types)))) {
+            int[] ids = mean.encode(" the");
+            assertTrue(Arrays.stream(ids).noneMatch(id -> id == the), Arrays.toString(ids));
+            assertEquals(" the", mean.decode(ids));
+        }
+    }
+
+    @Test
+    void halfASurrogatePairBecomesTheReplacementCharacter() {
+        assertEquals("a\ufffdb\ufffd", tokenizer.decode(tokenizer.encode("a\ud83db\ude42")));
+    }
+
+    @Test
+    void aMegabyteOfTextComesBackWhole() {
+        Random random = new Random(3);
+        StringBuilder text = new StringBuilder();
+        while (text.length() < 1_000_000) {
+            text.append(random.nextInt(8) == 0 ? "\n" : " ").append("the nation and 42 others".substring(random.nextInt(20)));
+        }
+        assertEquals(text.toString(), tokenizer.decode(tokenizer.encode(text.toString())));
+        String one = "x".repeat(1_000_000);
+        assertEquals(one, tokenizer.decode(tokenizer.encode(one)));
+    }
+
+    @Test
+    void threadsGetTheSameIds() {
+        String text = "the state of the union ".repeat(50);
+        int[] expected = tokenizer.encode(text);
+        IntStream.range(0, 64).parallel().forEach(i -> assertArrayEquals(expected, tokenizer.encode(text)));
+    }
+
+    @Test
+    void anUnknownKindIsRefusedByName() {
+        for (String[] flaw : new String[][] {{"tokenizer.ggml.pre", "default"}, {"tokenizer.ggml.model", "llama"}}) {
+            UserException e = assertThrows(UserException.class,
+                    () -> definition(TinyLlama.gguf(1, TinyLlama.config()).put(flaw[0], flaw[1])));
+            assertTrue(e.cause().contains(flaw[1]), e.cause());
+        }
+        assertThrows(UserException.class,
+                () -> definition(TinyLlama.gguf(1, TinyLlama.config()).remove("tokenizer.ggml.merges")));
+        assertThrows(UserException.class,
+                () -> definition(TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.bos_token_id", 5000)));
+        assertThrows(UserException.class, () -> new Tokenizer(new TokenizerDefinition("{}", -1, -1, false)));
+        assertThrows(UserException.class, () -> new Tokenizer(new TokenizerDefinition("not json", -1, -1, false)));
+    }
+
+    @Test
+    void everyKnownKindLoads() {
+        for (String pre : List.of("smollm", "gpt-2", "llama-bpe", "qwen2")) {
+            TokenizerDefinition definition = definition(TinyLlama.gguf(1, TinyLlama.config())
+                    .put("tokenizer.ggml.pre", pre));
+            try (Tokenizer other = new Tokenizer(definition)) {
+                assertEquals("the 1790 don't", other.decode(other.encode("the 1790 don't")), pre);
+            }
+        }
+    }
+
+    @Test
+    void aClosedTokenizerRefuses() {
+        tokenizer.close();
+        assertThrows(IllegalStateException.class, () -> tokenizer.encode("a"));
+    }
+}
