@@ -1,0 +1,71 @@
+package org.potstill.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.errors.UserException;
+
+class SettingsTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void theCommandLineStandsAboveTheFileAndTheFileAboveTheDefaults() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "student { layers = 7, heads = 8 }\n");
+        Settings settings = Settings.load(file.toString(), List.of("student.heads=2", "student.heads = 16"));
+        assertEquals(7, settings.integer("student.layers", 1, 100));
+        assertEquals(16, settings.integer("student.heads", 1, 100));
+        assertEquals(256, settings.integer("student.hidden-size", 1, 10_000));
+    }
+
+    @Test
+    void aKeyThatDoesNotExistIsRefusedWithTheNearestThatDoes() {
+        UserException error = assertThrows(UserException.class, () -> Settings.load(null, List.of("train.epoch=3")));
+        assertTrue(error.getMessage().contains("unknown configuration key 'train.epoch'"));
+        assertTrue(error.cause().contains("'train.epochs'"));
+    }
+
+    @Test
+    void valuesOutOfBoundsOrOfAnotherTypeNameTheirKey() {
+        Settings settings = Settings.load(null, List.of("train.epochs=0", "train.alpha=much", "teacher.device=tpu"));
+        assertTrue(assertThrows(UserException.class, () -> settings.integer("train.epochs", 1, 9)).problem().contains("train.epochs"));
+        assertTrue(assertThrows(UserException.class, () -> settings.real("train.alpha", 0, 1)).problem().contains("train.alpha"));
+        assertTrue(assertThrows(UserException.class, () -> settings.choice("teacher.device",
+                org.potstill.teacher.TeacherOptions.Device.class)).cause().contains("cuda"));
+    }
+
+    @Test
+    void anEmptyRequiredValueIsMissing() {
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(null, List.of()).required("cache.path"))
+                .problem().contains("cache.path"));
+    }
+
+    @Test
+    void pathsWithColonsNeedNoQuotes() {
+        assertEquals("s3a://lake/a b", Settings.load(null, List.of("corpus.path=s3a://lake/a b")).string("corpus.path"));
+    }
+
+    @Test
+    void sparkSettingsPassThroughAndStayOutOfProvenance() {
+        Settings settings = Settings.load(null, List.of("spark.hadoop.fs.s3a.secret.key=hush", "spark.task.cpus=2"));
+        assertEquals("2", settings.spark().get("spark.task.cpus"));
+        assertEquals("hush", settings.spark().get("spark.hadoop.fs.s3a.secret.key"));
+        assertFalse(settings.provenance().toString().contains("hush"));
+    }
+
+    @Test
+    void aFileThatIsMissingOrNotHoconIsOneClearError() {
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(folder.resolve("none.conf").toString(), List.of()))
+                .problem().contains("none.conf"));
+        Distillery.write(folder.resolve("bad.conf"), "student { layers = ");
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(folder.resolve("bad.conf").toString(), List.of()))
+                .problem().contains("bad.conf"));
+    }
+}
