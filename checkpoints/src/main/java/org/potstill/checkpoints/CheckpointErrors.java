@@ -99,6 +99,12 @@ final class CheckpointErrors {
                 FETCH_AGAIN);
     }
 
+    static UserException noRoom(Path folder, long needed, long free) {
+        return new UserException("no room for the model's weights in " + folder,
+                "they take " + (needed >> 20) + " MiB as floats and " + (free >> 20) + " MiB are free",
+                "choose a scratch folder on a larger disk");
+    }
+
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
         return new UserException("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,

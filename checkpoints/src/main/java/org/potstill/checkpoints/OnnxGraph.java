@@ -1,0 +1,177 @@
+package org.potstill.checkpoints;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import onnx.Onnx.AttributeProto;
+import onnx.Onnx.GraphProto;
+import onnx.Onnx.ModelProto;
+import onnx.Onnx.NodeProto;
+import onnx.Onnx.OperatorSetIdProto;
+import onnx.Onnx.StringStringEntryProto;
+import onnx.Onnx.TensorProto;
+import onnx.Onnx.TensorShapeProto;
+import onnx.Onnx.TypeProto;
+import onnx.Onnx.ValueInfoProto;
+import org.nd4j.shade.protobuf.ByteString;
+
+/** An ONNX graph under construction. Values are known by name; a node returns the name of what it computes. */
+final class OnnxGraph {
+    private static final int OPSET = 17;
+    private static final int IR_VERSION = 8;
+    private static final String CONTRIB_DOMAIN = "com.microsoft";
+
+    private final GraphProto.Builder graph = GraphProto.newBuilder();
+    private final Set<String> initializers = new HashSet<>();
+    private int nodes;
+
+    /** A node attribute: a Long, Float or {@code long[]}. */
+    record Attribute(String name, Object value) {
+    }
+
+    static Attribute attribute(String name, Object value) {
+        return new Attribute(name, value);
+    }
+
+    OnnxGraph(String name) {
+        graph.setName(name);
+    }
+
+    String input(String name, TensorProto.DataType type, String... dimensions) {
+        graph.addInput(valueInfo(name, type, dimensions));
+        return name;
+    }
+
+    /** Gives a value its public name. */
+    void output(String value, String name, TensorProto.DataType type, String... dimensions) {
+        graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
+        graph.addOutput(valueInfo(name, type, dimensions));
+    }
+
+    /** A weight that lies in another file; declaring one twice is once. */
+    String external(String name, ExternalWeights.Span span) {
+        if (initializers.add(name)) {
+            TensorProto.Builder tensor = TensorProto.newBuilder().setName(name)
+                    .setDataType(TensorProto.DataType.FLOAT.getNumber())
+                    .setDataLocation(TensorProto.DataLocation.EXTERNAL)
+                    .addExternalData(entry("location", ExternalWeights.FILE_NAME))
+                    .addExternalData(entry("offset", Long.toString(span.offset())))
+                    .addExternalData(entry("length", Long.toString(span.bytes())));
+            for (long dimension : span.shape()) {
+                tensor.addDims(dimension);
+            }
+            graph.addInitializer(tensor);
+        }
+        return name;
+    }
+
+    String longs(long... values) {
+        ByteBuffer bytes = ByteBuffer.allocate(values.length * 8).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asLongBuffer().put(values);
+        String name = "longs" + Arrays.toString(values).replace(" ", "");
+        return constant(name, TensorProto.DataType.INT64, bytes, values.length);
+    }
+
+    String scalar(long value) {
+        ByteBuffer bytes = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(value).flip();
+        return constant("scalar[" + value + "]", TensorProto.DataType.INT64, bytes);
+    }
+
+    String scalar(float value) {
+        ByteBuffer bytes = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).flip();
+        return constant("scalar[" + value + "f]", TensorProto.DataType.FLOAT, bytes);
+    }
+
+    /** Adds a node with one output. */
+    String node(String op, List<String> inputs, Attribute... attributes) {
+        return node("", op, inputs, 1, attributes)[0];
+    }
+
+    /** Adds a node with several outputs. */
+    String[] nodes(String op, List<String> inputs, int outputs, Attribute... attributes) {
+        return node("", op, inputs, outputs, attributes);
+    }
+
+    /** Adds a node of ONNX Runtime's own operator set; its first output. */
+    String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
+        return node(CONTRIB_DOMAIN, op, inputs, outputs, attributes)[0];
+    }
+
+    byte[] model() {
+        return ModelProto.newBuilder()
+                .setIrVersion(IR_VERSION)
+                .setProducerName("potstill")
+                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
+                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1))
+                .setGraph(graph)
+                .build()
+                .toByteArray();
+    }
+
+    private String[] node(String domain, String op, List<String> inputs, int outputs, Attribute... attributes) {
+        int number = nodes++;
+        NodeProto.Builder node = NodeProto.newBuilder().setDomain(domain).setOpType(op).setName(op + "_" + number)
+                .addAllInput(inputs);
+        String[] names = new String[outputs];
+        for (int i = 0; i < outputs; i++) {
+            names[i] = op + "_" + number + (i == 0 ? "" : "_" + i);
+            node.addOutput(names[i]);
+        }
+        for (Attribute attribute : attributes) {
+            node.addAttribute(proto(attribute));
+        }
+        graph.addNode(node);
+        return names;
+    }
+
+    private static AttributeProto proto(Attribute attribute) {
+        AttributeProto.Builder proto = AttributeProto.newBuilder().setName(attribute.name);
+        if (attribute.value instanceof Long number) {
+            return proto.setType(AttributeProto.AttributeType.INT).setI(number).build();
+        }
+        if (attribute.value instanceof Float number) {
+            return proto.setType(AttributeProto.AttributeType.FLOAT).setF(number).build();
+        }
+        for (long number : (long[]) attribute.value) {
+            proto.addInts(number);
+        }
+        return proto.setType(AttributeProto.AttributeType.INTS).build();
+    }
+
+    private String constant(String name, TensorProto.DataType type, ByteBuffer bytes, long... shape) {
+        if (initializers.add(name)) {
+            TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(type.getNumber())
+                    .setRawData(ByteString.copyFrom(bytes));
+            for (long dimension : shape) {
+                tensor.addDims(dimension);
+            }
+            graph.addInitializer(tensor);
+        }
+        return name;
+    }
+
+    /** A dimension is a number or, for what differs from call to call, a name. */
+    private static ValueInfoProto valueInfo(String name, TensorProto.DataType type, String... dimensions) {
+        TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
+        for (String dimension : dimensions) {
+            TensorShapeProto.Dimension.Builder proto = TensorShapeProto.Dimension.newBuilder();
+            if (Character.isDigit(dimension.charAt(0))) {
+                proto.setDimValue(Long.parseLong(dimension));
+            } else {
+                proto.setDimParam(dimension);
+            }
+            shape.addDim(proto);
+        }
+        return ValueInfoProto.newBuilder().setName(name)
+                .setType(TypeProto.newBuilder().setTensorType(
+                        TypeProto.Tensor.newBuilder().setElemType(type.getNumber()).setShape(shape)))
+                .build();
+    }
+
+    private static StringStringEntryProto entry(String key, String value) {
+        return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+    }
+}

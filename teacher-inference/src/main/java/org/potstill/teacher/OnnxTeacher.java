@@ -1,0 +1,164 @@
+package org.potstill.teacher;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.ExternalWeights;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.softlabels.TargetSpec;
+
+/**
+ * A teacher on ONNX Runtime, CPU or CUDA.
+ *
+ * <p>One session, owned by one thread: calls from several tasks queue up. A session that is called from several
+ * threads leaks on CUDA (onnxruntime #29351), and on the CPU they would fight for the same cores.
+ */
+public final class OnnxTeacher implements Teacher {
+    private final CausalLmConfig config;
+    private final TeacherOptions options;
+    private final Path weights;
+    private final ExecutorService owner;
+    private final OnnxEngine scores;
+    /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
+    private OnnxEngine logits;
+
+    private OnnxTeacher(CausalLmConfig config, TeacherOptions options, Path weights) {
+        this.config = config;
+        this.options = options;
+        this.weights = weights;
+        this.owner = Executors.newSingleThreadExecutor(task -> {
+            Thread thread = new Thread(task, "potstill-teacher");
+            thread.setDaemon(true);
+            return thread;
+        });
+        try {
+            this.scores = inOwner(() -> engine(LlamaGraph.Ending.SCORES));
+        } catch (RuntimeException e) {
+            owner.shutdown();
+            throw e;
+        }
+    }
+
+    /** Opens a teacher from a checkpoint file, see {@link Checkpoints#open}. */
+    public static OnnxTeacher open(Path file, TeacherOptions options) {
+        OnnxEngine.requireDevice(options.device());
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            return open(checkpoint, options);
+        }
+    }
+
+    /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
+    public static OnnxTeacher open(Checkpoint checkpoint, TeacherOptions options) {
+        OnnxEngine.requireDevice(options.device());
+        Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
+        return new OnnxTeacher(checkpoint.config(), options, weights);
+    }
+
+    @Override
+    public int vocabSize() {
+        return config.vocabSize();
+    }
+
+    /** The device in use: never AUTO. */
+    public TeacherOptions.Device device() {
+        return scores.device();
+    }
+
+    @Override
+    public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
+        int[] lengths = new int[sequences.size()];
+        for (int i = 0; i < lengths.length; i++) {
+            lengths[i] = sequences.get(i).length;
+            requireSound(i, sequences.get(i), 2, config.maxPositionEmbeddings() + 1);
+        }
+        int k = Math.min(spec.k(), config.vocabSize());
+        // One pass for each padded length: usually one, as callers batch by length.
+        List<int[]> passes = Batches.plan(lengths, config.maxPositionEmbeddings(), Integer.MAX_VALUE);
+        ScoredSequence[] results = new ScoredSequence[lengths.length];
+        for (int[] members : passes) {
+            List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
+            int padded = Batches.paddedLength(rows.get(0).length, config.maxPositionEmbeddings());
+            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k, members));
+            for (int i = 0; i < members.length; i++) {
+                results[members[i]] = scored.get(i);
+            }
+        }
+        return new ArrayList<>(Arrays.asList(results));
+    }
+
+    @Override
+    public float[] logits(int[] ids) {
+        requireSound(0, ids, 1, config.maxPositionEmbeddings());
+        if ((long) ids.length * config.vocabSize() > Integer.MAX_VALUE / 4) {
+            throw TeacherErrors.tooManyLogits(ids.length, config.vocabSize());
+        }
+        return inOwner(() -> {
+            if (logits == null) {
+                logits = engine(LlamaGraph.Ending.LOGITS);
+            }
+            // The batch's last token is what is predicted, not read: any valid id ends it.
+            int[] sequence = Arrays.copyOf(ids, ids.length + 1);
+            int padded = Batches.paddedLength(sequence.length, config.maxPositionEmbeddings());
+            return logits.logits(new TokenBatch(List.of(sequence), padded), config.vocabSize());
+        });
+    }
+
+    @Override
+    public void close() {
+        if (!owner.isShutdown()) {
+            inOwner(() -> {
+                scores.close();
+                if (logits != null) {
+                    logits.close();
+                }
+                return null;
+            });
+            owner.shutdown();
+        }
+    }
+
+    private OnnxEngine engine(LlamaGraph.Ending ending) {
+        return OnnxEngine.open(LlamaGraph.build(config, ending, LlamaGraph.Kernels.FUSED), weights, options);
+    }
+
+    private void requireSound(int index, int[] ids, int min, int max) {
+        if (ids.length < min || ids.length > max) {
+            throw TeacherErrors.badLength(index, ids.length, min, max);
+        }
+        for (int t = 0; t < ids.length; t++) {
+            if (ids[t] < 0 || ids[t] >= config.vocabSize()) {
+                throw TeacherErrors.badToken(index, t, ids[t], config.vocabSize());
+            }
+        }
+    }
+
+    private <T> T inOwner(Callable<T> work) {
+        Future<T> result = owner.submit(work);
+        try {
+            return result.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RuntimeException known) {
+                throw known;
+            }
+            if (e.getCause() instanceof Error error) {
+                throw error;
+            }
+            throw new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            // The task was killed. A pass that runs already runs to its end, one that waits never starts.
+            result.cancel(false);
+            Thread.currentThread().interrupt();
+            throw (CancellationException) new CancellationException("interrupted while the teacher worked").initCause(e);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package org.potstill.teacher;
+
+import java.nio.file.Path;
+import java.util.Objects;
+
+/**
+ * How the teacher runs on this machine.
+ *
+ * @param device  AUTO is CUDA where it works and the CPU elsewhere; CUDA never falls back
+ * @param threads CPU threads for one forward pass, at least 1; match the cores that this process may use
+ * @param scratch folder on a local disk for the dequantised weights, 4 bytes a parameter, kept between runs
+ */
+public record TeacherOptions(Device device, int threads, Path scratch) {
+    public enum Device { AUTO, CPU, CUDA }
+
+    public TeacherOptions {
+        Objects.requireNonNull(device);
+        Objects.requireNonNull(scratch);
+        if (threads < 1) {
+            throw TeacherErrors.badThreads(threads);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package org.potstill.teacher;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.ExternalWeights;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.TinyLlama;
+
+final class LlamaGraphTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void fusedKernelsAgreeWithPlainOnes() {
+        for (CausalLmConfig config : List.of(
+                TinyLlama.config(),
+                new CausalLmConfig(320, 96, 64, 2, 6, 6, 16, 200, 1e-6f, 100_000f, false),
+                new CausalLmConfig(330, 48, 80, 1, 4, 1, 32, 130, 1e-5f, 10_000f, true))) {
+            Path file = folder.resolve(config.hiddenSize() + ".gguf");
+            TinyLlama.write(file, 11, config);
+            float[] plain = logits(file, LlamaGraph.Kernels.PLAIN);
+            float[] fused = logits(file, LlamaGraph.Kernels.FUSED);
+            double scale = 0;
+            double worst = 0;
+            for (int i = 0; i < plain.length; i++) {
+                scale = Math.max(scale, Math.abs(plain[i]));
+                worst = Math.max(worst, Math.abs(plain[i] - fused[i]));
+            }
+            assertEquals(0, worst / scale, 2e-6, config.toString());
+        }
+    }
+
+    private float[] logits(Path file, LlamaGraph.Kernels kernels) {
+        TeacherOptions options = new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch"));
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            CausalLmConfig config = checkpoint.config();
+            Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
+            byte[] model = LlamaGraph.build(config, LlamaGraph.Ending.LOGITS, kernels);
+            try (OnnxEngine engine = OnnxEngine.open(model, weights, options)) {
+                Random random = new Random(4);
+                int[] longer = random.ints(101, 0, config.vocabSize()).toArray();
+                int[] shorter = random.ints(77, 0, config.vocabSize()).toArray();
+                return engine.logits(new TokenBatch(List.of(longer, shorter), 128), config.vocabSize());
+            }
+        }
+    }
+}
