@@ -20,7 +20,7 @@ public final class Cluster {
 
     /** Executors registered now; a local master is one. */
     public static int executors(JavaSparkContext sc) {
-        return sc.isLocal() ? 1 : Math.max(1, sc.statusTracker().getExecutorInfos().length - 1);
+        return sc.isLocal() ? 1 : Math.max(1, sc.sc().statusTracker().getExecutorInfos().length - 1);
     }
 
     public static int coresPerTask(JavaSparkContext sc) {

@@ -25,6 +25,9 @@ public final class Student implements AutoCloseable {
         throw new UnsupportedOperationException("not written yet");
     }
 
+    public static void setThreads(int threads) {
+    }
+
     public CausalLmConfig config() {
         throw new UnsupportedOperationException("not written yet");
     }

@@ -38,6 +38,7 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
+import scala.Tuple2;
 
 /** Text from files, JSON lines or Parquet on any Hadoop path. A document that cannot be read becomes one with a problem. */
 public final class Corpus {
@@ -166,22 +167,23 @@ public final class Corpus {
         String paths = String.join(",", files.stream().map(f -> f.getPath().toString().replace(",", "\\,")).toList());
         JavaNewHadoopRDD<LongWritable, Text> lines = (JavaNewHadoopRDD<LongWritable, Text>) sc.newAPIHadoopFile(
                 paths, TextInputFormat.class, LongWritable.class, Text.class, sc.hadoopConfiguration());
-        return lines.mapPartitionsWithInputSplit((split, records) -> {
-            String file = ((FileSplit) split).getPath().toString();
-            Iterator<Document> documents = new Iterator<>() {
-                @Override
-                public boolean hasNext() {
-                    return records.hasNext();
-                }
+        return lines.mapPartitionsWithInputSplit((split, records) ->
+                readLines(((FileSplit) split).getPath().toString(), records, wanted), false).filter(document -> document != null);
+    }
 
-                @Override
-                public Document next() {
-                    var record = records.next();
-                    return readLine(file + ":" + record._1().get(), record._2(), wanted);
-                }
-            };
-            return documents;
-        }, false).filter(document -> document != null);
+    private static Iterator<Document> readLines(String file, Iterator<Tuple2<LongWritable, Text>> records, Fields wanted) {
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return records.hasNext();
+            }
+
+            @Override
+            public Document next() {
+                Tuple2<LongWritable, Text> record = records.next();
+                return readLine(file + ":" + record._1().get(), record._2(), wanted);
+            }
+        };
     }
 
     /** @return null for a blank line */

@@ -55,8 +55,9 @@ public final class LabelJob {
         Labels labels;
         LabelStore store;
         TokenizerDefinition tokenizer;
+        int longest;
         try (Checkpoint teacher = Checkpoints.open(source.localPath(sc.hadoopConfiguration()))) {
-            int longest = teacher.config().maxPositionEmbeddings();
+            longest = teacher.config().maxPositionEmbeddings();
             if (tokenization.sequenceLength() > longest) {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
@@ -69,14 +70,14 @@ public final class LabelJob {
         JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
-            return label(corpus, tokenization, source, labels, store, documents);
+            return label(corpus, tokenization, source, longest, labels, store, documents);
         } finally {
             documents.unpersist(false);
         }
     }
 
-    private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, Labels labels,
-            LabelStore store, JavaRDD<TokenizedDocument> documents) {
+    private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, int longest,
+            Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
         CorpusCount count = CorpusCount.of(documents);
         if (count.documents() == 0) {
@@ -103,7 +104,7 @@ public final class LabelJob {
         long pendingPositions = pending.values().map(tokens -> tokens.length - 1L).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
                 count.documents(), count.positions(), pendingPositions);
-        List<ShardResult> results = pendingPositions == 0 ? List.of() : score(source, labels, store, pending, pendingPositions);
+        List<ShardResult> results = pendingPositions == 0 ? List.of() : score(source, longest, labels, store, pending, pendingPositions);
         pending.unpersist(false);
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
@@ -121,10 +122,10 @@ public final class LabelJob {
         return summary(count, results, (System.nanoTime() - begin) / 1e9, store);
     }
 
-    private List<ShardResult> score(TeacherSource source, Labels labels, LabelStore store,
+    private List<ShardResult> score(TeacherSource source, int longest, Labels labels, LabelStore store,
             JavaPairRDD<String, int[]> pending, long pendingPositions) {
         LongAccumulator scored = sc.sc().longAccumulator("scored tokens");
-        ShardScoring task = new ShardScoring(source, labels, store.labelsPath(),
+        ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
                 settings.integer("batch-tokens", 1, 1 << 24), Cluster.coresPerExecutor(sc),
                 sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), scored);
         int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);

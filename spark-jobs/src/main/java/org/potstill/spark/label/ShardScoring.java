@@ -17,8 +17,14 @@ import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teacher;
 import scala.Tuple2;
 
-/** One task of the teacher pass: scores its sequences, encodes them and commits them as one file. */
-record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int batchTokens, int cores,
+/**
+ * One task of the teacher pass: scores its sequences, encodes them and commits them as one file.
+ *
+ * @param longest     sequence that the teacher was made for
+ * @param batchTokens padded tokens per forward pass
+ * @param cores       of an executor
+ */
+record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int longest, int batchTokens, int cores,
         Broadcast<SerializableConfiguration> hadoop, LongAccumulator scored) implements Serializable {
     /** @param pending key and token ids of each sequence */
     ShardResult score(Iterator<Tuple2<String, int[]>> pending) {
@@ -39,7 +45,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         List<LabelledSequence> rows = new ArrayList<>();
         long positions = 0;
         double lossSum = 0;
-        for (int[] batch : Batches.plan(sequences.stream().mapToInt(s -> s.length - 1).toArray(), batchTokens)) {
+        for (int[] batch : Batches.plan(sequences.stream().mapToInt(s -> s.length).toArray(), longest, batchTokens)) {
             List<int[]> members = new ArrayList<>();
             for (int index : batch) {
                 members.add(sequences.get(index));

@@ -94,7 +94,7 @@ final class Plots {
         }
         CategoryChart chart = new CategoryChartBuilder().width(WIDTH / 2).height(300).title(title).build();
         style(chart.getStyler());
-        chart.getStyler().setLegendVisible(false).setYAxisLogarithmic(logarithmic);
+        chart.getStyler().setYAxisLogarithmic(logarithmic).setLegendVisible(false);
         chart.getStyler().setAvailableSpaceFill(0.5).setLabelsVisible(true).setLabelsPosition(logarithmic ? 0.5 : 0.9);
         if (!logarithmic) {
             chart.getStyler().setYAxisMin(0.0);

@@ -70,7 +70,7 @@ final class TrainingCheckpoints {
             student.save(local);
             float[] state = position.state().updaterState();
             Safetensors.write(local.resolve("updater.safetensors"), new LinkedHashMap<>(Map.of(UPDATER_STATE, new long[] {state.length})),
-                    Map.of(), (name, target) -> target.put(state));
+                    Map.of(), name -> FloatBuffer.wrap(state));
             ObjectNode json = HadoopFolder.JSON.createObjectNode();
             json.put("epoch", position.epoch()).put("round", position.round()).put("seconds", position.seconds());
             json.set("identity", identity);

@@ -1,0 +1,218 @@
+package org.potstill.spark.label;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.TinyLlama;
+import org.potstill.errors.UserException;
+import org.potstill.softlabels.SoftTargets;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.teacher.OnnxTeacher;
+import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions;
+
+class LabelJobTest {
+    @TempDir
+    private Path folder;
+    private Distillery distillery;
+
+    @BeforeEach
+    void fill() {
+        distillery = new Distillery(folder);
+    }
+
+    private LabelSummary label(String... overrides) {
+        return new LabelJob(Distillery.spark(), distillery.settings(overrides)).run();
+    }
+
+    private LabelStore store() {
+        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), 8, null);
+    }
+
+    @Test
+    void everySequenceOfTheCorpusHasTheTeachersOwnTopKInTheCache() {
+        LabelSummary summary = label();
+        LabelStore store = store();
+        List<LabelledSequence> rows = store.sequences().collect();
+        assertEquals(summary.corpus().positions(), summary.scoredTokens());
+        assertTrue(rows.size() > 20);
+        assertTrue(summary.files() > 2);
+        assertEquals(summary.corpus().sequences(), store.snapshot().count());
+        List<String> keys = rows.stream().map(LabelledSequence::key).toList();
+        assertTrue(store.snapshot().map(SnapshotEntry::key).collect().stream().allMatch(keys::contains));
+        try (Teacher teacher = OnnxTeacher.open(distillery.teacher(),
+                new TeacherOptions(TeacherOptions.Device.CPU, 2, distillery.path("scratch")))) {
+            for (LabelledSequence row : rows.subList(0, 5)) {
+                SoftTargets targets = store.labels().decode(row, "cache");
+                float[] logits = teacher.logits(Arrays.copyOf(row.tokens(), row.positions()));
+                double loss = 0;
+                for (int t = 0; t < row.positions(); t++) {
+                    double[] logP = naiveLogSoftmax(logits, t, teacher.vocabSize());
+                    Integer[] best = Stream.iterate(0, i -> i + 1).limit(logP.length).toArray(Integer[]::new);
+                    Arrays.sort(best, (a, b) -> Double.compare(logP[b], logP[a]));
+                    for (int i = 0; i < 8; i++) {
+                        assertEquals(logP[best[i]], logP[targets.ids()[targets.begin(t) + i]], 1e-4);
+                        assertEquals(logP[best[i]], Math.log(targets.probabilities()[targets.begin(t) + i]), 0.0105);
+                    }
+                    loss -= logP[row.tokens()[t + 1]];
+                }
+                assertEquals(loss / row.positions(), row.teacherLoss(), 1e-4);
+            }
+        }
+    }
+
+    @Test
+    void rerunningAnUnchangedCorpusCallsTheTeacherZeroTimes() {
+        LabelSummary first = label();
+        assertTrue(first.scoredTokens() > 0);
+        LabelSummary second = label();
+        assertEquals(0, second.scoredTokens());
+        assertTrue(second.modelLoadsByExecutor().isEmpty());
+        assertEquals(first.corpus(), second.corpus());
+    }
+
+    @Test
+    void anAddedDocumentIsScoredAloneAndARemovedOneLeavesTheSnapshot() throws Exception {
+        LabelSummary first = label("corpus.holdout=0");
+        Distillery.write(distillery.corpus().resolve("new.txt"), Distillery.text(99, 50));
+        LabelSummary second = label("corpus.holdout=0");
+        assertEquals(second.corpus().positions() - first.corpus().positions(), second.scoredTokens());
+        assertTrue(second.scoredTokens() > 0 && second.scoredTokens() < first.scoredTokens() / 5);
+        Files.delete(distillery.corpus().resolve("new.txt"));
+        assertEquals(0, label("corpus.holdout=0").scoredTokens());
+        assertEquals(first.corpus().sequences(), store().snapshot().count());
+    }
+
+    @Test
+    void aTextThatStandsTwiceInTheCorpusIsScoredOnce() {
+        LabelSummary first = label("corpus.holdout=0");
+        Distillery.write(distillery.corpus().resolve("copy.txt"), Distillery.text(3, 120));
+        LabelSummary second = label("corpus.holdout=0");
+        assertEquals(0, second.scoredTokens());
+        assertTrue(second.corpus().sequences() > first.corpus().sequences());
+    }
+
+    @Test
+    void theSameCorpusGivesTheSameBytesWhateverTheShards() {
+        label("cache.shard-tokens=100");
+        Map<String, byte[]> once = new HashMap<>();
+        store().sequences().collect().forEach(row -> once.put(row.key(), row.targets()));
+        label("cache.shard-tokens=100000", "batch-tokens=4096", "cache.path=" + folder.resolve("other"));
+        List<LabelledSequence> again = LabelStore.find(Distillery.spark(), folder.resolve("other").toString(), 8, null)
+                .sequences().collect();
+        assertEquals(once.size(), again.size());
+        again.forEach(row -> assertArrayEquals(once.get(row.key()), row.targets()));
+    }
+
+    @Test
+    void theModelIsLoadedOncePerExecutor() {
+        // Another folder is another teacher to the executor's cache: this run cannot find one loaded by another test.
+        LabelSummary summary = label("teacher.scratch=" + folder.resolve("fresh"));
+        assertEquals(Map.of("driver", 1), summary.modelLoadsByExecutor());
+    }
+
+    @Test
+    void badDocumentsGoToTheQuarantineWithTheirReasonAndTheRestIsLabelled() {
+        Distillery.write(distillery.corpus().resolve("bad.txt"), new byte[] {'x', (byte) 0xff, (byte) 0xfe});
+        LabelSummary summary = label("corpus.max-bad-share=0.2");
+        assertEquals(1, summary.corpus().unusable());
+        assertTrue(summary.scoredTokens() > 0);
+        var quarantined = Distillery.spark().read().json(store().folder().path("quarantine").toString()).collectAsList();
+        assertEquals(1, quarantined.size());
+        assertTrue(quarantined.get(0).<String>getAs("document").endsWith("bad.txt"));
+        assertTrue(quarantined.get(0).<String>getAs("problem").contains("UTF-8"));
+    }
+
+    @Test
+    void tooManyBadDocumentsEndTheJobBeforeTheTeacherIsPaid() {
+        Distillery.write(distillery.corpus().resolve("bad.txt"), new byte[] {'x', (byte) 0xff, (byte) 0xfe});
+        UserException error = assertThrows(UserException.class, this::label);
+        assertTrue(error.problem().contains("1 of 13 documents"));
+        assertTrue(error.cause().contains("quarantine"));
+        assertTrue(store().isEmpty());
+    }
+
+    @Test
+    void aTruncatedTeacherIsRefused() throws Exception {
+        byte[] bytes = Files.readAllBytes(distillery.teacher());
+        Files.write(distillery.teacher(), Arrays.copyOf(bytes, bytes.length - 1000));
+        assertTrue(assertThrows(UserException.class, this::label).getMessage().contains("teacher.gguf"));
+    }
+
+    @Test
+    void aMissingTeacherIsRefusedWithTheRemedy() {
+        UserException error = assertThrows(UserException.class, () -> label("teacher.path=" + folder.resolve("none.gguf")));
+        assertTrue(error.problem().contains("none.gguf") && error.remedy().contains("teacher.path"));
+    }
+
+    @Test
+    void aCacheThatCannotBeWrittenIsRefusedBeforeAnyWork() {
+        Distillery.write(folder.resolve("file"), "not a folder");
+        UserException error = assertThrows(UserException.class, () -> label("cache.path=" + folder.resolve("file/cache")));
+        assertTrue(error.problem().contains("cannot write the cache"));
+    }
+
+    @Test
+    void sequencesLongerThanTheTeacherWasMadeForAreRefused() {
+        assertTrue(assertThrows(UserException.class, () -> label("sequence-length=257")).cause().contains("256"));
+    }
+
+    @Test
+    void anExplicitGpuWithoutOneFailsAtOnce() {
+        Exception thrown = assertThrows(Exception.class,
+                () -> label("teacher.device=cuda", "teacher.scratch=" + folder.resolve("gpu")));
+        UserException error = JobErrors.within(thrown).orElseThrow();
+        assertTrue(error.problem().contains("CUDA"), error.getMessage());
+        assertTrue(store().isEmpty());
+    }
+
+    @Test
+    void anotherTeachersLabelsLieBesideTheFirstOnes() {
+        label();
+        TinyLlama.write(distillery.teacher(), 8);
+        LabelSummary second = label();
+        assertTrue(second.scoredTokens() > 0);
+        assertEquals(2, distillery.path("cache").toFile().list((d, name) -> name.startsWith("teacher=")).length);
+        assertTrue(assertThrows(UserException.class, this::store).problem().contains("several teachers"));
+    }
+
+    @Test
+    void whatAKilledWriterLeftBehindIsNotRead() throws Exception {
+        label();
+        long rows = store().sequences().count();
+        Path labels = Path.of(store().labelsPath().replaceFirst("^file:", ""));
+        Files.write(labels.resolve("_incoming-dead.parquet"), new byte[] {'P', 'A', 'R', '1', 0, 1, 2});
+        assertEquals(rows, store().sequences().count());
+        assertEquals(0, label().scoredTokens());
+        assertFalse(store().isEmpty());
+    }
+
+    private static double[] naiveLogSoftmax(float[] logits, int row, int vocab) {
+        double[] logP = new double[vocab];
+        double sum = 0;
+        for (int v = 0; v < vocab; v++) {
+            sum += Math.exp(logits[row * vocab + v]);
+        }
+        for (int v = 0; v < vocab; v++) {
+            logP[v] = logits[row * vocab + v] - Math.log(sum);
+        }
+        return logP;
+    }
+}
