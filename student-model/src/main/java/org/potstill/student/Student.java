@@ -1,75 +1,266 @@
 package org.potstill.student;
 
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.deeplearning4j.nn.api.Updater;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.WorkspaceMode;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.config.Sgd;
+import org.nd4j.linalg.schedule.ISchedule;
+import org.nd4j.nativeblas.NativeOpsHolder;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Safetensors;
+import org.potstill.checkpoints.SafetensorsFile;
 
-/** A Deeplearning4j causal decoder, Llama-shaped with tied embeddings. Not safe for use by several threads at once. */
+/**
+ * A Deeplearning4j causal decoder, Llama-shaped with tied embeddings. Not safe for use by several threads at once;
+ * several students may work side by side, each in its own thread. Holds memory outside the heap: close it.
+ */
 public final class Student implements AutoCloseable {
-    private Student() {
-        throw new UnsupportedOperationException("not written yet");
+    private static final String CONFIG = "config.json";
+    private static final String WEIGHTS = "model.safetensors";
+    /** Adam's two moments of each, in single precision, must fit one direct buffer. */
+    private static final long MAX_PARAMETERS = (1 << 28) - 1;
+
+    private final CausalLmConfig config;
+    private final MultiLayerNetwork network;
+
+    private Student(CausalLmConfig config, MultiLayerNetwork network) {
+        this.config = config;
+        this.network = network;
     }
 
-    /** A student with random weights: the same for the same configuration and seed. */
+    /**
+     * How many threads one student's step may use, for all students of this JVM: OpenBLAS, ND4J's operations and the
+     * loops in between. In a Spark executor this is {@code spark.task.cpus}. One thread scales best where several
+     * students train side by side.
+     */
+    public static void setThreads(int threads) {
+        if (threads < 1) {
+            throw StudentErrors.badOptions("a student cannot use " + threads + " threads");
+        }
+        Nd4j.getEnvironment();
+        openblas_nolapack.blas_set_num_threads(threads);
+        NativeOpsHolder.getInstance().getDeviceNativeOps().setOmpNumThreads(threads);
+        Slices.setThreads(threads);
+    }
+
+    /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
-        throw new UnsupportedOperationException("not written yet");
+        MultiLayerNetwork network = network(config, options, seed, DataType.FLOAT);
+        network.init();
+        return new Student(config, network);
     }
 
     /** Reads {@code config.json} and {@code model.safetensors} of a folder that {@link #save} wrote. */
     public static Student load(Path folder, TrainingOptions options) {
-        throw new UnsupportedOperationException("not written yet");
+        Path file = folder.resolve(WEIGHTS);
+        CausalLmConfig config;
+        try {
+            config = CausalLmConfig.fromJson(Files.readString(folder.resolve(CONFIG)), folder.resolve(CONFIG).toString());
+        } catch (IOException e) {
+            throw StudentErrors.unusableFolder(folder, e);
+        }
+        try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
+            Map<String, long[]> shapes = Weights.shapes(config);
+            // Before memory is asked for: config.json may claim any size.
+            shapes.forEach((name, shape) -> {
+                if (!tensors.names().contains(name)) {
+                    throw StudentErrors.missingTensor(file, name);
+                }
+                if (!Arrays.equals(tensors.shape(name), shape)) {
+                    throw StudentErrors.wrongShape(file, name, tensors.shape(name), shape);
+                }
+            });
+            MultiLayerNetwork network = network(config, options, 0, DataType.FLOAT);
+            network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
+            Student student = new Student(config, network);
+            FloatBuffer parameters = student.buffer(network.params());
+            shapes.keySet().forEach(name -> tensors.read(name, parameters));
+            return student;
+        }
     }
 
-    /** Writes {@code config.json} and {@code model.safetensors} as Hugging Face spells them. */
+    static MultiLayerNetwork network(CausalLmConfig config, TrainingOptions options, long seed, DataType type) {
+        ISchedule schedule = new WarmupCosine(options.learningRate(), options.minLearningRate(), options.warmupSteps(),
+                options.totalSteps());
+        boolean sgd = options.optimizer() == TrainingOptions.Optimizer.SGD;
+        IUpdater updater = sgd ? new Sgd(schedule)
+                : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
+                        .epsilon(options.epsilon()).build();
+        return network(config, options.alpha(), sgd ? 0 : options.weightDecay(), options.maxGradientNorm(), updater,
+                seed, type);
+    }
+
+    static MultiLayerNetwork network(CausalLmConfig config, double alpha, double weightDecay, double maxGradientNorm,
+            IUpdater updater, long seed, DataType type) {
+        if (!config.tieWordEmbeddings()) {
+            throw StudentErrors.untiedEmbeddings();
+        }
+        if (DecoderParameters.count(config) > MAX_PARAMETERS) {
+            throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
+        }
+        // Memory is ours and reused from step to step, so that Deeplearning4j's workspaces would only add copies; and
+        // the gradient is a mean already, so that it must not be divided by the batch size.
+        MultiLayerConfiguration configuration = new NeuralNetConfiguration.Builder()
+                .seed(seed)
+                .dataType(type)
+                .miniBatch(false)
+                .trainingWorkspaceMode(WorkspaceMode.NONE)
+                .inferenceWorkspaceMode(WorkspaceMode.NONE)
+                .list()
+                .layer(new CausalDecoder(config, alpha, weightDecay, maxGradientNorm, updater))
+                .build();
+        return new MultiLayerNetwork(configuration);
+    }
+
+    /** Writes {@code config.json} and {@code model.safetensors} as Hugging Face spells them; makes the folder. */
     public void save(Path folder) {
-        throw new UnsupportedOperationException("not written yet");
+        Map<String, long[]> shapes = Weights.shapes(config);
+        FloatBuffer parameters = buffer(network.params());
+        try {
+            Files.createDirectories(folder);
+            Files.writeString(folder.resolve(CONFIG), config.toJson());
+        } catch (IOException e) {
+            throw StudentErrors.unusableFolder(folder, e);
+        }
+        // Asked for in order, which is the order of the flat vector.
+        Safetensors.write(folder.resolve(WEIGHTS), shapes, Map.of("format", "pt"), name -> {
+            int count = (int) Weights.count(shapes.get(name));
+            FloatBuffer values = parameters.slice(parameters.position(), count);
+            parameters.position(parameters.position() + count);
+            return values;
+        });
     }
 
     public static void setThreads(int threads) {
     }
 
     public CausalLmConfig config() {
-        throw new UnsupportedOperationException("not written yet");
+        return config;
     }
 
     /**
-     * One optimizer step on one batch.
+     * One optimizer step on one batch. Losses and gradients are means over all positions of the batch. AdamW is
+     * Deeplearning4j's Adam, whose epsilon stands beside the uncorrected second moment, and its decoupled decay.
      *
-     * @param step number of this step from 0, which sets the learning rate
+     * @param step number of this step from 0, which sets the learning rate and Adam's bias correction
+     * @return the losses before the step
      */
     public StepLoss step(List<TrainingSequence> batch, int step) {
-        throw new UnsupportedOperationException("not written yet");
+        try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
+            network.setInput(arrays.features());
+            network.setLabels(arrays.labels());
+            network.setLayerMaskArrays(arrays.mask(), arrays.mask());
+            network.setIterationCount(step);
+            network.computeGradientAndScore();
+            StepLoss loss = decoder().loss();
+            INDArray gradient = network.getFlattenedGradients();
+            double norm = gradient.norm2Number().doubleValue();
+            if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
+                throw StudentErrors.nonFiniteLoss(step, loss.total(), norm);
+            }
+            updater().update(network, network.gradient(), step, 0, batch.size(), LayerWorkspaceMgr.noWorkspaces());
+            network.params().subi(gradient.reshape(gradient.length()));
+            return loss;
+        } finally {
+            network.clear();
+        }
     }
 
     /** The losses of a batch, nothing learnt. */
     public StepLoss loss(List<TrainingSequence> batch) {
-        throw new UnsupportedOperationException("not written yet");
+        try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
+            CausalDecoderLayer decoder = decoder();
+            decoder.setInput(arrays.features(), LayerWorkspaceMgr.noWorkspaces());
+            decoder.setLabels(arrays.labels());
+            network.setLayerMaskArrays(arrays.mask(), arrays.mask());
+            decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces());
+            return decoder.loss();
+        } finally {
+            network.clear();
+        }
     }
 
     /** Full logits of one sequence, row-major {@code [ids.length, vocabSize]}. */
     public float[] logits(int[] ids) {
-        throw new UnsupportedOperationException("not written yet");
+        try (INDArray features = LabelledBatch.features(ids, config, DataType.FLOAT);
+                INDArray logits = network.output(features, false)) {
+            return copy(logits);
+        } finally {
+            network.clear();
+        }
     }
 
     /** All parameters in one array, the unit of averaging; a copy. */
     public float[] parameters() {
-        throw new UnsupportedOperationException("not written yet");
+        return copy(network.params());
     }
 
     public void setParameters(float[] parameters) {
-        throw new UnsupportedOperationException("not written yet");
+        replace("parameters", network.params(), parameters);
     }
 
     /** Adam's moments in one array (empty for SGD); a copy. */
     public float[] updaterState() {
-        throw new UnsupportedOperationException("not written yet");
+        INDArray state = updater().getStateViewArray();
+        return state == null ? new float[0] : copy(state);
     }
 
     public void setUpdaterState(float[] state) {
-        throw new UnsupportedOperationException("not written yet");
+        INDArray view = updater().getStateViewArray();
+        if (view != null || state.length > 0) {
+            replace("optimizer moments", view, state);
+        }
     }
 
+    /** Gives back all memory outside the heap; the student is of no use afterwards. */
     @Override
     public void close() {
+        decoder().free();
+        network.close();
+    }
+
+    private CausalDecoderLayer decoder() {
+        return (CausalDecoderLayer) network.getOutputLayer();
+    }
+
+    private Updater updater() {
+        if (network.getFlattenedGradients() == null) {
+            network.initGradientsView();
+        }
+        return network.getUpdater();
+    }
+
+    private FloatBuffer buffer(INDArray array) {
+        return Matrix.of(array, 1, Math.toIntExact(array.length())).floats().duplicate();
+    }
+
+    private float[] copy(INDArray array) {
+        float[] values = new float[Math.toIntExact(array.length())];
+        buffer(array).get(values);
+        return values;
+    }
+
+    private void replace(String what, INDArray target, float[] values) {
+        long expected = target == null ? 0 : target.length();
+        if (values.length != expected) {
+            throw StudentErrors.wrongLength(what, values.length, expected);
+        }
+        buffer(target).put(values);
     }
 }

@@ -28,4 +28,25 @@ public record TrainingOptions(
         double maxGradientNorm,
         Optimizer optimizer) implements java.io.Serializable {
     public enum Optimizer { ADAMW, SGD }
+
+    public TrainingOptions {
+        require(alpha >= 0 && alpha <= 1, "alpha is " + alpha + ", not between 0 and 1");
+        require(learningRate >= 0 && Double.isFinite(learningRate), "the learning rate is " + learningRate);
+        require(minLearningRate >= 0 && minLearningRate <= learningRate,
+                "the minimal learning rate " + minLearningRate + " is not between 0 and the peak of " + learningRate);
+        require(warmupSteps >= 0 && totalSteps >= 0, "warm-up of " + warmupSteps + " in " + totalSteps + " steps");
+        require(weightDecay >= 0 && Double.isFinite(weightDecay), "the weight decay is " + weightDecay);
+        require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
+                "beta1 is " + beta1 + " and beta2 is " + beta2 + ", not both in [0, 1)");
+        require(epsilon > 0 && Double.isFinite(epsilon), "epsilon is " + epsilon);
+        require(maxGradientNorm >= 0 && Double.isFinite(maxGradientNorm),
+                "the maximal gradient norm is " + maxGradientNorm);
+        require(optimizer != null, "there is no optimizer");
+    }
+
+    private static void require(boolean condition, String cause) {
+        if (!condition) {
+            throw StudentErrors.badOptions(cause);
+        }
+    }
 }

@@ -1,0 +1,106 @@
+package org.potstill.student;
+
+import java.util.Collection;
+import java.util.List;
+import org.deeplearning4j.nn.api.ParamInitializer;
+import org.deeplearning4j.nn.conf.GradientNormalization;
+import org.deeplearning4j.nn.conf.InputPreProcessor;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.inputs.InputType;
+import org.deeplearning4j.nn.conf.layers.BaseLayer;
+import org.deeplearning4j.nn.conf.memory.LayerMemoryReport;
+import org.deeplearning4j.optimize.api.TrainingListener;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.regularization.Regularization;
+import org.nd4j.linalg.learning.regularization.WeightDecay;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * A whole Llama-shaped decoder with its loss as one Deeplearning4j layer, the only one of its network.
+ *
+ * <p>One layer, because Deeplearning4j shares no weights between layers and the head is the embedding table. So the
+ * clip of its gradient per layer is a clip of the global norm.
+ *
+ * <p>Features are token ids {@code [batch, time]}, padded on the right. Labels are {@code [batch, time, 1 + 2k]}: the
+ * next token's id, then k ids that the teacher kept (−1 for none), then their probabilities. Masks are
+ * {@code [batch, time]}; a position that the label mask leaves out counts in no mean. Ids are exact in single
+ * precision up to 2²⁴, above any vocabulary that {@link CausalLmConfig} allows.
+ */
+final class CausalDecoder extends BaseLayer {
+    private static final long serialVersionUID = 1L;
+
+    private final CausalLmConfig config;
+    private final double alpha;
+    private final double weightDecay;
+
+    /**
+     * @param weightDecay decoupled, times the learning rate; on matrices only
+     * @param maxGradientNorm 0 for no clip
+     */
+    CausalDecoder(CausalLmConfig config, double alpha, double weightDecay, double maxGradientNorm, IUpdater updater) {
+        this.config = config;
+        this.alpha = alpha;
+        this.weightDecay = weightDecay;
+        setIUpdater(updater);
+        setLayerName("decoder");
+        if (maxGradientNorm > 0) {
+            setGradientNormalization(GradientNormalization.ClipL2PerLayer);
+            setGradientNormalizationThreshold(maxGradientNorm);
+        }
+    }
+
+    @Override
+    public org.deeplearning4j.nn.api.Layer instantiate(NeuralNetConfiguration conf,
+            Collection<TrainingListener> listeners, int layerIndex, INDArray layerParamsView, boolean initializeParams,
+            DataType networkDataType) {
+        CausalDecoderLayer layer = new CausalDecoderLayer(conf, networkDataType,
+                new Decoder(config, networkDataType, alpha), config);
+        layer.setListeners(listeners);
+        layer.setIndex(layerIndex);
+        layer.setParamsViewArray(layerParamsView);
+        layer.setParamTable(initializer().init(conf, layerParamsView, initializeParams));
+        return layer;
+    }
+
+    @Override
+    public ParamInitializer initializer() {
+        return new DecoderParameters(config);
+    }
+
+    @Override
+    public List<Regularization> getRegularizationByParam(String key) {
+        return weightDecay == 0 || DecoderParameters.isNorm(key)
+                ? List.of() : List.of(new WeightDecay(weightDecay, true));
+    }
+
+    @Override
+    public boolean isPretrainParam(String key) {
+        return false;
+    }
+
+    @Override
+    public InputType getOutputType(int layerIndex, InputType inputType) {
+        return InputType.recurrent(config.vocabSize());
+    }
+
+    @Override
+    public void setNIn(InputType inputType, boolean override) {
+        // Its width is the configuration's, whatever comes in.
+    }
+
+    @Override
+    public InputPreProcessor getPreProcessorForInputType(InputType inputType) {
+        return null;
+    }
+
+    @Override
+    public LayerMemoryReport getMemoryReport(InputType inputType) {
+        long parameters = DecoderParameters.count(config);
+        return new LayerMemoryReport.Builder(layerName, CausalDecoder.class, inputType,
+                InputType.recurrent(config.vocabSize()))
+                .standardMemory(parameters, getIUpdater().stateSize(parameters))
+                .build();
+    }
+}

@@ -1,0 +1,209 @@
+package org.potstill.student;
+
+import java.util.List;
+import org.deeplearning4j.nn.api.layers.IOutputLayer;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.gradient.DefaultGradient;
+import org.deeplearning4j.nn.gradient.Gradient;
+import org.deeplearning4j.nn.layers.BaseLayer;
+import org.deeplearning4j.nn.workspace.ArrayType;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.nd4j.common.primitives.Pair;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.dataset.api.DataSet;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/** {@link Decoder} as Deeplearning4j sees it: an output layer. {@link CausalDecoder} says what goes in. */
+final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutputLayer {
+    private static final long serialVersionUID = 1L;
+
+    private final transient Decoder decoder;
+    private final CausalLmConfig config;
+    private transient Weights weights;
+    private transient Weights gradients;
+    private transient INDArray labels;
+    private transient INDArray featuresMask;
+    private transient StepLoss loss;
+
+    CausalDecoderLayer(NeuralNetConfiguration conf, DataType type, Decoder decoder, CausalLmConfig config) {
+        super(conf, type);
+        this.decoder = decoder;
+        this.config = config;
+    }
+
+    /** The losses of the last batch, or null. */
+    StepLoss loss() {
+        return loss;
+    }
+
+    @Override
+    public void setParamsViewArray(INDArray view) {
+        super.setParamsViewArray(view);
+        weights = Weights.of(config, view);
+    }
+
+    @Override
+    public void setBackpropGradientsViewArray(INDArray view) {
+        super.setBackpropGradientsViewArray(view);
+        gradients = Weights.of(config, view);
+    }
+
+    @Override
+    public void setInput(INDArray input, LayerWorkspaceMgr workspaceMgr) {
+        super.setInput(input, workspaceMgr);
+        loss = null;
+    }
+
+    @Override
+    public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaceMgr) {
+        loss = decoder.lossAndGradient(batch(), weights, gradients);
+        Gradient gradient = new DefaultGradient(gradientsFlattened);
+        gradientViews.forEach((key, view) -> gradient.setGradientFor(key, view, 'c'));
+        return new Pair<>(gradient, null);
+    }
+
+    @Override
+    public double computeScore(double fullNetworkRegScore, boolean training, LayerWorkspaceMgr workspaceMgr) {
+        if (loss == null) {
+            loss = decoder.loss(batch(), weights);
+        }
+        score = loss.total() + fullNetworkRegScore;
+        return score;
+    }
+
+    /** Decoupled weight decay is a part of the step, not of the loss. */
+    @Override
+    public double calcRegularizationScore(boolean backpropParamsOnly) {
+        return 0;
+    }
+
+    /** Logits, {@code [batch, time, vocabSize]}; padding is zero. */
+    @Override
+    public INDArray activate(boolean training, LayerWorkspaceMgr workspaceMgr) {
+        PackedBatch batch = PackedBatch.of(input, featuresMask, null, null);
+        int vocabSize = config.vocabSize();
+        INDArray out = workspaceMgr.create(ArrayType.ACTIVATIONS, dataType,
+                new long[] {input.size(0), input.size(1), vocabSize}, 'c');
+        Matrix all = Matrix.of(out, (int) (input.size(0) * input.size(1)), vocabSize);
+        Matrix packed = all.rows(0, batch.rows());
+        decoder.logits(batch, weights, packed);
+        Row row = Row.of(all, vocabSize);
+        Row zero = Row.of(all, vocabSize);
+        int width = (int) input.size(1);
+        // From the back, because rows move towards the end.
+        for (int s = batch.sequences() - 1; s >= 0; s--) {
+            int length = batch.starts()[s + 1] - batch.starts()[s];
+            for (int t = width - 1; t >= 0; t--) {
+                Row source = t < length ? row.load(packed, batch.starts()[s] + t, 0, vocabSize) : zero;
+                source.store(all, s * width + t, 0, vocabSize);
+            }
+        }
+        return out;
+    }
+
+    @Override
+    public Pair<INDArray, org.deeplearning4j.nn.api.MaskState> feedForwardMaskArray(INDArray mask,
+            org.deeplearning4j.nn.api.MaskState state, int minibatchSize) {
+        featuresMask = mask;
+        return new Pair<>(mask, state);
+    }
+
+    @Override
+    public void clear() {
+        super.clear();
+        featuresMask = null;
+        labels = null;
+    }
+
+    @Override
+    public boolean needsLabels() {
+        return true;
+    }
+
+    @Override
+    public void setLabels(INDArray labels) {
+        this.labels = labels;
+    }
+
+    @Override
+    public INDArray getLabels() {
+        return labels;
+    }
+
+    @Override
+    public boolean isPretrainLayer() {
+        return false;
+    }
+
+    @Override
+    public void clearNoiseWeightParams() {
+        // It has no weight noise.
+    }
+
+    void free() {
+        decoder.free();
+    }
+
+    private PackedBatch batch() {
+        return PackedBatch.of(input, featuresMask, labels, maskArray);
+    }
+
+    // Classifier, which IOutputLayer drags in, speaks of dense labels: a row of scores per example.
+
+    @Override
+    public INDArray computeScoreForExamples(double fullNetworkRegScore, LayerWorkspaceMgr workspaceMgr) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public double f1Score(DataSet data) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public double f1Score(INDArray examples, INDArray denseLabels) {
+        throw notAClassifier();
+    }
+
+    @Override
+    @Deprecated
+    public int numLabels() {
+        return config.vocabSize();
+    }
+
+    @Override
+    public int[] predict(INDArray examples) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public List<String> predict(DataSet dataSet) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public void fit(DataSetIterator iterator) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public void fit(INDArray examples, INDArray denseLabels) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public void fit(DataSet data) {
+        throw notAClassifier();
+    }
+
+    @Override
+    public void fit(INDArray examples, int[] classes) {
+        throw notAClassifier();
+    }
+
+    private static UnsupportedOperationException notAClassifier() {
+        return new UnsupportedOperationException("a language model, not a classifier: train its network");
+    }
+}

@@ -1,0 +1,126 @@
+package org.potstill.student;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.deeplearning4j.nn.api.ParamInitializer;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.layers.Layer;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/** Lays the decoder's parameters into Deeplearning4j's flat vector, row-major, in the order of {@link Weights}. */
+final class DecoderParameters implements ParamInitializer {
+    private static final double STANDARD_DEVIATION = 0.02;
+
+    private final CausalLmConfig config;
+
+    DecoderParameters(CausalLmConfig config) {
+        this.config = config;
+    }
+
+    /** Deeplearning4j cuts gradient names at their last underscore, so names here have none. */
+    static String key(String name) {
+        return name.replace('_', '-');
+    }
+
+    static boolean isNorm(String key) {
+        return key.endsWith("norm.weight");
+    }
+
+    static long count(CausalLmConfig config) {
+        return Weights.shapes(config).values().stream().mapToLong(Weights::count).sum();
+    }
+
+    @Override
+    public long numParams(NeuralNetConfiguration conf) {
+        return count(config);
+    }
+
+    @Override
+    public long numParams(Layer layer) {
+        return count(config);
+    }
+
+    @Override
+    public List<String> paramKeys(Layer layer) {
+        return Weights.shapes(config).keySet().stream().map(DecoderParameters::key).toList();
+    }
+
+    @Override
+    public List<String> weightKeys(Layer layer) {
+        return paramKeys(layer);
+    }
+
+    @Override
+    public List<String> biasKeys(Layer layer) {
+        return List.of();
+    }
+
+    @Override
+    public boolean isWeightParam(Layer layer, String key) {
+        return true;
+    }
+
+    @Override
+    public boolean isBiasParam(Layer layer, String key) {
+        return false;
+    }
+
+    @Override
+    public Map<String, INDArray> init(NeuralNetConfiguration conf, INDArray paramsView, boolean initializeParams) {
+        Map<String, INDArray> table = views(paramsView);
+        table.keySet().forEach(conf::addVariable);
+        if (initializeParams) {
+            randomize(table, conf.getSeed());
+        }
+        return table;
+    }
+
+    @Override
+    public Map<String, INDArray> getGradientsFromFlattened(NeuralNetConfiguration conf, INDArray gradientView) {
+        return views(gradientView);
+    }
+
+    private Map<String, INDArray> views(INDArray flat) {
+        INDArray line = flat.reshape(flat.length());
+        Map<String, INDArray> views = new LinkedHashMap<>();
+        long offset = 0;
+        for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
+            long end = offset + Weights.count(tensor.getValue());
+            views.put(key(tensor.getKey()),
+                    line.get(NDArrayIndex.interval(offset, end)).reshape('c', tensor.getValue()));
+            offset = end;
+        }
+        return views;
+    }
+
+    /**
+     * Norms 1, matrices normal; what writes to the residual stream is narrower, as in GPT-2, so that the stream's
+     * variance does not grow with depth. {@link Random} is specified to the bit, unlike ND4J's generators.
+     */
+    private void randomize(Map<String, INDArray> table, long seed) {
+        Random random = new Random(seed);
+        double residual = STANDARD_DEVIATION / Math.sqrt(2.0 * config.numHiddenLayers());
+        for (String key : new ArrayList<>(table.keySet())) {
+            INDArray values = table.get(key);
+            if (isNorm(key)) {
+                values.assign(1);
+                continue;
+            }
+            boolean writesToStream = key.endsWith("o-proj.weight") || key.endsWith("down-proj.weight");
+            double deviation = writesToStream ? residual : STANDARD_DEVIATION;
+            Matrix matrix = Matrix.of(values, (int) values.size(0), (int) values.size(1));
+            Row row = Row.of(matrix, matrix.columns());
+            for (int i = 0; i < matrix.rows(); i++) {
+                for (int j = 0; j < matrix.columns(); j++) {
+                    row.set(j, deviation * random.nextGaussian());
+                }
+                row.store(matrix, i, 0, matrix.columns());
+            }
+        }
+    }
+}

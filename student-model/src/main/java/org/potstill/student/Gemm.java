@@ -1,0 +1,53 @@
+package org.potstill.student;
+
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_dgemm;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
+
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+
+/**
+ * The three matrix products of a linear layer with weight {@code [out, in]}, on the BLAS that ND4J's CPU backend
+ * itself calls. Called without {@code Nd4j.gemm} because that copies operands which are views with a row stride, such
+ * as one attention head.
+ */
+final class Gemm {
+    private Gemm() {
+    }
+
+    /** {@code y = x·wᵀ + beta·y}: the forward pass. */
+    static void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
+        multiply(x, false, w, true, y, beta);
+    }
+
+    /** {@code dx = dy·w + beta·dx}: the gradient of the input. */
+    static void times(Matrix dy, Matrix w, Matrix dx, double beta) {
+        multiply(dy, false, w, false, dx, beta);
+    }
+
+    /** {@code dw = dyᵀ·x + beta·dw}: the gradient of the weight. */
+    static void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta) {
+        multiply(dy, true, x, false, dw, beta);
+    }
+
+    private static void multiply(Matrix a, boolean transposeA, Matrix b, boolean transposeB, Matrix c, double beta) {
+        int m = transposeA ? a.columns() : a.rows();
+        int k = transposeA ? a.rows() : a.columns();
+        int n = transposeB ? b.rows() : b.columns();
+        if (m != c.rows() || n != c.columns() || k != (transposeB ? b.columns() : b.rows())) {
+            throw new IllegalArgumentException("shapes do not fit");
+        }
+        int flagA = transposeA ? CblasTrans : CblasNoTrans;
+        int flagB = transposeB ? CblasTrans : CblasNoTrans;
+        if (c.isDouble()) {
+            cblas_dgemm(CblasRowMajor, flagA, flagB, m, n, k, 1, (DoublePointer) a.pointer(), a.stride(),
+                    (DoublePointer) b.pointer(), b.stride(), beta, (DoublePointer) c.pointer(), c.stride());
+        } else {
+            cblas_sgemm(CblasRowMajor, flagA, flagB, m, n, k, 1, (FloatPointer) a.pointer(), a.stride(),
+                    (FloatPointer) b.pointer(), b.stride(), (float) beta, (FloatPointer) c.pointer(), c.stride());
+        }
+    }
+}

@@ -1,0 +1,94 @@
+package org.potstill.student;
+
+import java.util.List;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.softlabels.SoftTargets;
+
+/** Training sequences as the arrays that {@link CausalDecoder} describes. */
+record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implements AutoCloseable {
+    static LabelledBatch of(List<TrainingSequence> batch, CausalLmConfig config, DataType type) {
+        int width = 0;
+        int k = 0;
+        for (TrainingSequence sequence : batch) {
+            requireFit(sequence, config);
+            SoftTargets targets = sequence.targets();
+            width = Math.max(width, targets.positions());
+            for (int t = 0; t < targets.positions(); t++) {
+                k = Math.max(k, targets.end(t) - targets.begin(t));
+            }
+        }
+        if (width == 0) {
+            throw new IllegalArgumentException("a batch with nothing to predict");
+        }
+        int label = 1 + 2 * k;
+        float[] features = new float[batch.size() * width];
+        float[] labels = new float[Math.multiplyExact(features.length, label)];
+        float[] mask = new float[features.length];
+        for (int s = 0; s < batch.size(); s++) {
+            int[] tokens = batch.get(s).tokens();
+            SoftTargets targets = batch.get(s).targets();
+            for (int t = 0; t < targets.positions(); t++) {
+                int row = s * width + t;
+                features[row] = tokens[t];
+                mask[row] = 1;
+                int at = row * label;
+                labels[at] = tokens[t + 1];
+                int kept = targets.end(t) - targets.begin(t);
+                for (int i = 0; i < k; i++) {
+                    labels[at + 1 + i] = i < kept ? targets.ids()[targets.begin(t) + i] : -1;
+                    labels[at + 1 + k + i] = i < kept ? targets.probabilities()[targets.begin(t) + i] : 0;
+                }
+            }
+        }
+        return new LabelledBatch(
+                array(features, type, batch.size(), width),
+                array(labels, type, batch.size(), width, label),
+                array(mask, type, batch.size(), width));
+    }
+
+    /** Token ids of one sequence, without labels. */
+    static INDArray features(int[] ids, CausalLmConfig config, DataType type) {
+        requireFit(ids, "token", config);
+        requirePositions(ids.length, config);
+        float[] features = new float[ids.length];
+        for (int t = 0; t < ids.length; t++) {
+            features[t] = ids[t];
+        }
+        return array(features, type, 1, ids.length);
+    }
+
+    /** Frees the memory now: the garbage collector sees only small Java objects and would let it pile up. */
+    @Override
+    public void close() {
+        features.close();
+        labels.close();
+        mask.close();
+    }
+
+    private static INDArray array(float[] values, DataType type, long... shape) {
+        return Nd4j.createFromArray(values).reshape('c', shape).castTo(type);
+    }
+
+    private static void requireFit(TrainingSequence sequence, CausalLmConfig config) {
+        requireFit(sequence.tokens(), "token", config);
+        requireFit(sequence.targets().ids(), "the teacher's token", config);
+        requirePositions(sequence.targets().positions(), config);
+    }
+
+    private static void requirePositions(int positions, CausalLmConfig config) {
+        if (positions > config.maxPositionEmbeddings()) {
+            throw StudentErrors.sequenceTooLong(positions, config.maxPositionEmbeddings());
+        }
+    }
+
+    private static void requireFit(int[] ids, String what, CausalLmConfig config) {
+        for (int id : ids) {
+            if (id < 0 || id >= config.vocabSize()) {
+                throw StudentErrors.vocabularyMisfit(what, id, config.vocabSize());
+            }
+        }
+    }
+}

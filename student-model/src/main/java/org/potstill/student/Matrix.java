@@ -1,0 +1,114 @@
+package org.potstill.student;
+
+import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * A row-major rectangle of an ND4J array's memory, float or double. Views share the memory. BLAS reads it through
+ * {@link #pointer()}; plain loops move rows in and out of the heap with {@link Row}, because the JIT compiler
+ * vectorises loops over heap arrays but not over direct buffers.
+ */
+final class Matrix {
+    private final INDArray owner;
+    private final FloatBuffer floats;
+    private final DoubleBuffer doubles;
+    private final int offset;
+    private final int rows;
+    private final int columns;
+    private final int stride;
+
+    private Matrix(INDArray owner, FloatBuffer floats, DoubleBuffer doubles, int offset, int rows, int columns,
+            int stride) {
+        this.owner = owner;
+        this.floats = floats;
+        this.doubles = doubles;
+        this.offset = offset;
+        this.rows = rows;
+        this.columns = columns;
+        this.stride = stride;
+    }
+
+    /** Uninitialised memory of its own; give it back with {@link #free}. */
+    static Matrix allocate(DataType type, int rows, int columns) {
+        return of(Nd4j.createUninitializedDetached(type, (long) rows * columns), rows, columns);
+    }
+
+    /** All of a contiguous array, seen as {@code [rows, columns]}. */
+    static Matrix of(INDArray array, int rows, int columns) {
+        long length = array.length();
+        if (length != (long) rows * columns) {
+            throw new IllegalArgumentException(length + " elements are not " + rows + " x " + columns);
+        }
+        // A direct buffer counts its bytes in an int.
+        if (length * array.dataType().width() > Integer.MAX_VALUE) {
+            throw StudentErrors.tensorTooLarge(rows, columns);
+        }
+        Pointer pointer = array.data().addressPointer();
+        pointer.position(0);
+        if (array.dataType() == DataType.DOUBLE) {
+            DoublePointer p = new DoublePointer(pointer).capacity(length);
+            return new Matrix(array, null, p.asBuffer(), 0, rows, columns, columns);
+        }
+        FloatPointer p = new FloatPointer(pointer).capacity(length);
+        return new Matrix(array, p.asBuffer(), null, 0, rows, columns, columns);
+    }
+
+    Matrix rows(int from, int to) {
+        return block(from, to, 0, columns);
+    }
+
+    Matrix block(int fromRow, int toRow, int fromColumn, int toColumn) {
+        if (fromRow < 0 || toRow > rows || fromColumn < 0 || toColumn > columns) {
+            throw new IndexOutOfBoundsException("rows " + fromRow + " to " + toRow + ", columns " + fromColumn + " to "
+                    + toColumn + " of " + rows + " x " + columns);
+        }
+        return new Matrix(owner, floats, doubles, index(fromRow, fromColumn), toRow - fromRow, toColumn - fromColumn,
+                stride);
+    }
+
+    int rows() {
+        return rows;
+    }
+
+    int columns() {
+        return columns;
+    }
+
+    int stride() {
+        return stride;
+    }
+
+    boolean isDouble() {
+        return doubles != null;
+    }
+
+    int index(int row, int column) {
+        return offset + row * stride + column;
+    }
+
+    /** The whole memory that this is a view of; see {@link #index}. */
+    FloatBuffer floats() {
+        return floats;
+    }
+
+    /** The whole memory that this is a view of; see {@link #index}. */
+    DoubleBuffer doubles() {
+        return doubles;
+    }
+
+    /** The first element's address, a {@link FloatPointer} or {@link DoublePointer}. */
+    Pointer pointer() {
+        Pointer base = owner.data().addressPointer();
+        return isDouble() ? new DoublePointer(base).position(offset) : new FloatPointer(base).position(offset);
+    }
+
+    void free() {
+        owner.close();
+    }
+}

@@ -1,0 +1,113 @@
+package org.potstill.student;
+
+import java.util.Arrays;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * Sequences of a batch one behind the other, so that padding is never computed: every linear layer sees one matrix of
+ * {@code ids.length} rows, and only attention and the rotary embedding know where a sequence begins.
+ *
+ * @param starts    first row of each sequence, then the number of rows
+ * @param positions place of each row in its sequence
+ * @param ids       input token of each row
+ * @param targets   what to learn, or null
+ */
+record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
+    /**
+     * @param counted whether a row has a target
+     * @param nextIds the token that really came next
+     * @param keptOffsets rows + 1 offsets into the two below
+     * @param keptIds the teacher's token ids
+     * @param keptProbabilities and their probabilities
+     */
+    record Targets(boolean[] counted, int[] nextIds, int[] keptOffsets, int[] keptIds, float[] keptProbabilities) {
+        int count() {
+            int count = 0;
+            for (boolean each : counted) {
+                count += each ? 1 : 0;
+            }
+            return count;
+        }
+    }
+
+    int rows() {
+        return ids.length;
+    }
+
+    int sequences() {
+        return starts.length - 1;
+    }
+
+    int longest() {
+        int longest = 0;
+        for (int s = 0; s < sequences(); s++) {
+            longest = Math.max(longest, starts[s + 1] - starts[s]);
+        }
+        return longest;
+    }
+
+    /** Reads the arrays that {@link CausalDecoder} describes; masks and labels may be null. */
+    static PackedBatch of(INDArray features, INDArray featuresMask, INDArray labels, INDArray labelsMask) {
+        int sequences = (int) features.size(0);
+        int width = (int) features.size(1);
+        double[] tokens = values(features);
+        double[] mask = featuresMask == null ? null : values(featuresMask);
+        int[] starts = new int[sequences + 1];
+        for (int s = 0; s < sequences; s++) {
+            int length = 0;
+            while (length < width && (mask == null || mask[s * width + length] > 0)) {
+                length++;
+            }
+            for (int t = length; mask != null && t < width; t++) {
+                if (mask[s * width + t] > 0) {
+                    throw new IllegalArgumentException("padding must be on the right");
+                }
+            }
+            starts[s + 1] = starts[s] + length;
+        }
+        int rows = starts[sequences];
+        int[] source = new int[rows];
+        int[] positions = new int[rows];
+        int[] ids = new int[rows];
+        for (int s = 0; s < sequences; s++) {
+            for (int row = starts[s]; row < starts[s + 1]; row++) {
+                positions[row] = row - starts[s];
+                source[row] = s * width + positions[row];
+                ids[row] = (int) tokens[source[row]];
+            }
+        }
+        return new PackedBatch(starts, positions, ids, labels == null ? null : targets(labels, labelsMask, source));
+    }
+
+    private static Targets targets(INDArray labels, INDArray labelsMask, int[] source) {
+        int width = (int) labels.size(2);
+        int k = (width - 1) / 2;
+        double[] values = values(labels);
+        double[] mask = labelsMask == null ? null : values(labelsMask);
+        int rows = source.length;
+        boolean[] counted = new boolean[rows];
+        int[] nextIds = new int[rows];
+        int[] keptOffsets = new int[rows + 1];
+        int[] keptIds = new int[rows * k];
+        float[] keptProbabilities = new float[rows * k];
+        int kept = 0;
+        for (int row = 0; row < rows; row++) {
+            int at = source[row] * width;
+            counted[row] = mask == null || mask[source[row]] > 0;
+            nextIds[row] = (int) values[at];
+            for (int i = 0; i < k; i++) {
+                if (values[at + 1 + i] >= 0) {
+                    keptIds[kept] = (int) values[at + 1 + i];
+                    keptProbabilities[kept++] = (float) values[at + 1 + k + i];
+                }
+            }
+            keptOffsets[row + 1] = kept;
+        }
+        return new Targets(counted, nextIds, keptOffsets, Arrays.copyOf(keptIds, kept),
+                Arrays.copyOf(keptProbabilities, kept));
+    }
+
+    private static double[] values(INDArray array) {
+        return array.dup('c').reshape(array.length()).toDoubleVector();
+    }
+}

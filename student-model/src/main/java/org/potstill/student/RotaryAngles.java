@@ -1,0 +1,50 @@
+package org.potstill.student;
+
+import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * Cosines and sines of the rotary embedding, {@code [positions, headDim]}, cosines first. Frequencies and angles are
+ * rounded to single precision where Hugging Face's code rounds them, so that logits agree at late positions too.
+ */
+final class RotaryAngles {
+    private final int headDim;
+    private final double theta;
+    private final DataType type;
+    private Matrix table;
+
+    RotaryAngles(CausalLmConfig config, DataType type) {
+        this.headDim = config.headDim();
+        this.theta = config.ropeTheta();
+        this.type = type;
+    }
+
+    Matrix table() {
+        return table;
+    }
+
+    void reserve(int positions) {
+        if (table != null && table.rows() >= positions) {
+            return;
+        }
+        free();
+        table = Matrix.allocate(type, positions, headDim);
+        Row row = Row.of(table, headDim);
+        int half = headDim / 2;
+        for (int position = 0; position < positions; position++) {
+            for (int j = 0; j < half; j++) {
+                float frequency = (float) Math.pow(theta, -2.0 * j / headDim);
+                float angle = position * frequency;
+                row.set(j, Math.cos(angle));
+                row.set(half + j, Math.sin(angle));
+            }
+            row.store(table, position, 0, headDim);
+        }
+    }
+
+    void free() {
+        if (table != null) {
+            table.free();
+        }
+    }
+}

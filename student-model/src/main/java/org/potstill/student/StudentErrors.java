@@ -1,0 +1,72 @@
+package org.potstill.student;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.potstill.errors.UserException;
+
+/** Every user error of this module. */
+final class StudentErrors {
+    private StudentErrors() {
+    }
+
+    static UserException vocabularyMisfit(String what, int id, int vocabSize) {
+        return new UserException("a student whose vocabulary does not fit the cache",
+                what + " " + id + " lies outside the student's vocabulary of " + vocabSize,
+                "set the student's vocab_size to that of the teacher that made the cache, or label the corpus anew");
+    }
+
+    static UserException sequenceTooLong(int positions, int maxPositionEmbeddings) {
+        return new UserException("a sequence too long for the student",
+                "it has " + positions + " positions, but max_position_embeddings is " + maxPositionEmbeddings,
+                "raise the student's max_position_embeddings, or cut the corpus into shorter sequences");
+    }
+
+    static UserException untiedEmbeddings() {
+        return new UserException("unusable student configuration", "tie_word_embeddings is false",
+                "set it to true: the student's head is its embedding table");
+    }
+
+    static UserException tooManyParameters(long parameters) {
+        return new UserException("a student of " + parameters + " parameters",
+                "parameters and Adam's moments are averaged as arrays, which end at 2^28 parameters",
+                "choose a smaller vocab_size, hidden_size or num_hidden_layers");
+    }
+
+    static UserException tensorTooLarge(long rows, long columns) {
+        return new UserException("a tensor of " + rows + " x " + columns,
+                "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");
+    }
+
+    static UserException badOptions(String cause) {
+        return new UserException("unusable training options", cause, "correct the student's training options");
+    }
+
+    static UserException nonFiniteLoss(int step, double loss, double gradientNorm) {
+        return new UserException("training diverged at step " + step,
+                "the loss is " + loss + " and the norm of the gradient is " + gradientNorm,
+                "lower the learning rate, lengthen the warm-up, or clip gradients; the parameters are those before the step");
+    }
+
+    static UserException missingTensor(Path file, String name) {
+        return new UserException("cannot load a student from " + file, "it has no tensor " + name,
+                "point to a folder that a student was saved to");
+    }
+
+    static UserException wrongShape(Path file, String name, long[] shape, long[] expected) {
+        return new UserException("cannot load a student from " + file,
+                "tensor " + name + " has shape " + Arrays.toString(shape) + ", but config.json asks for "
+                        + Arrays.toString(expected),
+                "use config.json and model.safetensors of one and the same student");
+    }
+
+    static UserException unusableFolder(Path folder, Exception origin) {
+        return new UserException("cannot use the student folder " + folder, String.valueOf(origin.getMessage()),
+                "check that the folder exists and may be read and written", origin);
+    }
+
+    static UserException wrongLength(String what, long length, long expected) {
+        return new UserException(what + " that do not fit the student",
+                "there are " + length + " numbers, not " + expected,
+                "go on with the configuration that they were made with");
+    }
+}

@@ -1,0 +1,84 @@
+package org.potstill.student;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+
+/**
+ * exp over float arrays, about 1e-7 off relatively, several times faster than {@link Math#exp}: that is a call for
+ * each element, while these loops are plain arithmetic which the JIT compiler vectorises.
+ *
+ * <p>{@code exp(x) = 2ⁿ·exp(r)} with n = round(x / ln 2) and |r| ≤ ln 2 / 2, where the Taylor polynomial of degree 7
+ * is off by 5e-9. Adding 1.5·2²³ + 127 to x / ln 2 rounds it and leaves n + 127, the exponent of 2ⁿ, in the low bits.
+ * Java 17 does not vectorise {@link Float#floatToRawIntBits}, so blocks are reinterpreted by copying them through
+ * memory that is seen as floats and as ints.
+ */
+final class VectorExp {
+    private static final int BLOCK = 1024;
+    private static final float MIN = -87f;
+    private static final float MAX = 88f;
+    private static final float LOG2_E = (float) (1 / Math.log(2));
+    /** ln 2 in two parts; the first has few enough bits that n times it is exact. */
+    private static final float LN2_HIGH = 355f / 512f;
+    private static final float LN2_LOW = (float) (Math.log(2) - 355.0 / 512.0);
+    private static final float ROUND = 12582912f + 127f;
+    private static final float C2 = 1f / 2;
+    private static final float C3 = 1f / 6;
+    private static final float C4 = 1f / 24;
+    private static final float C5 = 1f / 120;
+    private static final float C6 = 1f / 720;
+    private static final float C7 = 1f / 5040;
+
+    private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
+
+    private VectorExp() {
+    }
+
+    /** Replaces the first {@code n} values by their exponentials; arguments are clamped to [−87, 88]; NaN stays. */
+    static void exp(float[] x, int n) {
+        Scratch scratch = SCRATCH.get();
+        for (int from = 0; from < n; from += BLOCK) {
+            scratch.exp(x, from, Math.min(BLOCK, n - from));
+        }
+    }
+
+    private static final class Scratch {
+        private final float[] magic = new float[BLOCK];
+        private final float[] mantissa = new float[BLOCK];
+        private final int[] bits = new int[BLOCK];
+        private final FloatBuffer asFloats;
+        private final IntBuffer asInts;
+
+        Scratch() {
+            ByteBuffer memory = ByteBuffer.allocateDirect(4 * BLOCK).order(ByteOrder.nativeOrder());
+            asFloats = memory.asFloatBuffer();
+            asInts = memory.asIntBuffer();
+        }
+
+        void exp(float[] x, int from, int n) {
+            reduce(x, from, n, magic, mantissa);
+            asFloats.put(0, magic, 0, n);
+            asInts.get(0, bits, 0, n);
+            for (int i = 0; i < n; i++) {
+                bits[i] = bits[i] << 23;
+            }
+            asInts.put(0, bits, 0, n);
+            asFloats.get(0, magic, 0, n);
+            for (int i = 0; i < n; i++) {
+                x[from + i] = mantissa[i] * magic[i];
+            }
+        }
+
+        private static void reduce(float[] x, int from, int n, float[] magic, float[] mantissa) {
+            for (int i = 0; i < n; i++) {
+                float v = Math.min(MAX, Math.max(MIN, x[from + i]));
+                float rounded = v * LOG2_E + ROUND;
+                float k = rounded - ROUND;
+                float r = (v - k * LN2_HIGH) - k * LN2_LOW;
+                magic[i] = rounded;
+                mantissa[i] = 1f + r * (1f + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))));
+            }
+        }
+    }
+}
