@@ -147,9 +147,6 @@ public final class Student implements AutoCloseable {
         });
     }
 
-    public static void setThreads(int threads) {
-    }
-
     public CausalLmConfig config() {
         return config;
     }
