@@ -8,5 +8,5 @@ package org.potstill.student;
  * @param crossEntropy of the token that really came next
  * @param positions    that the means are over
  */
-public record StepLoss(double total, double kl, double crossEntropy, long positions) {
+public record StepLoss(double total, double kl, double crossEntropy, long positions) implements java.io.Serializable {
 }

@@ -26,6 +26,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
+import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
@@ -114,15 +115,10 @@ public final class EvaluateJob {
         CausalLmConfig config;
         float[] parameters;
         long studentBytes;
-        Path local = Files.createTempDirectory("potstill-evaluate");
-        try (Student student = saved.open(local, INFERENCE)) {
+        try (TemporaryFolder local = new TemporaryFolder(); Student student = saved.open(local.path(), INFERENCE)) {
             config = student.config();
             parameters = student.parameters();
-            studentBytes = Files.size(local.resolve("model.safetensors"));
-        } finally {
-            for (String name : new String[] {"config.json", "model.safetensors", ""}) {
-                Files.deleteIfExists(local.resolve(name));
-            }
+            studentBytes = Files.size(local.path().resolve("model.safetensors"));
         }
         int threads = source.options(Cluster.coresPerExecutor(sc)).threads();
         long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();

@@ -3,12 +3,12 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
+import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.Versions;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
@@ -58,15 +58,11 @@ public final class StudentFolder {
     }
 
     void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
-        try {
-            Path local = Files.createTempDirectory("potstill-student");
-            student.save(local);
+        try (TemporaryFolder local = new TemporaryFolder()) {
+            student.save(local.path());
             for (String name : new String[] {"config.json", "model.safetensors"}) {
-                folder.publish(local.resolve(name), name);
+                folder.publish(local.path().resolve(name), name);
             }
-            Files.delete(local);
-        } catch (IOException e) {
-            throw JobErrors.unwritable("student", folder.path().toString(), e);
         }
         folder.writeText("tokenizer.json", store.tokenizer().json());
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
@@ -77,7 +73,7 @@ public final class StudentFolder {
         provenance.set("identity", identity);
         provenance.set("training", HadoopFolder.JSON.valueToTree(summary));
         provenance.set("settings", settings.provenance());
-        provenance.putObject("versions").put("potstill", org.potstill.spark.Versions.potstill())
+        provenance.putObject("versions").put("potstill", Versions.potstill())
                 .put("spark", org.apache.spark.package$.MODULE$.SPARK_VERSION()).put("java", System.getProperty("java.version"));
         folder.writeJson(PROVENANCE, provenance);
     }

@@ -3,6 +3,7 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -146,9 +147,14 @@ public final class TrainJob {
             JavaPairRDD<Long, LabelledSequence> blocks, int epoch, int round, TrainingCheckpoints checkpoints) {
         try {
             return averaging.run(state, blocks, epoch, round);
-        } catch (RuntimeException e) {
-            throw JobErrors.within(e).<RuntimeException>map((UserException error) ->
-                    JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error)).orElse(e);
+        } catch (Exception e) {
+            // SparkException is checked, and thrown where no signature says so.
+            Optional<UserException> error = JobErrors.within(e);
+            if (error.isPresent()) {
+                throw JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get());
+            }
+            throw new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
+                    + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);
         }
     }
 }

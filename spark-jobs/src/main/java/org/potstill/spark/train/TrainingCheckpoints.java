@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,11 +12,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.TemporaryFolder;
 import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
@@ -64,8 +63,8 @@ final class TrainingCheckpoints {
     }
 
     void save(int step, Position position, Student student) {
-        Path local = temporary();
-        try {
+        try (TemporaryFolder temporary = new TemporaryFolder()) {
+            Path local = temporary.path();
             student.setParameters(position.state().parameters());
             student.save(local);
             float[] state = position.state().updaterState();
@@ -83,9 +82,7 @@ final class TrainingCheckpoints {
             List<String> names = names();
             names.subList(0, Math.max(0, names.size() - keep)).forEach(folder::delete);
         } catch (IOException e) {
-            throw JobErrors.unwritable("checkpoint", local.toString(), e);
-        } finally {
-            delete(local);
+            throw JobErrors.unwritable("checkpoint", folder.path().toString(), e);
         }
     }
 
@@ -97,13 +94,11 @@ final class TrainingCheckpoints {
                 throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, identity.path(key),
                         json.path("identity").path(key));
             });
-            Path local = temporary();
-            try {
-                folder.fetch(name, local.resolve(name));
+            try (TemporaryFolder local = new TemporaryFolder()) {
+                Path checkpoint = local.path().resolve(name);
+                folder.fetch(name, checkpoint);
                 return new Position(json.path("epoch").asInt(), json.path("round").asInt(),
-                        state(local.resolve(name), options), history(json.path("history")), json.path("seconds").asDouble());
-            } finally {
-                delete(local);
+                        state(checkpoint, options), history(json.path("history")), json.path("seconds").asDouble());
             }
         });
     }
@@ -141,23 +136,5 @@ final class TrainingCheckpoints {
 
     private List<String> names() {
         return new ArrayList<>(folder.names().stream().filter(n -> n.matches("step-\\d{8,10}")).toList());
-    }
-
-    private static Path temporary() {
-        try {
-            return Files.createTempDirectory("potstill-checkpoint");
-        } catch (IOException e) {
-            throw JobErrors.unwritable("checkpoint", System.getProperty("java.io.tmpdir"), e);
-        }
-    }
-
-    private static void delete(Path folder) {
-        try (Stream<Path> files = Files.exists(folder) ? Files.walk(folder) : Stream.empty()) {
-            for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
-                Files.delete(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

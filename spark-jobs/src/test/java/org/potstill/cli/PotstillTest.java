@@ -1,0 +1,69 @@
+package org.potstill.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PotstillTest {
+    private record Result(int status, String out, String err) {
+    }
+
+    private static Result run(String... args) {
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        ByteArrayOutputStream capturedOut = new ByteArrayOutputStream();
+        ByteArrayOutputStream capturedErr = new ByteArrayOutputStream();
+        try {
+            System.setOut(new PrintStream(capturedOut, true, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(capturedErr, true, StandardCharsets.UTF_8));
+            return new Result(Potstill.run(args), capturedOut.toString(StandardCharsets.UTF_8), capturedErr.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"label", "train", "evaluate"})
+    void everyCommandsHelpShowsAnExampleAndWhatItNeeds(String command) {
+        Result result = run(command, "--help");
+        assertEquals(0, result.status());
+        assertTrue(result.out().contains("potstill " + command + " --conf"), result.out());
+        assertTrue(result.out().contains("Needs "), result.out());
+    }
+
+    @Test
+    void noCommandShowsTheUsageAndFails() {
+        Result result = run();
+        assertEquals(2, result.status());
+        assertTrue(result.err().contains("label") && result.err().contains("evaluate"));
+    }
+
+    @Test
+    void aUserErrorIsToldWithoutAStackTraceAndHasItsOwnStatus() {
+        Result result = run("label", "--set", "train.epoch=1");
+        assertEquals(2, result.status());
+        assertTrue(result.err().startsWith("potstill: unknown configuration key 'train.epoch'"), result.err());
+        assertTrue(result.err().contains("cause:") && result.err().contains("remedy:"));
+        assertFalse(result.err().contains("\tat "));
+    }
+
+    @Test
+    void theVersionIsTheBuilds() {
+        assertTrue(run("--version").out().matches("potstill \\d+\\.\\d+.*\\s*"), run("--version").out());
+    }
+
+    @Test
+    void theDefaultsExplainEveryKey() {
+        Result result = run("defaults");
+        assertEquals(0, result.status());
+        assertTrue(result.out().contains("local-steps = 16"));
+    }
+}

@@ -1,0 +1,243 @@
+package org.potstill.spark.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.functions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.SafetensorsFile;
+import org.potstill.checkpoints.TinyLlama;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.student.StepLoss;
+
+class TrainJobTest {
+    @TempDir
+    private Path folder;
+    private Distillery distillery;
+
+    @BeforeEach
+    void label() {
+        distillery = new Distillery(folder);
+        new LabelJob(Distillery.spark(), distillery.settings()).run();
+    }
+
+    private TrainSummary train(String... overrides) {
+        return new TrainJob(Distillery.spark(), distillery.settings(overrides)).run();
+    }
+
+    private float[] weights(String student) {
+        try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(student).resolve("model.safetensors"))) {
+            int size = 0;
+            for (String name : file.names()) {
+                size += java.util.Arrays.stream(file.shape(name)).reduce(1, (a, b) -> a * b);
+            }
+            FloatBuffer all = FloatBuffer.allocate(size);
+            file.names().forEach(name -> file.read(name, all));
+            return all.array();
+        }
+    }
+
+    private static UserException error(Runnable job) {
+        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+    }
+
+    @Test
+    void theStudentLearnsAndItsFolderIsComplete() throws Exception {
+        TrainSummary summary = train("train.epochs=6");
+        List<StepLoss> history = summary.history();
+        StepLoss first = Losses.mean(history.subList(0, 4));
+        StepLoss last = Losses.mean(history.subList(history.size() - 4, history.size()));
+        assertTrue(last.kl() < 0.7 * first.kl(), first + " " + last);
+        assertTrue(last.crossEntropy() < 0.85 * first.crossEntropy(), first + " " + last);
+        for (String name : List.of("config.json", "model.safetensors", "tokenizer.json", "provenance.json")) {
+            assertTrue(Files.size(folder.resolve("student").resolve(name)) > 0, name);
+        }
+        try (Stream<Path> files = Files.walk(folder.resolve("student"))) {
+            assertTrue(files.noneMatch(f -> f.getFileName().toString().contains("incoming") || f.toString().endsWith(".crc")));
+        }
+        String provenance = Files.readString(folder.resolve("student/provenance.json"));
+        assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
+    }
+
+    @Test
+    void anEpochUsesEveryPositionOfTheSnapshotOnceWhateverTheWorkers() {
+        long expected = new LabelJob(Distillery.spark(), distillery.settings()).run().corpus().positions();
+        for (int workers : new int[] {1, 3, 50}) {
+            TrainSummary summary = train("train.workers=" + workers, "student.path=" + folder.resolve("s" + workers));
+            assertEquals(expected, summary.history().stream().mapToLong(StepLoss::positions).sum());
+            assertEquals(expected, summary.positions());
+        }
+    }
+
+    @Test
+    void twoWorkersAveragingEveryStepEqualOneOnTheWholeBatch() {
+        String[] sgd = {"train.optimizer=sgd", "train.local-steps=1", "train.learning-rate=0.5", "train.min-learning-rate=0.5",
+            "train.warmup-share=0", "train.max-gradient-norm=0"};
+        train(concat(sgd, "train.workers=2", "train.batch-size=4", "student.path=" + folder.resolve("two")));
+        train(concat(sgd, "train.workers=1", "train.batch-size=8", "student.path=" + folder.resolve("one")));
+        float[] two = weights("two");
+        float[] one = weights("one");
+        float[] before = beforeTraining();
+        double moved = 0;
+        for (int i = 0; i < one.length; i++) {
+            assertEquals(one[i], two[i], 1e-5);
+            moved = Math.max(moved, Math.abs(one[i] - before[i]));
+        }
+        assertTrue(moved > 1e-2, "the test proves nothing if the weights hardly moved: " + moved);
+    }
+
+    private float[] beforeTraining() {
+        train("train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0", "train.max-gradient-norm=0",
+                "student.path=" + folder.resolve("before"));
+        return weights("before");
+    }
+
+    @Test
+    void theSameSeedGivesTheSameBytesAndAnotherSeedOthers() throws Exception {
+        train("student.path=" + folder.resolve("a"));
+        train("student.path=" + folder.resolve("b"));
+        assertArrayEquals(Files.readAllBytes(folder.resolve("a/model.safetensors")), Files.readAllBytes(folder.resolve("b/model.safetensors")));
+        new LabelJob(Distillery.spark(), distillery.settings("seed=43")).run();
+        train("student.path=" + folder.resolve("c"), "seed=43");
+        assertFalse(java.util.Arrays.equals(weights("a"), weights("c")));
+    }
+
+    @Test
+    void aRunThatWasStoppedGoesOnToTheSameBytes() throws Exception {
+        train("train.epochs=2", "student.path=" + folder.resolve("undisturbed"));
+        train("train.epochs=2", "train.checkpoint-rounds=2", "train.keep-checkpoints=100");
+        Path student = folder.resolve("student");
+        byte[] undisturbed = Files.readAllBytes(folder.resolve("undisturbed/model.safetensors"));
+        assertArrayEquals(undisturbed, Files.readAllBytes(student.resolve("model.safetensors")));
+        // As if killed within the first epoch, and within the second: later checkpoints and the result were never written.
+        List<Path> checkpoints;
+        try (Stream<Path> files = Files.list(student.resolve("checkpoints"))) {
+            checkpoints = files.sorted().toList();
+        }
+        assertTrue(checkpoints.size() >= 4, checkpoints.toString());
+        for (int kept = checkpoints.size() - 1; kept >= 1; kept--) {
+            for (String name : List.of("provenance.json", "model.safetensors")) {
+                Files.delete(student.resolve(name));
+            }
+            for (int later = kept; later < checkpoints.size(); later++) {
+                delete(checkpoints.get(later));
+            }
+            TrainSummary summary = train("train.epochs=2", "train.checkpoint-rounds=2", "train.keep-checkpoints=100");
+            assertArrayEquals(undisturbed, Files.readAllBytes(student.resolve("model.safetensors")));
+            assertEquals(summary.positions(), summary.history().stream().mapToLong(StepLoss::positions).sum());
+        }
+    }
+
+    @Test
+    void aFinishedStudentIsNotTrainedAgainAndOneTrainedOtherwiseIsNotOverwritten() throws Exception {
+        TrainSummary first = train();
+        byte[] bytes = Files.readAllBytes(folder.resolve("student/model.safetensors"));
+        assertEquals(first, train());
+        UserException error = error(() -> train("train.alpha=0.9"));
+        assertTrue(error.cause().contains("train.alpha is \"0.9\" now and was \"0.5\" then"), error.getMessage());
+        assertArrayEquals(bytes, Files.readAllBytes(folder.resolve("student/model.safetensors")));
+    }
+
+    @Test
+    void oldCheckpointsMakeRoom() throws Exception {
+        train("train.epochs=5", "train.keep-checkpoints=2");
+        try (Stream<Path> files = Files.list(folder.resolve("student/checkpoints"))) {
+            assertEquals(2, files.count());
+        }
+    }
+
+    @Test
+    void aCacheOfAnotherTeacherIsRefused() {
+        TinyLlama.write(distillery.teacher(), 8);
+        UserException error = error(this::train);
+        assertTrue(error.problem().contains("another teacher"), error.getMessage());
+    }
+
+    @Test
+    void trainingNeedsNoTeacherFile() throws Exception {
+        Files.delete(distillery.teacher());
+        assertTrue(train("teacher.path=\"\"").positions() > 0);
+    }
+
+    @Test
+    void anEmptyCacheAndOtherSettingsAreRefused() {
+        assertTrue(error(() -> train("cache.path=" + folder.resolve("none"))).remedy().contains("potstill label"));
+        assertTrue(error(() -> train("targets.k=9")).cause().contains("spec=top-8"));
+        assertTrue(error(() -> train("sequence-length=16")).problem().contains("another sequence-length"));
+        assertTrue(error(() -> train("corpus.holdout=0.1")).problem().contains("another corpus.holdout"));
+    }
+
+    @Test
+    void aStudentThatCannotBeWrittenOrCannotBeIsRefusedBeforeAnyWork() {
+        Distillery.write(folder.resolve("file"), "");
+        assertTrue(error(() -> train("student.path=" + folder.resolve("file/s"))).problem().contains("cannot write the student"));
+        UserException shape = error(() -> train("student.hidden-size=17"));
+        assertTrue(shape.getMessage().contains("hidden"), shape.getMessage());
+    }
+
+    @Test
+    void aVocabularyThatDoesNotFitTheCacheIsRefused() throws Exception {
+        Path provenance = Path.of(store().folder().path("provenance.json").toUri());
+        Files.writeString(provenance, Files.readString(provenance).replace("\"vocab_size\" : 320", "\"vocab_size\" : 260"));
+        UserException error = error(this::train);
+        assertTrue(error.problem().contains("cache"), error.getMessage());
+    }
+
+    @Test
+    void aRowFromElsewhereAndAMissingRowAreNoticed() throws Exception {
+        Dataset<Row> rows = Distillery.spark().read().parquet(store().labelsPath());
+        Dataset<Row> good = rows.localCheckpoint();
+        String some = good.select("key").first().getString(0);
+        good.where(functions.col("key").notEqual(some)).coalesce(1).write().mode(SaveMode.Overwrite).parquet(store().labelsPath());
+        UserException missing = error(this::train);
+        assertTrue(missing.problem().contains("lacks 1 of"), missing.getMessage());
+        good.withColumn("tokens", functions.reverse(functions.col("tokens"))).coalesce(1)
+                .write().mode(SaveMode.Overwrite).parquet(store().labelsPath());
+        UserException foreign = error(this::train);
+        assertTrue(foreign.cause().contains("does not belong to these tokens"), foreign.getMessage());
+    }
+
+    @Test
+    void anExplodingLossNamesThePlaceAndTheLastGoodCheckpoint() {
+        UserException error = error(() -> train("train.epochs=3", "train.optimizer=sgd", "train.learning-rate=100",
+                "train.min-learning-rate=100", "train.max-gradient-norm=0", "train.warmup-share=0", "train.local-steps=8"));
+        assertTrue(error.cause().contains("averaging round"), error.getMessage());
+        assertTrue(error.remedy().contains("checkpoint"), error.getMessage());
+    }
+
+    private LabelStore store() {
+        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), 8, null);
+    }
+
+    private static void delete(Path checkpoint) throws IOException {
+        if (Files.exists(checkpoint)) {
+            try (Stream<Path> files = Files.walk(checkpoint)) {
+                for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+
+    private static String[] concat(String[] some, String... more) {
+        return Stream.concat(Stream.of(some), Stream.of(more)).toArray(String[]::new);
+    }
+}
