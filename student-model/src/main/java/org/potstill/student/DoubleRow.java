@@ -66,7 +66,7 @@ final class DoubleRow implements Row {
     @Override
     public void exp(int n, double shift) {
         for (int i = 0; i < n; i++) {
-            values[i] = Math.exp(Math.max(-700, values[i] - shift));
+            values[i] = Math.exp(values[i] - shift);
         }
     }
 

@@ -47,13 +47,13 @@ final class FloatRow implements Row {
         float d = a;
         int i = 0;
         for (; i + 3 < n; i += 4) {
-            a = Math.max(a, x[i]);
-            b = Math.max(b, x[i + 1]);
-            c = Math.max(c, x[i + 2]);
-            d = Math.max(d, x[i + 3]);
+            a = x[i] > a ? x[i] : a;
+            b = x[i + 1] > b ? x[i + 1] : b;
+            c = x[i + 2] > c ? x[i + 2] : c;
+            d = x[i + 3] > d ? x[i + 3] : d;
         }
         for (; i < n; i++) {
-            a = Math.max(a, x[i]);
+            a = x[i] > a ? x[i] : a;
         }
         return Math.max(Math.max(a, b), Math.max(c, d));
     }

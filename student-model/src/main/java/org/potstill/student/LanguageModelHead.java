@@ -8,7 +8,7 @@ import org.nd4j.linalg.api.buffer.DataType;
  */
 final class LanguageModelHead {
     /** Positions at once: enough for an efficient matrix product, few enough to keep memory small. */
-    private static final int CHUNK = 128;
+    private static final int CHUNK = 256;
 
     private final DataType type;
     private final int vocabSize;

@@ -27,7 +27,7 @@ interface Row {
 
     double dot(int n, Row other);
 
-    /** {@code this = exp(this − shift)}; what would leave the range of normal numbers stays at its end. */
+    /** {@code this = exp(this − shift)}. */
     void exp(int n, double shift);
 
     /** {@code this = factor·this}. */

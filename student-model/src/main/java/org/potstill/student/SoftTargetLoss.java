@@ -9,8 +9,8 @@ package org.potstill.student;
  * arXiv:1503.02531, for distillation; arXiv:2503.16870 for the ghost token). With
  * W = Σp + q its gradient by the logit is {@code W·sᵢ − pᵢ} for a kept token and {@code sⱼ·(W − q/s̄)} for another.
  *
- * <p>s̄ is summed from the other tokens' exponentials rather than taken as 1 − Σs, which would cancel. Single-precision
- * exponentials stop at e⁻⁸⁷ below the largest, so s̄ cannot be zero while there are other tokens.
+ * <p>s̄ is summed from the other tokens' exponentials rather than taken as 1 − Σs, which would cancel; where they all
+ * underflow it is taken as the smallest normal number, so that the loss stays finite.
  */
 final class SoftTargetLoss {
     private final PackedBatch.Targets targets;
@@ -82,7 +82,7 @@ final class SoftTargetLoss {
             keptSum += exp[i];
             z.set(id, 0);
         }
-        double tailSum = z.sum(vocabSize);
+        double tailSum = Math.max(z.sum(vocabSize), Float.MIN_NORMAL);
         double sum = tailSum + keptSum;
         double logSum = Math.log(sum);
 

@@ -10,19 +10,20 @@ import java.nio.IntBuffer;
  * each element, while these loops are plain arithmetic which the JIT compiler vectorises.
  *
  * <p>{@code exp(x) = 2ⁿ·exp(r)} with n = round(x / ln 2) and |r| ≤ ln 2 / 2, where the Taylor polynomial of degree 7
- * is off by 5e-9. Adding 1.5·2²³ + 127 to x / ln 2 rounds it and leaves n + 127, the exponent of 2ⁿ, in the low bits.
- * Java 17 does not vectorise {@link Float#floatToRawIntBits}, so blocks are reinterpreted by copying them through
- * memory that is seen as floats and as ints.
+ * is off by 5e-9. Adding 1.5·2²³ to x / ln 2 rounds it and leaves n in the low bits. Java 17 vectorises neither
+ * {@link Float#floatToRawIntBits} nor {@link Math#max}, so blocks are reinterpreted by copying them through memory that
+ * is seen as floats and as ints, and clamped with shifts.
  */
 final class VectorExp {
     private static final int BLOCK = 1024;
-    private static final float MIN = -87f;
-    private static final float MAX = 88f;
     private static final float LOG2_E = (float) (1 / Math.log(2));
     /** ln 2 in two parts; the first has few enough bits that n times it is exact. */
     private static final float LN2_HIGH = 355f / 512f;
     private static final float LN2_LOW = (float) (Math.log(2) - 355.0 / 512.0);
-    private static final float ROUND = 12582912f + 127f;
+    private static final float ROUND = 12582912f;
+    private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
+    /** Of the exponents of numbers: 0 makes zero, this one infinity. */
+    private static final int LARGEST_EXPONENT = 255;
     private static final float C2 = 1f / 2;
     private static final float C3 = 1f / 6;
     private static final float C4 = 1f / 24;
@@ -35,7 +36,7 @@ final class VectorExp {
     private VectorExp() {
     }
 
-    /** Replaces the first {@code n} values by their exponentials; arguments are clamped to [−87, 88]; NaN stays. */
+    /** Replaces the first {@code n} values by their exponentials: 0 below −87.7, infinite above 88.3, NaN for NaN. */
     static void exp(float[] x, int n) {
         Scratch scratch = SCRATCH.get();
         for (int from = 0; from < n; from += BLOCK) {
@@ -44,6 +45,7 @@ final class VectorExp {
     }
 
     private static final class Scratch {
+        private final float[] block = new float[BLOCK];
         private final float[] magic = new float[BLOCK];
         private final float[] mantissa = new float[BLOCK];
         private final int[] bits = new int[BLOCK];
@@ -57,27 +59,41 @@ final class VectorExp {
         }
 
         void exp(float[] x, int from, int n) {
-            reduce(x, from, n, magic, mantissa);
+            // Copied, because loops with an offset are not vectorised.
+            System.arraycopy(x, from, block, 0, n);
+            reduce(block, n, magic, mantissa);
             asFloats.put(0, magic, 0, n);
             asInts.get(0, bits, 0, n);
-            for (int i = 0; i < n; i++) {
-                bits[i] = bits[i] << 23;
-            }
+            exponents(bits, n);
             asInts.put(0, bits, 0, n);
             asFloats.get(0, magic, 0, n);
-            for (int i = 0; i < n; i++) {
-                x[from + i] = mantissa[i] * magic[i];
-            }
+            product(mantissa, magic, n, block);
+            System.arraycopy(block, 0, x, from, n);
         }
 
-        private static void reduce(float[] x, int from, int n, float[] magic, float[] mantissa) {
+        private static void reduce(float[] x, int n, float[] magic, float[] mantissa) {
             for (int i = 0; i < n; i++) {
-                float v = Math.min(MAX, Math.max(MIN, x[from + i]));
+                float v = x[i];
                 float rounded = v * LOG2_E + ROUND;
                 float k = rounded - ROUND;
                 float r = (v - k * LN2_HIGH) - k * LN2_LOW;
                 magic[i] = rounded;
                 mantissa[i] = 1f + r * (1f + r * (C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))));
+            }
+        }
+
+        private static void exponents(int[] bits, int n) {
+            for (int i = 0; i < n; i++) {
+                int exponent = bits[i] - ROUND_BITS + 127;
+                exponent &= ~(exponent >> 31);
+                int excess = exponent - LARGEST_EXPONENT;
+                bits[i] = LARGEST_EXPONENT + (excess & (excess >> 31)) << 23;
+            }
+        }
+
+        private static void product(float[] a, float[] b, int n, float[] out) {
+            for (int i = 0; i < n; i++) {
+                out[i] = a[i] * b[i];
             }
         }
     }
