@@ -96,9 +96,8 @@ final class Plots {
         style(chart.getStyler());
         chart.getStyler().setYAxisLogarithmic(logarithmic).setLegendVisible(false);
         chart.getStyler().setAvailableSpaceFill(0.5).setLabelsVisible(true).setLabelsPosition(logarithmic ? 0.5 : 0.9);
-        if (!logarithmic) {
-            chart.getStyler().setYAxisMin(0.0);
-        }
+        // Bars begin here; a perplexity is never below one.
+        chart.getStyler().setYAxisMin(logarithmic ? 1.0 : 0.0);
         chart.addSeries(field, names, values);
         return chart;
     }

@@ -50,7 +50,7 @@ public final class Report {
             return Plots.of(data);
         } catch (LinkageError | RuntimeException e) {
             // A headless JRE without fonts cannot draw. The figures are there without plots.
-            LOG.warn("the report has no plots, since this Java cannot draw: {} (install fontconfig and a font)", e.toString());
+            LOG.warn("the report has no plots: {} (where it speaks of fonts, install fontconfig and a font)", e.toString());
             return new LinkedHashMap<>();
         }
     }

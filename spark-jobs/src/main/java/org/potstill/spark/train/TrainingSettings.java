@@ -3,6 +3,7 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.student.TrainingOptions;
 
@@ -14,9 +15,12 @@ final class TrainingSettings {
     static CausalLmConfig student(Settings s, int vocabSize) {
         int hidden = s.integer("student.hidden-size", 2, 1 << 16);
         int heads = s.integer("student.heads", 1, 1 << 10);
+        if (hidden % heads != 0) {
+            throw JobErrors.badValue("student.hidden-size", hidden + " is not a multiple of student.heads = " + heads);
+        }
         return new CausalLmConfig(vocabSize, hidden, s.integer("student.intermediate-size", 1, 1 << 18),
                 s.integer("student.layers", 1, 1 << 10), heads, s.integer("student.kv-heads", 1, 1 << 10),
-                Math.max(1, hidden / heads), s.integer("sequence-length", 2, 1 << 20),
+                hidden / heads, s.integer("sequence-length", 2, 1 << 20),
                 (float) s.real("student.rms-norm-eps", 1e-12, 1), (float) s.real("student.rope-theta", 1, 1e9), true);
     }
 
