@@ -36,6 +36,10 @@ public final class Student implements AutoCloseable {
     /** Adam's two moments of each, in single precision, must fit one direct buffer. */
     private static final long MAX_PARAMETERS = (1 << 28) - 1;
 
+    static {
+        BlasKernels.choose();
+    }
+
     private final CausalLmConfig config;
     private final MultiLayerNetwork network;
 
