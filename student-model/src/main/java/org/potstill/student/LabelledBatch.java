@@ -69,7 +69,9 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implemen
     }
 
     private static INDArray array(float[] values, DataType type, long... shape) {
-        return Nd4j.createFromArray(values).reshape('c', shape).castTo(type);
+        INDArray array = Nd4j.createUninitializedDetached(type, shape);
+        Matrix.of(array, 1, values.length).put(values);
+        return array;
     }
 
     private static void requireFit(TrainingSequence sequence, CausalLmConfig config) {

@@ -108,6 +108,26 @@ final class Matrix {
         return isDouble() ? new DoublePointer(base).position(offset) : new FloatPointer(base).position(offset);
     }
 
+    /** Replaces the single row of a matrix. */
+    void put(float[] values) {
+        if (!isDouble()) {
+            floats.put(index(0, 0), values, 0, columns);
+            return;
+        }
+        for (int i = 0; i < columns; i++) {
+            doubles.put(index(0, i), values[i]);
+        }
+    }
+
+    /** The single row of a matrix. */
+    double[] get() {
+        double[] values = new double[columns];
+        for (int i = 0; i < columns; i++) {
+            values[i] = isDouble() ? doubles.get(index(0, i)) : floats.get(index(0, i));
+        }
+        return values;
+    }
+
     void free() {
         owner.close();
     }

@@ -108,6 +108,7 @@ record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
     }
 
     private static double[] values(INDArray array) {
-        return array.dup('c').reshape(array.length()).toDoubleVector();
+        boolean rowMajor = array.ordering() == 'c' && !array.isView();
+        return Matrix.of(rowMajor ? array : array.dup('c'), 1, (int) array.length()).get();
     }
 }

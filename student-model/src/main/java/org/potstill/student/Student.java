@@ -13,6 +13,7 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.WorkspaceMode;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.updater.UpdaterCreator;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -36,8 +37,13 @@ public final class Student implements AutoCloseable {
     /** Adam's two moments of each, in single precision, must fit one direct buffer. */
     private static final long MAX_PARAMETERS = (1 << 28) - 1;
 
+    static {
+        BlasKernels.choose();
+    }
+
     private final CausalLmConfig config;
     private final MultiLayerNetwork network;
+    private Updater updater;
 
     private Student(CausalLmConfig config, MultiLayerNetwork network) {
         this.config = config;
@@ -53,7 +59,8 @@ public final class Student implements AutoCloseable {
         if (threads < 1) {
             throw StudentErrors.badOptions("a student cannot use " + threads + " threads");
         }
-        Nd4j.getEnvironment();
+        Nd4j.getEnvironment().setMaxThreads(threads);
+        Nd4j.getEnvironment().setMaxMasterThreads(threads);
         openblas_nolapack.blas_set_num_threads(threads);
         NativeOpsHolder.getInstance().getDeviceNativeOps().setOmpNumThreads(threads);
         Slices.setThreads(threads);
@@ -160,6 +167,7 @@ public final class Student implements AutoCloseable {
      */
     public StepLoss step(List<TrainingSequence> batch, int step) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
+            Updater optimizer = updater();
             network.setInput(arrays.features());
             network.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.mask(), arrays.mask());
@@ -171,7 +179,7 @@ public final class Student implements AutoCloseable {
             if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
                 throw StudentErrors.nonFiniteLoss(step, loss.total(), norm);
             }
-            updater().update(network, network.gradient(), step, 0, batch.size(), LayerWorkspaceMgr.noWorkspaces());
+            optimizer.update(network, network.gradient(), step, 0, batch.size(), LayerWorkspaceMgr.noWorkspaces());
             network.params().subi(gradient.reshape(gradient.length()));
             return loss;
         } finally {
@@ -229,6 +237,9 @@ public final class Student implements AutoCloseable {
     @Override
     public void close() {
         decoder().free();
+        if (updater != null && updater.getStateViewArray() != null) {
+            updater.getStateViewArray().close();
+        }
         network.close();
     }
 
@@ -237,10 +248,13 @@ public final class Student implements AutoCloseable {
     }
 
     private Updater updater() {
-        if (network.getFlattenedGradients() == null) {
+        // Ours, not network.getUpdater(): the network forgets that one in clear(). Made when first wanted, because a
+        // student that only answers needs no moments.
+        if (updater == null) {
             network.initGradientsView();
+            updater = UpdaterCreator.getUpdater(network);
         }
-        return network.getUpdater();
+        return updater;
     }
 
     private FloatBuffer buffer(INDArray array) {

@@ -1,0 +1,170 @@
+package org.potstill.student;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.softlabels.SoftTargets;
+
+/** The decoder and its loss as the papers write them, in double precision, one sequence and one position at a time. */
+final class NaiveDecoder {
+    private final CausalLmConfig config;
+    private final Map<String, double[][]> weights = new HashMap<>();
+
+    NaiveDecoder(CausalLmConfig config, float[] parameters) {
+        this.config = config;
+        int at = 0;
+        for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
+            long[] shape = tensor.getValue();
+            int rows = shape.length == 1 ? 1 : (int) shape[0];
+            double[][] values = new double[rows][(int) shape[shape.length - 1]];
+            for (double[] row : values) {
+                for (int j = 0; j < row.length; j++) {
+                    row[j] = parameters[at++];
+                }
+            }
+            weights.put(tensor.getKey(), values);
+        }
+    }
+
+    double[][] logits(int[] ids) {
+        double[][] stream = new double[ids.length][];
+        for (int t = 0; t < ids.length; t++) {
+            stream[t] = weight("model.embed_tokens")[ids[t]].clone();
+        }
+        for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
+            String name = "model.layers." + layer + ".";
+            addAttention(stream, name);
+            for (double[] x : stream) {
+                double[] normed = rmsNorm(x, weight(name + "post_attention_layernorm")[0]);
+                double[] gate = times(weight(name + "mlp.gate_proj"), normed);
+                double[] up = times(weight(name + "mlp.up_proj"), normed);
+                for (int i = 0; i < gate.length; i++) {
+                    gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
+                }
+                add(x, times(weight(name + "mlp.down_proj"), gate));
+            }
+        }
+        double[][] logits = new double[ids.length][];
+        for (int t = 0; t < ids.length; t++) {
+            logits[t] = times(weight("model.embed_tokens"), rmsNorm(stream[t], weight("model.norm")[0]));
+        }
+        return logits;
+    }
+
+    /** Mean kl and cross-entropy over all positions of a batch. */
+    double[] losses(List<TrainingSequence> batch) {
+        double kl = 0;
+        double crossEntropy = 0;
+        int positions = 0;
+        for (TrainingSequence sequence : batch) {
+            double[][] logits = logits(java.util.Arrays.copyOf(sequence.tokens(), sequence.targets().positions()));
+            for (int t = 0; t < logits.length; t++) {
+                kl += kl(logits[t], sequence.targets(), t);
+                crossEntropy -= Math.log(softmax(logits[t])[sequence.tokens()[t + 1]]);
+                positions++;
+            }
+        }
+        return new double[] {kl / positions, crossEntropy / positions};
+    }
+
+    static double kl(double[] logits, SoftTargets targets, int t) {
+        double[] s = softmax(logits);
+        double kl = 0;
+        double kept = 0;
+        double keptByStudent = 0;
+        for (int i = targets.begin(t); i < targets.end(t); i++) {
+            double p = targets.probabilities()[i];
+            kl += p * Math.log(p / s[targets.ids()[i]]);
+            kept += p;
+            keptByStudent += s[targets.ids()[i]];
+        }
+        return kl + (1 - kept) * Math.log((1 - kept) / (1 - keptByStudent));
+    }
+
+    static double[] softmax(double[] z) {
+        double max = java.util.Arrays.stream(z).max().orElseThrow();
+        double[] s = java.util.Arrays.stream(z).map(x -> Math.exp(x - max)).toArray();
+        double sum = java.util.Arrays.stream(s).sum();
+        return java.util.Arrays.stream(s).map(x -> x / sum).toArray();
+    }
+
+    private void addAttention(double[][] stream, String name) {
+        int heads = config.numAttentionHeads();
+        int group = heads / config.numKeyValueHeads();
+        int dim = config.headDim();
+        double[][][] qkv = new double[stream.length][3][];
+        for (int t = 0; t < stream.length; t++) {
+            double[] normed = rmsNorm(stream[t], weight(name + "input_layernorm")[0]);
+            qkv[t][0] = rotated(times(weight(name + "self_attn.q_proj"), normed), t);
+            qkv[t][1] = rotated(times(weight(name + "self_attn.k_proj"), normed), t);
+            qkv[t][2] = times(weight(name + "self_attn.v_proj"), normed);
+        }
+        for (int t = stream.length - 1; t >= 0; t--) {
+            double[] attended = new double[heads * dim];
+            for (int h = 0; h < heads; h++) {
+                int shared = h / group;
+                double[] scores = new double[t + 1];
+                for (int past = 0; past <= t; past++) {
+                    for (int i = 0; i < dim; i++) {
+                        scores[past] += qkv[t][0][h * dim + i] * qkv[past][1][shared * dim + i] / Math.sqrt(dim);
+                    }
+                }
+                double[] p = softmax(scores);
+                for (int past = 0; past <= t; past++) {
+                    for (int i = 0; i < dim; i++) {
+                        attended[h * dim + i] += p[past] * qkv[past][2][shared * dim + i];
+                    }
+                }
+            }
+            add(stream[t], times(weight(name + "self_attn.o_proj"), attended));
+        }
+    }
+
+    private double[] rotated(double[] x, int position) {
+        int dim = config.headDim();
+        double[] out = new double[x.length];
+        for (int first = 0; first < x.length; first += dim) {
+            for (int j = 0; j < dim / 2; j++) {
+                double angle = position * Math.pow(config.ropeTheta(), -2.0 * j / dim);
+                double a = x[first + j];
+                double b = x[first + dim / 2 + j];
+                out[first + j] = a * Math.cos(angle) - b * Math.sin(angle);
+                out[first + dim / 2 + j] = b * Math.cos(angle) + a * Math.sin(angle);
+            }
+        }
+        return out;
+    }
+
+    private double[] rmsNorm(double[] x, double[] weight) {
+        double squares = 0;
+        for (double each : x) {
+            squares += each * each;
+        }
+        double[] out = new double[x.length];
+        for (int i = 0; i < x.length; i++) {
+            out[i] = x[i] * weight[i] / Math.sqrt(squares / x.length + config.rmsNormEps());
+        }
+        return out;
+    }
+
+    private double[][] weight(String name) {
+        return weights.get(name + ".weight");
+    }
+
+    private static double[] times(double[][] w, double[] x) {
+        double[] out = new double[w.length];
+        for (int i = 0; i < w.length; i++) {
+            for (int j = 0; j < x.length; j++) {
+                out[i] += w[i][j] * x[j];
+            }
+        }
+        return out;
+    }
+
+    private static void add(double[] to, double[] x) {
+        for (int i = 0; i < to.length; i++) {
+            to[i] += x[i];
+        }
+    }
+}

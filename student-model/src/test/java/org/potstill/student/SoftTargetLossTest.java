@@ -1,0 +1,116 @@
+package org.potstill.student;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Random;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.softlabels.SoftTargets;
+
+class SoftTargetLossTest {
+    private static final int VOCABULARY = 2000;
+
+    @ParameterizedTest
+    @CsvSource({"0, 8", "0.5, 8", "1, 8", "1, 0", "0.7, 64"})
+    void lossAndGradientAreThoseOfTheDenseTwin(double alpha, int kept) {
+        Random random = new Random(6);
+        TrainingSequence sequence = Fixtures.sequence(random, 2, VOCABULARY, kept);
+        double[] z = random.doubles(VOCABULARY, -6, 6).toArray();
+        for (DataType type : new DataType[] {DataType.FLOAT, DataType.DOUBLE}) {
+            Matrix logits = matrix(type, z);
+            StepLoss loss = apply(sequence, logits, alpha);
+            double tolerance = type == DataType.FLOAT ? 2e-6 : 1e-9;
+            assertEquals(naive(sequence, z, alpha), loss.total(), tolerance);
+            Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
+            for (int j = 0; j < VOCABULARY; j += j < 100 ? 1 : 37) {
+                assertEquals(difference(sequence, z, alpha, j), gradient.get(j), 2e-7, type + " " + j);
+            }
+            for (int i = 0; i < kept; i++) {
+                int j = sequence.targets().ids()[i];
+                assertEquals(difference(sequence, z, alpha, j), gradient.get(j), 2e-7, type + " kept " + j);
+            }
+            logits.free();
+        }
+    }
+
+    @Test
+    void divergenceFromItselfIsZeroAndItsGradientToo() {
+        double[] z = new Random(1).doubles(VOCABULARY, -3, 3).toArray();
+        double[] s = NaiveDecoder.softmax(z);
+        float[] p = {(float) s[3], (float) s[70], (float) s[1999]};
+        TrainingSequence itself = new TrainingSequence(new int[] {1, 2},
+                new SoftTargets(new int[] {0, 3}, new int[] {3, 70, 1999}, p));
+        Matrix logits = matrix(DataType.FLOAT, z);
+        assertEquals(0, apply(itself, logits, 1).kl(), 1e-6);
+        Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
+        assertEquals(0, gradient.max(VOCABULARY), 1e-8);
+        logits.free();
+    }
+
+    @Test
+    void aStudentThatIsSureOfTheKeptTokensHasAFiniteLoss() {
+        double[] z = new double[VOCABULARY];
+        z[5] = 500;
+        TrainingSequence sequence = new TrainingSequence(new int[] {0, 5},
+                new SoftTargets(new int[] {0, 1}, new int[] {5}, new float[] {0.6f}));
+        for (DataType type : new DataType[] {DataType.FLOAT, DataType.DOUBLE}) {
+            Matrix logits = matrix(type, z);
+            StepLoss loss = apply(sequence, logits, 1);
+            assertTrue(loss.kl() > 10 && loss.kl() < 1e3, loss.toString());
+            Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
+            assertEquals(0.4, gradient.get(5), 1e-6);
+            assertTrue(Double.isFinite(gradient.sum(VOCABULARY)));
+            logits.free();
+        }
+    }
+
+    @Test
+    void noTailAnywhereIsPlainDivergence() {
+        double[] z = {0.1, -0.4, 2};
+        TrainingSequence sequence = new TrainingSequence(new int[] {0, 1},
+                new SoftTargets(new int[] {0, 3}, new int[] {2, 0, 1}, new float[] {0.5f, 0.3f, 0.1999f}));
+        Matrix logits = matrix(DataType.FLOAT, z);
+        double[] s = NaiveDecoder.softmax(z);
+        double expected = 0.5 * Math.log(0.5 / s[2]) + 0.3 * Math.log(0.3 / s[0]) + 0.1999 * Math.log(0.1999 / s[1]);
+        assertEquals(expected, apply(sequence, logits, 1).kl(), 1e-6);
+        logits.free();
+    }
+
+    private static StepLoss apply(TrainingSequence sequence, Matrix logits, double alpha) {
+        SoftTargets t = sequence.targets();
+        PackedBatch.Targets targets = new PackedBatch.Targets(new boolean[] {true},
+                new int[] {sequence.tokens()[1]}, t.offsets(), t.ids(), t.probabilities());
+        SoftTargetLoss loss = new SoftTargetLoss(targets, alpha, 1, true);
+        loss.rows(logits, 0, 0, 1);
+        return loss.mean(1);
+    }
+
+    private static double naive(TrainingSequence sequence, double[] z, double alpha) {
+        return alpha * NaiveDecoder.kl(z, sequence.targets(), 0)
+                - (1 - alpha) * Math.log(NaiveDecoder.softmax(z)[sequence.tokens()[1]]);
+    }
+
+    private static double difference(TrainingSequence sequence, double[] z, double alpha, int j) {
+        double epsilon = 1e-4;
+        double at = z[j];
+        z[j] = at + epsilon;
+        double up = naive(sequence, z, alpha);
+        z[j] = at - epsilon;
+        double down = naive(sequence, z, alpha);
+        z[j] = at;
+        return (up - down) / (2 * epsilon);
+    }
+
+    private static Matrix matrix(DataType type, double[] z) {
+        Matrix matrix = Matrix.allocate(type, 1, z.length);
+        Row row = Row.of(matrix, z.length);
+        for (int i = 0; i < z.length; i++) {
+            row.set(i, z[i]);
+        }
+        row.store(matrix, 0, 0, z.length);
+        return matrix;
+    }
+}
