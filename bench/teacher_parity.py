@@ -1,11 +1,11 @@
 """Compares our teacher with Hugging Face transformers on the same GGUF file: tokens, top-1, logits, speed.
 
-    python bench/teacher_parity.py MODEL.gguf TEXT... [--positions 2500]
+    python bench/teacher_parity.py MODEL.gguf TEXT... [--files 5] [--time 512 256]
 
-Needs torch, transformers, gguf; compile the Java side first:
+Needs torch, transformers, accelerate, gguf; compile the Java side first:
 
-    mvn -B -ntp -pl checkpoints,teacher-inference -am test-compile
-    mvn -B -ntp -pl teacher-inference -am dependency:build-classpath ... (see classpath() below)
+    mvn -B -ntp -pl teacher-inference -am test-compile dependency:build-classpath \\
+        -Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def classpath() -> str:
-    """Class folders of this reactor, and the jars that surefire was last run with."""
+    """Class folders of this reactor, and the jars that the command above listed."""
     listed = ROOT / "teacher-inference/target/test-classpath"
     modules = ["user-errors", "soft-labels", "checkpoints", "teacher-inference"]
     folders = [str(ROOT / m / "target/classes") for m in modules]
@@ -56,7 +56,7 @@ def main() -> None:
 
     common = [str(options.model), options.scratch, str(options.threads)]
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as dump:
-        print(java("dump", dump.name, *common, str(options.length), str(options.k), *options.texts), end="")
+        print(java("dump", dump.name, str(options.files), *common, str(options.length), str(options.k), *options.texts), end="")
         rows = [json.loads(line) for line in open(dump.name)]
 
     same = sum(

@@ -82,20 +82,18 @@ final class OnnxEngine implements AutoCloseable {
     /** @param numbers the sequences' numbers in the caller's batch, for errors */
     List<ScoredSequence> score(TokenBatch batch, int k, int[] numbers) {
         int n = batch.positions();
-        FloatBuffer topLogits = floats((long) n * k);
+        FloatBuffer top = floats((long) n * k);
         IntBuffer topIds = bytes(4L * n * k).asIntBuffer();
-        FloatBuffer logSumExp = floats(n);
-        FloatBuffer nextLogit = floats(n);
+        FloatBuffer next = floats(n);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
             feed(batch, inputs);
             inputs.put(LlamaGraph.NEXT_IDS, tensor(batch.nextIds(), n, 1));
             inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
-            outputs.put(LlamaGraph.TOP_LOGITS, tensor(topLogits, n, k));
+            outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(top, n, k));
             outputs.put(LlamaGraph.TOP_IDS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), topIds, new long[] {n, k}));
-            outputs.put(LlamaGraph.LOG_SUM_EXP, tensor(logSumExp, n));
-            outputs.put(LlamaGraph.NEXT_LOGIT, tensor(nextLogit, n, 1));
+            outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("score a batch of " + batch.sequences().size() + " × "
@@ -108,7 +106,7 @@ final class OnnxEngine implements AutoCloseable {
         int row = 0;
         for (int i = 0; i < batch.sequences().size(); i++) {
             int positions = batch.sequences().get(i).length - 1;
-            scored.add(read(topLogits, topIds, logSumExp, nextLogit, row, positions, k, numbers[i]));
+            scored.add(read(top, topIds, next, row, positions, k, numbers[i]));
             row += positions;
         }
         return scored;
@@ -143,24 +141,23 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    private static ScoredSequence read(FloatBuffer topLogits, IntBuffer topIds, FloatBuffer logSumExp,
-            FloatBuffer nextLogit, int firstRow, int positions, int k, int number) {
+    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, int firstRow,
+            int positions, int k, int number) {
         int[] offsets = new int[positions + 1];
         int[] ids = new int[positions * k];
         float[] probabilities = new float[positions * k];
         float[] tokenLogProbabilities = new float[positions];
         for (int t = 0; t < positions; t++) {
-            float lse = logSumExp.get(firstRow + t);
-            if (!Float.isFinite(lse) || Float.isNaN(nextLogit.get(firstRow + t))) {
+            if (!Float.isFinite(top.get((firstRow + t) * k)) || Float.isNaN(next.get(firstRow + t))) {
                 throw TeacherErrors.notFinite(number, t);
             }
             offsets[t + 1] = (t + 1) * k;
-            tokenLogProbabilities[t] = Math.min(0, nextLogit.get(firstRow + t) - lse);
+            tokenLogProbabilities[t] = Math.min(0, next.get(firstRow + t));
             int from = t * k;
             for (int j = 0; j < k; j++) {
                 int source = (firstRow + t) * k + j;
                 ids[from + j] = topIds.get(source);
-                double p = Math.exp((double) topLogits.get(source) - lse);
+                double p = Math.exp(top.get(source));
                 // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
                 probabilities[from + j] = (float) Math.min(1, Math.max(Float.MIN_NORMAL, p));
             }

@@ -15,16 +15,16 @@ import org.potstill.softlabels.TargetSpec;
 
 /**
  * What {@code bench/teacher_parity.py} compares with Hugging Face transformers: for each text file its token ids, and
- * for its first {@code length} tokens the top k; one JSON object a line. Or, with {@code time}, how fast that is.
+ * for the first {@code length} tokens of the first {@code scored} files the top k; one JSON object a line. Or, with {@code time}, how fast that is.
  */
 final class ScoreDump {
     private ScoreDump() {
     }
 
-    /** {@code (dump OUTPUT | time) MODEL SCRATCH THREADS LENGTH K TEXT...} */
+    /** {@code (dump OUTPUT SCORED | time) MODEL SCRATCH THREADS LENGTH K TEXT...} */
     public static void main(String[] arguments) throws IOException {
         boolean time = arguments[0].equals("time");
-        List<String> rest = Arrays.asList(arguments).subList(time ? 1 : 2, arguments.length);
+        List<String> rest = Arrays.asList(arguments).subList(time ? 1 : 3, arguments.length);
         Path model = Path.of(rest.get(0));
         TeacherOptions options = new TeacherOptions(TeacherOptions.Device.AUTO, Integer.parseInt(rest.get(2)),
                 Path.of(rest.get(1)));
@@ -39,7 +39,7 @@ final class ScoreDump {
             if (time) {
                 time(tokenizer, teacher, spec, length, texts);
             } else {
-                dump(tokenizer, teacher, spec, length, texts, Path.of(arguments[1]));
+                dump(tokenizer, teacher, spec, length, texts, Integer.parseInt(arguments[2]), Path.of(arguments[1]));
             }
         }
         for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
@@ -50,17 +50,22 @@ final class ScoreDump {
     }
 
     private static void dump(Tokenizer tokenizer, Teacher teacher, TargetSpec spec, int length, List<Path> texts,
-            Path output) throws IOException {
+            int scoredTexts, Path output) throws IOException {
         try (var lines = Files.newBufferedWriter(output)) {
             for (Path text : texts) {
                 String content = Files.readString(text, StandardCharsets.UTF_8);
                 int[] ids = tokenizer.encode(content);
-                int[] chunk = Arrays.copyOf(ids, Math.min(length, ids.length));
-                ScoredSequence scored = teacher.score(List.of(chunk), spec).get(0);
                 JsonWriter json = new JsonWriter(lines);
                 json.beginObject().name("file").value(text.toString());
                 json.name("decodes").value(tokenizer.decode(ids).equals(content));
                 array(json, "ids", ids);
+                if (scoredTexts-- <= 0) {
+                    json.endObject().flush();
+                    lines.write("\n");
+                    continue;
+                }
+                int[] chunk = Arrays.copyOf(ids, Math.min(length, ids.length));
+                ScoredSequence scored = teacher.score(List.of(chunk), spec).get(0);
                 array(json, "top_ids", scored.targets().ids());
                 json.name("top_probabilities").beginArray();
                 for (float p : scored.targets().probabilities()) {

@@ -1,0 +1,57 @@
+package org.potstill.teacher;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.ExternalWeights;
+import org.potstill.checkpoints.Fixtures;
+import org.potstill.checkpoints.LlamaGraph;
+
+final class HuggingFaceLogitsTest {
+    /** The fixtures keep every eighth position. */
+    private static final int EVERY = 8;
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"untied, FUSED", "untied, PLAIN", "tied, FUSED", "tied, PLAIN", "quantised, FUSED", "quantised, PLAIN"})
+    void logitsAreThoseOfTransformers(String name, LlamaGraph.Kernels kernels) {
+        FloatBuffer expected = ByteBuffer.wrap(Fixtures.bytes(name + ".logits")).order(ByteOrder.LITTLE_ENDIAN)
+                .asFloatBuffer();
+        float[] actual = logits(name, kernels);
+        double scale = 0;
+        double worst = 0;
+        for (int i = 0; i < expected.limit(); i++) {
+            int row = i / 304 * EVERY + EVERY - 1;
+            scale = Math.max(scale, Math.abs(expected.get(i)));
+            worst = Math.max(worst, Math.abs(expected.get(i) - actual[row * 304 + i % 304]));
+        }
+        assertEquals(0, worst / scale, 1e-5);
+    }
+
+    private float[] logits(String name, LlamaGraph.Kernels kernels) {
+        String text = new String(Fixtures.bytes(name + ".ids"), StandardCharsets.US_ASCII).trim();
+        int[] ids = Arrays.stream(text.split(" ")).mapToInt(Integer::parseInt).toArray();
+        int[] sequence = Arrays.copyOf(ids, ids.length + 1);
+        TeacherOptions options = new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch"));
+        try (Checkpoint checkpoint = Checkpoints.open(Fixtures.file(name + ".gguf", folder))) {
+            Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
+            byte[] model = LlamaGraph.build(checkpoint.config(), LlamaGraph.Ending.LOGITS, kernels);
+            try (OnnxEngine engine = OnnxEngine.open(model, weights, options)) {
+                return engine.logits(new TokenBatch(List.of(sequence), 64), 304);
+            }
+        }
+    }
+}
