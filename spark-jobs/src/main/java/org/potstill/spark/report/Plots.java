@@ -36,8 +36,8 @@ final class Plots {
         }
         JsonNode evaluate = report.path("evaluate");
         if (evaluate.has("student")) {
-            plots.put("perplexity.png", png(bars(evaluate, "Perplexity on held-out text (log scale, lower is better)", "perplexity", 1, true)));
-            plots.put("accuracy.png", png(bars(evaluate, "Next-token accuracy on held-out text, %", "accuracy", 100, false)));
+            plots.put("perplexity.png", png(bars(evaluate, "Perplexity (log scale)", "perplexity", 1, true)));
+            plots.put("accuracy.png", png(bars(evaluate, "Next-token accuracy, %", "accuracy", 100, false)));
             plots.put("kl.png", png(bars(evaluate, "KL(teacher ‖ model), nats per token", "kl", 1, false)));
             plots.put("speed.png", png(bars(evaluate, "Forward pass, tokens per second", "tokensPerSecond", 1, false)));
         }
@@ -98,6 +98,7 @@ final class Plots {
         chart.getStyler().setAvailableSpaceFill(0.5).setLabelsVisible(true).setLabelsPosition(logarithmic ? 0.5 : 0.9);
         // Bars begin here; a perplexity is never below one.
         chart.getStyler().setYAxisMin(logarithmic ? 1.0 : 0.0);
+        chart.getStyler().setDecimalPattern("#,##0.#");
         chart.addSeries(field, names, values);
         return chart;
     }

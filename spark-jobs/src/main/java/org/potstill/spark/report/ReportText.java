@@ -48,6 +48,7 @@ final class ReportText {
         out.append('\n');
         line("%,d tokens of %,d held-out documents, which the student never saw; full distributions of both models, one sequence "
                 + "at a time, %d threads each, in one run.", e.path("positions").asLong(), e.path("documents").asLong(), e.path("threads").asInt());
+        out.append('\n');
         plot("perplexity.png", "perplexity of the models");
         plot("accuracy.png", "next-token accuracy of the models");
         plot("kl.png", "divergence of the models from the teacher");
@@ -70,6 +71,7 @@ final class ReportText {
         fact("KL, first step", "%.3f", history.path(0).path("kl").asDouble());
         fact("KL, last step", "%.3f", last.path("kl").asDouble());
         fact("teacher's cross-entropy on the same text", "%.3f", t.path("teacherLoss").asDouble());
+        out.append('\n');
         plot("loss.png", "loss of each step");
     }
 
@@ -117,7 +119,7 @@ final class ReportText {
 
     private void plot(String file, String alternative) {
         if (plots.contains(file)) {
-            out.append("\n![").append(alternative).append("](").append(file).append(")\n");
+            out.append("![").append(alternative).append("](").append(file).append(")\n");
         }
     }
 }
