@@ -1,16 +1,38 @@
 package org.potstill.checkpoints;
 
 import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Map;
 
 /**
  * A causal language model on disk, its tensors named as Hugging Face names them
  * ({@code model.layers.0.self_attn.q_proj.weight}), linear weights as {@code [out, in]}, whatever the file format.
- * Q and K projections are in Hugging Face's half-split rotary order. Safe for use by several threads; closing it closes
- * the files.
+ * Q and K projections are in Hugging Face's half-split rotary order.
  */
-public interface Checkpoint extends AutoCloseable {
+public interface Checkpoint extends CausalLm {
     CausalLmConfig config();
+
+    @Override
+    default int vocabSize() {
+        return config().vocabSize();
+    }
+
+    @Override
+    default int maxPositionEmbeddings() {
+        return config().maxPositionEmbeddings();
+    }
+
+    @Override
+    default long parameters() {
+        return tensors().values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
+    }
+
+    @Override
+    default OnnxModel onnx(LlamaGraph.Ending ending, Path scratch) {
+        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED),
+                ExternalWeights.materialize(this, scratch));
+    }
 
     /** Hugging Face name to shape, in file order. */
     Map<String, long[]> tensors();
@@ -23,13 +45,4 @@ public interface Checkpoint extends AutoCloseable {
 
     /** The same for some rows of a matrix (a vector is one row), for tensors that no buffer can hold. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target);
-
-    /** The content of a {@code tokenizer.json} that tokenizes as this checkpoint's tokenizer does. */
-    TokenizerDefinition tokenizer();
-
-    /** SHA-256 of the weights' files, in hex. */
-    String fingerprint();
-
-    @Override
-    void close();
 }

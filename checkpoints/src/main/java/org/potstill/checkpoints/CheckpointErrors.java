@@ -101,8 +101,52 @@ final class CheckpointErrors {
 
     static UserException noRoom(Path folder, long needed, long free) {
         return new UserException("no room for the model's weights in " + folder,
-                "they take " + (needed >> 20) + " MiB as floats and " + (free >> 20) + " MiB are free",
+                "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
                 "choose a scratch folder on a larger disk");
+    }
+
+    static UserException onnxTooLarge(Path file, long bytes) {
+        return new UserException("cannot read " + file + ": " + (bytes >> 20) + " MiB are more than one ONNX file may have",
+                "its format ends at 2 GiB", "export the model with its weights as external data");
+    }
+
+    static UserException onnxGraphTooLarge(Path file, long limit) {
+        return new UserException("cannot read " + file + ": its graph is too large",
+                "without the raw data of its weights it has more than " + (limit >> 20) + " MiB",
+                "export the model with its weights as raw or external data, not as lists of numbers");
+    }
+
+    static UserException onnxDataOutside(Path file, String location) {
+        return new UserException("refused to read the weights of " + file,
+                "it says that they lie in \"" + location + "\", which is not a file in its own folder",
+                "put the model and its data files into one folder, as files and not as links to elsewhere");
+    }
+
+    static UserException notCausalLm(Path file, String cause) {
+        return new UserException("cannot use " + file + " as a teacher: it is not a causal language model's graph as known here",
+                "it " + cause, "export it with Hugging Face Optimum for the task text-generation");
+    }
+
+    static UserException unknownOperator(Path file, String operator, String definedBy) {
+        return new UserException("cannot use " + file + " as a teacher", "its operator " + operator + " is defined by "
+                + definedBy + "; only those of ONNX and ONNX Runtime (com.microsoft) are supported",
+                "export the model without custom operators and local functions");
+    }
+
+    static UserException notRowByRow(Path file, String operator) {
+        return new UserException("cannot use " + file + " as a teacher", "its operator " + operator
+                + " looks at a whole batch at once: what the teacher says of a text would depend on the texts beside it",
+                "use the model in float32, float16 or with weights-only quantisation");
+    }
+
+    static UserException besideMissing(Path model, String name) {
+        return new UserException("there is no " + name + " for " + model, "it is neither in the model's folder nor in the one above",
+                "copy the " + name + " of the original model beside it");
+    }
+
+    static UserException besideTooLarge(Path file, long bytes, long limit) {
+        return new UserException("cannot read " + file, "it has " + bytes + " bytes; more than " + limit + " are not plausible",
+                "copy the file of the original model beside it");
     }
 
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {

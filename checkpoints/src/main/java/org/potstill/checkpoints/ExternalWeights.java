@@ -5,23 +5,16 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.UUID;
-import java.util.stream.Stream;
 
 /**
  * A checkpoint's weights as the one raw file of little-endian floats that {@link LlamaGraph} refers to: ONNX Runtime
  * maps it, so that models above 2 GB work and the Java heap never holds the weights.
  *
- * <p>One folder per checkpoint and layout version; it appears whole or not at all, and is used again when it is there.
+ * <p>One folder per checkpoint and layout version, see {@link ScratchFolder}.
  */
 public final class ExternalWeights {
     static final String FILE_NAME = "weights.bin";
@@ -45,26 +38,8 @@ public final class ExternalWeights {
      * processes ask at once, one writes and the others wait for it.
      */
     public static Path materialize(Checkpoint checkpoint, Path scratch) {
-        Path folder = scratch.resolve("weights-v" + LAYOUT_VERSION + "-" + checkpoint.fingerprint());
-        try {
-            if (isComplete(folder, checkpoint.config())) {
-                return folder;
-            }
-            Files.createDirectories(scratch);
-            // File locks are held by processes; threads of this one take turns here.
-            synchronized (ExternalWeights.class) {
-                Path lockFile = scratch.resolve("." + folder.getFileName() + ".lock");
-                try (FileChannel channel = FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                        FileLock lock = channel.lock()) {
-                    if (!isComplete(folder, checkpoint.config())) {
-                        replace(checkpoint, scratch, folder);
-                    }
-                }
-            }
-            return folder;
-        } catch (IOException e) {
-            throw CheckpointErrors.unwritable(folder, e);
-        }
+        return new ScratchFolder(scratch, "weights-v" + LAYOUT_VERSION + "-" + checkpoint.fingerprint(), FILE_NAME,
+                fileBytes(layout(checkpoint.config()))).materialize(file -> write(checkpoint, file));
     }
 
     static Map<String, Span> layout(CausalLmConfig config) {
@@ -88,35 +63,6 @@ public final class ExternalWeights {
     private static long fileBytes(Map<String, Span> layout) {
         Span last = layout.get(ROPE_SIN);
         return last.offset + last.bytes;
-    }
-
-    private static boolean isComplete(Path folder, CausalLmConfig config) throws IOException {
-        Path file = folder.resolve(FILE_NAME);
-        return Files.isRegularFile(file) && Files.size(file) == fileBytes(layout(config));
-    }
-
-    private static void replace(Checkpoint checkpoint, Path scratch, Path folder) throws IOException {
-        // We hold the lock: other temporary folders of this name are what killed processes left behind.
-        String prefix = "." + folder.getFileName() + ".tmp";
-        try (Stream<Path> siblings = Files.list(scratch)) {
-            for (Path stale : siblings.filter(p -> p.getFileName().toString().startsWith(prefix)).toList()) {
-                delete(stale);
-            }
-        }
-        delete(folder);
-        long needed = fileBytes(layout(checkpoint.config()));
-        long free = Files.getFileStore(scratch).getUsableSpace();
-        if (free < needed) {
-            throw CheckpointErrors.noRoom(scratch, needed, free);
-        }
-        Path temporary = scratch.resolve(prefix + UUID.randomUUID());
-        Files.createDirectory(temporary);
-        try {
-            write(checkpoint, temporary.resolve(FILE_NAME));
-            Files.move(temporary, folder, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            delete(temporary);
-        }
     }
 
     private static void write(Checkpoint checkpoint, Path file) throws IOException {
@@ -162,19 +108,6 @@ public final class ExternalWeights {
                 float angle = position * frequency;
                 target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
             }
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        List<Path> deepestFirst;
-        try (Stream<Path> files = Files.walk(folder)) {
-            deepestFirst = files.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path file : deepestFirst) {
-            Files.deleteIfExists(file);
         }
     }
 }

@@ -89,30 +89,7 @@ public final class LlamaGraph {
         }
         String wanted = graph.node("Gather", List.of(x, positions));
         String logits = linear(rmsNorm(wanted, FINAL_NORM), config.tieWordEmbeddings() ? EMBEDDING : HEAD);
-
-        if (ending == Ending.LOGITS) {
-            graph.output(logits, LOGITS, DataType.FLOAT, "N", Integer.toString(config.vocabSize()));
-        } else {
-            scores(logits);
-        }
-    }
-
-    /**
-     * LogSoftmax, not ReduceLogSumExp: ONNX Runtime's adds one float after another, which over 49,152 of them came out
-     * 1.3e-4 too low on average. Nor Exp and ReduceSum: the order of its additions depends on how many rows there are.
-     */
-    private void scores(String logits) {
-        String nextIds = graph.input(NEXT_IDS, DataType.INT64, "N", "1");
-        String k = graph.input(K, DataType.INT64, "1");
-        String[] top = graph.nodes("TopK", List.of(logits, k), 2,
-                attribute("axis", -1L), attribute("largest", 1L), attribute("sorted", 1L));
-        String topIds = graph.node("Cast", List.of(top[1]), attribute("to", (long) DataType.INT32.getNumber()));
-        String logProbabilities = graph.node("LogSoftmax", List.of(logits), attribute("axis", -1L));
-        String ofTop = graph.node("GatherElements", List.of(logProbabilities, top[1]), attribute("axis", 1L));
-        String ofNext = graph.node("GatherElements", List.of(logProbabilities, nextIds), attribute("axis", 1L));
-        graph.output(ofTop, TOP_LOG_PROBABILITIES, DataType.FLOAT, "N", "K");
-        graph.output(topIds, TOP_IDS, DataType.INT32, "N", "K");
-        graph.output(ofNext, NEXT_LOG_PROBABILITY, DataType.FLOAT, "N", "1");
+        LogitsEnding.add(graph, logits, ending, config.vocabSize());
     }
 
     /** x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */

@@ -22,7 +22,7 @@ import org.nd4j.shade.protobuf.ByteString;
 final class OnnxGraph {
     private static final int OPSET = 17;
     private static final int IR_VERSION = 8;
-    private static final String CONTRIB_DOMAIN = "com.microsoft";
+    static final String CONTRIB_DOMAIN = "com.microsoft";
 
     private final GraphProto.Builder graph = GraphProto.newBuilder();
     private final Set<String> initializers = new HashSet<>();
@@ -49,6 +49,23 @@ final class OnnxGraph {
     void output(String value, String name, TensorProto.DataType type, String... dimensions) {
         graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
         graph.addOutput(valueInfo(name, type, dimensions));
+    }
+
+    /** Computes under a name that is given, for nodes that are spliced in. */
+    void define(String name, String value) {
+        graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
+    }
+
+    /** Adds another graph's nodes and initializers, whose names must not be ours. */
+    void splice(GraphProto other) {
+        graph.addAllNode(other.getNodeList()).addAllInitializer(other.getInitializerList());
+    }
+
+    /** Adds a node that does to {@code inputs} what {@code node} does to its own; its first output. */
+    String like(NodeProto node, List<String> inputs) {
+        String name = node.getOpType() + "_" + nodes++;
+        graph.addNode(node.toBuilder().setName(name).clearInput().addAllInput(inputs).clearOutput().addOutput(name));
+        return name;
     }
 
     /** A weight that lies in another file; declaring one twice is once. */
@@ -101,11 +118,16 @@ final class OnnxGraph {
     }
 
     byte[] model() {
+        return model(IR_VERSION, List.of(
+                OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET).build(),
+                OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1).build()));
+    }
+
+    byte[] model(long irVersion, List<OperatorSetIdProto> operatorSets) {
         return ModelProto.newBuilder()
-                .setIrVersion(IR_VERSION)
+                .setIrVersion(irVersion)
                 .setProducerName("potstill")
-                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET))
-                .addOpsetImport(OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1))
+                .addAllOpsetImport(operatorSets)
                 .setGraph(graph)
                 .build()
                 .toByteArray();

@@ -10,11 +10,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.ExternalWeights;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.OnnxModel;
 import org.potstill.softlabels.TargetSpec;
 
 /**
@@ -24,49 +22,51 @@ import org.potstill.softlabels.TargetSpec;
  * threads leaks on CUDA (onnxruntime #29351), and on the CPU they would fight for the same cores.
  */
 public final class OnnxTeacher implements Teacher {
-    private final CausalLmConfig config;
+    private final int vocabSize;
+    private final int maxPositionEmbeddings;
     private final TeacherOptions options;
-    private final Path weights;
+    private final OnnxModel logitsModel;
     private final ExecutorService owner;
     private final OnnxEngine scores;
     /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
     private OnnxEngine logits;
 
-    private OnnxTeacher(CausalLmConfig config, TeacherOptions options, Path weights) {
-        this.config = config;
+    private OnnxTeacher(CausalLm model, TeacherOptions options) {
+        this.vocabSize = model.vocabSize();
+        this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
-        this.weights = weights;
+        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, options.scratch());
+        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, options.scratch());
         this.owner = Executors.newSingleThreadExecutor(task -> {
             Thread thread = new Thread(task, "potstill-teacher");
             thread.setDaemon(true);
             return thread;
         });
         try {
-            this.scores = inOwner(() -> engine(LlamaGraph.Ending.SCORES));
+            this.scores = inOwner(() -> engine(scoresModel));
         } catch (RuntimeException e) {
             owner.shutdown();
             throw e;
         }
     }
 
-    /** Opens a teacher from a checkpoint file, see {@link Checkpoints#open}. */
-    public static OnnxTeacher open(Path file, TeacherOptions options) {
+    /** Opens a teacher from a model's file or folder, see {@link CausalLm#open}. */
+    public static OnnxTeacher open(Path path, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
-        try (Checkpoint checkpoint = Checkpoints.open(file)) {
-            return open(checkpoint, options);
+        try (CausalLm model = CausalLm.open(path)) {
+            return open(model, options);
         }
     }
 
-    /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
-    public static OnnxTeacher open(Checkpoint checkpoint, TeacherOptions options) {
+    /** Opens a teacher; the model is not needed any more when this returns, and stays open. */
+    public static OnnxTeacher open(CausalLm model, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
-        Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
-        return new OnnxTeacher(checkpoint.config(), options, weights);
+        return new OnnxTeacher(model, options);
     }
 
     @Override
     public int vocabSize() {
-        return config.vocabSize();
+        return vocabSize;
     }
 
     /** The device in use: never AUTO. */
@@ -79,15 +79,15 @@ public final class OnnxTeacher implements Teacher {
         int[] lengths = new int[sequences.size()];
         for (int i = 0; i < lengths.length; i++) {
             lengths[i] = sequences.get(i).length;
-            requireSound(i, sequences.get(i), 2, config.maxPositionEmbeddings() + 1);
+            requireSound(i, sequences.get(i), 2, maxPositionEmbeddings + 1);
         }
-        int k = Math.min(spec.k(), config.vocabSize());
+        int k = Math.min(spec.k(), vocabSize);
         // One pass for each padded length: usually one, as callers batch by length.
-        List<int[]> passes = Batches.plan(lengths, config.maxPositionEmbeddings(), Integer.MAX_VALUE);
+        List<int[]> passes = Batches.plan(lengths, maxPositionEmbeddings, Integer.MAX_VALUE);
         ScoredSequence[] results = new ScoredSequence[lengths.length];
         for (int[] members : passes) {
             List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
-            int padded = Batches.paddedLength(rows.get(0).length, config.maxPositionEmbeddings());
+            int padded = Batches.paddedLength(rows.get(0).length, maxPositionEmbeddings);
             List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k, members));
             for (int i = 0; i < members.length; i++) {
                 results[members[i]] = scored.get(i);
@@ -98,18 +98,18 @@ public final class OnnxTeacher implements Teacher {
 
     @Override
     public float[] logits(int[] ids) {
-        requireSound(0, ids, 1, config.maxPositionEmbeddings());
-        if ((long) ids.length * config.vocabSize() > Integer.MAX_VALUE / 4) {
-            throw TeacherErrors.tooManyLogits(ids.length, config.vocabSize());
+        requireSound(0, ids, 1, maxPositionEmbeddings);
+        if ((long) ids.length * vocabSize > Integer.MAX_VALUE / 4) {
+            throw TeacherErrors.tooManyLogits(ids.length, vocabSize);
         }
         return inOwner(() -> {
             if (logits == null) {
-                logits = engine(LlamaGraph.Ending.LOGITS);
+                logits = engine(logitsModel);
             }
             // The batch's last token is what is predicted, not read: any valid id ends it.
             int[] sequence = Arrays.copyOf(ids, ids.length + 1);
-            int padded = Batches.paddedLength(sequence.length, config.maxPositionEmbeddings());
-            return logits.logits(new TokenBatch(List.of(sequence), padded), config.vocabSize());
+            int padded = Batches.paddedLength(sequence.length, maxPositionEmbeddings);
+            return logits.logits(new TokenBatch(List.of(sequence), padded), vocabSize);
         });
     }
 
@@ -127,8 +127,8 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
-    private OnnxEngine engine(LlamaGraph.Ending ending) {
-        return OnnxEngine.open(LlamaGraph.build(config, ending, LlamaGraph.Kernels.FUSED), weights, options);
+    private OnnxEngine engine(OnnxModel model) {
+        return OnnxEngine.open(model.bytes(), model.weights(), options);
     }
 
     private void requireSound(int index, int[] ids, int min, int max) {
@@ -136,8 +136,8 @@ public final class OnnxTeacher implements Teacher {
             throw TeacherErrors.badLength(index, ids.length, min, max);
         }
         for (int t = 0; t < ids.length; t++) {
-            if (ids[t] < 0 || ids[t] >= config.vocabSize()) {
-                throw TeacherErrors.badToken(index, t, ids[t], config.vocabSize());
+            if (ids[t] < 0 || ids[t] >= vocabSize) {
+                throw TeacherErrors.badToken(index, t, ids[t], vocabSize);
             }
         }
     }

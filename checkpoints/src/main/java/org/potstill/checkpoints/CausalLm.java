@@ -1,0 +1,41 @@
+package org.potstill.checkpoints;
+
+import java.nio.file.Path;
+
+/**
+ * A causal language model on disk, whatever its format: what a teacher is made of and what is told of it. Safe for use
+ * by several threads; closing it closes the files.
+ */
+public interface CausalLm extends AutoCloseable {
+    /**
+     * Opens a model: a ready-made ONNX graph where the file's name ends in {@code .onnx} or the folder holds
+     * {@code model.onnx} and no safetensors, and otherwise a {@link Checkpoint}.
+     *
+     * @throws org.potstill.errors.UserException if the model cannot be read or used
+     */
+    static CausalLm open(Path path) {
+        return OnnxCausalLm.find(path).<CausalLm>map(OnnxCausalLm::open).orElseGet(() -> Checkpoints.open(path));
+    }
+
+    int vocabSize();
+
+    int maxPositionEmbeddings();
+
+    /** How many weights the model has. */
+    long parameters();
+
+    /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
+    TokenizerDefinition tokenizer();
+
+    /** SHA-256 of the weights' files, in hex. */
+    String fingerprint();
+
+    /**
+     * The forward pass with the inputs and outputs of {@link LlamaGraph}, whatever the model; its weights are written
+     * below {@code scratch} where they are not there yet.
+     */
+    OnnxModel onnx(LlamaGraph.Ending ending, Path scratch);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,128 @@
+package org.potstill.checkpoints;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * A ready-made {@code model.onnx} of any architecture, as Hugging Face Optimum or torch.onnx export it, with its
+ * {@code config.json} and {@code tokenizer.json} beside it or one folder up.
+ *
+ * <p>What it has to have: an input {@code input_ids [B, T]} and an output {@code logits [B, T, V]}; it may ask for
+ * {@code attention_mask}, {@code position_ids}, {@code past_key_values.*} and {@code use_cache_branch}. No operators but
+ * those of ONNX and ONNX Runtime, and none that look at a whole batch at once.
+ */
+public final class OnnxCausalLm implements CausalLm {
+    /** To be raised whenever the bytes that {@link OnnxWeights#write} makes of the same model change. */
+    private static final int LAYOUT_VERSION = 1;
+    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
+    private static final List<String> PLACES = List.of("model.onnx", "onnx/model.onnx");
+
+    private final Path file;
+    private final ReadyMadeGraph graph;
+    private final OnnxWeights weights;
+    private final ModelFolder folder;
+    private final int vocabSize;
+    private final int maxPositionEmbeddings;
+    private String fingerprint;
+
+    private OnnxCausalLm(Path file, ReadyMadeGraph graph, OnnxWeights weights) {
+        this.file = file;
+        this.graph = graph;
+        this.weights = weights;
+        this.folder = ModelFolder.of(file);
+        folder.requireCausalLm();
+        this.vocabSize = folder.vocabSize(graph.vocabSize());
+        this.maxPositionEmbeddings = folder.maxPositionEmbeddings();
+    }
+
+    /** The graph's file, if the path is one or is a folder with one and without weights in safetensors. */
+    static Optional<Path> find(Path path) {
+        if (!Files.isDirectory(path)) {
+            return Optional.of(path).filter(p -> p.toString().endsWith(".onnx"));
+        }
+        try (Stream<Path> files = Files.list(path)) {
+            if (files.anyMatch(file -> file.toString().endsWith(".safetensors"))) {
+                return Optional.empty();
+            }
+        } catch (java.io.IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+        return PLACES.stream().map(path::resolve).filter(Files::exists).findFirst();
+    }
+
+    /** @throws org.potstill.errors.UserException if the file is damaged or is not a causal language model */
+    public static OnnxCausalLm open(Path file) {
+        OnnxWeights weights = new OnnxWeights(file);
+        try (BoundedFile bytes = BoundedFile.open(file)) {
+            return new OnnxCausalLm(file, new ReadyMadeGraph(file, OnnxModelFile.read(bytes), weights), weights);
+        }
+    }
+
+    @Override
+    public int vocabSize() {
+        return vocabSize;
+    }
+
+    @Override
+    public int maxPositionEmbeddings() {
+        return maxPositionEmbeddings;
+    }
+
+    /** As many as are stored: those that the export has twice count twice, those that it packs count packed. */
+    @Override
+    public long parameters() {
+        return weights.parameters();
+    }
+
+    @Override
+    public TokenizerDefinition tokenizer() {
+        return folder.tokenizer();
+    }
+
+    /** Over the graph's file and then, by name, the files that it says its weights lie in. */
+    @Override
+    public synchronized String fingerprint() {
+        if (fingerprint == null) {
+            try {
+                MessageDigest sha = MessageDigest.getInstance("SHA-256");
+                digest(sha, file, "");
+                weights.fileNames().forEach(name -> digest(sha, weights.file(name), name));
+                fingerprint = HexFormat.of().formatHex(sha.digest());
+            } catch (NoSuchAlgorithmException e) {
+                throw new AssertionError(e);
+            }
+        }
+        return fingerprint;
+    }
+
+    @Override
+    public OnnxModel onnx(LlamaGraph.Ending ending, Path scratch) {
+        String name = "weights-onnx-v" + LAYOUT_VERSION + "-" + fingerprint();
+        Path target = new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
+        return new OnnxModel(graph.edited(ending, vocabSize), target);
+    }
+
+    /** Files are opened when they are read. */
+    @Override
+    public void close() {
+    }
+
+    private static void digest(MessageDigest sha, Path path, String name) {
+        try (BoundedFile file = BoundedFile.open(path)) {
+            sha.update((name + "\n" + file.size() + "\n").getBytes(StandardCharsets.UTF_8));
+            byte[] chunk = new byte[DIGEST_CHUNK_BYTES];
+            for (long offset = 0; offset < file.size(); offset += chunk.length) {
+                int length = (int) Math.min(chunk.length, file.size() - offset);
+                file.readInto(offset, chunk, length);
+                sha.update(chunk, 0, length);
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package org.potstill.checkpoints;
+
+import static org.potstill.checkpoints.OnnxGraph.attribute;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import onnx.Onnx.AttributeProto;
+import onnx.Onnx.GraphProto;
+import onnx.Onnx.NodeProto;
+import onnx.Onnx.TensorProto;
+
+/**
+ * The head of a ready-made graph, computed for the wanted positions only.
+ *
+ * <p>Walks from the logits back through what works on each position by itself, to the product with the head's matrix,
+ * and does all that again after picking the wanted rows of the hidden states. Where it meets something else it picks
+ * the rows there, at worst of the logits: right all the same, only slower.
+ */
+final class OnnxHead {
+    private static final int MAX_STEPS = 8;
+
+    private final OnnxGraph graph;
+    private final String positions;
+    private final int vocabSize;
+    private final Map<String, NodeProto> producers = new HashMap<>();
+    private final Map<String, TensorProto> constants = new HashMap<>();
+
+    OnnxHead(OnnxGraph graph, GraphProto theirs, String positions, int vocabSize) {
+        this.graph = graph;
+        this.positions = positions;
+        this.vocabSize = vocabSize;
+        theirs.getInitializerList().forEach(tensor -> constants.put(tensor.getName(), tensor));
+        for (NodeProto node : theirs.getNodeList()) {
+            node.getOutputList().forEach(output -> producers.put(output, node));
+            if (node.getOpType().equals("Constant") && node.getAttributeCount() == 1 && node.getOutputCount() == 1) {
+                constants.put(node.getOutput(0), node.getAttribute(0).getT());
+            }
+        }
+    }
+
+    /** @return [N, last dimension of {@code value}]: rows {@code positions} of a value [B, T, …] or [B·T, …] */
+    String rows(String value) {
+        List<NodeProto> after = new ArrayList<>();
+        // Each step goes to another node, so that a graph in a circle ends the walk.
+        for (NodeProto node = producers.remove(value); node != null; node = producers.remove(value)) {
+            if (isProduct(node)) {
+                return again(after, graph.like(node, with(node, picked(node.getInput(0)))));
+            }
+            String next = rowByRow(node);
+            if (next == null) {
+                break;
+            }
+            if (!node.getOpType().equals("Reshape")) {
+                after.add(0, node);
+            }
+            value = next;
+        }
+        return again(after, picked(value));
+    }
+
+    private String picked(String value) {
+        String flat = graph.node("Flatten", List.of(value), attribute("axis", -1L));
+        return graph.node("Gather", List.of(flat, positions), attribute("axis", 0L));
+    }
+
+    private String again(List<NodeProto> nodes, String rows) {
+        for (NodeProto node : nodes) {
+            int operand = node.getInputCount() == 2 && isVector(node.getInput(0)) ? 1 : 0;
+            List<String> inputs = new ArrayList<>(node.getInputList());
+            inputs.set(operand, rows);
+            rows = graph.like(node, inputs);
+        }
+        return rows;
+    }
+
+    /** Where the node makes each row of one row of its input: that input. */
+    private String rowByRow(NodeProto node) {
+        if (node.getInputCount() == 0 || node.getOutputCount() != 1) {
+            return null;
+        }
+        String first = node.getInput(0);
+        return switch (node.getOpType()) {
+            case "Identity", "Cast", "Tanh" -> first;
+            case "Add", "Mul", "Sub", "Div" -> node.getInputCount() != 2 ? null
+                    : isVector(node.getInput(1)) ? first : isVector(first) ? node.getInput(1) : null;
+            // Same rows before and after, if both are V wide.
+            case "Reshape" -> width(first) == vocabSize ? first : null;
+            default -> null;
+        };
+    }
+
+    /** A number or one for each column. */
+    private boolean isVector(String name) {
+        List<Long> shape = shape(name);
+        return shape != null && shape.size() <= 1;
+    }
+
+    private boolean isProduct(NodeProto node) {
+        return columns(node) > 0;
+    }
+
+    /** Width of what a product with a constant matrix makes, or −1 where that is not what the node computes. */
+    private long columns(NodeProto node) {
+        List<String> rest = node.getInputList().stream().skip(1).filter(name -> !name.isEmpty()).toList();
+        if (rest.isEmpty() || !rest.stream().allMatch(name -> shape(name) != null)) {
+            return -1;
+        }
+        List<Long> matrix = shape(rest.get(0));
+        boolean vectorsAfter = rest.stream().skip(1).allMatch(name -> shape(name).size() <= 1);
+        return switch (node.getOpType()) {
+            case "MatMulNBits" -> integer(node, "N");
+            case "MatMul" -> matrix.size() == 2 ? matrix.get(1) : -1;
+            case "Gemm" -> matrix.size() == 2 && vectorsAfter && integer(node, "transA") == 0
+                    ? matrix.get(integer(node, "transB") == 0 ? 1 : 0) : -1;
+            default -> -1;
+        };
+    }
+
+    /** Shape of a value that is a constant, or a constant that is turned over, dequantised or cast; otherwise null. */
+    private List<Long> shape(String value) {
+        boolean turned = false;
+        for (int step = 0; step < MAX_STEPS; step++) {
+            TensorProto constant = constants.get(value);
+            if (constant != null) {
+                List<Long> shape = new ArrayList<>(constant.getDimsList());
+                if (turned) {
+                    Collections.reverse(shape);
+                }
+                return shape;
+            }
+            NodeProto node = producers.get(value);
+            if (node == null || node.getInputCount() == 0
+                    || !Set.of("Transpose", "Cast", "Identity", "DequantizeLinear").contains(node.getOpType())) {
+                return null;
+            }
+            // Only of matrices does it matter, and those have one way to be turned.
+            turned ^= node.getOpType().equals("Transpose");
+            value = node.getInput(0);
+        }
+        return null;
+    }
+
+    /** Width of a value that a product makes, or −1 where it is not known. */
+    private long width(String value) {
+        for (int step = 0; step < MAX_STEPS; step++) {
+            NodeProto node = producers.get(value);
+            if (node == null || node.getInputCount() == 0) {
+                return -1;
+            }
+            if (!node.getOpType().equals("Identity") && !node.getOpType().equals("Cast")) {
+                return columns(node);
+            }
+            value = node.getInput(0);
+        }
+        return -1;
+    }
+
+    private static long integer(NodeProto node, String attribute) {
+        return node.getAttributeList().stream().filter(a -> a.getName().equals(attribute))
+                .mapToLong(AttributeProto::getI).findFirst().orElse(0);
+    }
+
+    private static List<String> with(NodeProto node, String first) {
+        List<String> inputs = new ArrayList<>(node.getInputList());
+        inputs.set(0, first);
+        return inputs;
+    }
+}

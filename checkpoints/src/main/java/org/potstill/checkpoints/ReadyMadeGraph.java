@@ -1,0 +1,195 @@
+package org.potstill.checkpoints;
+
+import static org.potstill.checkpoints.OnnxGraph.attribute;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import onnx.Onnx.GraphProto;
+import onnx.Onnx.ModelProto;
+import onnx.Onnx.OperatorSetIdProto;
+import onnx.Onnx.TensorProto.DataType;
+import onnx.Onnx.TensorShapeProto.Dimension;
+import onnx.Onnx.ValueInfoProto;
+
+/**
+ * A causal language model's graph as Hugging Face Optimum or torch.onnx export it, given {@link LlamaGraph}'s inputs and
+ * endings.
+ *
+ * <p>What such a graph asks for besides {@code input_ids} follows from their shape [B, T]: an attention mask of ones
+ * (rows are padded on the right, and a causal mask keeps real positions from seeing that), positions 0 to T − 1, and
+ * pasts without a token. What it gives besides logits is dropped.
+ */
+final class ReadyMadeGraph {
+    /** Of all names in the graph as it came: ours, which have no slash, stay free. */
+    private static final String THEIRS = "model/";
+    private static final String USE_CACHE = "use_cache_branch";
+    private static final Set<Integer> NUMBERS = Set.of(DataType.FLOAT_VALUE, DataType.FLOAT16_VALUE, DataType.BFLOAT16_VALUE,
+            DataType.DOUBLE_VALUE, DataType.INT32_VALUE, DataType.INT64_VALUE, DataType.BOOL_VALUE);
+    private static final int OLDEST_OPSET = 11;
+    private static final int MAX_DIMENSION = 1 << 20;
+
+    private final Path file;
+    private final ModelProto model;
+    private final GraphProto theirs;
+    private final ValueInfoProto inputIds;
+    private final ValueInfoProto logits;
+
+    /** Refuses what is not a causal language model, naming what it found. */
+    ReadyMadeGraph(Path file, ModelProto model, OnnxWeights weights) {
+        this.file = file;
+        this.model = model;
+        OnnxSurgery.requireKnownOperators(file, model);
+        GraphProto graph = OnnxSurgery.inlineIf(model.getGraph(), USE_CACHE);
+        this.theirs = OnnxSurgery.prefixed(graph, THEIRS, weights);
+        this.inputIds = find(graph.getInputList(), "input_ids");
+        this.logits = find(graph.getOutputList(), "logits");
+        if (inputIds == null) {
+            throw CheckpointErrors.notCausalLm(file, "has no input input_ids; its inputs are " + names(graph.getInputList()));
+        }
+        if (logits == null) {
+            throw CheckpointErrors.notCausalLm(file, "has no output logits; its outputs are " + names(graph.getOutputList()));
+        }
+        requireFree(inputIds, 2);
+        requireFree(logits, 3);
+        if (operatorSets().stream().noneMatch(set -> set.getDomain().isEmpty() && set.getVersion() >= OLDEST_OPSET)) {
+            throw CheckpointErrors.notCausalLm(file, "is written in operators older than opset " + OLDEST_OPSET);
+        }
+        feed(new OnnxGraph("only to see whether it can be fed"));
+    }
+
+    /** The last dimension of the logits, or −1 where the graph does not say. */
+    long vocabSize() {
+        Dimension last = logits.getType().getTensorType().getShape().getDim(2);
+        return last.getDimValue() > 0 ? last.getDimValue() : -1;
+    }
+
+    byte[] edited(LlamaGraph.Ending ending, int vocabSize) {
+        OnnxGraph graph = new OnnxGraph("ready-made");
+        String positions = feed(graph);
+        graph.splice(theirs);
+        String rows = new OnnxHead(graph, theirs, positions, vocabSize).rows(THEIRS + logits.getName());
+        if (elementType(logits) != DataType.FLOAT_VALUE) {
+            rows = graph.node("Cast", List.of(rows), attribute("to", (long) DataType.FLOAT_VALUE));
+        }
+        LogitsEnding.add(graph, rows, ending, vocabSize);
+        return graph.model(model.getIrVersion(), operatorSets());
+    }
+
+    /** Computes their inputs of ours; returns the positions that are wanted. */
+    private String feed(OnnxGraph graph) {
+        String ids = graph.input(LlamaGraph.INPUT_IDS, DataType.INT64, "B", "T");
+        String positions = graph.input(LlamaGraph.POSITIONS, DataType.INT64, "N");
+        String shape = graph.node("Shape", List.of(ids));
+        String batch = graph.node("Gather", List.of(shape, graph.longs(0)));
+        Set<String> constants = new HashSet<>();
+        theirs.getInitializerList().forEach(tensor -> constants.add(tensor.getName()));
+        for (ValueInfoProto input : model.getGraph().getInputList()) {
+            if (constants.contains(THEIRS + input.getName())) {
+                continue;
+            }
+            String value = switch (input.getName()) {
+                case "input_ids" -> ids;
+                case "attention_mask" -> filled(graph, shape, graph.scalar(1), input);
+                case "position_ids" -> filled(graph, shape, range(graph, shape), input);
+                // Whatever it is about to do with a cache: there is none.
+                case USE_CACHE -> graph.longs(0);
+                // All of them.
+                case "num_logits_to_keep" -> rank(input) == 0 ? graph.scalar(0) : graph.longs(0);
+                default -> past(graph, batch, input);
+            };
+            if (!NUMBERS.contains(elementType(input))) {
+                throw CheckpointErrors.notCausalLm(file, "has an input " + described(input) + " that does not take numbers");
+            }
+            graph.define(THEIRS + input.getName(),
+                    graph.node("Cast", List.of(value), attribute("to", (long) elementType(input))));
+        }
+        return positions;
+    }
+
+    private String filled(OnnxGraph graph, String shape, String values, ValueInfoProto input) {
+        requireFree(input, 2);
+        return graph.node("Expand", List.of(values, shape));
+    }
+
+    /** [T]: 0, 1, … */
+    private static String range(OnnxGraph graph, String shape) {
+        String time = graph.node("Gather", List.of(shape, graph.scalar(1)));
+        return graph.node("Range", List.of(graph.scalar(0), time, graph.scalar(1)));
+    }
+
+    /** Keys or values of no token: the batch's dimension first, one of no length, the others as declared. */
+    private String past(OnnxGraph graph, String batch, ValueInfoProto input) {
+        if (!input.getName().startsWith("past_key") && !input.getName().startsWith("past.")) {
+            throw CheckpointErrors.notCausalLm(file, "asks for an input " + described(input)
+                    + ", and what to give it is not known");
+        }
+        long[] shape = input.getType().getTensorType().getShape().getDimList().stream().mapToLong(Dimension::getDimValue).toArray();
+        boolean sound = shape.length >= 3 && shape[0] == 0 && batchName(input).equals(batchName(inputIds));
+        for (long dimension : shape) {
+            sound &= dimension >= 0 && dimension <= MAX_DIMENSION;
+        }
+        if (!sound || Arrays.stream(shape).filter(dimension -> dimension == 0).count() != 2) {
+            throw CheckpointErrors.notCausalLm(file, "has an input " + described(input)
+                    + ", which is not [batch, …] with one more free dimension, for the past");
+        }
+        long[] rest = Arrays.copyOfRange(shape, 1, shape.length);
+        String dimensions = graph.node("Concat", List.of(batch, graph.longs(rest)), attribute("axis", 0L));
+        return graph.node("Expand", List.of(graph.scalar(0f), dimensions));
+    }
+
+    /** Refuses another rank, and a batch or a time that is fixed. */
+    private void requireFree(ValueInfoProto value, int rank) {
+        List<Dimension> shape = value.getType().getTensorType().getShape().getDimList();
+        if (shape.size() != rank || shape.get(0).getDimValue() != 0 || shape.get(1).getDimValue() != 0) {
+            throw CheckpointErrors.notCausalLm(file, "has " + described(value)
+                    + ", which is not of " + rank + " dimensions with a free batch and time");
+        }
+    }
+
+    /** Theirs, less those of operators that they do not use. */
+    private List<OperatorSetIdProto> operatorSets() {
+        Map<String, OperatorSetIdProto> sets = new LinkedHashMap<>();
+        for (OperatorSetIdProto set : model.getOpsetImportList()) {
+            String domain = OnnxSurgery.domain(set.getDomain());
+            if (OnnxSurgery.DOMAINS.contains(domain)) {
+                sets.put(domain, set.toBuilder().setDomain(domain).build());
+            }
+        }
+        return new ArrayList<>(sets.values());
+    }
+
+    private static ValueInfoProto find(List<ValueInfoProto> values, String name) {
+        return values.stream().filter(value -> value.getName().equals(name)).findFirst().orElse(null);
+    }
+
+    private static int elementType(ValueInfoProto value) {
+        return value.getType().getTensorType().getElemType();
+    }
+
+    private static String batchName(ValueInfoProto value) {
+        return value.getType().getTensorType().getShape().getDim(0).getDimParam();
+    }
+
+    private static int rank(ValueInfoProto value) {
+        return value.getType().getTensorType().getShape().getDimCount();
+    }
+
+    private static String names(List<ValueInfoProto> values) {
+        return values.stream().limit(8).map(ValueInfoProto::getName).collect(Collectors.joining(", "))
+                + (values.size() > 8 ? ", …" : "");
+    }
+
+    /** Name and shape: {@code logits [batch, time, 304]} */
+    private static String described(ValueInfoProto value) {
+        return value.getName() + " " + value.getType().getTensorType().getShape().getDimList().stream()
+                .map(d -> d.getDimValue() != 0 ? Long.toString(d.getDimValue()) : d.getDimParam().isEmpty() ? "?" : d.getDimParam())
+                .toList();
+    }
+}
