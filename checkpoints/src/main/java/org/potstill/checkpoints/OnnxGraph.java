@@ -2,9 +2,13 @@ package org.potstill.checkpoints;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import onnx.Onnx.AttributeProto;
 import onnx.Onnx.GraphProto;
@@ -59,6 +63,25 @@ final class OnnxGraph {
     /** Adds another graph's nodes and initializers, whose names must not be ours. */
     void splice(GraphProto other) {
         graph.addAllNode(other.getNodeList()).addAllInitializer(other.getInitializerList());
+    }
+
+    /** Drops what no output needs. */
+    void prune() {
+        Map<String, NodeProto> producers = new HashMap<>();
+        graph.getNodeList().forEach(node -> node.getOutputList().forEach(output -> producers.put(output, node)));
+        Set<String> needed = new HashSet<>();
+        Deque<String> open = new ArrayDeque<>(graph.getOutputList().stream().map(ValueInfoProto::getName).toList());
+        while (!open.isEmpty()) {
+            String name = open.pop();
+            NodeProto node = producers.get(name);
+            if (needed.add(name) && node != null) {
+                open.addAll(OnnxSurgery.reads(node));
+            }
+        }
+        List<NodeProto> nodes = graph.getNodeList().stream()
+                .filter(node -> node.getOutputList().stream().anyMatch(needed::contains)).toList();
+        List<TensorProto> tensors = graph.getInitializerList().stream().filter(t -> needed.contains(t.getName())).toList();
+        graph.clearNode().addAllNode(nodes).clearInitializer().addAllInitializer(tensors);
     }
 
     /** Adds a node that does to {@code inputs} what {@code node} does to its own; its first output. */

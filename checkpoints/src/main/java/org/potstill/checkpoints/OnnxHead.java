@@ -48,7 +48,7 @@ final class OnnxHead {
         // Each step goes to another node, so that a graph in a circle ends the walk.
         for (NodeProto node = producers.remove(value); node != null; node = producers.remove(value)) {
             if (isProduct(node)) {
-                return again(after, graph.like(node, with(node, picked(node.getInput(0)))));
+                return allButLast(again(after, graph.like(node, with(node, picked(node.getInput(0), andOneMore())))));
             }
             String next = rowByRow(node);
             if (next == null) {
@@ -59,12 +59,25 @@ final class OnnxHead {
             }
             value = next;
         }
-        return again(after, picked(value));
+        return again(after, picked(value, positions));
     }
 
-    private String picked(String value) {
+    private String picked(String value, String indices) {
         String flat = graph.node("Flatten", List.of(value), attribute("axis", -1L));
-        return graph.node("Gather", List.of(flat, positions), attribute("axis", 0L));
+        return graph.node("Gather", List.of(flat, indices), attribute("axis", 0L));
+    }
+
+    /**
+     * ONNX Runtime multiplies a single row with a matrix that it has not packed, as in half precision on a CPU, in
+     * another order than several rows. A row too many keeps the result of a row independent of how many there are.
+     */
+    private String andOneMore() {
+        String first = graph.node("Gather", List.of(positions, graph.longs(0)), attribute("axis", 0L));
+        return graph.node("Concat", List.of(positions, first), attribute("axis", 0L));
+    }
+
+    private String allButLast(String rows) {
+        return graph.node("Slice", List.of(rows, graph.longs(0), graph.longs(-1), graph.longs(0)));
     }
 
     private String again(List<NodeProto> nodes, String rows) {

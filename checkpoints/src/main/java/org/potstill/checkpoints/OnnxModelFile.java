@@ -17,7 +17,7 @@ import org.nd4j.shade.protobuf.WireFormat;
  * external data, as if the file had been written that way, in the file {@link #ITSELF}. The heap holds the rest only.
  */
 final class OnnxModelFile {
-    /** The location of data inside the model's own file. No file has this name. */
+    /** The location of data inside the model's own file. A model may say so too: it then reads what it could have held. */
     static final String ITSELF = "";
     /** Smaller data stays: shapes and scalars, which an engine wants to see when it plans. */
     static final int LARGE_BYTES = 1024;

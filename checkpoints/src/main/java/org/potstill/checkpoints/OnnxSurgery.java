@@ -1,8 +1,10 @@
 package org.potstill.checkpoints;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import onnx.Onnx.AttributeProto;
 import onnx.Onnx.GraphProto;
 import onnx.Onnx.ModelProto;
@@ -125,6 +127,20 @@ final class OnnxSurgery {
             result.addNode(renamed);
         }
         return result.build();
+    }
+
+    /** Names of the values that a node reads, those that the graphs inside it read of this one among them. */
+    static List<String> reads(NodeProto node) {
+        List<String> names = new ArrayList<>(node.getInputList());
+        for (AttributeProto attribute : node.getAttributeList()) {
+            if (attribute.hasG() || attribute.getGraphsCount() > 0) {
+                Stream.concat(Stream.of(attribute.getG()), attribute.getGraphsList().stream()).forEach(graph -> {
+                    graph.getNodeList().forEach(inner -> names.addAll(reads(inner)));
+                    graph.getOutputList().forEach(output -> names.add(output.getName()));
+                });
+            }
+        }
+        return names;
     }
 
     /** An input that is left out has no name. */

@@ -79,6 +79,7 @@ final class ReadyMadeGraph {
             rows = graph.node("Cast", List.of(rows), attribute("to", (long) DataType.FLOAT_VALUE));
         }
         LogitsEnding.add(graph, rows, ending, vocabSize);
+        graph.prune();
         return graph.model(model.getIrVersion(), operatorSets());
     }
 
