@@ -140,7 +140,8 @@ final class CheckpointErrors {
     }
 
     static UserException besideMissing(Path model, String name) {
-        return new UserException("there is no " + name + " for " + model, "it is neither in the model's folder nor in the one above",
+        return new UserException("there is no " + name + " for " + model,
+                "it is neither in the model's folder nor in the one above",
                 "copy the " + name + " of the original model beside it");
     }
 

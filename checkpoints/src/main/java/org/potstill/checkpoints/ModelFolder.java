@@ -16,14 +16,10 @@ final class ModelFolder {
     private final Path configFile;
     private final Map<String, Object> config;
 
-    private ModelFolder(Path model) {
+    ModelFolder(Path model) {
         this.model = model;
         this.configFile = required("config.json");
         this.config = json(configFile);
-    }
-
-    static ModelFolder of(Path model) {
-        return new ModelFolder(model);
     }
 
     /** A graph of token ids to logits may also be of a model that sees the whole text. */

@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ public final class OnnxCausalLm implements CausalLm {
         this.file = file;
         this.graph = graph;
         this.weights = weights;
-        this.folder = ModelFolder.of(file);
+        this.folder = new ModelFolder(file);
         folder.requireCausalLm();
         this.vocabSize = folder.vocabSize(graph.vocabSize());
         this.maxPositionEmbeddings = folder.maxPositionEmbeddings();
@@ -51,7 +52,7 @@ public final class OnnxCausalLm implements CausalLm {
             if (files.anyMatch(file -> file.toString().endsWith(".safetensors"))) {
                 return Optional.empty();
             }
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             throw CheckpointErrors.unreadable(path, e);
         }
         return PLACES.stream().map(path::resolve).filter(Files::exists).findFirst();

@@ -17,8 +17,8 @@ final class OnnxSurgery {
     /** Operator sets that ONNX Runtime itself brings. */
     static final Set<String> DOMAINS = Set.of("", OnnxGraph.CONTRIB_DOMAIN);
     /** These look at all rows at once: what they make of a sequence would depend on its company. */
-    private static final Set<String> ACROSS_ROWS = Set.of("DynamicQuantizeLinear", "DynamicQuantizeMatMul",
-            "DynamicQuantizeLSTM", "BatchNormalization");
+    private static final Set<String> ACROSS_ROWS =
+            Set.of("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM");
 
     private OnnxSurgery() {
     }

@@ -131,7 +131,8 @@ final class ReadyMadeGraph {
             throw CheckpointErrors.notCausalLm(file, "asks for an input " + described(input)
                     + ", and what to give it is not known");
         }
-        long[] shape = input.getType().getTensorType().getShape().getDimList().stream().mapToLong(Dimension::getDimValue).toArray();
+        long[] shape = input.getType().getTensorType().getShape().getDimList().stream()
+                .mapToLong(Dimension::getDimValue).toArray();
         boolean sound = shape.length >= 3 && shape[0] == 0 && batchName(input).equals(batchName(inputIds));
         for (long dimension : shape) {
             sound &= dimension >= 0 && dimension <= MAX_DIMENSION;
@@ -190,7 +191,8 @@ final class ReadyMadeGraph {
     /** Name and shape: {@code logits [batch, time, 304]} */
     private static String described(ValueInfoProto value) {
         return value.getName() + " " + value.getType().getTensorType().getShape().getDimList().stream()
-                .map(d -> d.getDimValue() != 0 ? Long.toString(d.getDimValue()) : d.getDimParam().isEmpty() ? "?" : d.getDimParam())
+                .map(d -> d.getDimValue() != 0 ? Long.toString(d.getDimValue())
+                        : d.getDimParam().isEmpty() ? "?" : d.getDimParam())
                 .toList();
     }
 }

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.shade.protobuf.ByteString;
 import org.potstill.errors.UserException;
 
 /** What is said of a model and what is refused; that its scores are right is tested where there is an engine. */
@@ -59,7 +60,8 @@ final class OnnxCausalLmTest {
         try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
             for (LlamaGraph.Ending ending : LlamaGraph.Ending.values()) {
                 GraphProto edited = edited(model, ending);
-                GraphProto ours = ModelProto.parseFrom(LlamaGraph.build(TinyLlama.config(), ending, LlamaGraph.Kernels.PLAIN)).getGraph();
+                byte[] llama = LlamaGraph.build(TinyLlama.config(), ending, LlamaGraph.Kernels.PLAIN);
+                GraphProto ours = ModelProto.parseFrom(llama).getGraph();
                 assertEquals(names(ours.getInputList()), names(edited.getInputList()));
                 assertEquals(names(ours.getOutputList()), names(edited.getOutputList()));
             }
@@ -186,6 +188,22 @@ final class OnnxCausalLmTest {
     }
 
     @Test
+    void whetherADocumentBeginsWithATokenIsReadFromTheTokenizersTemplateOrItsConfiguration() throws IOException {
+        Path file = ReadyMade.copy("plain", folder);
+        Path tokenizer = folder.resolve("tokenizer.json");
+        String json = Files.readString(tokenizer);
+        assertTrue(json.contains("\"post_processor\":null"));
+        String template = "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<|endoftext|>\"}}]}";
+        String sequence = "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"}," + template + "]}";
+        for (String processor : List.of(template, sequence)) {
+            Files.writeString(tokenizer, json.replace("\"post_processor\":null", "\"post_processor\":" + processor));
+            assertTrue(OnnxCausalLm.open(file).tokenizer().addBos());
+        }
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"add_bos_token\": false}");
+        assertFalse(OnnxCausalLm.open(file).tokenizer().addBos());
+    }
+
+    @Test
     void aModelThatSeesTheWholeTextIsRefused() throws IOException {
         Path file = ReadyMade.copy("plain", folder);
         Files.writeString(folder.resolve("config.json"),
@@ -239,20 +257,20 @@ final class OnnxCausalLmTest {
         int[] tags = {0x3a, 0x0a, 0x2a, 0x32};
         for (int depth = 4000; depth >= 0; depth--) {
             int tag = depth == 0 ? 0x3a : tags[1 + (depth - 1) % 3];
-            nested = org.nd4j.shade.protobuf.ByteString.copyFrom(new byte[] {(byte) tag})
-                    .concat(length(nested.length)).concat(org.nd4j.shade.protobuf.ByteString.copyFrom(nested)).toByteArray();
+            nested = ByteString.copyFrom(new byte[] {(byte) tag})
+                    .concat(length(nested.length)).concat(ByteString.copyFrom(nested)).toByteArray();
         }
         Files.write(file, nested);
         assertTrue(refusal(file).contains("nested deeper"));
         // A group inside a message that is copied whole: the unknown field 1 of the model's operator set.
         byte[] set = Arrays.copyOf(groups, 1 << 16);
-        Files.write(file, org.nd4j.shade.protobuf.ByteString.copyFrom(new byte[] {0x42}).concat(length(set.length))
-                .concat(org.nd4j.shade.protobuf.ByteString.copyFrom(set)).toByteArray());
+        Files.write(file, ByteString.copyFrom(new byte[] {0x42}).concat(length(set.length))
+                .concat(ByteString.copyFrom(set)).toByteArray());
         assertTrue(refusal(file).contains("not a sound ONNX file"));
     }
 
-    private static org.nd4j.shade.protobuf.ByteString length(int value) {
-        var out = org.nd4j.shade.protobuf.ByteString.newOutput();
+    private static ByteString length(int value) {
+        var out = ByteString.newOutput();
         for (int rest = value; ; rest >>>= 7) {
             if (rest < 128) {
                 out.write(rest);

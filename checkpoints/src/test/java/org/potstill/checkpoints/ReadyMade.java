@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 
-/** What {@code bench/fixtures/make_tiny_onnx.py} wrote: {@code plain}, {@code past}, {@code half}, {@code merged}, {@code gpt2}. */
+/** What {@code bench/fixtures/make_tiny_onnx.py} wrote: models plain, past, half, merged and gpt2. */
 public final class ReadyMade {
     public static final int VOCABULARY = 304;
 

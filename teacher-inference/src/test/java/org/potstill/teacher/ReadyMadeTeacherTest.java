@@ -3,9 +3,12 @@ package org.potstill.teacher;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -85,8 +88,8 @@ final class ReadyMadeTeacherTest {
     }
 
     @Test
-    void aFolderIsATeacherToo() throws java.io.IOException {
-        java.nio.file.Files.move(ReadyMade.copy("plain", folder), folder.resolve("onnx/model.onnx"));
+    void aFolderIsATeacherToo() throws IOException {
+        Files.move(ReadyMade.copy("plain", folder), folder.resolve("onnx/model.onnx"));
         try (OnnxTeacher teacher = OnnxTeacher.open(folder, options())) {
             assertEquals(10 * VOCABULARY, teacher.logits(text(10, 5)).length);
         }
@@ -103,7 +106,7 @@ final class ReadyMadeTeacherTest {
     }
 
     private static int[] text(int length, long seed) {
-        return new java.util.Random(seed).ints(length, 0, VOCABULARY).toArray();
+        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
     }
 
     private TeacherOptions options() {
