@@ -61,14 +61,14 @@ final class CheckpointErrors {
 
     static UserException unsupportedArchitecture(Path file, Object architecture) {
         return new UserException("cannot use " + file + " as a model",
-                "its architecture (general.architecture) is " + architecture + "; only llama is supported",
-                "use a Llama-family model such as SmolLM2, TinyLlama or Llama");
+                "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2 and qwen3",
+                "use a Llama-family model such as SmolLM2, Llama, Mistral or Qwen");
     }
 
     static UserException unsupportedFeature(Path file, String feature, String key) {
         return new UserException("cannot use " + file + " as a model",
                 key + " asks for " + feature + ", which is not supported and would give wrong results if ignored",
-                "use a plain Llama-family model without it");
+                "use a Llama-family model without it");
     }
 
     static UserException missingKey(Path file, String key) {
@@ -87,10 +87,35 @@ final class CheckpointErrors {
     }
 
     static UserException unexpectedTensor(Path file, String name) {
-        return new UserException("cannot use " + file + " as a model: tensor " + name + " is not part of a plain Llama",
-                name.equals("rope_freqs.weight") ? "its rotary embedding is scaled by frequency (Llama 3.1 and later)"
-                        : "the forward pass that it needs is not known here",
-                "use a plain Llama-family model without it");
+        return new UserException("cannot use " + file + " as a model: tensor " + name + " is not part of one of its kind",
+                "the forward pass that it needs is not known here",
+                "use a Llama-family model without it");
+    }
+
+    static UserException noCheckpoint(Path folder) {
+        return new UserException("cannot open " + folder + " as a model",
+                "it has neither model.safetensors nor model.safetensors.index.json",
+                "give the path of a GGUF file or of a Hugging Face folder with safetensors weights");
+    }
+
+    static UserException badShardName(Path index, String shard) {
+        return new UserException("cannot use " + index, "it names the file \"" + shard
+                + "\", which is not the plain name of a .safetensors file in the same folder", FETCH_AGAIN);
+    }
+
+    static UserException tensorTwice(Path file, String name, Path other) {
+        return new UserException("cannot read " + file + ": tensor " + name + " is there twice",
+                other + " has it too", "remove the file that does not belong to the model, or fetch the folder again");
+    }
+
+    static UserException tensorElsewhere(Path index, String name, String shard) {
+        return new UserException("cannot read " + index + ": tensor " + name + " is not where it says",
+                "it is in " + shard, FETCH_AGAIN);
+    }
+
+    static UserException tooLarge(Path file, long size, long max) {
+        return new UserException("cannot read " + file, "it has " + size + " bytes, where " + max + " are beyond all need",
+                FETCH_AGAIN);
     }
 
     static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {

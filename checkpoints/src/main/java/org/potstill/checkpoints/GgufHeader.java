@@ -1,10 +1,12 @@
 package org.potstill.checkpoints;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * Metadata and tensor table of a GGUF file, versions 2 and 3, little-endian.
@@ -221,7 +223,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                 }
             }
             throw CheckpointErrors.unsupportedElementType(file.path(), tensor, GgmlTypeNames.of(code),
-                    "F32, F16, BF16, Q4_0, Q4_1 and Q8_0");
+                    Arrays.stream(ElementType.values()).map(Enum::name).collect(Collectors.joining(", ")));
         }
 
         private long multiply(String tensor, long a, long b) {

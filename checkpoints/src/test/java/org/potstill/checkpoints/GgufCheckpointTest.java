@@ -135,9 +135,14 @@ final class GgufCheckpointTest {
         refused(g -> g.put("llama.expert_count", 8), "experts");
         refused(g -> g.put("llama.vocab_size", 321), "llama.vocab_size");
         refused(g -> g.put("general.alignment", 33), "general.alignment");
-        refused(g -> g.removeTensor("blk.0.ffn_up.weight").tensor("rope_freqs.weight", new long[] {4}, new float[4]),
-                "rope_freqs.weight");
-        refused(g -> g.tensor("blk.0.attn_q.bias", new long[] {32}, new float[32]), "blk.0.attn_q.bias");
+        refused(g -> g.put("llama.attention.sliding_window", 8).put("llama.attention.sliding_window_pattern", 4),
+                "sliding window");
+        refused(g -> g.tensor("rope_freqs.weight", new long[] {4}, new float[4]), "divided by 0.0");
+        refused(g -> g.tensor("rope_freqs.weight", new long[] {5}, new float[5]), "wrong shape");
+        refused(g -> g.tensor("rope_factors_long.weight", new long[] {4}, new float[4]), "rope_factors_long.weight");
+        refused(g -> g.tensor("blk.0.attn_q.bias", new long[] {32}, new float[32]), "blk.0.attn_k.bias");
+        refused(g -> g.tensor("blk.0.attn_k.bias", new long[] {16}, new float[16]), "blk.0.attn_k.bias");
+        refused(g -> g.tensor("blk.0.attn_q_norm.weight", new long[] {8}, new float[8]), "blk.0.attn_q_norm.weight");
         refused(g -> g.tensor("blk.1.ffn_up.weight", new long[] {64, 32}, new float[2048]), "blk.1.ffn_up.weight");
         refused(g -> g.removeTensor("blk.0.ffn_up.weight"), "missing");
         refused(g -> g.tensor("blk.0.ffn_up.weight", new long[] {32, 64}, new float[2048]), "wrong shape");
@@ -164,11 +169,11 @@ final class GgufCheckpointTest {
         byte[] whole = TinyLlama.gguf(1, UNTIED).bytes();
         int name = new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1).indexOf("blk.0.attn_v.weight");
         int type = name + "blk.0.attn_v.weight".length() + 4 + 16;
-        whole[type] = 14;
-        Path file = folder.resolve("q6.gguf");
+        whole[type] = 13;
+        Path file = folder.resolve("q5.gguf");
         Files.write(file, whole);
         String refusal = refusal(file);
-        assertTrue(refusal.contains("Q6_K") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
+        assertTrue(refusal.contains("Q5_K") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
     }
 
     private void refused(UnaryOperator<GgufWriter> flaw, String word) {
