@@ -3,6 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -19,7 +20,7 @@ final class HuggingFaceTokenizer {
     private final Map<String, Object> tokenizerConfig;
     private final Map<String, Object> config;
     private final int vocabSize;
-    private final Map<String, Object> ids = new HashMap<>();
+    private final Map<String, Long> ids = new HashMap<>();
 
     private HuggingFaceTokenizer(Path file, Map<String, Object> tokenizer, Map<String, Object> tokenizerConfig,
             Map<String, Object> config, int vocabSize) {
@@ -44,12 +45,37 @@ final class HuggingFaceTokenizer {
         }
     }
 
+    /** What {@link #read} reads back as this definition's document tokens. */
+    static String config(TokenizerDefinition definition) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("tokenizer_class", "PreTrainedTokenizerFast");
+        try {
+            HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
+                    Map.of(), Map.of(), Integer.MAX_VALUE);
+            tokenizer.collectIds();
+            members.put("bos_token", null);
+            members.put("eos_token", null);
+            tokenizer.ids.forEach((content, id) -> {
+                if (id == definition.bosId()) {
+                    members.put("bos_token", content);
+                }
+                if (id == definition.eosId()) {
+                    members.put("eos_token", content);
+                }
+            });
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
+        members.put("add_bos_token", definition.addBos());
+        return TokenizerJson.write(members) + "\n";
+    }
+
     private TokenizerDefinition definition(String json) throws Json.MalformedException {
         collectIds();
         int eos = documentToken("eos");
         int first = firstOfTemplate(tokenizer.get("post_processor"));
         if (first >= 0) {
-            return new TokenizerDefinition(json, checked("bos", first), eos, true);
+            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true);
         }
         int bos = documentToken("bos");
         return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")));
@@ -60,11 +86,11 @@ final class HuggingFaceTokenizer {
         if (vocabulary instanceof List<?> pieces) {
             for (int i = 0; i < pieces.size(); i++) {
                 Object name = pieces.get(i) instanceof List<?> piece && !piece.isEmpty() ? piece.get(0) : null;
-                ids.put(String.valueOf(name), checked("\"" + name + "\"", (long) i));
+                ids.put(String.valueOf(name), (long) checked("\"" + name + "\"", (long) i));
             }
         } else {
             for (Map.Entry<String, Object> token : Json.asObject(vocabulary).entrySet()) {
-                ids.put(token.getKey(), checked("\"" + token.getKey() + "\"", token.getValue()));
+                ids.put(token.getKey(), (long) checked("\"" + token.getKey() + "\"", token.getValue()));
             }
         }
         for (Map<String, Object> added : TokenizerJson.addedTokens(tokenizer)) {
@@ -72,13 +98,14 @@ final class HuggingFaceTokenizer {
             if (!Boolean.TRUE.equals(added.get("special"))) {
                 checked("\"" + added.get("content") + "\"", added.get("id"));
             }
-            ids.put(String.valueOf(added.get("content")), added.get("id"));
+            if (added.get("id") instanceof Long id) {
+                ids.put(String.valueOf(added.get("content")), id);
+            }
         }
     }
 
     private int checked(String token, Object id) {
-        if (!(id instanceof Number number) || number.doubleValue() != number.intValue()
-                || number.intValue() < 0 || number.intValue() >= vocabSize) {
+        if (!(id instanceof Long number) || number < 0 || number >= vocabSize) {
             throw CheckpointErrors.badTokenizer(file, "the token " + token + " has the id " + id
                     + " but the model's embedding has " + vocabSize + " rows");
         }
