@@ -5,6 +5,7 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 
 /**
  * Random reads of a file of any size, never past its end.
@@ -14,6 +15,8 @@ import java.nio.file.Path;
  * Safe for use by several threads.
  */
 final class BoundedFile implements AutoCloseable {
+    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
+
     private final Path path;
     private final RandomAccessFile file;
     private final long size;
@@ -63,6 +66,16 @@ final class BoundedFile implements AutoCloseable {
             }
         } catch (IOException e) {
             throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    /** Feeds the whole file to a digest. */
+    void digest(MessageDigest digest) {
+        byte[] chunk = new byte[(int) Math.min(DIGEST_CHUNK_BYTES, size)];
+        for (long offset = 0; offset < size; offset += chunk.length) {
+            int length = (int) Math.min(chunk.length, size - offset);
+            readInto(offset, chunk, length);
+            digest.update(chunk, 0, length);
         }
     }
 

@@ -1,5 +1,8 @@
 package org.potstill.checkpoints;
 
+import java.io.Serializable;
+import java.util.List;
+
 /**
  * The shape of a Llama-family decoder, in the terms of a Hugging Face {@code config.json}. Always sound: the
  * constructor refuses values that no such model can have.
@@ -15,6 +18,7 @@ package org.potstill.checkpoints;
  * @param rmsNormEps        epsilon inside RMSNorm
  * @param ropeTheta         base of the rotary embedding
  * @param tieWordEmbeddings whether the head is the embedding table
+ * @param variant           what sets it apart from a plain Llama
  */
 public record CausalLmConfig(
         int vocabSize,
@@ -27,14 +31,49 @@ public record CausalLmConfig(
         int maxPositionEmbeddings,
         float rmsNormEps,
         float ropeTheta,
-        boolean tieWordEmbeddings) implements java.io.Serializable {
+        boolean tieWordEmbeddings,
+        Variant variant) implements Serializable {
+    static final int MAX_LAYERS = 1 << 10;
+
+    /** Which member of the family; its {@code model_type} is the name in lower case. */
+    public enum Family { LLAMA, MISTRAL, QWEN2, QWEN3 }
+
+    /**
+     * What sets a model apart from a plain Llama. Qwen3 also normalises each head of queries and keys.
+     *
+     * @param family        which biases and windows are possible
+     * @param attentionBias whether the query, key and value projections have biases and, except in Qwen2, the output
+     *                      projection too
+     * @param mlpBias       whether the projections of the feed-forward have biases
+     * @param slidingWindow how many keys, its own included, a query sees in the sliding layers; 0 where there are none
+     * @param slidingLayers numbers of the sliding layers, ascending
+     * @param ropeDivisors  what the rotary frequencies are divided by, {@code headDim / 2} numbers; empty for 1
+     */
+    public record Variant(Family family, boolean attentionBias, boolean mlpBias, int slidingWindow,
+            List<Integer> slidingLayers, List<Float> ropeDivisors) implements Serializable {
+        public static final Variant PLAIN = new Variant(Family.LLAMA, false, false, 0, List.of(), List.of());
+
+        public Variant {
+            slidingLayers = List.copyOf(slidingLayers);
+            ropeDivisors = List.copyOf(ropeDivisors);
+            require(attentionBias == (family == Family.QWEN2) || family == Family.LLAMA || family == Family.QWEN3,
+                    "attention_bias is " + attentionBias + ", which " + family + " does not have");
+            require(!mlpBias || family == Family.LLAMA, "mlp_bias is true, which " + family + " does not have");
+            require(slidingLayers.isEmpty() ? slidingWindow == 0 : slidingWindow > 0 && family != Family.LLAMA,
+                    "sliding_window is " + slidingWindow + " for " + slidingLayers.size() + " layers of " + family);
+            for (float divisor : ropeDivisors) {
+                require(divisor > 0 && divisor < Float.POSITIVE_INFINITY, "a rotary frequency is divided by " + divisor);
+            }
+        }
+    }
+
     public CausalLmConfig {
         // The upper bounds are far above any model yet made; they keep products of two of these inside a long and
         // a hostile file from asking for absurd amounts of memory.
         requireBetween("vocab_size", vocabSize, 1, 1 << 22);
         requireBetween("hidden_size", hiddenSize, 1, 1 << 17);
         requireBetween("intermediate_size", intermediateSize, 1, 1 << 20);
-        requireBetween("num_hidden_layers", numHiddenLayers, 1, 1 << 10);
+        requireBetween("num_hidden_layers", numHiddenLayers, 1, MAX_LAYERS);
         requireBetween("num_attention_heads", numAttentionHeads, 1, 1 << 10);
         requireBetween("num_key_value_heads", numKeyValueHeads, 1, numAttentionHeads);
         requireBetween("head_dim", headDim, 2, 1 << 12);
@@ -44,6 +83,38 @@ public record CausalLmConfig(
         require(headDim % 2 == 0, "head_dim " + headDim + " is odd, but rotary embedding turns pairs");
         require(rmsNormEps > 0 && rmsNormEps < 1, "rms_norm_eps is " + rmsNormEps);
         require(ropeTheta > 0 && ropeTheta < Float.POSITIVE_INFINITY, "rope_theta is " + ropeTheta);
+        int divisors = variant.ropeDivisors.size();
+        require(divisors == 0 || divisors == headDim / 2, divisors + " rotary frequencies are scaled, not " + headDim / 2);
+        for (int layer : variant.slidingLayers) {
+            require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " slides");
+        }
+        int sliding = variant.slidingLayers.size();
+        require(variant.family != Family.MISTRAL || sliding == 0 || sliding == numHiddenLayers,
+                "only " + sliding + " of " + numHiddenLayers + " layers slide, which MISTRAL does not have");
+    }
+
+    /** A plain Llama. */
+    public CausalLmConfig(int vocabSize, int hiddenSize, int intermediateSize, int numHiddenLayers,
+            int numAttentionHeads, int numKeyValueHeads, int headDim, int maxPositionEmbeddings, float rmsNormEps,
+            float ropeTheta, boolean tieWordEmbeddings) {
+        this(vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim,
+                maxPositionEmbeddings, rmsNormEps, ropeTheta, tieWordEmbeddings, Variant.PLAIN);
+    }
+
+    /** Whether each head of queries and keys goes through an RMSNorm before it is turned. */
+    public boolean headNorms() {
+        return variant.family == Family.QWEN3;
+    }
+
+    /** How many keys, its own included, a query sees in this layer; 0 for all before it. */
+    public int slidingWindow(int layer) {
+        return variant.slidingLayers.contains(layer) ? variant.slidingWindow : 0;
+    }
+
+    /** The same model with a head of its own. */
+    CausalLmConfig untied() {
+        return new CausalLmConfig(vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
+                numKeyValueHeads, headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, false, variant);
     }
 
     /** Reads the content of a {@code config.json}; {@code source} names it in errors. */
@@ -51,7 +122,7 @@ public record CausalLmConfig(
         return ConfigJson.read(json, source);
     }
 
-    /** The content of a {@code config.json} that Hugging Face transformers loads as a {@code LlamaForCausalLM}. */
+    /** The content of a {@code config.json} that Hugging Face transformers loads. */
     public String toJson() {
         return ConfigJson.write(this);
     }

@@ -9,6 +9,8 @@ import org.potstill.errors.UserException;
 final class CheckpointErrors {
     private static final String FETCH_AGAIN = "fetch or export the file again and compare its size and checksum";
 
+    private static final int MAX_LENGTH = 800;
+
     private CheckpointErrors() {
     }
 
@@ -22,146 +24,176 @@ final class CheckpointErrors {
     }
 
     static UserException malformed(Path file, String format, String cause) {
-        return new UserException("cannot read " + file + ": it is not a sound " + format + " file", cause, FETCH_AGAIN);
+        return error("cannot read " + file + ": it is not a sound " + format + " file", cause, FETCH_AGAIN);
     }
 
     static UserException truncated(Path file, String what, long end, long size) {
-        return new UserException("cannot read " + file + ": the file is truncated",
+        return error("cannot read " + file + ": the file is truncated",
                 what + " ends at byte " + end + " but the file has " + size, FETCH_AGAIN);
     }
 
     static UserException unsupportedElementType(Path file, String tensor, String type, String supported) {
-        return new UserException("cannot read " + file + ": tensor " + tensor + " has element type " + type,
+        return error("cannot read " + file + ": tensor " + tensor + " has element type " + type,
                 "supported types are " + supported, "convert the checkpoint to one of these");
     }
 
     static UserException unknownTensor(Path file, String name) {
-        return new UserException("no tensor " + name + " in " + file, "the checkpoint does not have it",
+        return error("no tensor " + name + " in " + file, "the checkpoint does not have it",
                 "use a complete checkpoint of a Llama-family model");
     }
 
     static UserException badConfig(String source, String cause) {
-        return new UserException("unusable model configuration in " + source, cause,
+        return error("unusable model configuration in " + source, cause,
                 "use a Llama-family model with a sound configuration");
     }
 
     static UserException notGguf(Path file, int magic) {
-        return new UserException("cannot read " + file + ": it is not a GGUF file",
+        return error("cannot read " + file + ": it is not a GGUF file",
                 "it begins with the bytes " + bytes(magic) + ", not with \"GGUF\"",
                 "give the path of a .gguf file; convert other formats to GGUF first");
     }
 
     static UserException unsupportedGgufVersion(Path file, int version) {
         boolean bigEndian = version == 0x02000000 || version == 0x03000000;
-        return new UserException("cannot read " + file + ": unsupported GGUF version",
+        return error("cannot read " + file + ": unsupported GGUF version",
                 bigEndian ? "the file is big-endian" : "it is version " + Integer.toUnsignedString(version)
                         + "; versions 2 and 3 are supported",
                 "convert the model again with a current converter, little-endian");
     }
 
     static UserException unsupportedArchitecture(Path file, Object architecture) {
-        return new UserException("cannot use " + file + " as a model",
-                "its architecture (general.architecture) is " + architecture + "; only llama is supported",
-                "use a Llama-family model such as SmolLM2, TinyLlama or Llama");
+        return error("cannot use " + file + " as a model",
+                "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2 and qwen3",
+                "use a Llama-family model such as SmolLM2, Llama, Mistral or Qwen");
     }
 
     static UserException unsupportedFeature(Path file, String feature, String key) {
-        return new UserException("cannot use " + file + " as a model",
+        return error("cannot use " + file + " as a model",
                 key + " asks for " + feature + ", which is not supported and would give wrong results if ignored",
-                "use a plain Llama-family model without it");
+                "use a Llama-family model without it");
     }
 
     static UserException missingKey(Path file, String key) {
-        return new UserException("cannot read " + file + ": its metadata is incomplete",
+        return error("cannot read " + file + ": its metadata is incomplete",
                 "there is no " + key, FETCH_AGAIN);
     }
 
     static UserException missingTensor(Path file, String name) {
-        return new UserException("cannot read " + file + ": tensor " + name + " is missing",
+        return error("cannot read " + file + ": tensor " + name + " is missing",
                 "the model's metadata call for it", FETCH_AGAIN);
     }
 
     static UserException tooFewTensors(Path file, int tensors, int layers) {
-        return new UserException("cannot read " + file + ": tensors are missing",
+        return error("cannot read " + file + ": tensors are missing",
                 "it has " + tensors + " tensors, too few for " + layers + " layers", FETCH_AGAIN);
     }
 
     static UserException unexpectedTensor(Path file, String name) {
-        return new UserException("cannot use " + file + " as a model: tensor " + name + " is not part of a plain Llama",
-                name.equals("rope_freqs.weight") ? "its rotary embedding is scaled by frequency (Llama 3.1 and later)"
-                        : "the forward pass that it needs is not known here",
-                "use a plain Llama-family model without it");
+        return error("cannot use " + file + " as a model: tensor " + name + " is not part of one of its kind",
+                "the forward pass that it needs is not known here",
+                "use a Llama-family model without it");
+    }
+
+    static UserException noCheckpoint(Path folder) {
+        return error("cannot open " + folder + " as a model",
+                "it has neither model.safetensors nor model.safetensors.index.json",
+                "give the path of a GGUF file or of a Hugging Face folder with safetensors weights");
+    }
+
+    static UserException badShardName(Path index, String shard) {
+        return error("cannot use " + index, "it names the file \"" + shard
+                + "\", which is not the plain name of a .safetensors file in the same folder", FETCH_AGAIN);
+    }
+
+    static UserException tensorTwice(Path file, String name, Path other) {
+        return error("cannot read " + file + ": tensor " + name + " is there twice",
+                other + " has it too", "remove the file that does not belong to the model, or fetch the folder again");
+    }
+
+    static UserException tensorElsewhere(Path index, String name, String shard) {
+        return error("cannot read " + index + ": tensor " + name + " is not where it says",
+                "it is in " + shard, FETCH_AGAIN);
+    }
+
+    static UserException tooLarge(Path file, long size, long max) {
+        return error("cannot read " + file, "it has " + size + " bytes, where " + max + " are beyond all need",
+                FETCH_AGAIN);
     }
 
     static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {
-        return new UserException("cannot read " + file + ": tensor " + name + " has the wrong shape",
+        return error("cannot read " + file + ": tensor " + name + " has the wrong shape",
                 "it is " + Arrays.toString(actual) + " where the metadata call for " + Arrays.toString(expected),
                 FETCH_AGAIN);
     }
 
     static UserException noRoom(Path folder, long needed, long free) {
-        return new UserException("no room for the model's weights in " + folder,
+        return error("no room for the model's weights in " + folder,
                 "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
                 "choose a scratch folder on a larger disk");
     }
 
     static UserException onnxTooLarge(Path file, long bytes) {
-        return new UserException("cannot read " + file + ": " + (bytes >> 20) + " MiB are more than one ONNX file may have",
+        return error("cannot read " + file + ": " + (bytes >> 20) + " MiB are more than one ONNX file may have",
                 "its format ends at 2 GiB", "export the model with its weights as external data");
     }
 
     static UserException onnxGraphTooLarge(Path file, long limit) {
-        return new UserException("cannot read " + file + ": its graph is too large",
+        return error("cannot read " + file + ": its graph is too large",
                 "without the raw data of its weights it has more than " + (limit >> 20) + " MiB",
                 "export the model with its weights as raw or external data, not as lists of numbers");
     }
 
     static UserException onnxDataOutside(Path file, String location) {
-        return new UserException("refused to read the weights of " + file,
+        return error("refused to read the weights of " + file,
                 "it says that they lie in \"" + location + "\", which is not a file in its own folder",
                 "put the model and its data files into one folder, as files and not as links to elsewhere");
     }
 
     static UserException notCausalLm(Path file, String cause) {
-        return new UserException("cannot use " + file + " as a teacher: it is not a causal language model's graph as known here",
+        return error("cannot use " + file + " as a teacher: it is not a causal language model's graph as known here",
                 "it " + cause, "export it with Hugging Face Optimum for the task text-generation");
     }
 
     static UserException unknownOperator(Path file, String operator, String definedBy) {
-        return new UserException("cannot use " + file + " as a teacher", "its operator " + operator + " is defined by "
+        return error("cannot use " + file + " as a teacher", "its operator " + operator + " is defined by "
                 + definedBy + "; only those of ONNX and ONNX Runtime (com.microsoft) are supported",
                 "export the model without custom operators and local functions");
     }
 
     static UserException notRowByRow(Path file, String operator) {
-        return new UserException("cannot use " + file + " as a teacher", "its operator " + operator
+        return error("cannot use " + file + " as a teacher", "its operator " + operator
                 + " looks at a whole batch at once: what the teacher says of a text would depend on the texts beside it",
                 "use the model in float32, float16 or with weights-only quantisation");
     }
 
     static UserException besideMissing(Path model, String name) {
-        return new UserException("there is no " + name + " for " + model,
+        return error("there is no " + name + " for " + model,
                 "it is neither in the model's folder nor in the one above",
                 "copy the " + name + " of the original model beside it");
     }
 
-    static UserException besideTooLarge(Path file, long bytes, long limit) {
-        return new UserException("cannot read " + file, "it has " + bytes + " bytes; more than " + limit + " are not plausible",
-                "copy the file of the original model beside it");
-    }
-
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
-        return new UserException("cannot use the tokenizer in " + file,
+        return error("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,
                 "use a model with a byte-level BPE tokenizer of one of these kinds");
     }
 
     static UserException badTokenizer(Path file, String cause) {
-        return new UserException("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
+        return error("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
     }
 
     static UserException badTokenizerDefinition(String cause) {
-        return new UserException("cannot use the tokenizer", cause, "use the tokenizer.json of a byte-level BPE model");
+        return error("cannot use the tokenizer", cause, "use the tokenizer.json of a byte-level BPE model");
+    }
+
+    /** Files from anywhere have their say in these words: what is long is cut, and nothing moves a terminal's cursor. */
+    private static UserException error(String problem, String cause, String remedy) {
+        return new UserException(printable(problem), printable(cause), remedy);
+    }
+
+    private static String printable(String text) {
+        String words = text.length() <= MAX_LENGTH ? text : text.substring(0, MAX_LENGTH) + " ...";
+        return words.replaceAll("\\p{Cntrl}", "?");
     }
 
     private static String bytes(int magic) {

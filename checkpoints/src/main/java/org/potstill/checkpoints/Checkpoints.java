@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Opens checkpoints. */
@@ -8,13 +9,14 @@ public final class Checkpoints {
     }
 
     /**
-     * Opens a checkpoint by what the file says it is, whatever its name. GGUF versions 2 and 3 with a Llama-family
-     * model are supported.
+     * Opens a checkpoint by what it is, whatever its name: a GGUF file, version 2 or 3, or a Hugging Face folder with
+     * {@code config.json}, safetensors weights, whole or in shards, and {@code tokenizer.json}. Llama, Mistral, Qwen2
+     * and Qwen3 models are supported.
      *
-     * @throws org.potstill.errors.UserException if the file cannot be read, is damaged, or holds a model whose forward
-     *         pass this project does not know exactly
+     * @throws org.potstill.errors.UserException if it cannot be read, is damaged, or holds a model whose forward pass
+     *         this project does not know exactly
      */
-    public static Checkpoint open(Path file) {
-        return GgufCheckpoint.open(file);
+    public static Checkpoint open(Path path) {
+        return Files.isDirectory(path) ? HuggingFaceCheckpoint.open(path) : GgufCheckpoint.open(path);
     }
 }

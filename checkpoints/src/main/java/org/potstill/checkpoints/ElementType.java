@@ -7,14 +7,18 @@ import java.nio.ByteBuffer;
  *
  * <p>The block layouts are ggml's ({@code ggml-common.h}): a half-precision scale {@code d} (and for Q4_1 a minimum
  * {@code m}), then the quants; in the 4-bit types byte {@code j} of a block holds element {@code j} in its low nibble
- * and element {@code j + 16} in its high one.
+ * and element {@code j + 16} in its high one. The K types are super-blocks of 256 elements, whose 16 or 32 neighbours
+ * share a small integer that multiplies the scale of all.
  */
 enum ElementType {
     F32(0, 1, 4),
     F16(1, 1, 2),
     Q4_0(2, 32, 18),
     Q4_1(3, 32, 20),
+    Q5_0(6, 32, 22),
     Q8_0(8, 32, 34),
+    Q4_K(12, 256, 144),
+    Q6_K(14, 256, 210),
     BF16(30, 1, 2);
 
     final int ggmlCode;
@@ -53,6 +57,23 @@ enum ElementType {
                         target[i + j + 16] = d * ((pair >> 4 & 15) - 8);
                     }
                 }
+                case Q5_0 -> {
+                    float d = halfToFloat(source.getShort());
+                    int fifthBits = source.getInt();
+                    for (int j = 0; j < 16; j++) {
+                        int pair = source.get();
+                        target[i + j] = d * ((pair & 15 | (fifthBits >> j & 1) << 4) - 16);
+                        target[i + j + 16] = d * ((pair >> 4 & 15 | (fifthBits >> j + 16 & 1) << 4) - 16);
+                    }
+                }
+                case Q4_K -> {
+                    decodeQ4K(source, source.position(), target, i);
+                    source.position(source.position() + blockBytes);
+                }
+                case Q6_K -> {
+                    decodeQ6K(source, source.position(), target, i);
+                    source.position(source.position() + blockBytes);
+                }
                 case Q4_1 -> {
                     float d = halfToFloat(source.getShort());
                     float m = halfToFloat(source.getShort());
@@ -63,6 +84,52 @@ enum ElementType {
                     }
                 }
             }
+        }
+    }
+
+    /**
+     * {@code d}, {@code dmin}, twelve bytes with eight scales and eight minima of six bits, 128 bytes of nibbles. The
+     * low nibbles of 32 bytes are one sub-block, the high ones the next.
+     */
+    private static void decodeQ4K(ByteBuffer source, int at, float[] target, int first) {
+        float d = halfToFloat(source.getShort(at));
+        float min = halfToFloat(source.getShort(at + 2));
+        int packed = at + 4;
+        for (int sub = 0; sub < 8; sub++) {
+            int scale;
+            int minimum;
+            if (sub < 4) {
+                scale = source.get(packed + sub) & 63;
+                minimum = source.get(packed + sub + 4) & 63;
+            } else {
+                // The low four bits lie together in bytes 8 to 11, the high two atop the first eight bytes.
+                int low = source.get(packed + sub + 4);
+                scale = low & 15 | (source.get(packed + sub - 4) >> 6 & 3) << 4;
+                minimum = low >> 4 & 15 | (source.get(packed + sub) >> 6 & 3) << 4;
+            }
+            float step = d * scale;
+            float offset = min * minimum;
+            int quants = at + 16 + sub / 2 * 32;
+            for (int j = 0; j < 32; j++) {
+                target[first + sub * 32 + j] = step * (source.get(quants + j) >> sub % 2 * 4 & 15) - offset;
+            }
+        }
+    }
+
+    /**
+     * 128 bytes of low nibbles, 64 bytes of high bit pairs, sixteen signed scales, {@code d}. In each half of the block,
+     * element {@code 32·quarter + j} has its nibble in byte {@code 32·(quarter % 2) + j}, low in the first two quarters and
+     * high in the others, and its two high bits in byte {@code j}, from bit {@code 2·quarter} on.
+     */
+    private static void decodeQ6K(ByteBuffer source, int at, float[] target, int first) {
+        float d = halfToFloat(source.getShort(at + 208));
+        for (int i = 0; i < 256; i++) {
+            int half = i / 128;
+            int quarter = i % 128 / 32;
+            int j = i % 32;
+            int low = source.get(at + half * 64 + quarter % 2 * 32 + j) >> quarter / 2 * 4 & 15;
+            int high = source.get(at + 128 + half * 32 + j) >> 2 * quarter & 3;
+            target[first + i] = d * source.get(at + 192 + i / 16) * ((low | high << 4) - 32);
         }
     }
 

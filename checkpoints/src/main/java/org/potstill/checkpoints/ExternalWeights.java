@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -98,14 +99,16 @@ public final class ExternalWeights {
     }
 
     /**
-     * Rows of cos or sin of {@code position · theta^(−2j/D)}. Frequencies and angles are rounded to float on the way
-     * as transformers rounds them: at position 8000 that is worth 5e-4 of an angle.
+     * Rows of cos or sin of {@code position · theta^(−2j/D)}, the frequency divided where the model says so. Frequencies
+     * and angles are rounded to float on the way as transformers rounds them: at position 8000 that is worth 5e-4 of
+     * an angle.
      */
     private static void rope(CausalLmConfig config, boolean sine, long firstRow, int rows, FloatBuffer target) {
+        List<Float> divisors = config.variant().ropeDivisors();
         for (long position = firstRow; position < firstRow + rows; position++) {
             for (int j = 0; j < config.headDim() / 2; j++) {
                 float frequency = (float) (1 / Math.pow(config.ropeTheta(), 2.0 * j / config.headDim()));
-                float angle = position * frequency;
+                float angle = position * (divisors.isEmpty() ? frequency : frequency / divisors.get(j));
                 target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
             }
         }

@@ -12,8 +12,6 @@ import java.util.Map;
 
 /** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
 final class GgufCheckpoint implements Checkpoint {
-    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
-
     private final BoundedFile file;
     private final CausalLmConfig config;
     private final Map<String, Object> metadata;
@@ -33,7 +31,7 @@ final class GgufCheckpoint implements Checkpoint {
         BoundedFile file = BoundedFile.open(path);
         try {
             GgufHeader header = GgufHeader.read(file);
-            CausalLmConfig config = GgufConfig.read(path, header);
+            CausalLmConfig config = GgufConfig.read(file, header);
             return new GgufCheckpoint(file, config, header.metadata(), byHuggingFaceName(path, header, config));
         } catch (RuntimeException e) {
             file.close();
@@ -50,6 +48,10 @@ final class GgufCheckpoint implements Checkpoint {
         }
         Map<String, long[]> expected = LlamaTensors.shapes(config);
         for (GgufHeader.Tensor tensor : header.tensors().values()) {
+            if (tensor.name().equals(LlamaTensors.GGML_ROPE_DIVISORS)) {
+                // It is in the configuration already.
+                continue;
+            }
             String name = LlamaTensors.ofGgml(tensor.name());
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
@@ -89,13 +91,26 @@ final class GgufCheckpoint implements Checkpoint {
         if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
             throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
         }
-        if (name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight")) {
+        if (!isInterleaved(name)) {
+            readStored(tensor, firstRow, rowCount, target);
+        } else if (tensor.shape().length == 1) {
+            FloatBuffer stored = FloatBuffer.allocate((int) tensor.columns());
+            readStored(tensor, 0, rowCount, stored);
+            for (int i = 0; i < stored.position(); i++) {
+                target.put(stored.get((int) storedRotaryRow(i)));
+            }
+        } else {
             for (long row = firstRow; row < firstRow + rowCount; row++) {
                 readStored(tensor, storedRotaryRow(row), 1, target);
             }
-        } else {
-            readStored(tensor, firstRow, rowCount, target);
         }
+    }
+
+    /** Query and key projections and their biases are, in files of the architecture "llama" only. */
+    private boolean isInterleaved(String name) {
+        CausalLmConfig.Family family = config.variant().family();
+        return (family == CausalLmConfig.Family.LLAMA || family == CausalLmConfig.Family.MISTRAL)
+                && (name.contains(".q_proj.") || name.contains(".k_proj."));
     }
 
     /**
@@ -126,12 +141,7 @@ final class GgufCheckpoint implements Checkpoint {
         if (fingerprint == null) {
             try {
                 MessageDigest sha = MessageDigest.getInstance("SHA-256");
-                byte[] chunk = new byte[DIGEST_CHUNK_BYTES];
-                for (long offset = 0; offset < file.size(); offset += chunk.length) {
-                    int length = (int) Math.min(chunk.length, file.size() - offset);
-                    file.readInto(offset, chunk, length);
-                    sha.update(chunk, 0, length);
-                }
+                file.digest(sha);
                 fingerprint = HexFormat.of().formatHex(sha.digest());
             } catch (NoSuchAlgorithmException e) {
                 throw new AssertionError(e);

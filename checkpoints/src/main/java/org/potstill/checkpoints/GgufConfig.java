@@ -1,96 +1,150 @@
 package org.potstill.checkpoints;
 
+import java.nio.FloatBuffer;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.potstill.checkpoints.CausalLmConfig.Family;
+import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.errors.UserException;
 
 /** The model's shape from GGUF metadata; whatever would change the forward pass and is not supported is refused. */
 final class GgufConfig {
     /** Keys that scale something in the forward pass of Llama's relatives; present and not 1, they change the result. */
-    private static final List<String> SCALES = List.of("llama.rope.scale_linear", "llama.rope.scaling.factor",
-            "llama.rope.scaling.attn_factor", "llama.logit_scale", "llama.embedding_scale", "llama.residual_scale");
+    private static final List<String> SCALES = List.of("rope.scale_linear", "rope.scaling.factor",
+            "rope.scaling.attn_factor", "logit_scale", "embedding_scale", "residual_scale");
 
+    private final BoundedFile file;
     private final Path path;
+    private final GgufHeader header;
     private final Map<String, Object> metadata;
+    /** All keys of the model's shape begin with the name of its architecture. */
+    private final String architecture;
 
-    private GgufConfig(Path path, Map<String, Object> metadata) {
-        this.path = path;
-        this.metadata = metadata;
-    }
-
-    static CausalLmConfig read(Path path, GgufHeader header) {
-        GgufConfig config = new GgufConfig(path, header.metadata());
-        try {
-            return config.read(header);
-        } catch (UserException e) {
-            throw e.problem().contains(path.toString()) ? e : CheckpointErrors.badConfig(path.toString(), e.cause());
-        }
-    }
-
-    private CausalLmConfig read(GgufHeader header) {
-        Object architecture = metadata.get("general.architecture");
-        if (architecture == null) {
+    private GgufConfig(BoundedFile file, GgufHeader header) {
+        this.file = file;
+        this.path = file.path();
+        this.header = header;
+        this.metadata = header.metadata();
+        Object name = metadata.get("general.architecture");
+        if (name == null) {
             throw CheckpointErrors.missingKey(path, "general.architecture");
         }
-        if (!"llama".equals(architecture)) {
-            throw CheckpointErrors.unsupportedArchitecture(path, architecture);
+        if (!List.of("llama", "qwen2", "qwen3").contains(name)) {
+            throw CheckpointErrors.unsupportedArchitecture(path, name);
         }
+        this.architecture = (String) name;
+    }
+
+    static CausalLmConfig read(BoundedFile file, GgufHeader header) {
+        try {
+            return new GgufConfig(file, header).read();
+        } catch (UserException e) {
+            throw e.problem().contains(file.path().toString()) ? e
+                    : CheckpointErrors.badConfig(file.path().toString(), e.cause());
+        }
+    }
+
+    private CausalLmConfig read() {
         refuseWhatChangesTheForwardPass();
         GgufHeader.Tensor embedding = header.tensors().get("token_embd.weight");
         if (embedding == null || embedding.shape().length != 2 || embedding.shape()[0] > Integer.MAX_VALUE) {
             throw CheckpointErrors.missingTensor(path, "token_embd.weight");
         }
-        int hiddenSize = integer("llama.embedding_length", null);
-        int heads = integer("llama.attention.head_count", null);
+        int hiddenSize = integer("embedding_length", null);
+        int heads = integer("attention.head_count", null);
         if (heads < 1) {
-            throw CheckpointErrors.badConfig(path.toString(), "llama.attention.head_count is " + heads);
+            throw CheckpointErrors.badConfig(path.toString(), architecture + ".attention.head_count is " + heads);
         }
-        int headDim = integer("llama.attention.key_length", hiddenSize / heads);
-        requireEqual("llama.attention.value_length", headDim);
-        requireEqual("llama.rope.dimension_count", headDim);
+        int headDim = integer("attention.key_length", hiddenSize / heads);
+        requireEqual("attention.value_length", headDim);
+        requireEqual("rope.dimension_count", headDim);
         int vocabSize = (int) embedding.shape()[0];
-        requireEqual("llama.vocab_size", vocabSize);
+        requireEqual("vocab_size", vocabSize);
+        int layers = integer("block_count", null);
         return new CausalLmConfig(
                 vocabSize,
                 hiddenSize,
-                integer("llama.feed_forward_length", null),
-                integer("llama.block_count", null),
+                integer("feed_forward_length", null),
+                layers,
                 heads,
-                integer("llama.attention.head_count_kv", heads),
+                integer("attention.head_count_kv", heads),
                 headDim,
-                integer("llama.context_length", null),
-                (float) real("llama.attention.layer_norm_rms_epsilon", null),
-                (float) real("llama.rope.freq_base", 10_000.0),
-                !header.tensors().containsKey("output.weight"));
+                integer("context_length", null),
+                (float) real("attention.layer_norm_rms_epsilon", null),
+                (float) real("rope.freq_base", 10_000.0),
+                !header.tensors().containsKey("output.weight"),
+                variant(layers, headDim));
+    }
+
+    /** Biases and divisors are there if their tensors are; a Llama with a sliding window is a Mistral. */
+    private Variant variant(int layers, int headDim) {
+        int window = integer("attention.sliding_window", 0);
+        Family family = switch (architecture) {
+            case "qwen2" -> Family.QWEN2;
+            case "qwen3" -> Family.QWEN3;
+            default -> window > 0 ? Family.MISTRAL : Family.LLAMA;
+        };
+        if (window > 0 && (family != Family.MISTRAL || metadata.containsKey(architecture + ".attention.sliding_window_pattern"))) {
+            throw CheckpointErrors.unsupportedFeature(path, "a sliding window in some of the layers",
+                    architecture + ".attention.sliding_window");
+        }
+        List<Integer> slidingLayers = window == 0 ? List.of()
+                : IntStream.range(0, Math.min(layers, CausalLmConfig.MAX_LAYERS)).boxed().toList();
+        return new Variant(family, family == Family.QWEN2 || header.tensors().containsKey("blk.0.attn_q.bias"),
+                header.tensors().containsKey("blk.0.ffn_gate.bias"), window, slidingLayers, ropeDivisors(headDim));
+    }
+
+    private List<Float> ropeDivisors(int headDim) {
+        GgufHeader.Tensor tensor = header.tensors().get(LlamaTensors.GGML_ROPE_DIVISORS);
+        if (tensor == null) {
+            return List.of();
+        }
+        if (!Arrays.equals(tensor.shape(), new long[] {headDim / 2})) {
+            throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), new long[] {headDim / 2});
+        }
+        float[] divisors = new float[headDim / 2];
+        TensorReader.read(file, tensor.type(), tensor.offset(), divisors.length, FloatBuffer.wrap(divisors));
+        List<Float> list = new ArrayList<>();
+        for (float divisor : divisors) {
+            list.add(divisor);
+        }
+        return list;
     }
 
     private void refuseWhatChangesTheForwardPass() {
-        Object scaling = metadata.get("llama.rope.scaling.type");
+        Object scaling = metadata.get(architecture + ".rope.scaling.type");
         if (scaling != null && !"none".equals(scaling)) {
             throw CheckpointErrors.unsupportedFeature(path, "rotary embedding scaled by \"" + scaling + "\"",
-                    "llama.rope.scaling.type");
+                    architecture + ".rope.scaling.type");
         }
-        for (String key : SCALES) {
+        for (String suffix : SCALES) {
+            String key = architecture + "." + suffix;
             Object factor = metadata.get(key);
             if (factor != null && !(factor instanceof Double d && (d == 1 || d == 0))) {
                 throw CheckpointErrors.unsupportedFeature(path, "a scale of " + factor, key);
             }
         }
-        Object experts = metadata.get("llama.expert_count");
+        String expertCount = architecture + ".expert_count";
+        Object experts = metadata.get(expertCount);
         if (experts != null && !Long.valueOf(0).equals(experts)) {
-            throw CheckpointErrors.unsupportedFeature(path, "a mixture of " + experts + " experts", "llama.expert_count");
+            throw CheckpointErrors.unsupportedFeature(path, "a mixture of " + experts + " experts", expertCount);
         }
     }
 
-    private void requireEqual(String key, int expected) {
-        int value = integer(key, expected);
+    private void requireEqual(String suffix, int expected) {
+        int value = integer(suffix, expected);
         if (value != expected) {
-            throw CheckpointErrors.unsupportedFeature(path, value + " where " + expected + " was expected", key);
+            throw CheckpointErrors.unsupportedFeature(path, value + " where " + expected + " was expected",
+                    architecture + "." + suffix);
         }
     }
 
-    private int integer(String key, Integer fallback) {
+    private int integer(String suffix, Integer fallback) {
+        String key = architecture + "." + suffix;
         Object value = metadata.get(key);
         if (value == null && fallback == null) {
             throw CheckpointErrors.missingKey(path, key);
@@ -104,7 +158,8 @@ final class GgufConfig {
         return number.intValue();
     }
 
-    private double real(String key, Double fallback) {
+    private double real(String suffix, Double fallback) {
+        String key = architecture + "." + suffix;
         Object value = metadata.get(key);
         if (value == null && fallback == null) {
             throw CheckpointErrors.missingKey(path, key);

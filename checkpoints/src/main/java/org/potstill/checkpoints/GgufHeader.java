@@ -1,10 +1,12 @@
 package org.potstill.checkpoints;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /**
  * Metadata and tensor table of a GGUF file, versions 2 and 3, little-endian.
@@ -176,10 +178,11 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                     throw CheckpointErrors.truncated(file.path(), "tensor " + tensor.name, tensor.offset, file.size());
                 }
                 long offset = dataStart + tensor.offset;
-                long bytes = multiply(tensor.name, tensor.rows(), tensor.rowBytes());
-                for (int i = 1; i < tensor.shape.length - 1; i++) {
-                    bytes = multiply(tensor.name, bytes, tensor.shape[i]);
+                long elements = 1;
+                for (long dimension : tensor.shape) {
+                    elements = multiply(tensor.name, elements, dimension);
                 }
+                long bytes = multiply(tensor.name, elements / tensor.type.blockSize, tensor.type.blockBytes);
                 file.requireInside(offset, bytes, "tensor " + tensor.name);
                 tensors.put(tensor.name, new Tensor(tensor.name, tensor.type, tensor.shape, offset));
             }
@@ -193,13 +196,11 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                 throw malformed("tensor " + name + " has " + Integer.toUnsignedString(dimensions) + " dimensions");
             }
             long[] shape = new long[dimensions];
-            long elements = 1;
             for (int i = dimensions - 1; i >= 0; i--) {
                 shape[i] = cursor.int64("the shape of " + name);
                 if (shape[i] < 1) {
                     throw malformed("tensor " + name + " has a dimension of " + Long.toUnsignedString(shape[i]));
                 }
-                elements = multiply(name, elements, shape[i]);
             }
             ElementType type = elementType(name, cursor.int32("the type of " + name));
             if (shape[dimensions - 1] % type.blockSize != 0) {
@@ -221,7 +222,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                 }
             }
             throw CheckpointErrors.unsupportedElementType(file.path(), tensor, GgmlTypeNames.of(code),
-                    "F32, F16, BF16, Q4_0, Q4_1 and Q8_0");
+                    Arrays.stream(ElementType.values()).map(Enum::name).collect(Collectors.joining(", ")));
         }
 
         private long multiply(String tensor, long a, long b) {

@@ -21,6 +21,11 @@ final class GgufTokenizer {
     private static final String LLAMA3_SPLIT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
             + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
     private static final String QWEN2_SPLIT = LLAMA3_SPLIT.replace("{1,3}", "");
+    private static final String UPPER = "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]";
+    private static final String LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
+    private static final String TEKKEN_SPLIT = "[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "*" + LOWER + "+"
+            + "|[^\\r\\n\\p{L}\\p{N}]?" + UPPER + "+" + LOWER + "*|\\p{N}"
+            + "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
     private final Path path;
     private final Map<String, Object> metadata;
@@ -47,7 +52,8 @@ final class GgufTokenizer {
             throw CheckpointErrors.badTokenizer(path,
                     "it has " + tokens.length + " tokens but the model's embedding has " + vocabSize + " rows");
         }
-        boolean llama3 = pre.equals("llama-bpe");
+        // Llama 3 and Mistral's Tekken take a word that is a token whole, and begin documents with their bos.
+        boolean wholeWords = pre.equals("llama-bpe") || pre.equals("tekken");
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("version", "1.0");
         json.put("truncation", null);
@@ -57,9 +63,9 @@ final class GgufTokenizer {
         json.put("pre_tokenizer", preTokenizer(pre));
         json.put("post_processor", null);
         json.put("decoder", byteLevel(true));
-        json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), llama3));
+        json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), wholeWords));
         return new TokenizerDefinition(TokenizerJson.write(json), tokenId("tokenizer.ggml.bos_token_id", tokens),
-                tokenId("tokenizer.ggml.eos_token_id", tokens), flag("tokenizer.ggml.add_bos_token", llama3));
+                tokenId("tokenizer.ggml.eos_token_id", tokens), flag("tokenizer.ggml.add_bos_token", wholeWords));
     }
 
     private Object preTokenizer(String pre) {
@@ -68,8 +74,9 @@ final class GgufTokenizer {
             case "smollm" -> sequence(members("type", "Digits", "individual_digits", true), byteLevel(true));
             case "llama-bpe" -> sequence(split(LLAMA3_SPLIT), byteLevel(false));
             case "qwen2" -> sequence(split(QWEN2_SPLIT), byteLevel(false));
+            case "tekken" -> sequence(split(TEKKEN_SPLIT), byteLevel(false));
             default -> throw CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.pre", pre,
-                    "smollm, gpt-2, llama-bpe and qwen2");
+                    "smollm, gpt-2, llama-bpe, qwen2 and tekken");
         };
     }
 

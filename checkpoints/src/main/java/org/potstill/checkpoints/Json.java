@@ -94,6 +94,10 @@ final class Json {
         if (integral) {
             return Long.valueOf(text);
         }
-        return Double.valueOf(text);
+        double value = Double.parseDouble(text);
+        if (!Double.isFinite(value)) {
+            throw new NumberFormatException(text + " is beyond all bounds");
+        }
+        return value;
     }
 }

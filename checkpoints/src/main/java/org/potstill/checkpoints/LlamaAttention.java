@@ -17,12 +17,14 @@ final class LlamaAttention {
     private final long heads;
     private final long keyValueHeads;
     private final long headDim;
+    private final int slidingWindow;
 
     // What all layers share; set by prepare.
     private String batchAndTime;
     private String cos;
     private String sin;
     private String mask;
+    private String slidingMask;
     private String lastPositions;
     private String totalLength;
 
@@ -31,6 +33,7 @@ final class LlamaAttention {
         this.heads = config.numAttentionHeads();
         this.keyValueHeads = config.numKeyValueHeads();
         this.headDim = config.headDim();
+        this.slidingWindow = config.variant().slidingWindow();
     }
 
     void preparePlain(String inputIds, String cosTable, String sinTable) {
@@ -42,10 +45,20 @@ final class LlamaAttention {
         String query = graph.node("Unsqueeze", List.of(range, graph.longs(1)));
         String key = graph.node("Unsqueeze", List.of(range, graph.longs(0)));
         String future = graph.node("Less", List.of(query, key));
-        mask = graph.node("Where", List.of(future, graph.scalar(-Float.MAX_VALUE), graph.scalar(0f)));
+        mask = mask(future);
+        if (slidingWindow > 0) {
+            String gone = graph.node("LessOrEqual",
+                    List.of(key, graph.node("Sub", List.of(query, graph.scalar((long) slidingWindow)))));
+            slidingMask = mask(graph.node("Or", List.of(future, gone)));
+        }
     }
 
-    String plain(String q, String k, String v) {
+    private String mask(String hidden) {
+        return graph.node("Where", List.of(hidden, graph.scalar(-Float.MAX_VALUE), graph.scalar(0f)));
+    }
+
+    /** @param window how many keys a query sees, its own included; 0 for all before it */
+    String plain(String q, String k, String v, int window) {
         long group = heads / keyValueHeads;
         // [B, keyValueHeads, group, T, D]; keys and values have a group of one, which broadcasts.
         q = rotate(split(q, group));
@@ -54,7 +67,7 @@ final class LlamaAttention {
         String scores = graph.node("MatMul",
                 List.of(q, graph.node("Transpose", List.of(k), attribute("perm", new long[] {0, 1, 2, 4, 3}))));
         scores = graph.node("Mul", List.of(scores, graph.scalar((float) (1 / Math.sqrt(headDim)))));
-        scores = graph.node("Add", List.of(scores, mask));
+        scores = graph.node("Add", List.of(scores, window > 0 ? slidingMask : mask));
         String weights = graph.node("Softmax", List.of(scores), attribute("axis", -1L));
         String mixed = graph.node("Transpose", List.of(graph.node("MatMul", List.of(weights, v))),
                 attribute("perm", new long[] {0, 3, 1, 2, 4}));
@@ -90,14 +103,16 @@ final class LlamaAttention {
                 List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)));
     }
 
-    String fused(String q, String k, String v) {
+    /** @param window as for {@link #plain} */
+    String fused(String q, String k, String v, int window) {
         String attended = graph.contrib("GroupQueryAttention",
                 List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), "", "",
                         lastPositions, totalLength, cos, sin),
                 3,
                 attribute("num_heads", heads), attribute("kv_num_heads", keyValueHeads),
                 attribute("do_rotary", 1L), attribute("rotary_interleaved", 0L),
-                attribute("scale", (float) (1 / Math.sqrt(headDim))));
+                attribute("scale", (float) (1 / Math.sqrt(headDim))),
+                attribute("local_window_size", window > 0 ? (long) window : -1L));
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * headDim)));
     }
 

@@ -79,7 +79,12 @@ public final class LlamaGraph {
             String q = linear(normed, layer(layer, "self_attn.q_proj"));
             String k = linear(normed, layer(layer, "self_attn.k_proj"));
             String v = linear(normed, layer(layer, "self_attn.v_proj"));
-            String attended = fusedAttention ? attention.fused(q, k, v) : attention.plain(q, k, v);
+            if (config.headNorms()) {
+                q = headNorm(q, layer(layer, "self_attn.q_norm"), config.numAttentionHeads());
+                k = headNorm(k, layer(layer, "self_attn.k_norm"), config.numKeyValueHeads());
+            }
+            int window = config.slidingWindow(layer);
+            String attended = fusedAttention ? attention.fused(q, k, v, window) : attention.plain(q, k, v, window);
             x = add(x, linear(attended, layer(layer, "self_attn.o_proj")));
 
             normed = rmsNorm(x, layer(layer, "post_attention_layernorm"));
@@ -104,13 +109,21 @@ public final class LlamaGraph {
         return mul(graph.node("Div", List.of(x, root)), weight(gain));
     }
 
+    /** Each head by itself: Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
+    private String headNorm(String x, String gain, long heads) {
+        String normed = rmsNorm(graph.node("Reshape", List.of(x, graph.longs(-1, config.headDim()))), gain);
+        return graph.node("Reshape", List.of(normed, graph.longs(-1, heads * config.headDim())));
+    }
+
     private String silu(String x) {
         return mul(x, graph.node("Sigmoid", List.of(x)));
     }
 
-    /** x · Wᵀ */
+    /** x · Wᵀ, plus the bias where there is one */
     private String linear(String x, String weight) {
-        return graph.node("Gemm", List.of(x, weight(weight)), attribute("transB", 1L));
+        String bias = LlamaTensors.bias(weight);
+        List<String> inputs = weights.containsKey(bias) ? List.of(x, weight(weight), weight(bias)) : List.of(x, weight(weight));
+        return graph.node("Gemm", inputs, attribute("transB", 1L));
     }
 
     private String add(String a, String b) {

@@ -8,17 +8,21 @@ public final class LlamaTensors {
     public static final String EMBEDDING = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
     public static final String HEAD = "lm_head.weight";
+    /** What GGUF holds the divisors of the rotary frequencies in; Hugging Face has no tensor for them. */
+    static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
 
-    private static final Map<String, String> GGML_LAYER_NAMES = Map.of(
-            "attn_norm", "input_layernorm",
-            "attn_q", "self_attn.q_proj",
-            "attn_k", "self_attn.k_proj",
-            "attn_v", "self_attn.v_proj",
-            "attn_output", "self_attn.o_proj",
-            "ffn_norm", "post_attention_layernorm",
-            "ffn_gate", "mlp.gate_proj",
-            "ffn_up", "mlp.up_proj",
-            "ffn_down", "mlp.down_proj");
+    private static final Map<String, String> GGML_LAYER_NAMES = Map.ofEntries(
+            Map.entry("attn_norm", "input_layernorm"),
+            Map.entry("attn_q", "self_attn.q_proj"),
+            Map.entry("attn_k", "self_attn.k_proj"),
+            Map.entry("attn_v", "self_attn.v_proj"),
+            Map.entry("attn_q_norm", "self_attn.q_norm"),
+            Map.entry("attn_k_norm", "self_attn.k_norm"),
+            Map.entry("attn_output", "self_attn.o_proj"),
+            Map.entry("ffn_norm", "post_attention_layernorm"),
+            Map.entry("ffn_gate", "mlp.gate_proj"),
+            Map.entry("ffn_up", "mlp.up_proj"),
+            Map.entry("ffn_down", "mlp.down_proj"));
 
     private LlamaTensors() {
     }
@@ -28,24 +32,35 @@ public final class LlamaTensors {
         return "model.layers." + layer + "." + part + ".weight";
     }
 
+    /** The name of the bias that belongs to a weight, in models that have it. */
+    static String bias(String weight) {
+        return weight.substring(0, weight.length() - "weight".length()) + "bias";
+    }
+
     /** Every tensor that a model of this shape has, linear weights as {@code [out, in]}, in forward order. */
     public static Map<String, long[]> shapes(CausalLmConfig config) {
         long hidden = config.hiddenSize();
         long queries = (long) config.numAttentionHeads() * config.headDim();
         long keys = (long) config.numKeyValueHeads() * config.headDim();
         long inner = config.intermediateSize();
+        CausalLmConfig.Variant variant = config.variant();
         Map<String, long[]> shapes = new LinkedHashMap<>();
         shapes.put(EMBEDDING, new long[] {config.vocabSize(), hidden});
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             shapes.put(layer(i, "input_layernorm"), new long[] {hidden});
-            shapes.put(layer(i, "self_attn.q_proj"), new long[] {queries, hidden});
-            shapes.put(layer(i, "self_attn.k_proj"), new long[] {keys, hidden});
-            shapes.put(layer(i, "self_attn.v_proj"), new long[] {keys, hidden});
-            shapes.put(layer(i, "self_attn.o_proj"), new long[] {hidden, queries});
+            linear(shapes, layer(i, "self_attn.q_proj"), queries, hidden, variant.attentionBias());
+            linear(shapes, layer(i, "self_attn.k_proj"), keys, hidden, variant.attentionBias());
+            linear(shapes, layer(i, "self_attn.v_proj"), keys, hidden, variant.attentionBias());
+            if (config.headNorms()) {
+                shapes.put(layer(i, "self_attn.q_norm"), new long[] {config.headDim()});
+                shapes.put(layer(i, "self_attn.k_norm"), new long[] {config.headDim()});
+            }
+            linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries,
+                    variant.attentionBias() && variant.family() != CausalLmConfig.Family.QWEN2);
             shapes.put(layer(i, "post_attention_layernorm"), new long[] {hidden});
-            shapes.put(layer(i, "mlp.gate_proj"), new long[] {inner, hidden});
-            shapes.put(layer(i, "mlp.up_proj"), new long[] {inner, hidden});
-            shapes.put(layer(i, "mlp.down_proj"), new long[] {hidden, inner});
+            linear(shapes, layer(i, "mlp.gate_proj"), inner, hidden, variant.mlpBias());
+            linear(shapes, layer(i, "mlp.up_proj"), inner, hidden, variant.mlpBias());
+            linear(shapes, layer(i, "mlp.down_proj"), hidden, inner, variant.mlpBias());
         }
         shapes.put(FINAL_NORM, new long[] {hidden});
         if (!config.tieWordEmbeddings()) {
@@ -54,7 +69,14 @@ public final class LlamaTensors {
         return shapes;
     }
 
-    /** The Hugging Face name of a ggml tensor, or null for one that a plain Llama does not have. */
+    private static void linear(Map<String, long[]> shapes, String weight, long out, long in, boolean biased) {
+        shapes.put(weight, new long[] {out, in});
+        if (biased) {
+            shapes.put(bias(weight), new long[] {out});
+        }
+    }
+
+    /** The Hugging Face name of a ggml tensor, or null for one that no model of the family has. */
     static String ofGgml(String name) {
         switch (name) {
             case "token_embd.weight":
@@ -66,10 +88,11 @@ public final class LlamaTensors {
             default:
                 String[] parts = name.split("\\.");
                 if (parts.length != 4 || !parts[0].equals("blk") || !parts[1].matches("0|[1-9][0-9]{0,3}")
-                        || !parts[3].equals("weight") || !GGML_LAYER_NAMES.containsKey(parts[2])) {
+                        || !parts[3].matches("weight|bias") || !GGML_LAYER_NAMES.containsKey(parts[2])) {
                     return null;
                 }
-                return layer(Integer.parseInt(parts[1]), GGML_LAYER_NAMES.get(parts[2]));
+                String weight = layer(Integer.parseInt(parts[1]), GGML_LAYER_NAMES.get(parts[2]));
+                return parts[3].equals("bias") ? bias(weight) : weight;
         }
     }
 
@@ -84,10 +107,10 @@ public final class LlamaTensors {
                 return "output.weight";
             default:
                 String[] parts = name.split("\\.", 4);
-                String part = parts[3].substring(0, parts[3].length() - ".weight".length());
+                int dot = parts[3].lastIndexOf('.');
                 for (Map.Entry<String, String> entry : GGML_LAYER_NAMES.entrySet()) {
-                    if (entry.getValue().equals(part)) {
-                        return "blk." + parts[2] + "." + entry.getKey() + ".weight";
+                    if (entry.getValue().equals(parts[3].substring(0, dot))) {
+                        return "blk." + parts[2] + "." + entry.getKey() + parts[3].substring(dot);
                     }
                 }
                 throw new IllegalArgumentException(name);

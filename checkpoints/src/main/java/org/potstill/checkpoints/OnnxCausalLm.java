@@ -84,7 +84,7 @@ public final class OnnxCausalLm implements CausalLm {
 
     @Override
     public TokenizerDefinition tokenizer() {
-        return folder.tokenizer();
+        return folder.tokenizer(vocabSize);
     }
 
     /** Over the graph's file and then, by name, the files that it says its weights lie in. */

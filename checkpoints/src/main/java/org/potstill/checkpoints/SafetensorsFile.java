@@ -3,6 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -69,8 +70,34 @@ public final class SafetensorsFile implements AutoCloseable {
     /** Writes the tensor's values, row-major, into {@code target} from its position on. */
     public void read(String name, FloatBuffer target) {
         Entry entry = entry(name);
-        TensorReader.read(file, entry.type, dataStart + entry.begin,
-                (entry.end - entry.begin) / entry.type.blockBytes, target);
+        readElements(entry, 0, (entry.end - entry.begin) / entry.type.blockBytes, target);
+    }
+
+    /** The same for some rows of a matrix; a vector is one row. */
+    void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
+        Entry entry = entry(name);
+        long rows = entry.shape.length == 1 ? 1 : entry.shape[0];
+        long columns = entry.shape[entry.shape.length - 1];
+        if (firstRow < 0 || rowCount < 0 || firstRow > rows - rowCount) {
+            throw new IllegalArgumentException(name + " has " + rows + " rows");
+        }
+        readElements(entry, firstRow * columns, rowCount * columns, target);
+    }
+
+    private void readElements(Entry entry, long first, long count, FloatBuffer target) {
+        TensorReader.read(file, entry.type, dataStart + entry.begin + entry.type.bytes(first), count, target);
+    }
+
+    void digest(MessageDigest digest) {
+        file.digest(digest);
+    }
+
+    Path path() {
+        return file.path();
+    }
+
+    long size() {
+        return file.size();
     }
 
     @Override

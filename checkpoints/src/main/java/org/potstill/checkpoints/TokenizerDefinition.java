@@ -14,6 +14,11 @@ import java.util.HexFormat;
  * @param addBos whether the model expects {@code bosId} before each document
  */
 public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) implements java.io.Serializable {
+    /** The content of a {@code tokenizer_config.json} that says beside {@link #json} what this definition says. */
+    public String configJson() {
+        return HuggingFaceTokenizer.config(this);
+    }
+
     /** SHA-256 over all of the definition, in hex. */
     public String fingerprint() {
         try {

@@ -21,30 +21,82 @@ final class TokenizerJson {
 
     /**
      * The same tokenizer, unable to produce control tokens: special added tokens are neither looked for in the text
-     * nor left in the vocabulary, where merges could reach them.
+     * nor left in the vocabulary, where merges could reach them. All other tokens keep their ids.
      */
     static String withoutControlTokens(String json) {
         Map<String, Object> tokenizer = parse(json);
         try {
-            List<Object> kept = new ArrayList<>();
+            List<Map<String, Object>> kept = new ArrayList<>();
             Set<Object> control = new HashSet<>();
-            for (Object token : list(tokenizer.get("added_tokens"))) {
-                Map<String, Object> added = Json.asObject(token);
+            for (Map<String, Object> added : addedTokens(tokenizer)) {
                 if (Boolean.TRUE.equals(added.get("special"))) {
                     control.add(added.get("content"));
                 } else {
-                    kept.add(token);
+                    kept.add(added);
                 }
             }
             tokenizer.put("added_tokens", kept);
             Map<String, Object> model = Json.asObject(tokenizer.get("model"));
+            if (model.get("vocab") instanceof List<?> pieces) {
+                model.put("vocab", unigram(pieces, model.get("unk_id"), control, kept));
+                return write(tokenizer);
+            }
             Map<String, Object> vocabulary = Json.asObject(model.get("vocab"));
+            if (model.get("merges") instanceof List<?> merges) {
+                model.put("merges", merges.stream().filter(m -> !touches(m, control)).toList());
+            }
+            // What stands for the unknown must stay: the model fails without it.
+            control.remove(model.get("unk_token"));
             vocabulary.keySet().removeAll(control);
-            model.put("merges", list(model.get("merges")).stream().filter(m -> !touches(m, control)).toList());
+            // The library gives an added token that is not in the vocabulary the next free id, not the one written there.
+            for (Map<String, Object> token : kept) {
+                vocabulary.putIfAbsent(String.valueOf(token.get("content")), token.get("id"));
+            }
             return write(tokenizer);
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
         }
+    }
+
+    /**
+     * In a unigram model a piece's place is its id. A control token's place is taken by a piece that no text can hold:
+     * with noncharacters, and a space, which such models replace before they look.
+     */
+    private static List<Object> unigram(List<?> pieces, Object unknown, Set<Object> control, List<Map<String, Object>> added)
+            throws Json.MalformedException {
+        List<Object> vocabulary = new ArrayList<>();
+        for (Object piece : pieces) {
+            long id = vocabulary.size();
+            boolean reachable = !(piece instanceof List<?> pair && !pair.isEmpty() && control.contains(pair.get(0)))
+                    || Long.valueOf(id).equals(unknown);
+            vocabulary.add(reachable ? piece : placeholder(id));
+        }
+        for (Map<String, Object> token : added) {
+            if (!(token.get("id") instanceof Long id) || id < 0 || id > pieces.size() + (long) pieces.size()) {
+                throw new Json.MalformedException("an added token has the id " + token.get("id"));
+            }
+            while (vocabulary.size() <= id) {
+                vocabulary.add(placeholder(vocabulary.size()));
+            }
+            if (id >= pieces.size()) {
+                vocabulary.set(id.intValue(), List.of(String.valueOf(token.get("content")), 0L));
+            }
+        }
+        return vocabulary;
+    }
+
+    private static Object placeholder(long id) {
+        return List.of("\uffff \uffff" + id, 0L);
+    }
+
+    static List<Map<String, Object>> addedTokens(Map<String, Object> tokenizer) throws Json.MalformedException {
+        List<Map<String, Object>> added = new ArrayList<>();
+        if (tokenizer.get("added_tokens") instanceof List<?> list) {
+            for (Object token : list) {
+                added.add(Json.asObject(token));
+            }
+        }
+        return added;
     }
 
     private static Map<String, Object> parse(String json) {
@@ -52,6 +104,7 @@ final class TokenizerJson {
             Map<String, Object> tokenizer = Json.object(json);
             tokenizer.put("truncation", null);
             tokenizer.put("padding", null);
+            tokenizer.put("post_processor", null);
             return tokenizer;
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
@@ -63,10 +116,6 @@ final class TokenizerJson {
         Object[] pair = merge instanceof List<?> list ? list.toArray() : String.valueOf(merge).split(" ", 2);
         return pair.length != 2 || tokens.contains(pair[0]) || tokens.contains(pair[1])
                 || tokens.contains(pair[0] + "" + pair[1]);
-    }
-
-    private static List<?> list(Object value) {
-        return value instanceof List<?> list ? list : List.of();
     }
 
     static String write(Map<String, Object> json) {

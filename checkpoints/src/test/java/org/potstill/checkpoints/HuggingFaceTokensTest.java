@@ -1,6 +1,8 @@
 package org.potstill.checkpoints;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -18,7 +20,7 @@ final class HuggingFaceTokensTest {
     Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2"})
+    @ValueSource(strings = {"smollm", "gpt-2", "llama-bpe", "qwen2", "tekken"})
     void trickyTextsGetTheIdsThatHuggingFaceGivesThem(String pre) throws Json.MalformedException {
         Map<String, Object> fixture = Json.object(new String(Fixtures.bytes("tokens.json"), StandardCharsets.UTF_8));
         List<?> texts = (List<?>) fixture.get("texts");
@@ -30,6 +32,43 @@ final class HuggingFaceTokensTest {
                 assertEquals(expected.get(i), Arrays.stream(ids).mapToObj(id -> (long) id).toList(), text);
                 String same = pre.equals("qwen2") ? Normalizer.normalize(text, Normalizer.Form.NFC) : text;
                 assertEquals(same, tokenizer.decode(ids));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama2", "mistral", "unigram", "qwen", "llama3"})
+    void everyKindOfTokenizerJsonGivesTheIdsThatHuggingFaceGives(String kind) throws Json.MalformedException {
+        Map<String, Object> fixture = Json.object(new String(Fixtures.bytes("tokenizers.json"), StandardCharsets.UTF_8));
+        Map<String, Object> tested = Json.asObject(Json.asObject(fixture.get("kinds")).get(kind));
+        List<?> texts = (List<?>) fixture.get("texts");
+        String json = TokenizerJson.write(Json.asObject(tested.get("tokenizer")));
+        try (Tokenizer tokenizer = new Tokenizer(new TokenizerDefinition(json, -1, -1, false))) {
+            for (int i = 0; i < texts.size(); i++) {
+                String text = (String) texts.get(i);
+                int[] ids = tokenizer.encode(text);
+                assertEquals(((List<?>) tested.get("ids")).get(i), Arrays.stream(ids).mapToObj(id -> (long) id).toList(), text);
+                assertEquals(((List<?>) tested.get("decoded")).get(i), tokenizer.decode(ids));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama2", "mistral", "unigram", "qwen", "llama3"})
+    void noTextBecomesAControlToken(String kind) throws Json.MalformedException {
+        Map<String, Object> fixture = Json.object(new String(Fixtures.bytes("tokenizers.json"), StandardCharsets.UTF_8));
+        Map<String, Object> json = Json.asObject(Json.asObject(Json.asObject(fixture.get("kinds")).get(kind)).get("tokenizer"));
+        List<Map<String, Object>> control = TokenizerJson.addedTokens(json).stream()
+                .filter(t -> Boolean.TRUE.equals(t.get("special")) && !"<unk>".equals(t.get("content"))).toList();
+        assertFalse(control.isEmpty());
+        try (Tokenizer tokenizer = new Tokenizer(new TokenizerDefinition(TokenizerJson.write(json), -1, -1, false))) {
+            for (Map<String, Object> token : control) {
+                long id = (Long) token.get("id");
+                assertEquals(token.get("content"), tokenizer.decode(new int[] {(int) id}).strip());
+                for (String text : List.of("%s", "a%sb", " %s ", "%s%1$s")) {
+                    int[] ids = tokenizer.encode(String.format(text, token.get("content")));
+                    assertTrue(Arrays.stream(ids).noneMatch(i -> i == id), token + " in " + Arrays.toString(ids));
+                }
             }
         }
     }

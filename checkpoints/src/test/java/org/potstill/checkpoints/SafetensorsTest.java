@@ -16,7 +16,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.errors.UserException;
@@ -114,21 +113,6 @@ final class SafetensorsTest {
         for (String lie : lies) {
             Path file = raw(lie, new byte[8]);
             assertThrows(UserException.class, () -> SafetensorsFile.open(file), lie);
-        }
-    }
-
-    @Test
-    void noMutatedHeaderDoesAnythingButRefuse() throws IOException {
-        byte[] whole = Arrays.copyOf(Files.readAllBytes(write("whole")), 400);
-        Random random = new Random(1);
-        for (int i = 0; i < 2000; i++) {
-            byte[] mutant = whole.clone();
-            for (int j = 0; j < 1 + random.nextInt(4); j++) {
-                mutant[random.nextInt(300)] = (byte) random.nextInt(256);
-            }
-            Path file = folder.resolve("mutant");
-            Files.write(file, mutant);
-            assertThrows(UserException.class, () -> SafetensorsFile.open(file).close());
         }
     }
 

@@ -118,6 +118,9 @@ public final class Student implements AutoCloseable {
         if (!config.tieWordEmbeddings()) {
             throw StudentErrors.untiedEmbeddings();
         }
+        if (!config.variant().equals(CausalLmConfig.Variant.PLAIN)) {
+            throw StudentErrors.notAPlainLlama(config.variant());
+        }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {
             throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
         }

@@ -2,6 +2,7 @@ package org.potstill.student;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.errors.UserException;
 
 /** Every user error of this module. */
@@ -24,6 +25,11 @@ final class StudentErrors {
     static UserException untiedEmbeddings() {
         return new UserException("unusable student configuration", "tie_word_embeddings is false",
                 "set it to true: the student's head is its embedding table");
+    }
+
+    static UserException notAPlainLlama(CausalLmConfig.Variant variant) {
+        return new UserException("unusable student configuration",
+                "it is no plain Llama: " + variant, "use a llama configuration without biases, windows or scaled rotary embedding");
     }
 
     static UserException tooManyParameters(long parameters) {

@@ -60,6 +60,10 @@ class StudentErrorsTest {
                 new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, false), Fixtures.adamW(), 1));
         assertThrows(UserException.class, () -> Student.create(
                 new CausalLmConfig(1 << 20, 1 << 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), Fixtures.adamW(), 1));
+        CausalLmConfig biased = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true,
+                new CausalLmConfig.Variant(CausalLmConfig.Family.QWEN2, true, false, 0, List.of(), List.of()));
+        UserException variant = assertThrows(UserException.class, () -> Student.create(biased, Fixtures.adamW(), 1));
+        assertTrue(variant.cause().contains("QWEN2"), variant.cause());
         assertThrows(UserException.class, () -> Fixtures.options(1.5, 1e-3, Optimizer.SGD));
         assertThrows(UserException.class, () -> Fixtures.options(1, Double.NaN, Optimizer.SGD));
         try (Student student = Student.create(Fixtures.TINY, Fixtures.adamW(), 1)) {

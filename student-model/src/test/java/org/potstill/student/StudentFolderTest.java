@@ -6,10 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.LlamaTensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.errors.UserException;
 
@@ -28,6 +33,19 @@ class StudentFolderTest {
                 assertArrayEquals(student.logits(ids), loaded.logits(ids));
                 var batch = Fixtures.batch(1, 37, 4, 6);
                 assertEquals(student.step(batch, 0), loaded.step(batch, 0));
+            }
+        }
+    }
+
+    @Test
+    void aSavedStudentOpensAsACheckpointAndSoCanTeach() {
+        try (Student student = Student.create(Fixtures.TINY, Fixtures.adamW(), 1)) {
+            student.save(folder);
+            try (Checkpoint checkpoint = Checkpoints.open(folder)) {
+                assertEquals(student.config(), checkpoint.config());
+                FloatBuffer embedding = FloatBuffer.allocate(37 * 12);
+                checkpoint.read(LlamaTensors.EMBEDDING, embedding);
+                assertArrayEquals(Arrays.copyOf(student.parameters(), 37 * 12), embedding.array());
             }
         }
     }

@@ -9,9 +9,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.ExternalWeights;
@@ -25,8 +27,14 @@ final class HuggingFaceLogitsTest {
     @TempDir
     Path folder;
 
+    static Stream<Arguments> fixtures() {
+        return Stream.of("untied", "tied", "quantised", "kquants", "scaled", "qwen2", "qwen3", "llama3-f32", "mistral-bf16",
+                        "qwen2-f16", "qwen3-f32")
+                .flatMap(name -> Arrays.stream(LlamaGraph.Kernels.values()).map(kernels -> Arguments.of(name, kernels)));
+    }
+
     @ParameterizedTest
-    @CsvSource({"untied, FUSED", "untied, PLAIN", "tied, FUSED", "tied, PLAIN", "quantised, FUSED", "quantised, PLAIN"})
+    @MethodSource("fixtures")
     void logitsAreThoseOfTransformers(String name, LlamaGraph.Kernels kernels) {
         FloatBuffer expected = ByteBuffer.wrap(Fixtures.bytes(name + ".logits")).order(ByteOrder.LITTLE_ENDIAN)
                 .asFloatBuffer();
@@ -46,7 +54,7 @@ final class HuggingFaceLogitsTest {
         int[] ids = Arrays.stream(text.split(" ")).mapToInt(Integer::parseInt).toArray();
         int[] sequence = Arrays.copyOf(ids, ids.length + 1);
         TeacherOptions options = new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch"));
-        try (Checkpoint checkpoint = Checkpoints.open(Fixtures.file(name + ".gguf", folder))) {
+        try (Checkpoint checkpoint = Checkpoints.open(Fixtures.checkpoint(name, folder))) {
             Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
             byte[] model = LlamaGraph.build(checkpoint.config(), LlamaGraph.Ending.LOGITS, kernels);
             try (OnnxEngine engine = OnnxEngine.open(model, weights, options)) {

@@ -14,8 +14,9 @@ import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
 /**
- * A finished student: {@code config.json}, {@code model.safetensors} and {@code tokenizer.json} as Hugging Face lays
- * them out, and {@code provenance.json}, written last: where it is, the student is whole.
+ * A finished student: {@code config.json}, {@code model.safetensors}, {@code tokenizer.json} and
+ * {@code tokenizer_config.json} as Hugging Face lays them out, and {@code provenance.json}, written last: where it is, the
+ * student is whole.
  */
 public final class StudentFolder {
     private static final String PROVENANCE = "provenance.json";
@@ -65,6 +66,7 @@ public final class StudentFolder {
             }
         }
         folder.writeText("tokenizer.json", store.tokenizer().json());
+        folder.writeText("tokenizer_config.json", store.tokenizer().configJson());
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
         provenance.set("teacher", store.provenance().path("teacher"));
         provenance.set("tokenizer", store.provenance().path("tokenizer"));

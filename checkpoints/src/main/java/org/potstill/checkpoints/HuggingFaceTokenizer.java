@@ -1,0 +1,162 @@
+package org.potstill.checkpoints;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The tokenizer of a Hugging Face folder: {@code tokenizer.json}, and from {@code tokenizer_config.json} and
+ * {@code config.json} which tokens begin and end a document.
+ */
+final class HuggingFaceTokenizer {
+    private static final int MAX_TOKENIZER_BYTES = 1 << 27;
+    private static final int MAX_CONFIG_BYTES = 1 << 23;
+
+    private final Path file;
+    private final Map<String, Object> tokenizer;
+    private final Map<String, Object> tokenizerConfig;
+    private final Map<String, Object> config;
+    private final int vocabSize;
+    private final Map<String, Long> ids = new HashMap<>();
+
+    private HuggingFaceTokenizer(Path file, Map<String, Object> tokenizer, Map<String, Object> tokenizerConfig,
+            Map<String, Object> config, int vocabSize) {
+        this.file = file;
+        this.tokenizer = tokenizer;
+        this.tokenizerConfig = tokenizerConfig;
+        this.config = config;
+        this.vocabSize = vocabSize;
+    }
+
+    static TokenizerDefinition read(Path folder, String configJson, int vocabSize) {
+        Path file = folder.resolve("tokenizer.json");
+        Path settings = folder.resolve("tokenizer_config.json");
+        String json = HuggingFaceCheckpoint.text(file, MAX_TOKENIZER_BYTES);
+        try {
+            Map<String, Object> tokenizerConfig = Files.exists(settings)
+                    ? Json.object(HuggingFaceCheckpoint.text(settings, MAX_CONFIG_BYTES)) : Map.of();
+            return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson), vocabSize)
+                    .definition(json);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizer(file, e.getMessage());
+        }
+    }
+
+    /** What {@link #read} reads back as this definition's document tokens. */
+    static String config(TokenizerDefinition definition) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("tokenizer_class", "PreTrainedTokenizerFast");
+        try {
+            HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
+                    Map.of(), Map.of(), Integer.MAX_VALUE);
+            tokenizer.collectIds();
+            members.put("bos_token", null);
+            members.put("eos_token", null);
+            tokenizer.ids.forEach((content, id) -> {
+                if (id == definition.bosId()) {
+                    members.put("bos_token", content);
+                }
+                if (id == definition.eosId()) {
+                    members.put("eos_token", content);
+                }
+            });
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
+        members.put("add_bos_token", definition.addBos());
+        return TokenizerJson.write(members) + "\n";
+    }
+
+    private TokenizerDefinition definition(String json) throws Json.MalformedException {
+        collectIds();
+        int eos = documentToken("eos");
+        int first = firstOfTemplate(tokenizer.get("post_processor"));
+        if (first >= 0) {
+            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true);
+        }
+        int bos = documentToken("bos");
+        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")));
+    }
+
+    private void collectIds() throws Json.MalformedException {
+        Object vocabulary = Json.asObject(tokenizer.get("model")).get("vocab");
+        if (vocabulary instanceof List<?> pieces) {
+            for (int i = 0; i < pieces.size(); i++) {
+                Object name = pieces.get(i) instanceof List<?> piece && !piece.isEmpty() ? piece.get(0) : null;
+                ids.put(String.valueOf(name), (long) checked("\"" + name + "\"", (long) i));
+            }
+        } else {
+            for (Map.Entry<String, Object> token : Json.asObject(vocabulary).entrySet()) {
+                ids.put(token.getKey(), (long) checked("\"" + token.getKey() + "\"", token.getValue()));
+            }
+        }
+        for (Map<String, Object> added : TokenizerJson.addedTokens(tokenizer)) {
+            // A control token that the model has no row for does no harm: no text becomes it.
+            if (!Boolean.TRUE.equals(added.get("special"))) {
+                checked("\"" + added.get("content") + "\"", added.get("id"));
+            }
+            if (added.get("id") instanceof Long id) {
+                ids.put(String.valueOf(added.get("content")), id);
+            }
+        }
+    }
+
+    private int checked(String token, Object id) {
+        if (!(id instanceof Long number) || number < 0 || number >= vocabSize) {
+            throw CheckpointErrors.badTokenizer(file, "the token " + token + " has the id " + id
+                    + " but the model's embedding has " + vocabSize + " rows");
+        }
+        return number.intValue();
+    }
+
+    /** The token that tokenizer_config.json names or, where it says nothing, the first id that config.json gives; −1 for none. */
+    private int documentToken(String kind) {
+        Object value;
+        if (tokenizerConfig.containsKey(kind + "_token")) {
+            Object token = tokenizerConfig.get(kind + "_token");
+            Object content = token instanceof Map<?, ?> added ? added.get("content") : token;
+            if (content == null) {
+                return -1;
+            }
+            value = ids.get(String.valueOf(content));
+        } else {
+            value = config.get(kind + "_token_id");
+            if (value instanceof List<?> several && !several.isEmpty()) {
+                value = several.get(0);
+            }
+            if (value == null) {
+                return -1;
+            }
+        }
+        return checked(kind, value);
+    }
+
+    /** The token that a template puts before a text, or −1: {@code A} in {@code <s> A}. */
+    private static int firstOfTemplate(Object processor) throws Json.MalformedException {
+        if (!(processor instanceof Map<?, ?> map)) {
+            return -1;
+        }
+        if (map.get("processors") instanceof List<?> sequence) {
+            for (Object member : sequence) {
+                int first = firstOfTemplate(member);
+                if (first >= 0) {
+                    return first;
+                }
+            }
+            return -1;
+        }
+        if (!(map.get("single") instanceof List<?> single) || single.isEmpty()
+                || !(Json.asObject(single.get(0)).get("SpecialToken") instanceof Map<?, ?> special)) {
+            return -1;
+        }
+        Object token = Json.asObject(map.get("special_tokens")).get(special.get("id"));
+        if (token instanceof Map<?, ?> ids && ids.get("ids") instanceof List<?> list && !list.isEmpty()
+                && list.get(0) instanceof Long id && id >= 0 && id <= Integer.MAX_VALUE) {
+            return id.intValue();
+        }
+        throw new Json.MalformedException("its template begins with " + special.get("id") + ", which has no id");
+    }
+}
