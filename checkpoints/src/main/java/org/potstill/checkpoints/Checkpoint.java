@@ -12,7 +12,7 @@ import java.util.Map;
 public interface Checkpoint extends AutoCloseable {
     CausalLmConfig config();
 
-    /** Hugging Face name to shape, in file order. */
+    /** Hugging Face name to shape. */
     Map<String, long[]> tensors();
 
     /** Writes the tensor's values, dequantised, row-major, into {@code target} from its position on. */
@@ -27,7 +27,7 @@ public interface Checkpoint extends AutoCloseable {
     /** The content of a {@code tokenizer.json} that tokenizes as this checkpoint's tokenizer does. */
     TokenizerDefinition tokenizer();
 
-    /** SHA-256 of the weights' files, in hex. */
+    /** SHA-256, in hex, of all that decides what the model computes: a GGUF file, or a folder's weights and configuration. */
     String fingerprint();
 
     @Override
