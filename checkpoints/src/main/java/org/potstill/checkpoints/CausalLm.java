@@ -27,7 +27,7 @@ public interface CausalLm extends AutoCloseable {
     /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
     TokenizerDefinition tokenizer();
 
-    /** SHA-256 of the weights' files, in hex. */
+    /** SHA-256, in hex, of all that decides what the model computes: a file, or a folder's weights and configuration. */
     String fingerprint();
 
     /**

@@ -34,6 +34,7 @@ public record CausalLmConfig(
         boolean tieWordEmbeddings,
         Variant variant) implements Serializable {
     static final int MAX_LAYERS = 1 << 10;
+    static final int MAX_HEAD_DIM = 1 << 12;
 
     /** Which member of the family; its {@code model_type} is the name in lower case. */
     public enum Family { LLAMA, MISTRAL, QWEN2, QWEN3 }
@@ -76,7 +77,7 @@ public record CausalLmConfig(
         requireBetween("num_hidden_layers", numHiddenLayers, 1, MAX_LAYERS);
         requireBetween("num_attention_heads", numAttentionHeads, 1, 1 << 10);
         requireBetween("num_key_value_heads", numKeyValueHeads, 1, numAttentionHeads);
-        requireBetween("head_dim", headDim, 2, 1 << 12);
+        requireBetween("head_dim", headDim, 2, MAX_HEAD_DIM);
         requireBetween("max_position_embeddings", maxPositionEmbeddings, 1, 1 << 25);
         require(numAttentionHeads % numKeyValueHeads == 0, "num_key_value_heads " + numKeyValueHeads
                 + " does not divide num_attention_heads " + numAttentionHeads);

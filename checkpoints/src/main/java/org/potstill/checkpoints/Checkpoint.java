@@ -34,7 +34,7 @@ public interface Checkpoint extends CausalLm {
                 ExternalWeights.materialize(this, scratch));
     }
 
-    /** Hugging Face name to shape, in file order. */
+    /** Hugging Face name to shape. */
     Map<String, long[]> tensors();
 
     /** Writes the tensor's values, dequantised, row-major, into {@code target} from its position on. */

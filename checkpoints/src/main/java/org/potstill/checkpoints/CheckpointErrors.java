@@ -172,6 +172,11 @@ final class CheckpointErrors {
                 "copy the " + name + " of the original model beside it");
     }
 
+    static UserException noTokenizer(Path folder) {
+        return error("cannot use the tokenizer in " + folder, "it has no tokenizer.json",
+                "load its tokenizer with transformers' AutoTokenizer and save it there again, which writes that file");
+    }
+
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
         return error("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,
@@ -183,7 +188,7 @@ final class CheckpointErrors {
     }
 
     static UserException badTokenizerDefinition(String cause) {
-        return error("cannot use the tokenizer", cause, "use the tokenizer.json of a byte-level BPE model");
+        return error("cannot use the tokenizer", cause, "use a sound tokenizer.json");
     }
 
     /** Files from anywhere have their say in these words: what is long is cut, and nothing moves a terminal's cursor. */

@@ -62,7 +62,7 @@ final class ConfigJson {
             json.name("attention_bias").value(variant.attentionBias());
             json.name("mlp_bias").value(variant.mlpBias());
             writeWindow(json, config);
-            writeRope(json, config);
+            RopeJson.write(json, config);
             json.name("torch_dtype").value("float32");
             json.endObject();
             json.flush();
@@ -95,26 +95,6 @@ final class ConfigJson {
         json.endArray();
     }
 
-    /** As "longrope", the type that spells the divisors out; whether a sequence is short or long makes no difference. */
-    private static void writeRope(JsonWriter json, CausalLmConfig config) throws IOException {
-        if (config.variant().ropeDivisors().isEmpty()) {
-            return;
-        }
-        json.name("rope_scaling").beginObject();
-        json.name("rope_type").value("longrope");
-        for (String name : List.of("short_factor", "long_factor")) {
-            json.name(name).beginArray();
-            for (float divisor : config.variant().ropeDivisors()) {
-                json.value(decimal(divisor));
-            }
-            json.endArray();
-        }
-        json.name("factor").value(1.0);
-        json.name("attention_factor").value(1.0);
-        json.name("original_max_position_embeddings").value(config.maxPositionEmbeddings());
-        json.endObject();
-    }
-
     private CausalLmConfig config() throws Json.MalformedException {
         Family family = family();
         requireDefault("hidden_act", "silu");
@@ -133,13 +113,13 @@ final class ConfigJson {
             case MISTRAL -> 131_072;
             case QWEN2, QWEN3 -> 32_768;
         });
-        Rope rope = new Rope(headDim, maxPositions);
+        RopeJson rope = new RopeJson(members, source);
         List<Integer> slidingLayers = slidingLayers(family, layers);
         Variant variant = new Variant(family,
                 family == Family.QWEN2 || (family != Family.MISTRAL && flag("attention_bias")),
                 family == Family.LLAMA && flag("mlp_bias"),
                 slidingLayers.isEmpty() ? 0 : integer("sliding_window", 4096),
-                slidingLayers, rope.divisors());
+                slidingLayers, rope.divisors(headDim, maxPositions));
         return new CausalLmConfig(
                 integer("vocab_size", null),
                 hiddenSize,
@@ -153,8 +133,8 @@ final class ConfigJson {
                 }),
                 headDim,
                 maxPositions,
-                (float) real(members, "rms_norm_eps", 1e-6),
-                (float) rope.theta,
+                (float) real(members, "rms_norm_eps", 1e-6, source),
+                (float) rope.theta(),
                 flag("tie_word_embeddings"),
                 variant);
     }
@@ -217,74 +197,6 @@ final class ConfigJson {
         return sliding;
     }
 
-    /** What the two generations of transformers say of the rotary embedding; the older name wins there, so here too. */
-    private final class Rope {
-        private final int headDim;
-        private final int maxPositions;
-        private final Map<String, Object> parameters;
-        private final double theta;
-
-        Rope(int headDim, int maxPositions) throws Json.MalformedException {
-            this.headDim = headDim;
-            this.maxPositions = maxPositions;
-            Object scaling = members.get("rope_scaling");
-            boolean older = scaling != null && !Map.of().equals(scaling);
-            Object parameters = older ? scaling : members.get("rope_parameters");
-            this.parameters = parameters == null ? Map.of() : Json.asObject(parameters);
-            this.theta = real(this.parameters, "rope_theta", real(members, "rope_theta", 10_000));
-            for (Map<String, Object> from : List.of(this.parameters, members)) {
-                double rotated = real(from, "partial_rotary_factor", 1);
-                if (rotated != 1) {
-                    throw CheckpointErrors.badConfig(source, "partial_rotary_factor is " + rotated + ", but only 1 is supported");
-                }
-            }
-        }
-
-        List<Float> divisors() {
-            Object type = parameters.getOrDefault("rope_type", parameters.getOrDefault("type", "default"));
-            if (parameters.values().stream().anyMatch(Map.class::isInstance)) {
-                type = "different from layer to layer";
-            }
-            if ("default".equals(type)) {
-                return List.of();
-            }
-            if ("llama3".equals(type)) {
-                return llama3();
-            }
-            if ("longrope".equals(type) && real(parameters, "attention_factor", 0) == 1
-                    && parameters.get("short_factor") instanceof List<?> factors
-                    && factors.equals(parameters.get("long_factor"))) {
-                return factors.stream().map(f -> f instanceof Number n ? n.floatValue() : Float.NaN).toList();
-            }
-            throw CheckpointErrors.badConfig(source, "rope_scaling is of type " + type
-                    + ", but only default and llama3 are supported");
-        }
-
-        /**
-         * Llama 3.1's rule, as transformers has it: waves that turned fewer than low_freq_factor times in the original
-         * context are slowed by factor, those of more than high_freq_factor turns are left, and between is between.
-         */
-        private List<Float> llama3() {
-            double factor = real(parameters, "factor", Double.NaN);
-            double low = real(parameters, "low_freq_factor", Double.NaN);
-            double high = real(parameters, "high_freq_factor", Double.NaN);
-            double context = real(members, "original_max_position_embeddings",
-                    real(parameters, "original_max_position_embeddings", maxPositions));
-            if (!(factor >= 1 && low > 0 && high > low && context > 0)) {
-                throw CheckpointErrors.badConfig(source, "rope_scaling of type llama3 has factor " + factor
-                        + ", low_freq_factor " + low + ", high_freq_factor " + high
-                        + " and original_max_position_embeddings " + context);
-            }
-            List<Float> divisors = new ArrayList<>();
-            for (int j = 0; j < Math.min(headDim, 1 << 12) / 2; j++) {
-                double turns = context / (2 * Math.PI * Math.pow(theta, 2.0 * j / headDim));
-                double kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-                divisors.add((float) (1 / ((1 - kept) / factor + kept)));
-            }
-            return divisors;
-        }
-    }
-
     private void requireDefault(String key, Object only) {
         Object value = members.get(key);
         if (value != null && !value.equals(only)) {
@@ -311,7 +223,7 @@ final class ConfigJson {
         return number.intValue();
     }
 
-    private double real(Map<String, Object> from, String key, double fallback) {
+    static double real(Map<String, Object> from, String key, double fallback, String source) {
         Object value = from.get(key);
         if (value == null) {
             return fallback;
@@ -323,7 +235,7 @@ final class ConfigJson {
     }
 
     /** The shortest decimal that is this float: 1.0E-5, not 9.999999747378752E-6. */
-    private static double decimal(float value) {
+    static double decimal(float value) {
         return Double.parseDouble(Float.toString(value));
     }
 }

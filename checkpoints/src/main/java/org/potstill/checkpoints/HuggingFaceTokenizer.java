@@ -34,6 +34,9 @@ final class HuggingFaceTokenizer {
     static TokenizerDefinition read(Path folder, String configJson, int vocabSize) {
         Path file = folder.resolve("tokenizer.json");
         Path settings = folder.resolve("tokenizer_config.json");
+        if (!Files.exists(file)) {
+            throw CheckpointErrors.noTokenizer(folder);
+        }
         String json = HuggingFaceCheckpoint.text(file, MAX_TOKENIZER_BYTES);
         try {
             Map<String, Object> tokenizerConfig = Files.exists(settings)

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -58,7 +59,7 @@ final class HostileFilesTest {
         StringBuilder index = new StringBuilder("{\"metadata\":{\"total_size\":1},\"weight_map\":{\"x\":\"part.safetensors\"");
         LlamaTensors.shapes(CONFIG).keySet().forEach(name -> index.append(",\"" + name + "\":\"part.safetensors\""));
         Files.writeString(folder.resolve("model.safetensors.index.json"), index + "}}");
-        for (String name : new String[] {"config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json"}) {
+        for (String name : List.of("config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json")) {
             Path file = folder.resolve(name);
             byte[] whole = Files.readAllBytes(file);
             bend(1500, file, whole, whole.length, folder);

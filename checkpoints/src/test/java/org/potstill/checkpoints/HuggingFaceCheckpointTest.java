@@ -129,6 +129,7 @@ final class HuggingFaceCheckpointTest {
         TinyLlama.gguf(1, CONFIG).put("tokenizer.ggml.add_bos_token", true).put("tokenizer.ggml.eos_token_id", 5).write(gguf);
         write(tensors());
         try (Checkpoint file = Checkpoints.open(gguf); Checkpoint copy = Checkpoints.open(folder)) {
+            assertTrue(assertThrows(UserException.class, copy::tokenizer).cause().contains("tokenizer.json"));
             TokenizerDefinition definition = file.tokenizer();
             Files.writeString(folder.resolve("tokenizer.json"), definition.json());
             Files.writeString(folder.resolve("tokenizer_config.json"), definition.configJson());

@@ -42,21 +42,29 @@ public final class TinyLlama {
 
     /** The file before it is written, for tests that spoil it. */
     public static GgufWriter gguf(long seed, CausalLmConfig config) {
+        String architecture = switch (config.variant().family()) {
+            case LLAMA, MISTRAL -> "llama";
+            case QWEN2 -> "qwen2";
+            case QWEN3 -> "qwen3";
+        };
         GgufWriter gguf = new GgufWriter()
-                .put("general.architecture", "llama")
+                .put("general.architecture", architecture)
                 .put("general.name", "tiny random llama")
-                .put("llama.block_count", config.numHiddenLayers())
-                .put("llama.context_length", config.maxPositionEmbeddings())
-                .put("llama.embedding_length", config.hiddenSize())
-                .put("llama.feed_forward_length", config.intermediateSize())
-                .put("llama.attention.head_count", config.numAttentionHeads())
-                .put("llama.attention.head_count_kv", config.numKeyValueHeads())
-                .put("llama.attention.key_length", config.headDim())
-                .put("llama.attention.value_length", config.headDim())
-                .put("llama.attention.layer_norm_rms_epsilon", config.rmsNormEps())
-                .put("llama.rope.freq_base", config.ropeTheta())
-                .put("llama.rope.dimension_count", config.headDim())
-                .put("llama.vocab_size", config.vocabSize());
+                .put(architecture + ".block_count", config.numHiddenLayers())
+                .put(architecture + ".context_length", config.maxPositionEmbeddings())
+                .put(architecture + ".embedding_length", config.hiddenSize())
+                .put(architecture + ".feed_forward_length", config.intermediateSize())
+                .put(architecture + ".attention.head_count", config.numAttentionHeads())
+                .put(architecture + ".attention.head_count_kv", config.numKeyValueHeads())
+                .put(architecture + ".attention.key_length", config.headDim())
+                .put(architecture + ".attention.value_length", config.headDim())
+                .put(architecture + ".attention.layer_norm_rms_epsilon", config.rmsNormEps())
+                .put(architecture + ".rope.freq_base", config.ropeTheta())
+                .put(architecture + ".rope.dimension_count", config.headDim())
+                .put(architecture + ".vocab_size", config.vocabSize());
+        if (config.variant().slidingWindow() > 0) {
+            gguf.put(architecture + ".attention.sliding_window", config.variant().slidingWindow());
+        }
         tokenizer(gguf);
         Random random = new Random(seed);
         for (Map.Entry<String, long[]> tensor : LlamaTensors.shapes(config).entrySet()) {

@@ -8,6 +8,8 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.CausalLmConfig.Family;
+import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.ExternalWeights;
@@ -23,7 +25,11 @@ final class LlamaGraphTest {
         for (CausalLmConfig config : List.of(
                 TinyLlama.config(),
                 new CausalLmConfig(320, 96, 64, 2, 6, 6, 16, 200, 1e-6f, 100_000f, false),
-                new CausalLmConfig(330, 48, 80, 1, 4, 1, 32, 130, 1e-5f, 10_000f, true))) {
+                new CausalLmConfig(330, 48, 80, 1, 4, 1, 32, 130, 1e-5f, 10_000f, true),
+                new CausalLmConfig(320, 40, 64, 2, 4, 2, 16, 200, 1e-5f, 10_000f, true,
+                        new Variant(Family.MISTRAL, false, false, 20, List.of(0, 1), List.of())),
+                new CausalLmConfig(320, 56, 64, 2, 4, 2, 16, 200, 1e-5f, 10_000f, true,
+                        new Variant(Family.QWEN3, true, false, 0, List.of(), List.of())))) {
             Path file = folder.resolve(config.hiddenSize() + ".gguf");
             TinyLlama.write(file, 11, config);
             float[] plain = logits(file, LlamaGraph.Kernels.PLAIN);

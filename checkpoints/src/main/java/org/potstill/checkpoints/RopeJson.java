@@ -1,0 +1,105 @@
+package org.potstill.checkpoints;
+
+import com.google.gson.stream.JsonWriter;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a {@code config.json} says of the rotary embedding, in {@code rope_parameters} (transformers 5) or
+ * {@code rope_scaling} and {@code rope_theta} (transformers 4). Where both are there, transformers takes the older one.
+ */
+final class RopeJson {
+    private final Map<String, Object> members;
+    private final Map<String, Object> parameters;
+    private final String source;
+
+    RopeJson(Map<String, Object> members, String source) throws Json.MalformedException {
+        Object scaling = members.get("rope_scaling");
+        boolean older = scaling != null && !Map.of().equals(scaling);
+        Object parameters = older ? scaling : members.get("rope_parameters");
+        this.members = members;
+        this.parameters = parameters == null ? Map.of() : Json.asObject(parameters);
+        this.source = source;
+        for (Map<String, Object> from : List.of(this.parameters, members)) {
+            double turned = real(from, "partial_rotary_factor", 1);
+            if (turned != 1) {
+                throw CheckpointErrors.badConfig(source, "partial_rotary_factor is " + turned + ", but only 1 is supported");
+            }
+        }
+    }
+
+    double theta() {
+        return real(parameters, "rope_theta", real(members, "rope_theta", 10_000));
+    }
+
+    /** What the frequencies are divided by; empty for 1. */
+    List<Float> divisors(int headDim, int maxPositions) {
+        Object type = parameters.getOrDefault("rope_type", parameters.getOrDefault("type", "default"));
+        if (parameters.values().stream().anyMatch(Map.class::isInstance)) {
+            type = "different from layer to layer";
+        }
+        if ("default".equals(type)) {
+            return List.of();
+        }
+        if ("llama3".equals(type)) {
+            return llama3(headDim, maxPositions);
+        }
+        if ("longrope".equals(type) && real(parameters, "attention_factor", 0) == 1
+                && parameters.get("short_factor") instanceof List<?> factors
+                && factors.equals(parameters.get("long_factor"))) {
+            return factors.stream().map(f -> f instanceof Number n ? n.floatValue() : Float.NaN).toList();
+        }
+        throw CheckpointErrors.badConfig(source, "rope_scaling is of type " + type
+                + ", but only default and llama3 are supported");
+    }
+
+    /**
+     * Llama 3.1's rule, as transformers has it: waves that turn fewer than low_freq_factor times in the original context
+     * are slowed by factor, those of more than high_freq_factor turns are left, and those between are in between.
+     */
+    private List<Float> llama3(int headDim, int maxPositions) {
+        double factor = real(parameters, "factor", Double.NaN);
+        double low = real(parameters, "low_freq_factor", Double.NaN);
+        double high = real(parameters, "high_freq_factor", Double.NaN);
+        double context = real(members, "original_max_position_embeddings",
+                real(parameters, "original_max_position_embeddings", maxPositions));
+        if (!(factor >= 1 && low > 0 && high > low && context > 0)) {
+            throw CheckpointErrors.badConfig(source, "rope_scaling of type llama3 has factor " + factor
+                    + ", low_freq_factor " + low + ", high_freq_factor " + high
+                    + " and original_max_position_embeddings " + context);
+        }
+        List<Float> divisors = new ArrayList<>();
+        for (int j = 0; j < Math.min(headDim, CausalLmConfig.MAX_HEAD_DIM) / 2; j++) {
+            double turns = context / (2 * Math.PI * Math.pow(theta(), 2.0 * j / headDim));
+            double kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+            divisors.add((float) (1 / ((1 - kept) / factor + kept)));
+        }
+        return divisors;
+    }
+
+    /** As "longrope", the type that spells the divisors out; whether a sequence is short or long makes no difference. */
+    static void write(JsonWriter json, CausalLmConfig config) throws IOException {
+        if (config.variant().ropeDivisors().isEmpty()) {
+            return;
+        }
+        json.name("rope_scaling").beginObject();
+        json.name("rope_type").value("longrope");
+        for (String name : List.of("short_factor", "long_factor")) {
+            json.name(name).beginArray();
+            for (float divisor : config.variant().ropeDivisors()) {
+                json.value(ConfigJson.decimal(divisor));
+            }
+            json.endArray();
+        }
+        json.name("factor").value(1.0);
+        json.name("attention_factor").value(1.0);
+        json.name("original_max_position_embeddings").value(config.maxPositionEmbeddings());
+        json.endObject();
+    }
+
+    private double real(Map<String, Object> from, String key, double fallback) {
+        return ConfigJson.real(from, key, fallback, source);
+    }
+}
