@@ -1,6 +1,7 @@
 package org.potstill.checkpoints;
 
 import java.nio.file.Path;
+import java.util.Map;
 
 /**
  * A causal language model on disk, whatever its format: what a teacher is made of and what is told of it. Safe for use
@@ -31,10 +32,20 @@ public interface CausalLm extends AutoCloseable {
     String fingerprint();
 
     /**
+     * Runs a graph that ends in {@link LlamaGraph.Ending#CHANNEL_MAXIMA} on some text that the model is at home in.
+     */
+    interface Calibration {
+        /** @return each output, by name */
+        Map<String, float[]> channelMaxima(OnnxModel model);
+    }
+
+    /**
      * The forward pass with the inputs and outputs of {@link LlamaGraph}, whatever the model; its weights are written
      * below {@code scratch} where they are not there yet.
+     *
+     * @param calibration asked for {@link Precision#INT8} alone, where the weights are not there yet
      */
-    OnnxModel onnx(LlamaGraph.Ending ending, Path scratch);
+    OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch);
 
     @Override
     void close();

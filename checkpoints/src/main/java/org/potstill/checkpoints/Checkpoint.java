@@ -29,9 +29,10 @@ public interface Checkpoint extends CausalLm {
     }
 
     @Override
-    default OnnxModel onnx(LlamaGraph.Ending ending, Path scratch) {
-        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED),
-                ExternalWeights.materialize(this, scratch));
+    default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
+        Path weights = ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
+                onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
+        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision), weights);
     }
 
     /** Hugging Face name to shape. */

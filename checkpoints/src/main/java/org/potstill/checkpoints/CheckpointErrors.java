@@ -166,6 +166,12 @@ final class CheckpointErrors {
                 "use the model in float32, float16 or with weights-only quantisation");
     }
 
+    static UserException precisionOfReadyMade(Path file, Precision precision) {
+        return error("cannot run " + file + " in " + precision,
+                "a ready-made graph computes in the numbers that it was exported in",
+                "set the precision to fp32, or give the model as safetensors or GGUF");
+    }
+
     static UserException besideMissing(Path model, String name) {
         return error("there is no " + name + " for " + model,
                 "it is neither in the model's folder nor in the one above",

@@ -147,4 +147,20 @@ enum ElementType {
         }
         return Float.intBitsToFloat(sign | exponent + 112 << 23 | mantissa << 13);
     }
+
+    /** The nearest binary16, of two the even one; infinite from 65520 on. */
+    static short floatToHalf(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        int sign = bits >>> 16 & 0x8000;
+        float magnitude = Math.abs(value);
+        if (!(magnitude < 65520)) {
+            return (short) (sign | (Float.isNaN(value) ? 0x7e00 : 0x7c00));
+        }
+        if (magnitude < 0x1p-14f) {
+            return (short) (sign | (int) Math.rint(magnitude * 0x1p24f));
+        }
+        // Adding just under half of the last place that is kept, and that place's bit, rounds half to even.
+        int rounded = (bits & 0x7fffffff) + 0xfff + (bits >>> 13 & 1);
+        return (short) (sign | (rounded >>> 13) - (112 << 10));
+    }
 }

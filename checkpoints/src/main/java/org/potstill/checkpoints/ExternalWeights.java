@@ -7,94 +7,109 @@ import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.function.Supplier;
+import onnx.Onnx.TensorProto.DataType;
 
 /**
- * A checkpoint's weights as the one raw file of little-endian floats that {@link LlamaGraph} refers to: ONNX Runtime
- * maps it, so that models above 2 GB work and the Java heap never holds the weights.
+ * A checkpoint's weights as the one raw file that {@link WeightsLayout} lays out and {@link LlamaGraph} refers to: ONNX
+ * Runtime maps it, so that models above 2 GB work and the Java heap never holds the weights.
  *
- * <p>One folder per checkpoint and layout version, see {@link ScratchFolder}.
+ * <p>One folder per checkpoint, precision and layout version, see {@link ScratchFolder}.
  */
 public final class ExternalWeights {
     static final String FILE_NAME = "weights.bin";
-    static final String ROPE_COS = "rope.cos";
-    static final String ROPE_SIN = "rope.sin";
 
-    /** To be raised whenever the bytes that {@link #write} makes of the same checkpoint change. */
-    private static final int LAYOUT_VERSION = 1;
-    private static final int PAGE_BYTES = 4096;
+    /** To be raised whenever the bytes that are written of the same checkpoint change. */
+    private static final int LAYOUT_VERSION = 2;
     private static final int CHUNK_FLOATS = 1 << 20;
 
-    /** Where a tensor lies in the file. */
-    record Span(long offset, long bytes, long[] shape) {
+    /** Values of one tensor, by rows. */
+    private interface Source {
+        void readRows(String name, long firstRow, long rowCount, FloatBuffer target);
     }
 
-    private ExternalWeights() {
+    private final WeightsLayout layout;
+    private final FileChannel channel;
+    private final FloatBuffer floats = FloatBuffer.allocate(CHUNK_FLOATS);
+    private final ByteBuffer bytes = ByteBuffer.allocateDirect(4 * CHUNK_FLOATS).order(ByteOrder.LITTLE_ENDIAN);
+
+    private ExternalWeights(WeightsLayout layout, FileChannel channel) {
+        this.layout = layout;
+        this.channel = channel;
     }
 
     /**
      * The folder with the checkpoint's weights below {@code scratch}, written if it is not there. When several
      * processes ask at once, one writes and the others wait for it.
+     *
+     * @param maxima asked for {@link Precision#INT8} alone, if the file is not there: see {@link Int8Weights}
      */
-    public static Path materialize(Checkpoint checkpoint, Path scratch) {
-        return new ScratchFolder(scratch, "weights-v" + LAYOUT_VERSION + "-" + checkpoint.fingerprint(), FILE_NAME,
-                fileBytes(layout(checkpoint.config()))).materialize(file -> write(checkpoint, file));
+    public static Path materialize(Checkpoint checkpoint, Precision precision, Supplier<Map<String, float[]>> maxima, Path scratch) {
+        WeightsLayout layout = WeightsLayout.of(checkpoint.config(), precision);
+        String name = "weights-v" + LAYOUT_VERSION + "-" + precision.name().toLowerCase(Locale.ROOT) + "-"
+                + checkpoint.fingerprint();
+        return new ScratchFolder(scratch, name, FILE_NAME, layout.fileBytes()).materialize(file -> {
+            Source source = checkpoint::readRows;
+            Int8Weights quantised = null;
+            if (precision == Precision.INT8) {
+                quantised = new Int8Weights(checkpoint, maxima.get());
+                source = quantised::readRows;
+            }
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ,
+                    StandardOpenOption.WRITE)) {
+                new ExternalWeights(layout, channel).write(checkpoint.config(), source, quantised);
+            }
+        });
     }
 
-    static Map<String, Span> layout(CausalLmConfig config) {
-        Map<String, long[]> shapes = new LinkedHashMap<>(LlamaTensors.shapes(config));
-        long[] table = {config.maxPositionEmbeddings(), config.headDim() / 2};
-        shapes.put(ROPE_COS, table);
-        shapes.put(ROPE_SIN, table);
-        Map<String, Span> layout = new LinkedHashMap<>();
-        long offset = 0;
-        for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
-            long bytes = 4;
-            for (long dimension : tensor.getValue()) {
-                bytes *= dimension;
+    private void write(CausalLmConfig config, Source source, Int8Weights quantised) throws IOException {
+        for (Map.Entry<String, WeightsLayout.Span> tensor : layout.spans().entrySet()) {
+            String name = tensor.getKey();
+            WeightsLayout.Span span = tensor.getValue();
+            if (span.type() == DataType.INT8 && span.shape().length == 2) {
+                quantised.write(name, layout, channel);
+            } else if (name.equals(WeightsLayout.ROPE_COS) || name.equals(WeightsLayout.ROPE_SIN)) {
+                boolean sine = name.equals(WeightsLayout.ROPE_SIN);
+                write(span, name, (of, row, count, target) -> rope(config, sine, row, count, target));
+            } else if (!isBesideBytes(name)) {
+                write(span, name, source);
             }
-            layout.put(tensor.getKey(), new Span(offset, bytes, tensor.getValue()));
-            offset = (offset + bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         }
-        return layout;
+        channel.force(true);
     }
 
-    private static long fileBytes(Map<String, Span> layout) {
-        Span last = layout.get(ROPE_SIN);
-        return last.offset + last.bytes;
+    /** Scales and zero points are written with the bytes that they belong to. */
+    private boolean isBesideBytes(String name) {
+        int dot = name.lastIndexOf('.');
+        String weight = name.substring(0, dot);
+        return name.equals(WeightsLayout.scale(weight)) || name.equals(WeightsLayout.zeroPoint(weight));
     }
 
-    private static void write(Checkpoint checkpoint, Path file) throws IOException {
-        CausalLmConfig config = checkpoint.config();
-        ByteBuffer bytes = ByteBuffer.allocateDirect(4 * CHUNK_FLOATS).order(ByteOrder.LITTLE_ENDIAN);
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (Map.Entry<String, Span> tensor : layout(config).entrySet()) {
-                String name = tensor.getKey();
-                long[] shape = tensor.getValue().shape;
-                long rows = shape.length == 1 ? 1 : shape[0];
-                int columns = (int) shape[shape.length - 1];
-                channel.position(tensor.getValue().offset);
-                if (columns > CHUNK_FLOATS) {
-                    throw new IllegalStateException(name + " has " + columns + " columns");
-                }
-                int rowsPerChunk = CHUNK_FLOATS / columns;
-                for (long row = 0; row < rows; row += rowsPerChunk) {
-                    int count = (int) Math.min(rowsPerChunk, rows - row);
-                    FloatBuffer target = bytes.clear().asFloatBuffer();
-                    if (name.equals(ROPE_COS) || name.equals(ROPE_SIN)) {
-                        rope(config, name.equals(ROPE_SIN), row, count, target);
-                    } else {
-                        checkpoint.readRows(name, row, count, target);
-                    }
-                    bytes.limit(4 * count * columns);
-                    while (bytes.hasRemaining()) {
-                        channel.write(bytes);
-                    }
+    private void write(WeightsLayout.Span span, String name, Source source) throws IOException {
+        int columns = span.columns();
+        if (columns > CHUNK_FLOATS) {
+            throw new IllegalStateException(name + " has " + columns + " columns");
+        }
+        channel.position(span.offset());
+        int rowsPerChunk = CHUNK_FLOATS / columns;
+        for (long row = 0; row < span.rows(); row += rowsPerChunk) {
+            int count = (int) Math.min(rowsPerChunk, span.rows() - row);
+            source.readRows(name, row, count, floats.clear());
+            bytes.clear();
+            for (int i = 0; i < count * columns; i++) {
+                if (span.type() == DataType.FLOAT16) {
+                    bytes.putShort(ElementType.floatToHalf(floats.get(i)));
+                } else {
+                    bytes.putFloat(floats.get(i));
                 }
             }
-            channel.force(true);
+            bytes.flip();
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
         }
     }
 
@@ -103,7 +118,7 @@ public final class ExternalWeights {
      * and angles are rounded to float on the way as transformers rounds them: at position 8000 that is worth 5e-4 of
      * an angle.
      */
-    private static void rope(CausalLmConfig config, boolean sine, long firstRow, int rows, FloatBuffer target) {
+    private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
         List<Float> divisors = config.variant().ropeDivisors();
         for (long position = firstRow; position < firstRow + rows; position++) {
             for (int j = 0; j < config.headDim() / 2; j++) {

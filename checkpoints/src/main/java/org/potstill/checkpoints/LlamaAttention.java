@@ -9,8 +9,8 @@ import onnx.Onnx.TensorProto.DataType;
  * Causal grouped-query attention with rotary embedding (Su et al. 2021, arXiv 2104.09864), in two versions that tests
  * compare: spelled out in standard operators, and as ONNX Runtime's {@code GroupQueryAttention}.
  *
- * <p>Queries come as {@code [B·T, heads·D]}, keys and values as {@code [B·T, keyValueHeads·D]}; the result is
- * {@code [B·T, heads·D]}.
+ * <p>Queries come packed, {@code [N, heads·D]}, keys and values as {@code [N, keyValueHeads·D]}; the result is
+ * {@code [N, heads·D]}. In between they are spread to {@code [B, T]}: each sequence attends to itself alone.
  */
 final class LlamaAttention {
     private final OnnxGraph graph;
@@ -18,9 +18,13 @@ final class LlamaAttention {
     private final long keyValueHeads;
     private final long headDim;
     private final int slidingWindow;
+    private final Precision precision;
 
     // What all layers share; set by prepare.
+    private boolean fused;
     private String batchAndTime;
+    private String positions;
+    private String spread;
     private String cos;
     private String sin;
     private String mask;
@@ -28,20 +32,47 @@ final class LlamaAttention {
     private String lastPositions;
     private String totalLength;
 
-    LlamaAttention(CausalLmConfig config, OnnxGraph graph) {
+    LlamaAttention(CausalLmConfig config, Precision precision, OnnxGraph graph) {
         this.graph = graph;
         this.heads = config.numAttentionHeads();
         this.keyValueHeads = config.numKeyValueHeads();
         this.headDim = config.headDim();
         this.slidingWindow = config.variant().slidingWindow();
+        this.precision = precision;
     }
 
-    void preparePlain(String inputIds, String cosTable, String sinTable) {
-        batchAndTime = graph.node("Shape", List.of(inputIds));
+    /**
+     * @param inputIds  [B, T]
+     * @param positions [N], where in {@code b·T + t} each packed row belongs
+     * @param cosTable  [positions, D/2], as {@code sinTable}
+     */
+    void prepare(String inputIds, String positions, String cosTable, String sinTable, boolean fused) {
+        this.fused = fused;
+        this.positions = positions;
+        this.batchAndTime = graph.node("Shape", List.of(inputIds));
+        // The packed row of each place; padding borrows the first.
+        String nowhere = graph.node("Expand", List.of(graph.scalar(0), graph.node("ReduceProd", List.of(batchAndTime))));
+        String count = graph.node("Squeeze", List.of(graph.node("Shape", List.of(positions))));
+        String packedRows = graph.node("Range", List.of(graph.scalar(0), count, graph.scalar(1)));
+        this.spread = graph.node("ScatterElements", List.of(nowhere, positions, packedRows), attribute("axis", 0L));
         String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)), attribute("axis", 0L));
+        if (fused) {
+            prepareFused(time, cosTable, sinTable);
+        } else {
+            preparePlain(time, cosTable, sinTable);
+        }
+    }
+
+    /** @param window how many keys a query sees, its own included; 0 for all before it */
+    String of(String q, String k, String v, int window) {
+        String attended = fused ? fused(q, k, v, window) : plain(q, k, v, window);
+        return graph.node("Gather", List.of(graph.node("Reshape", List.of(attended, graph.longs(-1, heads * headDim))), positions));
+    }
+
+    private void preparePlain(String time, String cosTable, String sinTable) {
         String range = graph.node("Range", List.of(graph.scalar(0), time, graph.scalar(1)));
-        cos = graph.node("Gather", List.of(cosTable, range));
-        sin = graph.node("Gather", List.of(sinTable, range));
+        cos = cast(graph.node("Gather", List.of(cosTable, range)), DataType.FLOAT);
+        sin = cast(graph.node("Gather", List.of(sinTable, range)), DataType.FLOAT);
         String query = graph.node("Unsqueeze", List.of(range, graph.longs(1)));
         String key = graph.node("Unsqueeze", List.of(range, graph.longs(0)));
         String future = graph.node("Less", List.of(query, key));
@@ -57,8 +88,7 @@ final class LlamaAttention {
         return graph.node("Where", List.of(hidden, graph.scalar(-Float.MAX_VALUE), graph.scalar(0f)));
     }
 
-    /** @param window how many keys a query sees, its own included; 0 for all before it */
-    String plain(String q, String k, String v, int window) {
+    private String plain(String q, String k, String v, int window) {
         long group = heads / keyValueHeads;
         // [B, keyValueHeads, group, T, D]; keys and values have a group of one, which broadcasts.
         q = rotate(split(q, group));
@@ -71,14 +101,14 @@ final class LlamaAttention {
         String weights = graph.node("Softmax", List.of(scores), attribute("axis", -1L));
         String mixed = graph.node("Transpose", List.of(graph.node("MatMul", List.of(weights, v))),
                 attribute("perm", new long[] {0, 3, 1, 2, 4}));
-        return graph.node("Reshape", List.of(mixed, graph.longs(-1, heads * headDim)));
+        return cast(mixed, DataType.FLOAT16);
     }
 
-    /** [B·T, keyValueHeads·group·D] to [B, keyValueHeads, group, T, D] */
+    /** [N, keyValueHeads·group·D] to [B, keyValueHeads, group, T, D] */
     private String split(String x, long group) {
         String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(keyValueHeads, group, headDim)),
                 attribute("axis", 0L));
-        return graph.node("Transpose", List.of(graph.node("Reshape", List.of(x, shape))),
+        return graph.node("Transpose", List.of(graph.node("Reshape", List.of(cast(spread(x), DataType.FLOAT), shape))),
                 attribute("perm", new long[] {0, 2, 3, 1, 4}));
     }
 
@@ -91,21 +121,18 @@ final class LlamaAttention {
         return graph.node("Concat", List.of(first, second), attribute("axis", -1L));
     }
 
-    void prepareFused(String inputIds, String cosTable, String sinTable) {
+    private void prepareFused(String time, String cosTable, String sinTable) {
         cos = cosTable;
         sin = sinTable;
-        batchAndTime = graph.node("Shape", List.of(inputIds));
         String batch = graph.node("Gather", List.of(batchAndTime, graph.longs(0)));
-        String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)));
         totalLength = int32(time);
         // Every row counts as full: what padding attends to is computed and never looked at.
         lastPositions = int32(graph.node("Expand",
                 List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)));
     }
 
-    /** @param window as for {@link #plain} */
-    String fused(String q, String k, String v, int window) {
-        String attended = graph.contrib("GroupQueryAttention",
+    private String fused(String q, String k, String v, int window) {
+        return graph.contrib("GroupQueryAttention",
                 List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), "", "",
                         lastPositions, totalLength, cos, sin),
                 3,
@@ -113,13 +140,21 @@ final class LlamaAttention {
                 attribute("do_rotary", 1L), attribute("rotary_interleaved", 0L),
                 attribute("scale", (float) (1 / Math.sqrt(headDim))),
                 attribute("local_window_size", window > 0 ? (long) window : -1L));
-        return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * headDim)));
     }
 
-    /** [B·T, n·D] to [B, T, n·D] */
+    /** [N, n·D] to [B, T, n·D] */
     private String batched(String x, long n) {
         String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(n * headDim)), attribute("axis", 0L));
-        return graph.node("Reshape", List.of(x, shape));
+        return graph.node("Reshape", List.of(spread(x), shape));
+    }
+
+    private String spread(String x) {
+        return graph.node("Gather", List.of(x, spread));
+    }
+
+    /** The reference computes in single precision: in a half-precision model, casts lie around it. */
+    private String cast(String x, DataType to) {
+        return precision == Precision.FP16 ? graph.node("Cast", List.of(x), attribute("to", (long) to.getNumber())) : x;
     }
 
     private String int32(String x) {

@@ -6,17 +6,16 @@ import static org.potstill.checkpoints.LlamaTensors.HEAD;
 import static org.potstill.checkpoints.OnnxGraph.attribute;
 
 import java.util.List;
-import java.util.Map;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
  * The forward pass of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971; grouped-query attention:
  * Ainslie et al. 2023, arXiv 2305.13245) as an ONNX graph.
  *
- * <p>Inputs: {@code input_ids [B, T]}, padded on the right with any valid id, which the causal mask keeps from reaching
- * real positions; {@code positions [N]}, the flat indices {@code b·T + t} of the positions that are wanted: the head,
- * a quarter of a small model's work, is computed for these only. Between the layers activations are {@code [B·T, H]},
- * so that weights stay {@code [out, in]} and a tied table serves both ends.
+ * <p>Inputs: {@code input_ids [B, T]}, padded on the right with any valid id; {@code positions [N]}, the flat indices
+ * {@code b·T + t} of all positions that are not padding. Activations are packed, {@code [N, H]}: whatever the lengths,
+ * no linear layer works on padding. Only attention sees {@code [B, T]}, where each sequence attends to itself alone and
+ * the causal mask keeps what follows it from reaching it.
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
  * probable ids, their log-probabilities, and that of the next token: the logits themselves, 4·V bytes a position, never
@@ -32,8 +31,11 @@ public final class LlamaGraph {
     public static final String NEXT_LOG_PROBABILITY = "next_log_probability";
     public static final String LOGITS = "logits";
 
-    /** What the graph computes of the logits. */
-    public enum Ending { SCORES, LOGITS }
+    /**
+     * What the graph computes of the logits. CHANNEL_MAXIMA: nothing; instead an output of each linear layer's input,
+     * named after it (or the first of several that share theirs), {@code [in]}: the largest magnitude of each channel.
+     */
+    public enum Ending { SCORES, LOGITS, CHANNEL_MAXIMA }
 
     /**
      * PLAIN spells attention and norm out in standard operators, the reference; FUSED uses ONNX Runtime's own, whose
@@ -42,59 +44,57 @@ public final class LlamaGraph {
     public enum Kernels { PLAIN, FUSED }
 
     private final CausalLmConfig config;
-    private final Map<String, ExternalWeights.Span> weights;
-    private final LlamaAttention attention;
+    private final WeightsLayout weights;
+    private final Ending ending;
     private final Kernels kernels;
+    private final Precision precision;
     private final OnnxGraph graph = new OnnxGraph("llama");
+    private final LlamaAttention attention;
+    private final Int8Linear int8;
 
-    private LlamaGraph(CausalLmConfig config, Kernels kernels) {
+    private LlamaGraph(CausalLmConfig config, Ending ending, Kernels kernels, Precision precision) {
         this.config = config;
+        this.ending = ending;
         this.kernels = kernels;
-        this.weights = ExternalWeights.layout(config);
-        this.attention = new LlamaAttention(config, graph);
+        this.precision = precision;
+        this.weights = WeightsLayout.of(config, precision);
+        this.attention = new LlamaAttention(config, precision, graph);
+        this.int8 = new Int8Linear(graph, weights);
     }
 
     /** A serialised ONNX model whose weights are those that {@link ExternalWeights} writes. */
-    public static byte[] build(CausalLmConfig config, Ending ending, Kernels kernels) {
-        LlamaGraph llama = new LlamaGraph(config, kernels);
-        llama.forward(ending);
+    public static byte[] build(CausalLmConfig config, Ending ending, Kernels kernels, Precision precision) {
+        LlamaGraph llama = new LlamaGraph(config, ending, kernels, precision);
+        llama.forward();
         return llama.graph.model();
     }
 
-    private void forward(Ending ending) {
+    private void forward() {
         String inputIds = graph.input(INPUT_IDS, DataType.INT64, "B", "T");
         String positions = graph.input(POSITIONS, DataType.INT64, "N");
-        String cos = weight(ExternalWeights.ROPE_COS);
-        String sin = weight(ExternalWeights.ROPE_SIN);
         boolean fusedAttention = kernels == Kernels.FUSED && config.headDim() % 16 == 0;
-        if (fusedAttention) {
-            attention.prepareFused(inputIds, cos, sin);
-        } else {
-            attention.preparePlain(inputIds, cos, sin);
-        }
+        attention.prepare(inputIds, positions, weight(WeightsLayout.ROPE_COS), weight(WeightsLayout.ROPE_SIN), fusedAttention);
 
-        String x = graph.node("Gather", List.of(weight(EMBEDDING), graph.node("Reshape", List.of(inputIds, graph.longs(-1)))));
+        String packedIds = graph.node("Gather", List.of(graph.node("Reshape", List.of(inputIds, graph.longs(-1))), positions));
+        String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
-            String normed = rmsNorm(x, layer(layer, "input_layernorm"));
-            String q = linear(normed, layer(layer, "self_attn.q_proj"));
-            String k = linear(normed, layer(layer, "self_attn.k_proj"));
-            String v = linear(normed, layer(layer, "self_attn.v_proj"));
+            String[] qkv = linear(rmsNorm(x, layer(layer, "input_layernorm")), layer(layer, "self_attn.q_proj"),
+                    layer(layer, "self_attn.k_proj"), layer(layer, "self_attn.v_proj"));
             if (config.headNorms()) {
-                q = headNorm(q, layer(layer, "self_attn.q_norm"), config.numAttentionHeads());
-                k = headNorm(k, layer(layer, "self_attn.k_norm"), config.numKeyValueHeads());
+                qkv[0] = headNorm(qkv[0], layer(layer, "self_attn.q_norm"), config.numAttentionHeads());
+                qkv[1] = headNorm(qkv[1], layer(layer, "self_attn.k_norm"), config.numKeyValueHeads());
             }
-            int window = config.slidingWindow(layer);
-            String attended = fusedAttention ? attention.fused(q, k, v, window) : attention.plain(q, k, v, window);
-            x = add(x, linear(attended, layer(layer, "self_attn.o_proj")));
+            String attended = attention.of(qkv[0], qkv[1], qkv[2], config.slidingWindow(layer));
+            x = add(x, linear(attended, layer(layer, "self_attn.o_proj"))[0]);
 
-            normed = rmsNorm(x, layer(layer, "post_attention_layernorm"));
-            String gate = silu(linear(normed, layer(layer, "mlp.gate_proj")));
-            String up = linear(normed, layer(layer, "mlp.up_proj"));
-            x = add(x, linear(mul(gate, up), layer(layer, "mlp.down_proj")));
+            String[] gateUp = linear(rmsNorm(x, layer(layer, "post_attention_layernorm")), layer(layer, "mlp.gate_proj"),
+                    layer(layer, "mlp.up_proj"));
+            x = add(x, linear(mul(silu(gateUp[0]), gateUp[1]), layer(layer, "mlp.down_proj"))[0]);
         }
-        String wanted = graph.node("Gather", List.of(x, positions));
-        String logits = linear(rmsNorm(wanted, FINAL_NORM), config.tieWordEmbeddings() ? EMBEDDING : HEAD);
-        LogitsEnding.add(graph, logits, ending, config.vocabSize());
+        String logits = linear(rmsNorm(x, FINAL_NORM), HEAD)[0];
+        if (ending != Ending.CHANNEL_MAXIMA) {
+            LogitsEnding.add(graph, float32(logits), ending, config.vocabSize());
+        }
     }
 
     /** x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */
@@ -119,11 +119,32 @@ public final class LlamaGraph {
         return mul(x, graph.node("Sigmoid", List.of(x)));
     }
 
-    /** x · Wᵀ, plus the bias where there is one */
-    private String linear(String x, String weight) {
-        String bias = LlamaTensors.bias(weight);
-        List<String> inputs = weights.containsKey(bias) ? List.of(x, weight(weight), weight(bias)) : List.of(x, weight(weight));
-        return graph.node("Gemm", inputs, attribute("transB", 1L));
+    /** x · Wᵀ, plus the bias where there is one, for each of the weights. */
+    private String[] linear(String x, String... names) {
+        if (ending == Ending.CHANNEL_MAXIMA) {
+            String largest = graph.node("ReduceMax", List.of(graph.node("Abs", List.of(x))),
+                    attribute("axes", new long[] {0}), attribute("keepdims", 0L));
+            graph.output(largest, names[0], DataType.FLOAT, "C");
+        }
+        String[] results = precision == Precision.INT8
+                ? int8.of(x, names[0].endsWith("down_proj.weight"), names) : new String[names.length];
+        for (int i = 0; i < names.length; i++) {
+            String bias = LlamaTensors.bias(names[i]);
+            boolean biased = weights.span(bias) != null;
+            if (precision == Precision.INT8) {
+                results[i] = biased ? add(results[i], weight(bias)) : results[i];
+            } else {
+                String weight = weight(names[i].equals(HEAD) && config.tieWordEmbeddings() ? EMBEDDING : names[i]);
+                results[i] = graph.node("Gemm", biased ? List.of(x, weight, weight(bias)) : List.of(x, weight),
+                        attribute("transB", 1L));
+            }
+        }
+        return results;
+    }
+
+    private String float32(String x) {
+        return precision == Precision.FP16
+                ? graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber())) : x;
     }
 
     private String add(String a, String b) {
@@ -135,7 +156,7 @@ public final class LlamaGraph {
     }
 
     private String weight(String name) {
-        return graph.external(name, weights.get(name));
+        return graph.external(name, weights.span(name));
     }
 
     private static String layer(int layer, String part) {

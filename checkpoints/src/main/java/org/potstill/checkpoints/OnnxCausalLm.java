@@ -104,7 +104,10 @@ public final class OnnxCausalLm implements CausalLm {
     }
 
     @Override
-    public OnnxModel onnx(LlamaGraph.Ending ending, Path scratch) {
+    public OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
+        if (precision != Precision.FP32) {
+            throw CheckpointErrors.precisionOfReadyMade(file, precision);
+        }
         String name = "weights-onnx-v" + LAYOUT_VERSION + "-" + fingerprint();
         Path target = new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
         return new OnnxModel(graph.edited(ending, vocabSize), target);

@@ -92,10 +92,10 @@ final class OnnxGraph {
     }
 
     /** A weight that lies in another file; declaring one twice is once. */
-    String external(String name, ExternalWeights.Span span) {
+    String external(String name, WeightsLayout.Span span) {
         if (initializers.add(name)) {
             TensorProto.Builder tensor = TensorProto.newBuilder().setName(name)
-                    .setDataType(TensorProto.DataType.FLOAT.getNumber())
+                    .setDataType(span.type().getNumber())
                     .setDataLocation(TensorProto.DataLocation.EXTERNAL)
                     .addExternalData(entry("location", ExternalWeights.FILE_NAME))
                     .addExternalData(entry("offset", Long.toString(span.offset())))
@@ -123,6 +123,10 @@ final class OnnxGraph {
     String scalar(float value) {
         ByteBuffer bytes = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putFloat(value).flip();
         return constant("scalar[" + value + "f]", TensorProto.DataType.FLOAT, bytes);
+    }
+
+    String unsignedByte(int value) {
+        return constant("scalar[" + value + "u8]", TensorProto.DataType.UINT8, ByteBuffer.wrap(new byte[] {(byte) value}));
     }
 
     /** Adds a node with one output. */

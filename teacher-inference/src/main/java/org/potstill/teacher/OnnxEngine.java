@@ -1,6 +1,7 @@
 package org.potstill.teacher;
 
 import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxValue;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtProvider;
@@ -130,6 +131,25 @@ final class OnnxEngine implements AutoCloseable {
         float[] values = new float[n * vocabSize];
         logits.get(values);
         return values;
+    }
+
+    /** What a graph that ends in {@link LlamaGraph.Ending#CHANNEL_MAXIMA} gives for a batch: each output, by name. */
+    Map<String, float[]> channelMaxima(TokenBatch batch) {
+        Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
+        try {
+            feed(batch, inputs);
+            try (OrtSession.Result outputs = session.run(inputs)) {
+                Map<String, float[]> maxima = new LinkedHashMap<>();
+                for (Map.Entry<String, OnnxValue> output : outputs) {
+                    maxima.put(output.getKey(), (float[]) output.getValue().getValue());
+                }
+                return maxima;
+            }
+        } catch (OrtException e) {
+            throw TeacherErrors.engineFailed("read the calibration text", e);
+        } finally {
+            close(inputs);
+        }
     }
 
     @Override

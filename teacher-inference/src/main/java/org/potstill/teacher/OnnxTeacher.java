@@ -13,6 +13,7 @@ import java.util.concurrent.Future;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.OnnxModel;
+import org.potstill.checkpoints.Precision;
 import org.potstill.softlabels.TargetSpec;
 
 /**
@@ -35,8 +36,8 @@ public final class OnnxTeacher implements Teacher {
         this.vocabSize = model.vocabSize();
         this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
-        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, options.scratch());
-        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, options.scratch());
+        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, Precision.FP32, null, options.scratch());
+        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, Precision.FP32, null, options.scratch());
         this.owner = Executors.newSingleThreadExecutor(task -> {
             Thread thread = new Thread(task, "potstill-teacher");
             thread.setDaemon(true);

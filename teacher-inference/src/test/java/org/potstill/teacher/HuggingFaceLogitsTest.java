@@ -19,6 +19,7 @@ import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.ExternalWeights;
 import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Precision;
 
 final class HuggingFaceLogitsTest {
     /** The fixtures keep every eighth position. */
@@ -55,8 +56,8 @@ final class HuggingFaceLogitsTest {
         int[] sequence = Arrays.copyOf(ids, ids.length + 1);
         TeacherOptions options = new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch"));
         try (Checkpoint checkpoint = Checkpoints.open(Fixtures.checkpoint(name, folder))) {
-            Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
-            byte[] model = LlamaGraph.build(checkpoint.config(), LlamaGraph.Ending.LOGITS, kernels);
+            Path weights = ExternalWeights.materialize(checkpoint, Precision.FP32, null, options.scratch());
+            byte[] model = LlamaGraph.build(checkpoint.config(), LlamaGraph.Ending.LOGITS, kernels, Precision.FP32);
             try (OnnxEngine engine = OnnxEngine.open(model, weights, options)) {
                 return engine.logits(new TokenBatch(List.of(sequence), 64), 304);
             }

@@ -14,6 +14,7 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.ExternalWeights;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TinyLlama;
 
 final class LlamaGraphTest {
@@ -48,8 +49,8 @@ final class LlamaGraphTest {
         TeacherOptions options = new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch"));
         try (Checkpoint checkpoint = Checkpoints.open(file)) {
             CausalLmConfig config = checkpoint.config();
-            Path weights = ExternalWeights.materialize(checkpoint, options.scratch());
-            byte[] model = LlamaGraph.build(config, LlamaGraph.Ending.LOGITS, kernels);
+            Path weights = ExternalWeights.materialize(checkpoint, Precision.FP32, null, options.scratch());
+            byte[] model = LlamaGraph.build(config, LlamaGraph.Ending.LOGITS, kernels, Precision.FP32);
             try (OnnxEngine engine = OnnxEngine.open(model, weights, options)) {
                 Random random = new Random(4);
                 int[] longer = random.ints(101, 0, config.vocabSize()).toArray();

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.OnnxModel;
 import org.potstill.checkpoints.ReadyMade;
 import org.potstill.softlabels.TargetSpec;
@@ -98,7 +99,7 @@ final class ReadyMadeTeacherTest {
     private float[] logits(String name, List<int[]> texts, int padded) {
         List<int[]> sequences = texts.stream().map(ids -> Arrays.copyOf(ids, ids.length + 1)).toList();
         try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
-            OnnxModel onnx = model.onnx(LlamaGraph.Ending.LOGITS, options().scratch());
+            OnnxModel onnx = model.onnx(LlamaGraph.Ending.LOGITS, Precision.FP32, null, options().scratch());
             try (OnnxEngine engine = OnnxEngine.open(onnx.bytes(), onnx.weights(), options())) {
                 return engine.logits(new TokenBatch(sequences, padded), VOCABULARY);
             }

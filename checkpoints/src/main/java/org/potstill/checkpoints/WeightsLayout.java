@@ -1,0 +1,96 @@
+package org.potstill.checkpoints;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import onnx.Onnx.TensorProto.DataType;
+
+/**
+ * Where each tensor of a Llama-family model lies in the one raw, little-endian file that {@link LlamaGraph} refers to.
+ *
+ * <p>In {@link Precision#FP32} and {@link Precision#FP16} tensors have their Hugging Face names and shapes. In
+ * {@link Precision#INT8} the weight of a linear layer lies transposed, {@code [in, out]}, as signed bytes, with a float
+ * scale and a signed zero point for each output in {@link #scale} and {@link #zeroPoint} beside it; a head that is tied to
+ * the embedding table has bytes of its own. All else is in single precision.
+ */
+final class WeightsLayout {
+    static final String ROPE_COS = "rope.cos";
+    static final String ROPE_SIN = "rope.sin";
+    private static final int PAGE_BYTES = 4096;
+
+    /** Where a tensor lies in the file. */
+    record Span(long offset, long bytes, long[] shape, DataType type) {
+        long rows() {
+            return shape.length == 1 ? 1 : shape[0];
+        }
+
+        int columns() {
+            return Math.toIntExact(shape[shape.length - 1]);
+        }
+    }
+
+    private final Map<String, Span> spans = new LinkedHashMap<>();
+    private long end;
+
+    private WeightsLayout() {
+    }
+
+    static WeightsLayout of(CausalLmConfig config, Precision precision) {
+        WeightsLayout layout = new WeightsLayout();
+        DataType number = precision == Precision.FP16 ? DataType.FLOAT16 : DataType.FLOAT;
+        LlamaTensors.shapes(config).forEach((name, shape) -> {
+            boolean linear = shape.length == 2 && !name.equals(LlamaTensors.EMBEDDING);
+            if (linear && precision == Precision.INT8) {
+                layout.addBytes(name, shape);
+            } else {
+                layout.add(name, shape, number);
+            }
+        });
+        if (precision == Precision.INT8 && config.tieWordEmbeddings()) {
+            layout.addBytes(LlamaTensors.HEAD, new long[] {config.vocabSize(), config.hiddenSize()});
+        }
+        long[] table = {config.maxPositionEmbeddings(), config.headDim() / 2};
+        layout.add(ROPE_COS, table, number);
+        layout.add(ROPE_SIN, table, number);
+        return layout;
+    }
+
+    static String scale(String weight) {
+        return weight + ".scale";
+    }
+
+    static String zeroPoint(String weight) {
+        return weight + ".zero_point";
+    }
+
+    Map<String, Span> spans() {
+        return spans;
+    }
+
+    Span span(String name) {
+        return spans.get(name);
+    }
+
+    long fileBytes() {
+        return end;
+    }
+
+    private void addBytes(String name, long[] outIn) {
+        add(name, new long[] {outIn[1], outIn[0]}, DataType.INT8);
+        add(scale(name), new long[] {outIn[0]}, DataType.FLOAT);
+        add(zeroPoint(name), new long[] {outIn[0]}, DataType.INT8);
+    }
+
+    private void add(String name, long[] shape, DataType type) {
+        long bytes = switch (type) {
+            case INT8 -> 1;
+            case FLOAT16 -> 2;
+            default -> 4;
+        };
+        for (long dimension : shape) {
+            bytes *= dimension;
+        }
+        long offset = (end + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+        spans.put(name, new Span(offset, bytes, shape, type));
+        end = offset + bytes;
+    }
+}

@@ -1,0 +1,43 @@
+package org.potstill.teacher;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.OnnxModel;
+import org.potstill.checkpoints.Tokenizer;
+
+/**
+ * Prose, speeches, figures, code and a little of other languages: what the activations of a model are measured on before
+ * it is quantised. Part of Potstill, not of the corpus, so that a quantised teacher is the same whatever it labels.
+ */
+final class CalibrationText implements CausalLm.Calibration {
+    private static final int MAX_TOKENS = 1024;
+
+    private final int[] ids;
+    private final TeacherOptions options;
+
+    CalibrationText(CausalLm model, TeacherOptions options) {
+        this.options = options;
+        try (InputStream in = CalibrationText.class.getResourceAsStream("calibration.txt");
+                Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+            int[] all = tokenizer.encode(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            this.ids = Arrays.copyOf(all, Math.min(all.length, Math.min(MAX_TOKENS, model.maxPositionEmbeddings())));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public Map<String, float[]> channelMaxima(OnnxModel model) {
+        int padded = Batches.paddedLength(ids.length, Integer.MAX_VALUE);
+        try (OnnxEngine engine = OnnxEngine.open(model.bytes(), model.weights(), options)) {
+            return engine.channelMaxima(new TokenBatch(List.of(ids), padded));
+        }
+    }
+}
