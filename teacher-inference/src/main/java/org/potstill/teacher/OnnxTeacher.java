@@ -4,12 +4,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
@@ -27,7 +21,8 @@ public final class OnnxTeacher implements Teacher {
     private final CausalLmConfig config;
     private final TeacherOptions options;
     private final Path weights;
-    private final ExecutorService owner;
+    private final InputLimits limits;
+    private final TeacherThread owner = new TeacherThread();
     private final OnnxEngine scores;
     /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
     private OnnxEngine logits;
@@ -36,15 +31,11 @@ public final class OnnxTeacher implements Teacher {
         this.config = config;
         this.options = options;
         this.weights = weights;
-        this.owner = Executors.newSingleThreadExecutor(task -> {
-            Thread thread = new Thread(task, "potstill-teacher");
-            thread.setDaemon(true);
-            return thread;
-        });
+        this.limits = new InputLimits(config.vocabSize(), config.maxPositionEmbeddings());
         try {
-            this.scores = inOwner(() -> engine(LlamaGraph.Ending.SCORES));
+            this.scores = owner.run(() -> engine(LlamaGraph.Ending.SCORES));
         } catch (RuntimeException e) {
-            owner.shutdown();
+            owner.close();
             throw e;
         }
     }
@@ -76,11 +67,8 @@ public final class OnnxTeacher implements Teacher {
 
     @Override
     public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
-        int[] lengths = new int[sequences.size()];
-        for (int i = 0; i < lengths.length; i++) {
-            lengths[i] = sequences.get(i).length;
-            requireSound(i, sequences.get(i), 2, config.maxPositionEmbeddings() + 1);
-        }
+        limits.requireScorable(sequences);
+        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
         int k = Math.min(spec.k(), config.vocabSize());
         // One pass for each padded length: usually one, as callers batch by length.
         List<int[]> passes = Batches.plan(lengths, config.maxPositionEmbeddings(), Integer.MAX_VALUE);
@@ -88,7 +76,7 @@ public final class OnnxTeacher implements Teacher {
         for (int[] members : passes) {
             List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
             int padded = Batches.paddedLength(rows.get(0).length, config.maxPositionEmbeddings());
-            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k, members));
+            List<ScoredSequence> scored = owner.run(() -> scores.score(new TokenBatch(rows, padded), k, members));
             for (int i = 0; i < members.length; i++) {
                 results[members[i]] = scored.get(i);
             }
@@ -98,11 +86,8 @@ public final class OnnxTeacher implements Teacher {
 
     @Override
     public float[] logits(int[] ids) {
-        requireSound(0, ids, 1, config.maxPositionEmbeddings());
-        if ((long) ids.length * config.vocabSize() > Integer.MAX_VALUE / 4) {
-            throw TeacherErrors.tooManyLogits(ids.length, config.vocabSize());
-        }
-        return inOwner(() -> {
+        limits.requireReadable(ids);
+        return owner.run(() -> {
             if (logits == null) {
                 logits = engine(LlamaGraph.Ending.LOGITS);
             }
@@ -115,50 +100,19 @@ public final class OnnxTeacher implements Teacher {
 
     @Override
     public void close() {
-        if (!owner.isShutdown()) {
-            inOwner(() -> {
+        if (!owner.isClosed()) {
+            owner.run(() -> {
                 scores.close();
                 if (logits != null) {
                     logits.close();
                 }
                 return null;
             });
-            owner.shutdown();
+            owner.close();
         }
     }
 
     private OnnxEngine engine(LlamaGraph.Ending ending) {
         return OnnxEngine.open(LlamaGraph.build(config, ending, LlamaGraph.Kernels.FUSED), weights, options);
-    }
-
-    private void requireSound(int index, int[] ids, int min, int max) {
-        if (ids.length < min || ids.length > max) {
-            throw TeacherErrors.badLength(index, ids.length, min, max);
-        }
-        for (int t = 0; t < ids.length; t++) {
-            if (ids[t] < 0 || ids[t] >= config.vocabSize()) {
-                throw TeacherErrors.badToken(index, t, ids[t], config.vocabSize());
-            }
-        }
-    }
-
-    private <T> T inOwner(Callable<T> work) {
-        Future<T> result = owner.submit(work);
-        try {
-            return result.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof RuntimeException known) {
-                throw known;
-            }
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            // The task was killed. A pass that runs already runs to its end, one that waits never starts.
-            result.cancel(false);
-            Thread.currentThread().interrupt();
-            throw (CancellationException) new CancellationException("interrupted while the teacher worked").initCause(e);
-        }
     }
 }

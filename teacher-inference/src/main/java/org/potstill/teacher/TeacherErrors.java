@@ -1,5 +1,6 @@
 package org.potstill.teacher;
 
+import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.errors.UserException;
 
 /** Every error of this module that a user can mend. */
@@ -21,6 +22,32 @@ final class TeacherErrors {
         return new UserException("the teacher cannot run on CUDA",
                 "ONNX Runtime could not start its CUDA provider: " + origin.getMessage(),
                 "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries, or set the device to cpu", origin);
+    }
+
+    static UserException noNd4jCudaBuild() {
+        return new UserException("the teacher cannot run on CUDA", "this build has ND4J for the CPU only",
+                "build with the cuda profile (mvn -Pcuda), or set the device to cpu or auto");
+    }
+
+    static UserException nd4jNeedsCuda() {
+        return new UserException("the teacher cannot run on the CPU", "this build has ND4J for CUDA only",
+                "build without the cuda profile, set the device to cuda or auto, or set the engine to onnx");
+    }
+
+    static UserException noGpuForNd4j(String cause, Throwable origin) {
+        return new UserException("ND4J cannot start", cause,
+                "check nvidia-smi, the driver and the CUDA 11.6 libraries, or set the engine to onnx", origin);
+    }
+
+    static UserException gpuBeyondNd4j(String name, int major, int minor) {
+        return new UserException("ND4J cannot use the GPU " + name,
+                "it has compute capability " + major + "." + minor + ", and nd4j-cuda-11.6 has code for 3.7 to 8.9 only",
+                "set the engine to onnx, or use a V100, T4, A100, A10G or L4");
+    }
+
+    static UserException notAPlainLlama(CausalLmConfig config) {
+        return new UserException("the ND4J engine cannot run this teacher",
+                "it computes plain Llama models only, and this one is a " + config, "set the engine to onnx");
     }
 
     static UserException badLength(int index, int length, int min, int max) {
