@@ -1,10 +1,20 @@
 package org.potstill.teacher;
 
+import java.nio.file.Path;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
 
 /** Opens teachers. */
 public final class Teachers {
     private Teachers() {
+    }
+
+    /** Opens a teacher from a checkpoint file, see {@link Checkpoints#open}. */
+    public static Teacher open(Path file, TeacherOptions options) {
+        requireDevice(options);
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            return open(checkpoint, options);
+        }
     }
 
     /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
@@ -13,5 +23,13 @@ public final class Teachers {
             case ONNX -> OnnxTeacher.open(checkpoint, options);
             case ND4J -> Nd4jTeacher.open(checkpoint, options);
         };
+    }
+
+    /** Fails at once where the engine cannot run on the device, before a file is opened. */
+    private static void requireDevice(TeacherOptions options) {
+        switch (options.engine()) {
+            case ONNX -> OnnxEngine.requireDevice(options.device());
+            case ND4J -> Nd4jDevice.require(options.device());
+        }
     }
 }
