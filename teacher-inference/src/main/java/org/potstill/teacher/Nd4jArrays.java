@@ -4,6 +4,9 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.blas.params.MMulTranspose;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.concurrency.AffinityManager;
+import org.nd4j.linalg.api.memory.MemoryWorkspace;
+import org.nd4j.linalg.api.memory.conf.WorkspaceConfiguration;
+import org.nd4j.linalg.api.memory.enums.SpillPolicy;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.reduce.Mmul;
 import org.nd4j.linalg.factory.Nd4j;
@@ -14,7 +17,15 @@ final class Nd4jArrays {
     private static final MMulTranspose PLAIN = MMulTranspose.allFalse();
     private static final MMulTranspose TRANSPOSED = MMulTranspose.builder().transposeB(true).build();
 
+    private static final WorkspaceConfiguration REUSED =
+            WorkspaceConfiguration.builder().policySpill(SpillPolicy.REALLOCATE).build();
+
     private Nd4jArrays() {
+    }
+
+    /** Where arrays lie that are made before it is closed, in memory that the next to open it in this thread uses again. */
+    static MemoryWorkspace scratch() {
+        return Nd4j.getWorkspaceManager().getAndActivateWorkspace(REUSED, "potstill-teacher");
     }
 
     static INDArray allocate(long rows, long columns) {

@@ -4,10 +4,7 @@ import static org.potstill.checkpoints.LlamaTensors.EMBEDDING;
 import static org.potstill.checkpoints.LlamaTensors.FINAL_NORM;
 import static org.potstill.checkpoints.LlamaTensors.HEAD;
 
-import java.util.Arrays;
 import org.nd4j.linalg.api.memory.MemoryWorkspace;
-import org.nd4j.linalg.api.memory.conf.WorkspaceConfiguration;
-import org.nd4j.linalg.api.memory.enums.SpillPolicy;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.transforms.strict.Swish;
 import org.nd4j.linalg.factory.Nd4j;
@@ -19,15 +16,12 @@ import org.potstill.checkpoints.LlamaTensors;
 /**
  * The forward pass of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971) in ND4J's operations, CPU or CUDA,
  * one sequence at a time. Activations are {@code [T, hiddenSize]}, weights {@code [out, in]} as the checkpoint has them.
- * A sequence is padded on the right as {@link Batches} says: ND4J keeps something of every shape that it has ever seen.
  *
  * <p>What a layer makes on its way lies in a workspace that the next layer uses again.
  */
 final class Nd4jLlama implements Nd4jModel {
     /** Logits computed at once: 64 MiB. */
     private static final int LOGITS_AT_ONCE = 1 << 24;
-    private static final WorkspaceConfiguration REUSED =
-            WorkspaceConfiguration.builder().policySpill(SpillPolicy.REALLOCATE).build();
 
     private final CausalLmConfig config;
     private final Nd4jWeights weights;
@@ -46,12 +40,11 @@ final class Nd4jLlama implements Nd4jModel {
     }
 
     @Override
-    public void logits(int[] ids, LogitRows rows) {
-        int padded = Batches.paddedLength(ids.length + 1, config.maxPositionEmbeddings());
-        prepareAttention(padded);
-        try (INDArray x = Nd4j.pullRows(weights.get(EMBEDDING), 1, Arrays.copyOf(ids, padded), 'c')) {
+    public void logits(int[] ids, int positions, LogitRows rows) {
+        prepareAttention(ids.length);
+        try (INDArray x = Nd4j.pullRows(weights.get(EMBEDDING), 1, ids, 'c')) {
             for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
-                try (MemoryWorkspace scratch = scratch()) {
+                try (MemoryWorkspace scratch = Nd4jArrays.scratch()) {
                     INDArray normed = rmsNorm(x, weight(layer, "input_layernorm"));
                     INDArray q = linear(normed, weight(layer, "self_attn.q_proj"));
                     INDArray k = linear(normed, weight(layer, "self_attn.k_proj"));
@@ -64,14 +57,14 @@ final class Nd4jLlama implements Nd4jModel {
                     x.addi(linear(gate.muli(up), weight(layer, "mlp.down_proj")));
                 }
             }
-            head(x, ids.length, rows);
+            head(x, positions, rows);
         }
     }
 
     private void head(INDArray x, int positions, LogitRows rows) {
         INDArray table = weights.get(config.tieWordEmbeddings() ? EMBEDDING : HEAD);
         int atOnce = Math.min(positions, Math.max(1, LOGITS_AT_ONCE / config.vocabSize()));
-        try (MemoryWorkspace scratch = scratch()) {
+        try (MemoryWorkspace scratch = Nd4jArrays.scratch()) {
             INDArray normed = rmsNorm(x, weights.get(FINAL_NORM));
             INDArray logits = Nd4jArrays.allocate(atOnce, config.vocabSize());
             for (int from = 0; from < positions; from += atOnce) {
@@ -103,10 +96,6 @@ final class Nd4jLlama implements Nd4jModel {
 
     private INDArray weight(int layer, String part) {
         return weights.get(LlamaTensors.layer(layer, part));
-    }
-
-    private static MemoryWorkspace scratch() {
-        return Nd4j.getWorkspaceManager().getAndActivateWorkspace(REUSED, "potstill-teacher");
     }
 
     private void prepareAttention(int length) {

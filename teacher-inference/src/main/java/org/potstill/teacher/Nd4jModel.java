@@ -4,8 +4,11 @@ package org.potstill.teacher;
 interface Nd4jModel extends AutoCloseable {
     InputLimits limits();
 
-    /** @param ids 1 to {@code maxPositionEmbeddings} tokens */
-    void logits(int[] ids, LogitRows rows);
+    /**
+     * @param ids       1 to {@code maxPositionEmbeddings} tokens, those from {@code positions} on padding
+     * @param positions whose logits are wanted
+     */
+    void logits(int[] ids, int positions, LogitRows rows);
 
     @Override
     void close();

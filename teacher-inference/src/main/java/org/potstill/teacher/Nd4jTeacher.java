@@ -1,5 +1,6 @@
 package org.potstill.teacher;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -15,7 +16,8 @@ import org.potstill.softlabels.TargetSpec;
  * A teacher on ND4J, on its CPU or its CUDA backend, whichever this build has.
  *
  * <p>One pass a sequence: how ND4J's matrix products round may depend on their shapes, which then depend on the
- * sequence alone. Soft targets are taken from full logits on the CPU, also where a GPU computes these.
+ * sequence alone. It is padded on the right as {@link Batches} says, since ND4J keeps something of every shape that it
+ * has ever seen. Soft targets are taken from full logits on the CPU, also where a GPU computes these.
  *
  * <p>All calls run on one thread, to which ND4J's workspaces belong. Its number of threads is the JVM's: whoever sets
  * it last, teacher or student, sets it for both, which changes speed and not results.
@@ -48,6 +50,24 @@ public final class Nd4jTeacher implements Teacher {
         return new Nd4jTeacher(options, () -> new Nd4jLlama(checkpoint));
     }
 
+    /**
+     * Opens a teacher from a SameDiff file ({@code .fb}, see {@link SameDiffModel}) or a Deeplearning4j archive
+     * ({@code .zip}, see {@link Dl4jModel}) with its {@code config.json} beside it.
+     */
+    public static Nd4jTeacher open(Path file, TeacherOptions options) {
+        return new Nd4jTeacher(options, () -> {
+            InputLimits limits = ModelConfig.beside(file);
+            Nd4jModel model = Dl4jArchive.isOne(file) ? Dl4jModel.open(file, limits) : SameDiffModel.open(file, limits);
+            try {
+                CausalityProbe.require(model, file);
+                return model;
+            } catch (RuntimeException e) {
+                model.close();
+                throw e;
+            }
+        });
+    }
+
     @Override
     public int vocabSize() {
         return limits.vocabSize();
@@ -68,8 +88,7 @@ public final class Nd4jTeacher implements Teacher {
             int[] sequence = sequences.get(i);
             results.add(pass("score a sequence of " + sequence.length + " tokens", () -> {
                 LogitScores scores = new LogitScores(sequence, limits.vocabSize(), k);
-                model.logits(Arrays.copyOf(sequence, sequence.length - 1),
-                        (first, positions, logits) -> scores.add(first, positions, logits, pool));
+                run(sequence, sequence.length - 1, (first, positions, logits) -> scores.add(first, positions, logits, pool));
                 return scores.result(number);
             }));
         }
@@ -81,7 +100,7 @@ public final class Nd4jTeacher implements Teacher {
         limits.requireReadable(ids);
         return pass("compute logits of " + ids.length + " positions", () -> {
             float[] all = new float[ids.length * limits.vocabSize()];
-            model.logits(ids, (first, positions, logits) ->
+            run(ids, ids.length, (first, positions, logits) ->
                     System.arraycopy(logits, 0, all, first * limits.vocabSize(), positions * limits.vocabSize()));
             return all;
         });
@@ -97,6 +116,11 @@ public final class Nd4jTeacher implements Teacher {
             owner.close();
             pool.shutdown();
         }
+    }
+
+    private void run(int[] ids, int positions, Nd4jModel.LogitRows rows) {
+        int padded = Batches.paddedLength(positions + 1, limits.maxPositionEmbeddings());
+        model.logits(Arrays.copyOf(Arrays.copyOf(ids, positions), padded), positions, rows);
     }
 
     private <T> T pass(String what, Callable<T> work) {

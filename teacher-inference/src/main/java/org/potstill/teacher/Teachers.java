@@ -9,9 +9,18 @@ public final class Teachers {
     private Teachers() {
     }
 
-    /** Opens a teacher from a checkpoint file, see {@link Checkpoints#open}. */
+    /**
+     * Opens a teacher from a checkpoint, see {@link Checkpoints#open}, or, with the ND4J engine, from a SameDiff
+     * ({@code .fb}) or Deeplearning4j ({@code .zip}) file, see {@link Nd4jTeacher#open(Path, TeacherOptions)}.
+     */
     public static Teacher open(Path file, TeacherOptions options) {
         requireDevice(options);
+        if (Dl4jArchive.isOne(file) || SameDiffFile.isOne(file)) {
+            if (options.engine() != TeacherOptions.Engine.ND4J) {
+                throw TeacherErrors.needsNd4j(file);
+            }
+            return Nd4jTeacher.open(file, options);
+        }
         try (Checkpoint checkpoint = Checkpoints.open(file)) {
             return open(checkpoint, options);
         }
