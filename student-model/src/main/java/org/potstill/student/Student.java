@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import org.bytedeco.openblas.global.openblas_nolapack;
 import org.deeplearning4j.nn.api.Updater;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -22,10 +21,10 @@ import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.schedule.ISchedule;
-import org.nd4j.nativeblas.NativeOpsHolder;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
+import org.potstill.nd4j.Nd4jRuntime;
 
 /**
  * A Deeplearning4j causal decoder, Llama-shaped with tied embeddings. Not safe for use by several threads at once;
@@ -38,7 +37,7 @@ public final class Student implements AutoCloseable {
     private static final long MAX_PARAMETERS = (1 << 28) - 1;
 
     static {
-        BlasKernels.choose();
+        Nd4jRuntime.prepare();
     }
 
     private final CausalLmConfig config;
@@ -59,10 +58,7 @@ public final class Student implements AutoCloseable {
         if (threads < 1) {
             throw StudentErrors.badOptions("a student cannot use " + threads + " threads");
         }
-        Nd4j.getEnvironment().setMaxThreads(threads);
-        Nd4j.getEnvironment().setMaxMasterThreads(threads);
-        openblas_nolapack.blas_set_num_threads(threads);
-        NativeOpsHolder.getInstance().getDeviceNativeOps().setOmpNumThreads(threads);
+        Nd4jRuntime.setThreads(threads);
         Slices.setThreads(threads);
     }
 

@@ -187,7 +187,7 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /** Among equal probabilities the smaller id first, whichever order the engine found them in. */
-    private static void orderTies(int[] ids, float[] probabilities, int begin, int end) {
+    static void orderTies(int[] ids, float[] probabilities, int begin, int end) {
         for (int i = begin + 1; i < end; i++) {
             int id = ids[i];
             float p = probabilities[i];

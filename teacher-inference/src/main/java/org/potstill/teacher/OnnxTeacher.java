@@ -1,19 +1,16 @@
 package org.potstill.teacher;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.OnnxModel;
-import org.potstill.checkpoints.Precision;
 import org.potstill.softlabels.TargetSpec;
 
 /**
@@ -26,29 +23,36 @@ public final class OnnxTeacher implements Teacher {
     private final int vocabSize;
     private final int maxPositionEmbeddings;
     private final TeacherOptions options;
+    private final InputLimits limits;
     private final OnnxModel logitsModel;
-    private final ExecutorService owner;
+    private final TeacherThread owner = new TeacherThread();
     private final OnnxEngine scores;
     /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
     private OnnxEngine logits;
+    /** Padded tokens of a pass that memory is believed to hold. */
+    private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
+    private final AtomicInteger halvings = new AtomicInteger();
+    private final AtomicLong busyNanos = new AtomicLong();
 
     private OnnxTeacher(CausalLm model, TeacherOptions options) {
         this.vocabSize = model.vocabSize();
         this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
-        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, Precision.FP32, null, options.scratch());
-        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, Precision.FP32, null, options.scratch());
-        this.owner = Executors.newSingleThreadExecutor(task -> {
-            Thread thread = new Thread(task, "potstill-teacher");
-            thread.setDaemon(true);
-            return thread;
-        });
+        this.limits = new InputLimits(vocabSize, maxPositionEmbeddings);
+        CausalLm.Calibration calibration = graph -> new CalibrationText(model, options).channelMaxima(graph);
+        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, options.precision(), calibration, options.scratch());
+        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, options.precision(), calibration, options.scratch());
         try {
-            this.scores = inOwner(() -> engine(scoresModel));
+            this.scores = owner.run(() -> engine(scoresModel));
         } catch (RuntimeException e) {
-            owner.shutdown();
+            owner.close();
             throw e;
         }
+    }
+
+    /** Whether this build has ONNX Runtime for CUDA; whether there is a usable GPU is another question. */
+    static boolean hasCuda() {
+        return OnnxEngine.hasCuda();
     }
 
     /** Opens a teacher from a model's file or folder, see {@link CausalLm#open}. */
@@ -70,96 +74,97 @@ public final class OnnxTeacher implements Teacher {
         return vocabSize;
     }
 
-    /** The device in use: never AUTO. */
+    @Override
     public TeacherOptions.Device device() {
         return scores.device();
     }
 
     @Override
     public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
-        int[] lengths = new int[sequences.size()];
-        for (int i = 0; i < lengths.length; i++) {
-            lengths[i] = sequences.get(i).length;
-            requireSound(i, sequences.get(i), 2, maxPositionEmbeddings + 1);
-        }
+        limits.requireScorable(sequences);
+        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
         int k = Math.min(spec.k(), vocabSize);
         // One pass for each padded length: usually one, as callers batch by length.
-        List<int[]> passes = Batches.plan(lengths, maxPositionEmbeddings, Integer.MAX_VALUE);
+        Deque<int[]> passes = new ArrayDeque<>(Batches.plan(lengths, maxPositionEmbeddings, tokenBudget.get()));
         ScoredSequence[] results = new ScoredSequence[lengths.length];
-        for (int[] members : passes) {
-            List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
-            int padded = Batches.paddedLength(rows.get(0).length, maxPositionEmbeddings);
-            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k, members));
-            for (int i = 0; i < members.length; i++) {
-                results[members[i]] = scored.get(i);
+        while (!passes.isEmpty()) {
+            int[] members = passes.pop();
+            int padded = Batches.paddedLength(lengths[members[0]], maxPositionEmbeddings);
+            int rows = Math.max(1, tokenBudget.get() / padded);
+            if (rows < members.length) {
+                passes.push(Arrays.copyOfRange(members, rows, members.length));
+                members = Arrays.copyOf(members, rows);
+            }
+            try {
+                pass(sequences, members, padded, k, results);
+            } catch (EngineOutOfMemory e) {
+                if (members.length == 1) {
+                    throw TeacherErrors.outOfMemory(padded, e.getCause());
+                }
+                // For the rest of this teacher's life, so that not every batch fails first.
+                tokenBudget.accumulateAndGet(members.length / 2 * padded, Math::min);
+                halvings.incrementAndGet();
+                passes.push(members);
             }
         }
         return new ArrayList<>(Arrays.asList(results));
     }
 
+    private void pass(List<int[]> sequences, int[] members, int padded, int k, ScoredSequence[] results) {
+        List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
+        List<ScoredSequence> scored = owner.run(() -> {
+            long begin = System.nanoTime();
+            try {
+                return scores.score(new TokenBatch(rows, padded), k);
+            } finally {
+                busyNanos.addAndGet(System.nanoTime() - begin);
+            }
+        });
+        for (int i = 0; i < members.length; i++) {
+            results[members[i]] = scored.get(i);
+        }
+    }
+
+    @Override
+    public Work takeWork() {
+        return new Work(busyNanos.getAndSet(0) / 1e9, halvings.getAndSet(0), tokenBudget.get());
+    }
+
     @Override
     public float[] logits(int[] ids) {
-        requireSound(0, ids, 1, maxPositionEmbeddings);
-        if ((long) ids.length * vocabSize > Integer.MAX_VALUE / 4) {
-            throw TeacherErrors.tooManyLogits(ids.length, vocabSize);
+        limits.requireReadable(ids);
+        try {
+            return owner.run(() -> logitsInOwner(ids));
+        } catch (EngineOutOfMemory e) {
+            throw TeacherErrors.outOfMemory(ids.length, e.getCause());
         }
-        return inOwner(() -> {
-            if (logits == null) {
-                logits = engine(logitsModel);
-            }
-            // The batch's last token is what is predicted, not read: any valid id ends it.
-            int[] sequence = Arrays.copyOf(ids, ids.length + 1);
-            int padded = Batches.paddedLength(sequence.length, maxPositionEmbeddings);
-            return logits.logits(new TokenBatch(List.of(sequence), padded), vocabSize);
-        });
+    }
+
+    private float[] logitsInOwner(int[] ids) {
+        if (logits == null) {
+            logits = engine(logitsModel);
+        }
+        // The batch's last token is what is predicted, not read: any valid id ends it.
+        int[] sequence = Arrays.copyOf(ids, ids.length + 1);
+        int padded = Batches.paddedLength(sequence.length, maxPositionEmbeddings);
+        return logits.logits(new TokenBatch(List.of(sequence), padded), vocabSize);
     }
 
     @Override
     public void close() {
-        if (!owner.isShutdown()) {
-            inOwner(() -> {
+        if (!owner.isClosed()) {
+            owner.run(() -> {
                 scores.close();
                 if (logits != null) {
                     logits.close();
                 }
                 return null;
             });
-            owner.shutdown();
+            owner.close();
         }
     }
 
     private OnnxEngine engine(OnnxModel model) {
         return OnnxEngine.open(model.bytes(), model.weights(), options);
-    }
-
-    private void requireSound(int index, int[] ids, int min, int max) {
-        if (ids.length < min || ids.length > max) {
-            throw TeacherErrors.badLength(index, ids.length, min, max);
-        }
-        for (int t = 0; t < ids.length; t++) {
-            if (ids[t] < 0 || ids[t] >= vocabSize) {
-                throw TeacherErrors.badToken(index, t, ids[t], vocabSize);
-            }
-        }
-    }
-
-    private <T> T inOwner(Callable<T> work) {
-        Future<T> result = owner.submit(work);
-        try {
-            return result.get();
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof RuntimeException known) {
-                throw known;
-            }
-            if (e.getCause() instanceof Error error) {
-                throw error;
-            }
-            throw new IllegalStateException(e.getCause());
-        } catch (InterruptedException e) {
-            // The task was killed. A pass that runs already runs to its end, one that waits never starts.
-            result.cancel(false);
-            Thread.currentThread().interrupt();
-            throw (CancellationException) new CancellationException("interrupted while the teacher worked").initCause(e);
-        }
     }
 }

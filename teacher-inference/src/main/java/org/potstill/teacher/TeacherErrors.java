@@ -1,5 +1,8 @@
 package org.potstill.teacher;
 
+import java.io.IOException;
+import java.nio.file.Path;
+import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.errors.UserException;
 
 /** Every error of this module that a user can mend. */
@@ -21,6 +24,63 @@ final class TeacherErrors {
         return new UserException("the teacher cannot run on CUDA",
                 "ONNX Runtime could not start its CUDA provider: " + origin.getMessage(),
                 "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries, or set the device to cpu", origin);
+    }
+
+    static UserException noNd4jCudaBuild() {
+        return new UserException("the teacher cannot run on CUDA", "this build has ND4J for the CPU only",
+                "build with the cuda profile (mvn -Pcuda), or set the device to cpu or auto");
+    }
+
+    static UserException nd4jNeedsCuda() {
+        return new UserException("the teacher cannot run on the CPU", "this build has ND4J for CUDA only",
+                "build without the cuda profile, set the device to cuda or auto, or set the engine to onnx");
+    }
+
+    static UserException noGpuForNd4j(String cause, Throwable origin) {
+        return new UserException("ND4J cannot start", cause,
+                "check nvidia-smi, the driver and the CUDA 11.6 libraries, or set the engine to onnx", origin);
+    }
+
+    static UserException gpuBeyondNd4j(String name, int major, int minor) {
+        return new UserException("ND4J cannot use the GPU " + name,
+                "it has compute capability " + major + "." + minor + ", and nd4j-cuda-11.6 has code for 3.7 to 8.9 only",
+                "set the engine to onnx, or use a V100, T4, A100, A10G or L4");
+    }
+
+    static UserException notAPlainLlama(CausalLmConfig config) {
+        return new UserException("the ND4J engine cannot run this teacher",
+                "it computes plain Llama models only, and this one is a " + config, "set the engine to onnx");
+    }
+
+    static UserException unreadable(Path file, IOException e) {
+        return new UserException("cannot read " + file, String.valueOf(e), "check the path and its permissions", e);
+    }
+
+    static UserException badModelConfig(Path file, String cause) {
+        return new UserException("unusable model configuration in " + file, cause,
+                "put a config.json with vocab_size and max_position_embeddings beside the model");
+    }
+
+    static UserException needsNd4j(Path file) {
+        return new UserException("ONNX Runtime cannot run " + file, "it is a SameDiff or Deeplearning4j model",
+                "set the engine to nd4j");
+    }
+
+    static UserException badModelFile(Path file, String cause) {
+        return new UserException("cannot use " + file + " as a teacher", cause,
+                "save it as a SameDiff file or with Deeplearning4j's ModelSerializer, without updater and normalizer");
+    }
+
+    static UserException forbiddenClass(Path file, String name) {
+        return new UserException("refused to load " + file, "it names the class " + name
+                + ", and only layers and functions of Deeplearning4j and ND4J themselves are loaded",
+                "use a model without classes of its own, or export it to SameDiff");
+    }
+
+    static UserException notCausal(Path file, int position, double difference) {
+        return new UserException("cannot use " + file + " as a teacher", "it is not causal: what it says at position "
+                + position + " changes by " + difference + " with tokens that come later",
+                "use a model that predicts each token from those before it only");
     }
 
     static UserException badLength(int index, int length, int min, int max) {

@@ -5,8 +5,8 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.JobErrors;
-import org.potstill.teacher.OnnxTeacher;
 import org.potstill.teacher.Teacher;
+import org.potstill.teacher.Teachers;
 
 /** The one teacher of this executor, loaded by the first task that needs it. */
 public final class ExecutorTeacher {
@@ -27,7 +27,7 @@ public final class ExecutorTeacher {
                 if (!checkpoint.fingerprint().equals(fingerprint)) {
                     throw JobErrors.teacherDiffers(source.uri(), fingerprint, checkpoint.fingerprint());
                 }
-                return OnnxTeacher.open(checkpoint, source.options(cores));
+                return Teachers.open(checkpoint, source.options(cores));
             }
         });
     }

@@ -21,18 +21,21 @@ import org.potstill.teacher.TeacherOptions;
  *
  * @param uri     Hadoop path of the checkpoint
  * @param scratch node-local folder for what is fetched and compiled
+ * @param engine  that computes
  * @param device  to run on
  * @param threads CPU threads; 0 for all cores of the executor
  */
-public record TeacherSource(String uri, String scratch, TeacherOptions.Device device, int threads) implements Serializable {
+public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
+        int threads) implements Serializable {
     public static TeacherSource of(Settings settings) {
         return new TeacherSource(settings.required("teacher.path"), settings.required("teacher.scratch"),
+                settings.choice("teacher.engine", TeacherOptions.Engine.class),
                 settings.choice("teacher.device", TeacherOptions.Device.class), settings.integer("teacher.threads", 0, 1024));
     }
 
     /** @param cores of this executor, the threads of an engine for which none are set */
     public TeacherOptions options(int cores) {
-        return new TeacherOptions(device, threads > 0 ? threads : cores, Path.of(scratch));
+        return new TeacherOptions(engine, device, threads > 0 ? threads : cores, Path.of(scratch));
     }
 
     /** A local path is used in place; anything else is fetched once per node. */

@@ -79,6 +79,31 @@ class LabelJobTest {
     }
 
     @Test
+    void nd4jFillsTheCacheWithWhatOnnxRuntimeFillsItWith() {
+        label();
+        Map<String, LabelledSequence> expected = new HashMap<>();
+        store().sequences().collect().forEach(row -> expected.put(row.key(), row));
+        LabelSummary summary = label("teacher.engine=nd4j", "cache.path=" + folder.resolve("by-nd4j"));
+        assertEquals(Map.of("driver", 1), summary.modelLoadsByExecutor());
+        LabelStore store = LabelStore.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), 8, null);
+        List<LabelledSequence> rows = store.sequences().collect();
+        assertEquals(expected.size(), rows.size());
+        int differentIds = 0;
+        for (LabelledSequence row : rows) {
+            LabelledSequence other = expected.get(row.key());
+            assertEquals(other.teacherLoss(), row.teacherLoss(), 1e-5);
+            SoftTargets theirs = store.labels().decode(other, "onnx");
+            SoftTargets ours = store.labels().decode(row, "nd4j");
+            for (int i = 0; i < theirs.ids().length; i++) {
+                assertEquals(Math.log(theirs.probabilities()[i]), Math.log(ours.probabilities()[i]), 0.0105);
+                differentIds += theirs.ids()[i] == ours.ids()[i] ? 0 : 1;
+            }
+        }
+        // Two ids change places where the engines' rounding decides between equals.
+        assertTrue(differentIds <= 0.001 * 8 * summary.scoredTokens(), differentIds + " ids differ");
+    }
+
+    @Test
     void rerunningAnUnchangedCorpusCallsTheTeacherZeroTimes() {
         LabelSummary first = label();
         assertTrue(first.scoredTokens() > 0);
@@ -180,6 +205,8 @@ class LabelJobTest {
                 () -> label("teacher.device=cuda", "teacher.scratch=" + folder.resolve("gpu")));
         UserException error = JobErrors.within(thrown).orElseThrow();
         assertTrue(error.problem().contains("CUDA"), error.getMessage());
+        thrown = assertThrows(Exception.class, () -> label("teacher.device=cuda", "teacher.engine=nd4j"));
+        assertTrue(JobErrors.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
         assertTrue(store().isEmpty());
     }
 

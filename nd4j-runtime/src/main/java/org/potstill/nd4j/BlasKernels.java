@@ -1,6 +1,5 @@
-package org.potstill.student;
+package org.potstill.nd4j;
 
-import com.sun.jna.Function;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,16 +22,15 @@ final class BlasKernels {
     /** Has no effect once OpenBLAS is loaded. A value that the user set stays. */
     static void choose() {
         Path cpuInfo = Path.of("/proc/cpuinfo");
-        if (System.getenv(VARIABLE) != null || !Files.isReadable(cpuInfo)) {
+        if (NativeEnvironment.has(VARIABLE) || !Files.isReadable(cpuInfo)) {
             return;
         }
         try {
             String kernels = kernels(Files.readAllLines(cpuInfo));
             if (kernels != null) {
-                // Java cannot change its environment, and OpenBLAS reads it with C's getenv.
-                Function.getFunction("c", "setenv").invokeInt(new Object[] {VARIABLE, kernels, 0});
+                NativeEnvironment.set(VARIABLE, kernels);
             }
-        } catch (IOException | LinkageError e) {
+        } catch (IOException e) {
             // Slower, but right.
             return;
         }

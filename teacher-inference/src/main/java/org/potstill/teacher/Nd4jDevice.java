@@ -1,0 +1,50 @@
+package org.potstill.teacher;
+
+import java.util.List;
+import org.potstill.nd4j.Nd4jRuntime;
+import org.potstill.nd4j.Nd4jRuntime.Gpu;
+
+/**
+ * Where ND4J runs: its CPU backend knows no GPU, its CUDA backend nothing else. nd4j-cuda-11.6 holds machine code for
+ * compute capability 3.7 to 8.6, of which 8.9 can run the last, and no PTX that a later GPU could translate.
+ */
+final class Nd4jDevice {
+    private Nd4jDevice() {
+    }
+
+    /** Fails at once where this build's ND4J cannot run as wanted. */
+    static TeacherOptions.Device require(TeacherOptions.Device wanted) {
+        boolean cuda;
+        List<Gpu> gpus;
+        try {
+            Nd4jRuntime.prepare();
+            cuda = Nd4jRuntime.isCuda();
+            gpus = Nd4jRuntime.gpus();
+        } catch (RuntimeException | LinkageError e) {
+            throw TeacherErrors.noGpuForNd4j(String.valueOf(e.getMessage()), e);
+        }
+        return require(wanted, cuda, gpus);
+    }
+
+    static TeacherOptions.Device require(TeacherOptions.Device wanted, boolean cuda, List<Gpu> gpus) {
+        if (!cuda) {
+            if (wanted == TeacherOptions.Device.CUDA) {
+                throw TeacherErrors.noNd4jCudaBuild();
+            }
+            return TeacherOptions.Device.CPU;
+        }
+        if (wanted == TeacherOptions.Device.CPU) {
+            throw TeacherErrors.nd4jNeedsCuda();
+        }
+        if (gpus.isEmpty()) {
+            throw TeacherErrors.noGpuForNd4j("it sees no GPU", null);
+        }
+        // ND4J's first; an executor sees only its own.
+        Gpu gpu = gpus.get(0);
+        int capability = 10 * gpu.major() + gpu.minor();
+        if (capability < 37 || capability > 89) {
+            throw TeacherErrors.gpuBeyondNd4j(gpu.name(), gpu.major(), gpu.minor());
+        }
+        return TeacherOptions.Device.CUDA;
+    }
+}

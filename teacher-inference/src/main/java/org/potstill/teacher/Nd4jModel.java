@@ -1,0 +1,22 @@
+package org.potstill.teacher;
+
+/** A causal language model on ND4J: token ids in, logits out. For one thread. */
+interface Nd4jModel extends AutoCloseable {
+    InputLimits limits();
+
+    /**
+     * @param ids       1 to {@code maxPositionEmbeddings} tokens, those from {@code positions} on padding
+     * @param positions whose logits are wanted
+     */
+    void logits(int[] ids, int positions, LogitRows rows);
+
+    @Override
+    void close();
+
+    /** Told the logits of a sequence's positions piece by piece, in order. */
+    @FunctionalInterface
+    interface LogitRows {
+        /** @param logits row-major {@code [positions, vocabSize]}; the caller may use the array again */
+        void accept(int firstPosition, int positions, float[] logits);
+    }
+}

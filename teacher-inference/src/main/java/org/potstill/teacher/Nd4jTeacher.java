@@ -1,0 +1,137 @@
+package org.potstill.teacher;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ForkJoinPool;
+import java.util.function.Supplier;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.errors.UserException;
+import org.potstill.nd4j.Nd4jRuntime;
+import org.potstill.softlabels.TargetSpec;
+
+/**
+ * A teacher on ND4J, on its CPU or its CUDA backend, whichever this build has.
+ *
+ * <p>One pass a sequence: how ND4J's matrix products round may depend on their shapes, which then depend on the
+ * sequence alone. It is padded on the right as {@link Batches} says, since ND4J keeps something of every shape that it
+ * has ever seen. Soft targets are taken from full logits on the CPU, also where a GPU computes these.
+ *
+ * <p>All calls run on one thread, to which ND4J's workspaces belong. Its number of threads is the JVM's: whoever sets
+ * it last, teacher or student, sets it for both, which changes speed and not results.
+ */
+public final class Nd4jTeacher implements Teacher {
+    private final TeacherOptions.Device device;
+    private final ForkJoinPool pool;
+    private final TeacherThread owner = new TeacherThread();
+    private final Nd4jModel model;
+    private final InputLimits limits;
+
+    private Nd4jTeacher(TeacherOptions options, Supplier<Nd4jModel> open) {
+        this.device = Nd4jDevice.require(options.device());
+        this.pool = new ForkJoinPool(options.threads());
+        try {
+            this.model = pass("load its model", () -> {
+                Nd4jRuntime.setThreads(options.threads());
+                return open.get();
+            });
+        } catch (RuntimeException e) {
+            owner.close();
+            pool.shutdown();
+            throw e;
+        }
+        this.limits = model.limits();
+    }
+
+    /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
+    public static Nd4jTeacher open(Checkpoint checkpoint, TeacherOptions options) {
+        return new Nd4jTeacher(options, () -> new Nd4jLlama(checkpoint));
+    }
+
+    /**
+     * Opens a teacher from a SameDiff file ({@code .fb}, see {@link SameDiffModel}) or a Deeplearning4j archive
+     * ({@code .zip}, see {@link Dl4jModel}) with its {@code config.json} beside it.
+     */
+    public static Nd4jTeacher open(Path file, TeacherOptions options) {
+        return new Nd4jTeacher(options, () -> {
+            InputLimits limits = ModelConfig.beside(file);
+            Nd4jModel model = Dl4jArchive.isOne(file) ? Dl4jModel.open(file, limits) : SameDiffModel.open(file, limits);
+            try {
+                CausalityProbe.require(model, file);
+                return model;
+            } catch (RuntimeException e) {
+                model.close();
+                throw e;
+            }
+        });
+    }
+
+    @Override
+    public int vocabSize() {
+        return limits.vocabSize();
+    }
+
+    /** The device in use: never AUTO. */
+    public TeacherOptions.Device device() {
+        return device;
+    }
+
+    @Override
+    public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
+        limits.requireScorable(sequences);
+        int k = Math.min(spec.k(), limits.vocabSize());
+        List<ScoredSequence> results = new ArrayList<>();
+        for (int i = 0; i < sequences.size(); i++) {
+            int number = i;
+            int[] sequence = sequences.get(i);
+            results.add(pass("score a sequence of " + sequence.length + " tokens", () -> {
+                LogitScores scores = new LogitScores(sequence, limits.vocabSize(), k);
+                run(sequence, sequence.length - 1, (first, positions, logits) -> scores.add(first, positions, logits, pool));
+                return scores.result(number);
+            }));
+        }
+        return results;
+    }
+
+    @Override
+    public float[] logits(int[] ids) {
+        limits.requireReadable(ids);
+        return pass("compute logits of " + ids.length + " positions", () -> {
+            float[] all = new float[ids.length * limits.vocabSize()];
+            run(ids, ids.length, (first, positions, logits) ->
+                    System.arraycopy(logits, 0, all, first * limits.vocabSize(), positions * limits.vocabSize()));
+            return all;
+        });
+    }
+
+    @Override
+    public void close() {
+        if (!owner.isClosed()) {
+            owner.run(() -> {
+                model.close();
+                return null;
+            });
+            owner.close();
+            pool.shutdown();
+        }
+    }
+
+    private void run(int[] ids, int positions, Nd4jModel.LogitRows rows) {
+        int padded = Batches.paddedLength(positions + 1, limits.maxPositionEmbeddings());
+        model.logits(Arrays.copyOf(Arrays.copyOf(ids, positions), padded), positions, rows);
+    }
+
+    private <T> T pass(String what, Callable<T> work) {
+        return owner.run(() -> {
+            try {
+                return work.call();
+            } catch (UserException e) {
+                throw e;
+            } catch (RuntimeException | OutOfMemoryError e) {
+                throw TeacherErrors.engineFailed(what, e);
+            }
+        });
+    }
+}
