@@ -55,6 +55,13 @@ public final class JobErrors {
                 "mend the corpus, or raise corpus.max-bad-share if that share may be lost");
     }
 
+    public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
+        return new UserException("the teacher could not score " + bad + " of " + sequences + " sequences",
+                "corpus.max-bad-share allows " + limit + "; each sequence's reason is in " + quarantine,
+                "check the teacher: compare the file's checksum, or convert it again; mend the documents if few are named; or "
+                        + "raise corpus.max-bad-share if that share may be lost");
+    }
+
     public static UserException noHeldOutDocument(double holdout, long documents) {
         return new UserException("no document is held out for evaluation",
                 "corpus.holdout = " + holdout + " of " + documents + " documents came to none",

@@ -79,8 +79,7 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
-    /** @param numbers the sequences' numbers in the caller's batch, for errors */
-    List<ScoredSequence> score(TokenBatch batch, int k, int[] numbers) {
+    List<ScoredSequence> score(TokenBatch batch, int k) {
         int n = batch.positions();
         FloatBuffer top = floats((long) n * k);
         IntBuffer topIds = bytes(4L * n * k).asIntBuffer();
@@ -106,7 +105,7 @@ final class OnnxEngine implements AutoCloseable {
         int row = 0;
         for (int i = 0; i < batch.sequences().size(); i++) {
             int positions = batch.sequences().get(i).length - 1;
-            scored.add(read(top, topIds, next, row, positions, k, numbers[i]));
+            scored.add(read(top, topIds, next, row, positions, k));
             row += positions;
         }
         return scored;
@@ -142,14 +141,14 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, int firstRow,
-            int positions, int k, int number) {
+            int positions, int k) {
         int[] offsets = new int[positions + 1];
         int[] ids = new int[positions * k];
         float[] probabilities = new float[positions * k];
         float[] tokenLogProbabilities = new float[positions];
         for (int t = 0; t < positions; t++) {
             if (!Float.isFinite(top.get((firstRow + t) * k)) || Float.isNaN(next.get(firstRow + t))) {
-                throw TeacherErrors.notFinite(number, t);
+                return ScoredSequence.notFinite(t);
             }
             offsets[t + 1] = (t + 1) * k;
             tokenLogProbabilities[t] = Math.min(0, next.get(firstRow + t));
@@ -163,7 +162,7 @@ final class OnnxEngine implements AutoCloseable {
             }
             orderTies(ids, probabilities, from, from + k);
         }
-        return new ScoredSequence(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities);
+        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities);
     }
 
     /** Among equal probabilities the smaller id first, whichever order the engine found them in. */

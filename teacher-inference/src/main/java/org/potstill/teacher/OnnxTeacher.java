@@ -88,7 +88,7 @@ public final class OnnxTeacher implements Teacher {
         for (int[] members : passes) {
             List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
             int padded = Batches.paddedLength(rows.get(0).length, config.maxPositionEmbeddings());
-            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k, members));
+            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k));
             for (int i = 0; i < members.length; i++) {
                 results[members[i]] = scored.get(i);
             }

@@ -12,7 +12,8 @@ public interface Teacher extends AutoCloseable {
      * sequence does not depend, to the bit, on the others in the list.
      *
      * @param sequences token ids, each 2 to {@code maxPositionEmbeddings + 1} long; padded on the right inside
-     * @return one result a sequence, in order, with {@code length − 1} positions each
+     * @return one result a sequence, in order, with {@code length − 1} positions each, or with a problem: a sequence that
+     *         the weights overflow on does not spoil the others
      */
     List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec);
 

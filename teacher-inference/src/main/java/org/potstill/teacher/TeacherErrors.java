@@ -40,12 +40,6 @@ final class TeacherErrors {
                 "times " + vocabSize + " tokens is more than one array holds", "ask for a shorter sequence");
     }
 
-    static UserException notFinite(int index, int position) {
-        return new UserException("the teacher gave no finite probabilities for sequence " + index
-                + " at position " + position, "its weights or activations overflow",
-                "check the checkpoint: compare its checksum, or convert it again");
-    }
-
     static UserException engineFailed(String what, Throwable origin) {
         return new UserException("the teacher failed to " + what, String.valueOf(origin.getMessage()),
                 "if memory ran out, lower the tokens per batch; otherwise report this with the message above", origin);

@@ -21,7 +21,7 @@ import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
-import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
@@ -79,11 +79,13 @@ public final class LabelJob {
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, int longest,
             Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
-        CorpusCount count = CorpusCount.of(documents);
+        CorpusCount count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         if (count.documents() == 0) {
             throw JobErrors.emptyCorpus(corpus.path());
         }
-        String quarantine = store.quarantine(documents.filter(d -> d.problem() != null));
+        JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
+                .map(d -> new Quarantined(d.id(), null, null, d.problem()));
+        String quarantine = store.quarantine(unusable);
         double limit = settings.real("corpus.max-bad-share", 0, 1);
         if (count.unusable() > limit * count.documents()) {
             throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
@@ -106,19 +108,26 @@ public final class LabelJob {
                 count.documents(), count.positions(), pendingPositions);
         List<ShardResult> results = pendingPositions == 0 ? List.of() : score(source, longest, labels, store, pending, pendingPositions);
         pending.unpersist(false);
+        UnscoredSequences unscored = unscored(labels, results);
+        if (!unscored.reasons().isEmpty()) {
+            store.quarantine(unusable.union(unscored.quarantined(training)));
+            long sequences = count.sequences();
+            count = CorpusCount.of(documents, unscored);
+            if (count.unscored() > limit * sequences) {
+                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
+            }
+            if (count.sequences() == 0) {
+                throw JobErrors.nothingToTrainOn(corpus.path());
+            }
+            LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
+        }
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
         agreed.put("sequence-length", tokenization.sequenceLength()).put("corpus.holdout", tokenization.holdout())
                 .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
-        store.publishSnapshot(training.flatMap(d -> {
-            java.util.ArrayList<SnapshotEntry> entries = new java.util.ArrayList<>();
-            for (int i = 0; i < d.sequences().size(); i++) {
-                entries.add(new SnapshotEntry(d.id(), i, labels.key(d.sequences().get(i))));
-            }
-            return entries.iterator();
-        }), agreed);
+        store.publishSnapshot(unscored.others(training), agreed);
         return summary(count, results, (System.nanoTime() - begin) / 1e9, store);
     }
 
@@ -138,6 +147,12 @@ public final class LabelJob {
         }
     }
 
+    private static UnscoredSequences unscored(Labels labels, List<ShardResult> results) {
+        Map<String, String> reasons = new TreeMap<>();
+        results.forEach(shard -> reasons.putAll(shard.unscored()));
+        return new UnscoredSequences(labels, reasons);
+    }
+
     private static LabelSummary summary(CorpusCount count, List<ShardResult> results, double seconds, LabelStore store) {
         Map<String, Long> tokens = new TreeMap<>();
         Map<String, Integer> loads = new TreeMap<>();
@@ -146,7 +161,8 @@ public final class LabelJob {
             loads.merge(shard.executor(), shard.modelLoads(), Integer::sum);
         }
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
-        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(), results.size(), seconds,
+        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
+                (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 tokens, loads, store.folder().path().toString());
     }

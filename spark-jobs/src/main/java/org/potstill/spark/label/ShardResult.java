@@ -1,6 +1,7 @@
 package org.potstill.spark.label;
 
 import java.io.Serializable;
+import java.util.Map;
 
 /**
  * What one task of the teacher pass did.
@@ -12,7 +13,8 @@ import java.io.Serializable;
  * @param bytes      of the file written
  * @param seconds    spent scoring
  * @param lossSum    sum over positions of the teacher's −log p of the token that came next
+ * @param unscored   why, by key, of the sequences that the teacher could say nothing of use about
  */
-record ShardResult(String executor, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum)
-        implements Serializable {
+record ShardResult(String executor, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum,
+        Map<String, String> unscored) implements Serializable {
 }

@@ -4,6 +4,8 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.LongAccumulator;
@@ -36,13 +38,14 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         });
         String executor = SparkEnv.get().executorId();
         if (sequences.isEmpty()) {
-            return new ShardResult(executor, 0, 0, 0, 0, 0, 0);
+            return new ShardResult(executor, 0, 0, 0, 0, 0, 0, Map.of());
         }
         int[] loads = {0};
         Teacher teacher = ExecutorTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), () -> loads[0]++);
         long begin = System.nanoTime();
         SoftTargetsCodec codec = labels.codec();
         List<LabelledSequence> rows = new ArrayList<>();
+        Map<String, String> unscored = new TreeMap<>();
         long positions = 0;
         double lossSum = 0;
         for (int[] batch : Batches.plan(sequences.stream().mapToInt(s -> s.length).toArray(), longest, batchTokens)) {
@@ -52,19 +55,24 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
             }
             List<ScoredSequence> results = teacher.score(members, labels.spec());
             for (int i = 0; i < batch.length; i++) {
+                int length = members.get(i).length - 1;
+                scored.add(length);
+                if (results.get(i).problem() != null) {
+                    unscored.put(keys.get(batch[i]), results.get(i).problem());
+                    continue;
+                }
                 double loss = 0;
                 for (float logProbability : results.get(i).tokenLogProbabilities()) {
                     loss -= logProbability;
                 }
-                int length = members.get(i).length - 1;
                 rows.add(new LabelledSequence(keys.get(batch[i]), members.get(i),
                         codec.encode(results.get(i).targets()), (float) (loss / length)));
                 positions += length;
                 lossSum += loss;
-                scored.add(length);
             }
         }
-        long bytes = new ShardWriter(labelsPath, labels, hadoop.value().value()).write(rows);
-        return new ShardResult(executor, loads[0], rows.size(), positions, bytes, (System.nanoTime() - begin) / 1e9, lossSum);
+        long bytes = rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(rows);
+        return new ShardResult(executor, loads[0], rows.size(), positions, bytes, (System.nanoTime() - begin) / 1e9, lossSum,
+                unscored);
     }
 }

@@ -80,7 +80,8 @@ final class ReportText {
         double tokens = l.path("scoredTokens").asDouble();
         out.append("\n## The teacher pass (last run of label)\n\n| | |\n|---|---:|\n");
         fact("documents", "%,d", corpus.path("documents").asLong());
-        fact("in the quarantine", "%,d", corpus.path("unusable").asLong());
+        fact("documents in the quarantine", "%,d", corpus.path("unusable").asLong());
+        fact("sequences in the quarantine", "%,d", corpus.path("unscored").asLong());
         fact("held out", "%,d", corpus.path("heldOut").asLong());
         fact("tokens to learn from", "%,d", corpus.path("positions").asLong());
         fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());

@@ -27,7 +27,7 @@ class ReportTest {
     @Test
     void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(null, List.of("student.path=" + folder)), new Configuration());
-        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000), 150_000, 16_000_000, 19, 300.0, 3.0,
+        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0,
                 Map.of("<b>0</b>", 150_000L), Map.of("<b>0</b>", 1), "cache"));
         List<StepLoss> history = new ArrayList<>();
         for (int i = 0; i < 900; i++) {
