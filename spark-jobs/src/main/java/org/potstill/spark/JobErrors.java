@@ -83,6 +83,12 @@ public final class JobErrors {
                 held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
     }
 
+    public static UserException badGpuAddress(String address) {
+        return new UserException("unusable GPU address: '" + address + "'",
+                "Spark's gpu resource must have the GPUs' numbers for addresses, as CUDA counts them",
+                "set spark.executor.resource.gpu.discoveryScript to deploy/gpu-discovery.sh");
+    }
+
     public static UserException teacherDiffers(String uri, String driver, String executor) {
         return new UserException("the teacher " + uri + " is another file on an executor than on the driver",
                 "the driver saw the fingerprint " + driver + ", the executor " + executor,

@@ -48,10 +48,9 @@ class StandaloneClusterIT {
 
         submit(master, "label", conf);
         JsonNode label = report().path("label");
-        assertEquals(2, label.path("tokensByExecutor").size(), label.toString());
-        label.path("tokensByExecutor").forEach(tokens -> assertTrue(tokens.asLong() > 0, label.toString()));
-        label.path("modelLoadsByExecutor").forEach(loads -> assertEquals(1, loads.asInt(), label.toString()));
-        assertEquals(2, label.path("modelLoadsByExecutor").size());
+        assertEquals(2, label.path("executors").size(), label.toString());
+        label.path("executors").forEach(executor -> assertTrue(executor.path("tokens").asLong() > 0, label.toString()));
+        label.path("executors").forEach(executor -> assertEquals(1, executor.path("modelLoads").asInt(), label.toString()));
 
         submit(master, "train", conf);
         assertEquals(2, report().path("train").path("workers").asInt());

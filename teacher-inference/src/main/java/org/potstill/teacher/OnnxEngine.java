@@ -16,19 +16,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
 final class OnnxEngine implements AutoCloseable {
     private final OrtSession session;
     private final TeacherOptions.Device device;
+    private final int gpu;
 
-    private OnnxEngine(OrtSession session, TeacherOptions.Device device) {
+    private OnnxEngine(OrtSession session, TeacherOptions.Device device, int gpu) {
         this.session = session;
         this.device = device;
+        this.gpu = gpu;
     }
 
-    /** Fails at once where CUDA is demanded and this build has none. */
     static void requireDevice(TeacherOptions.Device device) {
         if (device == TeacherOptions.Device.CUDA && !hasCuda()) {
             throw TeacherErrors.noCudaBuild();
@@ -40,21 +42,21 @@ final class OnnxEngine implements AutoCloseable {
         requireDevice(options.device());
         if (options.device() != TeacherOptions.Device.CPU && hasCuda()) {
             try {
-                return new OnnxEngine(session(model, weights, options, true), TeacherOptions.Device.CUDA);
+                return new OnnxEngine(session(model, weights, options, true), TeacherOptions.Device.CUDA, options.gpu());
             } catch (OrtException e) {
                 if (options.device() == TeacherOptions.Device.CUDA) {
-                    throw TeacherErrors.noUsableGpu(e);
+                    throw TeacherErrors.noUsableGpu(options.gpu(), e);
                 }
             }
         }
         try {
-            return new OnnxEngine(session(model, weights, options, false), TeacherOptions.Device.CPU);
+            return new OnnxEngine(session(model, weights, options, false), TeacherOptions.Device.CPU, options.gpu());
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("load its model", e);
         }
     }
 
-    private static boolean hasCuda() {
+    static boolean hasCuda() {
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
@@ -69,7 +71,7 @@ final class OnnxEngine implements AutoCloseable {
             settings.addConfigEntry("session.intra_op.allow_spinning", "0");
             settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
             if (cuda) {
-                settings.addCUDA(0);
+                settings.addCUDA(options.gpu());
             }
             return OrtEnvironment.getEnvironment().createSession(model, settings);
         }
@@ -95,8 +97,7 @@ final class OnnxEngine implements AutoCloseable {
             outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
-            throw TeacherErrors.engineFailed("score a batch of " + batch.sequences().size() + " × "
-                    + batch.paddedLength() + " tokens", e);
+            throw failed("score a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens", e);
         } finally {
             close(inputs);
             close(outputs);
@@ -121,7 +122,7 @@ final class OnnxEngine implements AutoCloseable {
             outputs.put(LlamaGraph.LOGITS, tensor(logits, n, vocabSize));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
-            throw TeacherErrors.engineFailed("compute logits of " + n + " positions", e);
+            throw failed("compute logits of " + n + " positions", e);
         } finally {
             close(inputs);
             close(outputs);
@@ -129,6 +130,12 @@ final class OnnxEngine implements AutoCloseable {
         float[] values = new float[n * vocabSize];
         logits.get(values);
         return values;
+    }
+
+    /** A GPU that there is no code for passes all checks until the first kernel is launched. */
+    private UserException failed(String what, OrtException e) {
+        return device == TeacherOptions.Device.CUDA && String.valueOf(e.getMessage()).contains("o kernel image")
+                ? TeacherErrors.noUsableGpu(gpu, e) : TeacherErrors.engineFailed(what, e);
     }
 
     @Override

@@ -49,6 +49,16 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
+    /** Whether this build has ONNX Runtime for CUDA; whether there is a usable GPU is another question. */
+    public static boolean hasCuda() {
+        return OnnxEngine.hasCuda();
+    }
+
+    /** Fails at once where CUDA is demanded and this build has none. */
+    public static void requireDevice(TeacherOptions.Device device) {
+        OnnxEngine.requireDevice(device);
+    }
+
     /** Opens a teacher from a checkpoint file, see {@link Checkpoints#open}. */
     public static OnnxTeacher open(Path file, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());

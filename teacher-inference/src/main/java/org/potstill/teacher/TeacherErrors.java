@@ -12,15 +12,18 @@ final class TeacherErrors {
                 "set it to the number of cores that one executor may use");
     }
 
+    static UserException badGpu(int gpu) {
+        return new UserException("unusable GPU number: " + gpu, "GPUs are counted from 0", "set it to 0 or more");
+    }
+
     static UserException noCudaBuild() {
         return new UserException("the teacher cannot run on CUDA", "this build has ONNX Runtime for the CPU only",
                 "build with the cuda profile (mvn -Pcuda), or set the device to cpu or auto");
     }
 
-    static UserException noUsableGpu(Throwable origin) {
-        return new UserException("the teacher cannot run on CUDA",
-                "ONNX Runtime could not start its CUDA provider: " + origin.getMessage(),
-                "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries, or set the device to cpu", origin);
+    static UserException noUsableGpu(int gpu, Throwable origin) {
+        GpuDiagnosis why = GpuDiagnosis.of(origin.getMessage(), gpu, GpuDiagnosis.driverInstalled());
+        return new UserException("the teacher cannot run on CUDA", why.cause(), why.remedy(), origin);
     }
 
     static UserException badLength(int index, int length, int min, int max) {

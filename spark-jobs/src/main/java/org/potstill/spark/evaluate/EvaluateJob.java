@@ -35,6 +35,7 @@ import org.potstill.spark.label.TeacherSource;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
+import org.potstill.teacher.OnnxTeacher;
 import org.potstill.teacher.Teacher;
 
 /** Sets the student against its teacher on the held-out documents, both live and under the same conditions. */
@@ -67,6 +68,7 @@ public final class EvaluateJob {
         requireSame(provenance, "corpus.holdout", tokenization.holdout());
         requireSame(provenance, "seed", tokenization.seed());
         TeacherSource source = TeacherSource.of(settings);
+        OnnxTeacher.requireDevice(source.device());
         Path teacherFile = source.localPath(sc.hadoopConfiguration());
         try (Checkpoint teacher = Checkpoints.open(teacherFile)) {
             TokenizerDefinition tokenizer = teacher.tokenizer();
@@ -120,7 +122,7 @@ public final class EvaluateJob {
             parameters = student.parameters();
             studentBytes = Files.size(local.path().resolve("model.safetensors"));
         }
-        int threads = source.options(Cluster.coresPerExecutor(sc)).threads();
+        int threads = source.threads(Cluster.coresPerExecutor(sc));
         long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
         LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
         Task task = new Task(source, teacher.fingerprint(), threads, config, sc.broadcast(parameters),

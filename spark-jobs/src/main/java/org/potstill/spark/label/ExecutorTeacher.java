@@ -3,32 +3,48 @@ package org.potstill.spark.label;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.JobErrors;
 import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions.Device;
 
-/** The one teacher of this executor, loaded by the first task that needs it. */
+/** The teachers of this executor, one a GPU or one for the CPU, each loaded by the first task that needs it. */
 public final class ExecutorTeacher {
-    private static final ExecutorCache<Teacher> TEACHERS = new ExecutorCache<>();
+    private static final ExecutorCache<OnnxTeacher> TEACHERS = new ExecutorCache<>();
+    private static final int ON_CPU = -1;
+    /** AUTO has come out on the CPU here once. */
+    private static boolean noUsableGpu;
 
     private ExecutorTeacher() {
     }
 
     /**
+     * The teacher on the GPU that Spark gave this task, or on the first where it gave none.
+     *
      * @param fingerprint that the driver saw
      * @param cores       of this executor
      * @param onLoad      told when this call loads the model
      */
-    public static Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop, Runnable onLoad) {
-        return TEACHERS.get(fingerprint + source, () -> {
+    public static synchronized OnnxTeacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop,
+            Runnable onLoad) {
+        String key = fingerprint + source;
+        int gpu = Cluster.gpuOfTask().orElse(0);
+        boolean cpu = source.device() == Device.CPU || !OnnxTeacher.hasCuda() || source.device() == Device.AUTO && noUsableGpu;
+        OnnxTeacher teacher = TEACHERS.get(key, cpu ? ON_CPU : gpu, () -> {
             onLoad.run();
             try (Checkpoint checkpoint = Checkpoints.open(source.localPath(hadoop))) {
                 if (!checkpoint.fingerprint().equals(fingerprint)) {
                     throw JobErrors.teacherDiffers(source.uri(), fingerprint, checkpoint.fingerprint());
                 }
-                return OnnxTeacher.open(checkpoint, source.options(cores));
+                return OnnxTeacher.open(checkpoint, source.options(cores, gpu));
             }
         });
+        if (!cpu && teacher.device() == Device.CPU) {
+            // The tasks with other addresses share it, too: there is one CPU.
+            noUsableGpu = true;
+            TEACHERS.get(key, ON_CPU, () -> teacher);
+        }
+        return teacher;
     }
 }

@@ -25,6 +25,7 @@ import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
+import org.potstill.teacher.OnnxTeacher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
@@ -48,6 +49,7 @@ public final class LabelJob {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);
         TeacherSource source = TeacherSource.of(settings);
+        OnnxTeacher.requireDevice(source.device());
         String cache = settings.required("cache.path");
         int k = settings.integer("targets.k", 1, org.potstill.softlabels.TargetSpec.MAX_K);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
@@ -154,16 +156,10 @@ public final class LabelJob {
     }
 
     private static LabelSummary summary(CorpusCount count, List<ShardResult> results, double seconds, LabelStore store) {
-        Map<String, Long> tokens = new TreeMap<>();
-        Map<String, Integer> loads = new TreeMap<>();
-        for (ShardResult shard : results) {
-            tokens.merge(shard.executor(), shard.positions(), Long::sum);
-            loads.merge(shard.executor(), shard.modelLoads(), Integer::sum);
-        }
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
         return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
-                tokens, loads, store.folder().path().toString());
+                ExecutorShare.of(results), store.folder().path().toString());
     }
 }

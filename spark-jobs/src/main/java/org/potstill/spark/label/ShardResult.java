@@ -7,6 +7,7 @@ import java.util.Map;
  * What one task of the teacher pass did.
  *
  * @param executor   that ran it
+ * @param gpu        address that Spark gave it; −1 for none
  * @param modelLoads how often it had to load the teacher
  * @param sequences  scored
  * @param positions  scored
@@ -15,6 +16,6 @@ import java.util.Map;
  * @param lossSum    sum over positions of the teacher's −log p of the token that came next
  * @param unscored   why, by key, of the sequences that the teacher could say nothing of use about
  */
-record ShardResult(String executor, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum,
+record ShardResult(String executor, int gpu, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum,
         Map<String, String> unscored) implements Serializable {
 }

@@ -11,6 +11,7 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
@@ -37,8 +38,9 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
             sequences.add(sequence._2());
         });
         String executor = SparkEnv.get().executorId();
+        int gpu = Cluster.gpuOfTask().orElse(-1);
         if (sequences.isEmpty()) {
-            return new ShardResult(executor, 0, 0, 0, 0, 0, 0, Map.of());
+            return new ShardResult(executor, gpu, 0, 0, 0, 0, 0, 0, Map.of());
         }
         int[] loads = {0};
         Teacher teacher = ExecutorTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), () -> loads[0]++);
@@ -72,7 +74,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
             }
         }
         long bytes = rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(rows);
-        return new ShardResult(executor, loads[0], rows.size(), positions, bytes, (System.nanoTime() - begin) / 1e9, lossSum,
+        return new ShardResult(executor, gpu, loads[0], rows.size(), positions, bytes, (System.nanoTime() - begin) / 1e9, lossSum,
                 unscored);
     }
 }

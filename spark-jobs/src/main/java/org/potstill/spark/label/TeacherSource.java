@@ -30,9 +30,16 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Device de
                 settings.choice("teacher.device", TeacherOptions.Device.class), settings.integer("teacher.threads", 0, 1024));
     }
 
-    /** @param cores of this executor, the threads of an engine for which none are set */
-    public TeacherOptions options(int cores) {
-        return new TeacherOptions(device, threads > 0 ? threads : cores, Path.of(scratch));
+    /**
+     * @param cores of this executor, the threads of an engine for which none are set
+     * @param gpu   number of the GPU, where it runs on one
+     */
+    public TeacherOptions options(int cores, int gpu) {
+        return new TeacherOptions(device, gpu, threads(cores), Path.of(scratch));
+    }
+
+    public int threads(int cores) {
+        return threads > 0 ? threads : cores;
     }
 
     /** A local path is used in place; anything else is fetched once per node. */

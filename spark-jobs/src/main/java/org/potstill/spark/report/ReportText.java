@@ -90,9 +90,9 @@ final class ReportText {
             fact("tokens/s", "%,.0f", tokens / l.path("seconds").asDouble());
             fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
             fact("files written", "%,d", l.path("files").asLong());
-            l.path("tokensByExecutor").fields().forEachRemaining(executor -> fact("executor " + executor.getKey()
-                    + ": tokens, model loads", "%,d, %d", executor.getValue().asLong(),
-                    l.path("modelLoadsByExecutor").path(executor.getKey()).asInt()));
+            l.path("executors").forEach(e -> fact("executor " + e.path("executor").asText()
+                    + (e.path("gpu").asInt() < 0 ? "" : ", GPU " + e.path("gpu").asInt()) + ": tokens, model loads", "%,d, %d",
+                    e.path("tokens").asLong(), e.path("modelLoads").asInt()));
         }
     }
 
