@@ -83,6 +83,12 @@ public final class JobErrors {
                 held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
     }
 
+    public static UserException noRoomForTeacher(String scratch, double needed, long free) {
+        return new UserException(String.format(java.util.Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
+                String.format(java.util.Locale.ROOT, "%,d bytes are free there", free),
+                "set teacher.scratch to a folder on a larger local disk, or make room");
+    }
+
     public static UserException badGpuAddress(String address) {
         return new UserException("unusable GPU address: '" + address + "'",
                 "Spark's gpu resource must have the GPUs' numbers for addresses, as CUDA counts them",
