@@ -16,7 +16,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.LlamaGraph;
-import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
@@ -81,6 +80,7 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
+    /** @throws EngineOutOfMemory when the batch is too large for the memory there is */
     List<ScoredSequence> score(TokenBatch batch, int k) {
         int n = batch.positions();
         FloatBuffer top = floats((long) n * k);
@@ -133,7 +133,10 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /** A GPU that there is no code for passes all checks until the first kernel is launched. */
-    private UserException failed(String what, OrtException e) {
+    private RuntimeException failed(String what, OrtException e) {
+        if (GpuDiagnosis.isOutOfMemory(e.getMessage())) {
+            return new EngineOutOfMemory(e);
+        }
         return device == TeacherOptions.Device.CUDA && String.valueOf(e.getMessage()).contains("o kernel image")
                 ? TeacherErrors.noUsableGpu(gpu, e) : TeacherErrors.engineFailed(what, e);
     }
@@ -206,7 +209,12 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     private static ByteBuffer bytes(long count) {
-        return ByteBuffer.allocateDirect(Math.toIntExact(count)).order(ByteOrder.nativeOrder());
+        try {
+            return ByteBuffer.allocateDirect(Math.toIntExact(count)).order(ByteOrder.nativeOrder());
+        } catch (OutOfMemoryError e) {
+            // Of direct memory: the heap is as well as before.
+            throw new EngineOutOfMemory(e);
+        }
     }
 
     private static void close(Map<String, OnnxTensor> tensors) {

@@ -1,8 +1,10 @@
 package org.potstill.teacher;
 
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -10,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
@@ -31,6 +34,9 @@ public final class OnnxTeacher implements Teacher {
     private final OnnxEngine scores;
     /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
     private OnnxEngine logits;
+    /** Padded tokens of a pass that memory is believed to hold. */
+    private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
+    private final AtomicInteger halvings = new AtomicInteger();
 
     private OnnxTeacher(CausalLmConfig config, TeacherOptions options, Path weights) {
         this.config = config;
@@ -93,17 +99,47 @@ public final class OnnxTeacher implements Teacher {
         }
         int k = Math.min(spec.k(), config.vocabSize());
         // One pass for each padded length: usually one, as callers batch by length.
-        List<int[]> passes = Batches.plan(lengths, config.maxPositionEmbeddings(), Integer.MAX_VALUE);
+        Deque<int[]> passes = new ArrayDeque<>(Batches.plan(lengths, config.maxPositionEmbeddings(), tokenBudget.get()));
         ScoredSequence[] results = new ScoredSequence[lengths.length];
-        for (int[] members : passes) {
-            List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
-            int padded = Batches.paddedLength(rows.get(0).length, config.maxPositionEmbeddings());
-            List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k));
-            for (int i = 0; i < members.length; i++) {
-                results[members[i]] = scored.get(i);
+        while (!passes.isEmpty()) {
+            int[] members = passes.pop();
+            int padded = Batches.paddedLength(lengths[members[0]], config.maxPositionEmbeddings());
+            int rows = Math.max(1, tokenBudget.get() / padded);
+            if (rows < members.length) {
+                passes.push(Arrays.copyOfRange(members, rows, members.length));
+                members = Arrays.copyOf(members, rows);
+            }
+            try {
+                pass(sequences, members, padded, k, results);
+            } catch (EngineOutOfMemory e) {
+                if (members.length == 1) {
+                    throw TeacherErrors.outOfMemory(padded, e.getCause());
+                }
+                // For the rest of this teacher's life, so that not every batch fails first.
+                tokenBudget.accumulateAndGet(members.length / 2 * padded, Math::min);
+                halvings.incrementAndGet();
+                passes.push(members);
             }
         }
         return new ArrayList<>(Arrays.asList(results));
+    }
+
+    private void pass(List<int[]> sequences, int[] members, int padded, int k, ScoredSequence[] results) {
+        List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
+        List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k));
+        for (int i = 0; i < members.length; i++) {
+            results[members[i]] = scored.get(i);
+        }
+    }
+
+    /** How often memory ran out, and the batch was halved, since this was last asked by anyone. */
+    public int takeHalvings() {
+        return halvings.getAndSet(0);
+    }
+
+    /** Padded tokens of the largest pass from now on; {@link Integer#MAX_VALUE} while memory has never run out. */
+    public int tokenBudget() {
+        return tokenBudget.get();
     }
 
     @Override
@@ -112,15 +148,21 @@ public final class OnnxTeacher implements Teacher {
         if ((long) ids.length * config.vocabSize() > Integer.MAX_VALUE / 4) {
             throw TeacherErrors.tooManyLogits(ids.length, config.vocabSize());
         }
-        return inOwner(() -> {
-            if (logits == null) {
-                logits = engine(LlamaGraph.Ending.LOGITS);
-            }
-            // The batch's last token is what is predicted, not read: any valid id ends it.
-            int[] sequence = Arrays.copyOf(ids, ids.length + 1);
-            int padded = Batches.paddedLength(sequence.length, config.maxPositionEmbeddings());
-            return logits.logits(new TokenBatch(List.of(sequence), padded), config.vocabSize());
-        });
+        try {
+            return inOwner(() -> logitsInOwner(ids));
+        } catch (EngineOutOfMemory e) {
+            throw TeacherErrors.outOfMemory(ids.length, e.getCause());
+        }
+    }
+
+    private float[] logitsInOwner(int[] ids) {
+        if (logits == null) {
+            logits = engine(LlamaGraph.Ending.LOGITS);
+        }
+        // The batch's last token is what is predicted, not read: any valid id ends it.
+        int[] sequence = Arrays.copyOf(ids, ids.length + 1);
+        int padded = Batches.paddedLength(sequence.length, config.maxPositionEmbeddings());
+        return logits.logits(new TokenBatch(List.of(sequence), padded), config.vocabSize());
     }
 
     @Override

@@ -8,8 +8,8 @@ public interface Teacher extends AutoCloseable {
     int vocabSize();
 
     /**
-     * Scores sequences: one forward pass for each padded length among them, see {@link Batches}. What is said of a
-     * sequence does not depend, to the bit, on the others in the list.
+     * Scores sequences: one forward pass for each padded length among them, see {@link Batches}, or several where memory
+     * does not hold it. What is said of a sequence does not depend, to the bit, on the others in the list.
      *
      * @param sequences token ids, each 2 to {@code maxPositionEmbeddings + 1} long; padded on the right inside
      * @return one result a sequence, in order, with {@code length − 1} positions each, or with a problem: a sequence that

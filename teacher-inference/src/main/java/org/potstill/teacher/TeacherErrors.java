@@ -43,8 +43,14 @@ final class TeacherErrors {
                 "times " + vocabSize + " tokens is more than one array holds", "ask for a shorter sequence");
     }
 
+    static UserException outOfMemory(int tokens, Throwable origin) {
+        return new UserException("the teacher has not enough memory for one sequence of " + tokens + " tokens",
+                String.valueOf(origin.getMessage()),
+                "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower sequence-length", origin);
+    }
+
     static UserException engineFailed(String what, Throwable origin) {
         return new UserException("the teacher failed to " + what, String.valueOf(origin.getMessage()),
-                "if memory ran out, lower the tokens per batch; otherwise report this with the message above", origin);
+                "if memory ran out, raise spark.executor.memoryOverhead; otherwise report this with the message above", origin);
     }
 }
