@@ -19,7 +19,7 @@ import onnx.Onnx.TensorProto.DataType;
  * so that weights stay {@code [out, in]} and a tied table serves both ends.
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
- * probable ids, their log-probabilities, and that of the next token: the logits themselves, 4·V bytes a position, never
+ * probable ids, their log-probabilities, that of the next token, and the distribution's entropy: the logits themselves, 4·V bytes a position, never
  * leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
  */
 public final class LlamaGraph {
@@ -30,6 +30,7 @@ public final class LlamaGraph {
     public static final String TOP_LOG_PROBABILITIES = "top_log_probabilities";
     public static final String TOP_IDS = "top_ids";
     public static final String NEXT_LOG_PROBABILITY = "next_log_probability";
+    public static final String ENTROPY = "entropy";
     public static final String LOGITS = "logits";
 
     /** What the graph computes of the logits. */
@@ -110,9 +111,12 @@ public final class LlamaGraph {
         String logProbabilities = graph.node("LogSoftmax", List.of(logits), attribute("axis", -1L));
         String ofTop = graph.node("GatherElements", List.of(logProbabilities, top[1]), attribute("axis", 1L));
         String ofNext = graph.node("GatherElements", List.of(logProbabilities, nextIds), attribute("axis", 1L));
+        String entropy = graph.node("Neg", List.of(graph.node("ReduceSum",
+                List.of(mul(graph.node("Exp", List.of(logProbabilities)), logProbabilities), graph.longs(-1)), attribute("keepdims", 1L))));
         graph.output(ofTop, TOP_LOG_PROBABILITIES, DataType.FLOAT, "N", "K");
         graph.output(topIds, TOP_IDS, DataType.INT32, "N", "K");
         graph.output(ofNext, NEXT_LOG_PROBABILITY, DataType.FLOAT, "N", "1");
+        graph.output(entropy, ENTROPY, DataType.FLOAT, "N", "1");
     }
 
     /** x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */

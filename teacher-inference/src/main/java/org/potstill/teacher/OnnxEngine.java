@@ -86,6 +86,7 @@ final class OnnxEngine implements AutoCloseable {
         FloatBuffer top = floats((long) n * k);
         IntBuffer topIds = bytes(4L * n * k).asIntBuffer();
         FloatBuffer next = floats(n);
+        FloatBuffer entropy = floats(n);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
@@ -95,6 +96,7 @@ final class OnnxEngine implements AutoCloseable {
             outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(top, n, k));
             outputs.put(LlamaGraph.TOP_IDS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), topIds, new long[] {n, k}));
             outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
+            outputs.put(LlamaGraph.ENTROPY, tensor(entropy, n, 1));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
             throw failed("score a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens", e);
@@ -106,7 +108,7 @@ final class OnnxEngine implements AutoCloseable {
         int row = 0;
         for (int i = 0; i < batch.sequences().size(); i++) {
             int positions = batch.sequences().get(i).length - 1;
-            scored.add(read(top, topIds, next, row, positions, k));
+            scored.add(read(top, topIds, next, entropy, row, positions, k));
             row += positions;
         }
         return scored;
@@ -150,12 +152,14 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, int firstRow,
-            int positions, int k) {
+    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, FloatBuffer entropy,
+            int firstRow, int positions, int k) {
         int[] offsets = new int[positions + 1];
         int[] ids = new int[positions * k];
         float[] probabilities = new float[positions * k];
         float[] tokenLogProbabilities = new float[positions];
+        float[] entropies = new float[positions];
+        entropy.get(firstRow, entropies);
         for (int t = 0; t < positions; t++) {
             if (!Float.isFinite(top.get((firstRow + t) * k)) || Float.isNaN(next.get(firstRow + t))) {
                 return ScoredSequence.notFinite(t);
@@ -172,7 +176,7 @@ final class OnnxEngine implements AutoCloseable {
             }
             orderTies(ids, probabilities, from, from + k);
         }
-        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities);
+        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities, entropies);
     }
 
     /** Among equal probabilities the smaller id first, whichever order the engine found them in. */

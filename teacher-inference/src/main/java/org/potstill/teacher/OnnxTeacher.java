@@ -13,6 +13,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
@@ -37,6 +38,16 @@ public final class OnnxTeacher implements Teacher {
     /** Padded tokens of a pass that memory is believed to hold. */
     private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
     private final AtomicInteger halvings = new AtomicInteger();
+    private final AtomicLong busyNanos = new AtomicLong();
+
+    /**
+     * What a teacher did.
+     *
+     * @param seconds  it spent in passes that score
+     * @param halvings how often memory ran out and a batch was halved
+     */
+    public record Work(double seconds, int halvings) {
+    }
 
     private OnnxTeacher(CausalLmConfig config, TeacherOptions options, Path weights) {
         this.config = config;
@@ -126,15 +137,22 @@ public final class OnnxTeacher implements Teacher {
 
     private void pass(List<int[]> sequences, int[] members, int padded, int k, ScoredSequence[] results) {
         List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
-        List<ScoredSequence> scored = inOwner(() -> scores.score(new TokenBatch(rows, padded), k));
+        List<ScoredSequence> scored = inOwner(() -> {
+            long begin = System.nanoTime();
+            try {
+                return scores.score(new TokenBatch(rows, padded), k);
+            } finally {
+                busyNanos.addAndGet(System.nanoTime() - begin);
+            }
+        });
         for (int i = 0; i < members.length; i++) {
             results[members[i]] = scored.get(i);
         }
     }
 
-    /** How often memory ran out, and the batch was halved, since this was last asked by anyone. */
-    public int takeHalvings() {
-        return halvings.getAndSet(0);
+    /** Since this was last asked by anyone: of tasks that share a teacher, each piece of work is told to one. */
+    public Work takeWork() {
+        return new Work(busyNanos.getAndSet(0) / 1e9, halvings.getAndSet(0));
     }
 
     /** Padded tokens of the largest pass from now on; {@link Integer#MAX_VALUE} while memory has never run out. */

@@ -76,6 +76,11 @@ final class OnnxTeacherTest {
                 assertEquals(Math.exp(row[best[j]] - lse), targets.probabilities()[t * k + j], 1e-5);
             }
             assertEquals(row[ids[t + 1]] - lse, scored.tokenLogProbabilities()[t], 1e-4);
+            double entropy = 0;
+            for (float logit : row) {
+                entropy -= Math.exp(logit - lse) * (logit - lse);
+            }
+            assertEquals(entropy, scored.entropies()[t], 1e-4);
         }
     }
 
@@ -113,6 +118,8 @@ final class OnnxTeacherTest {
     void severalThreadsTakeTurns() {
         List<int[]> batch = List.of(sequence(40, 3), sequence(60, 4));
         List<ScoredSequence> expected = teacher.score(batch, new TargetSpec(4));
+        assertTrue(teacher.takeWork().seconds() > 0);
+        assertEquals(new OnnxTeacher.Work(0, 0), teacher.takeWork());
         IntStream.range(0, 16).parallel().forEach(i -> {
             List<ScoredSequence> actual = teacher.score(batch, new TargetSpec(4));
             assertSame(expected.get(0), actual.get(0), "0");

@@ -33,7 +33,7 @@ final class OutOfMemoryTest {
         String expected;
         try (OnnxTeacher unlimited = open(file)) {
             expected = digest(unlimited.score(batch(), new TargetSpec(8)));
-            assertEquals(0, unlimited.takeHalvings());
+            assertEquals(0, unlimited.takeWork().halvings());
         }
         // Log-probabilities of the batch are 256 MiB, and there are several tensors of their size.
         List<String> said = limited(file, 400);
@@ -79,9 +79,9 @@ final class OutOfMemoryTest {
                     "--as=" + (mapped + (Long.parseLong(args[1]) << 20))).inheritIO().start().waitFor();
             assertEquals(0, limited);
             System.out.println("first " + digest(teacher.score(batch, new TargetSpec(8))));
-            System.out.println(teacher.takeHalvings());
+            System.out.println(teacher.takeWork().halvings());
             System.out.println("second " + digest(teacher.score(batch, new TargetSpec(8))));
-            System.out.println(teacher.takeHalvings());
+            System.out.println(teacher.takeWork().halvings());
         } catch (UserException e) {
             System.out.println(e.getMessage());
         }

@@ -9,7 +9,6 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
-import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
@@ -135,13 +134,13 @@ public final class LabelJob {
 
     private List<ShardResult> score(TeacherSource source, int longest, Labels labels, LabelStore store,
             JavaPairRDD<String, int[]> pending, long pendingPositions) {
-        LongAccumulator scored = sc.sc().longAccumulator("scored tokens");
+        PassCounters counters = PassCounters.of(sc.sc());
         ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
                 settings.integer("batch-tokens", 1, 1 << 24), Cluster.coresPerExecutor(sc),
-                sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), scored);
+                sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), counters);
         int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
         int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens - 1) / shardTokens));
-        try (Progress progress = new Progress("label", pendingPositions, scored::value)) {
+        try (Progress progress = new Progress("label", pendingPositions, counters.tokens()::sum)) {
             // Longest first, so that the last tasks are short and a shard's sequences are of like length.
             return pending.mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s._2().length, s._1()), s))
                     .sortByKey(true, shards).values()
@@ -160,6 +159,7 @@ public final class LabelJob {
         return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
+                scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
                 ExecutorShare.of(results), store.folder().path().toString());
     }
 }

@@ -11,9 +11,10 @@ import java.util.List;
  * @param files       written to the cache
  * @param seconds     of wall time, reading and tokenizing included
  * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
+ * @param teacherEntropy mean entropy, in nats, of its distributions over them; NaN when there were none
  * @param executors   what each of them did, on each of its GPUs
  * @param cache       folder of these labels
  */
 public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double teacherLoss,
-        List<ExecutorShare> executors, String cache) {
+        double teacherEntropy, List<ExecutorShare> executors, String cache) {
 }

@@ -87,12 +87,22 @@ final class ReportText {
         fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
         fact("seconds, reading and tokenizing included", "%,.0f", l.path("seconds").asDouble());
         if (tokens > 0) {
-            fact("tokens/s", "%,.0f", tokens / l.path("seconds").asDouble());
+            fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
+            fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
+            fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
             fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
             fact("files written", "%,d", l.path("files").asLong());
-            l.path("executors").forEach(e -> fact("executor " + e.path("executor").asText()
-                    + (e.path("gpu").asInt() < 0 ? "" : ", GPU " + e.path("gpu").asInt()) + ": tokens, model loads", "%,d, %d",
-                    e.path("tokens").asLong(), e.path("modelLoads").asInt()));
+            executors(l.path("executors"));
+        }
+    }
+
+    private void executors(JsonNode executors) {
+        out.append("\n| executor | GPU | tokens | tokens/s while scoring | model loads | batches halved |\n|---|---|---:|---:|---:|---:|\n");
+        for (JsonNode e : executors) {
+            double tokens = e.path("tokens").asDouble();
+            out.append(String.format(Locale.ROOT, "| %s | %s | %,.0f | %,.0f | %d | %d |\n", e.path("executor").asText(),
+                    e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(), tokens, tokens / e.path("seconds").asDouble(),
+                    e.path("modelLoads").asInt(), e.path("halvings").asInt()));
         }
     }
 

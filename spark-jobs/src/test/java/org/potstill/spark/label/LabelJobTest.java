@@ -75,6 +75,14 @@ class LabelJobTest {
                 }
                 assertEquals(loss / row.positions(), row.teacherLoss(), 1e-4);
             }
+            double entropy = 0;
+            for (LabelledSequence row : rows) {
+                float[] logits = teacher.logits(Arrays.copyOf(row.tokens(), row.positions()));
+                for (int t = 0; t < row.positions(); t++) {
+                    entropy -= Arrays.stream(naiveLogSoftmax(logits, t, teacher.vocabSize())).map(logP -> Math.exp(logP) * logP).sum();
+                }
+            }
+            assertEquals(entropy / summary.scoredTokens(), summary.teacherEntropy(), 1e-4);
         }
     }
 
@@ -125,7 +133,10 @@ class LabelJobTest {
     void theModelIsLoadedOncePerExecutor() {
         // Another folder is another teacher to the executor's cache: this run cannot find one loaded by another test.
         LabelSummary summary = label("teacher.scratch=" + folder.resolve("fresh"));
-        assertEquals(List.of(new ExecutorShare("driver", -1, summary.scoredTokens(), 1)), summary.executors());
+        assertEquals(1, summary.executors().size());
+        ExecutorShare all = summary.executors().get(0);
+        assertEquals(new ExecutorShare("driver", -1, summary.scoredTokens(), all.seconds(), 1, 0), all);
+        assertTrue(all.seconds() > 0 && all.seconds() < summary.seconds(), summary.toString());
     }
 
     @Test

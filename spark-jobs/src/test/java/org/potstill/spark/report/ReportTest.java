@@ -27,8 +27,9 @@ class ReportTest {
     @Test
     void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(null, List.of("student.path=" + folder)), new Configuration());
-        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0,
-                List.of(new ExecutorShare("<b>0</b>", 3, 150_000, 1)), "cache"));
+        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0, 2.75,
+                List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
+                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache"));
         List<StepLoss> history = new ArrayList<>();
         for (int i = 0; i < 900; i++) {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
@@ -41,8 +42,9 @@ class ReportTest {
         assertTrue(page.endsWith("/report/report.html"));
         String markdown = Files.readString(folder.resolve("report/report.md"));
         for (String expected : List.of("With 5.2 % of the teacher's parameters and at 10.0 times its speed", "| perplexity | 20.5 | 400.5 | 50,000.0 |",
-                "150,000", "![loss of each step](loss.png)", "| tokens/s | 500 |", "| bytes per token in the cache | 106.7 |",
-                ", GPU 3: tokens, model loads | 150,000, 1 |")) {
+                "150,000", "![loss of each step](loss.png)", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
+                "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |",
+                "| teacher's own entropy, nats per token | 2.750 |", "| sequences in the quarantine | 3 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
         String html = Files.readString(folder.resolve("report/report.html"));
