@@ -100,8 +100,11 @@ final class ReportText {
         out.append("\n| executor | GPU | tokens | tokens/s while scoring | model loads | batches halved |\n|---|---|---:|---:|---:|---:|\n");
         for (JsonNode e : executors) {
             double tokens = e.path("tokens").asDouble();
-            out.append(String.format(Locale.ROOT, "| %s | %s | %,.0f | %,.0f | %d | %d |\n", e.path("executor").asText(),
-                    e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(), tokens, tokens / e.path("seconds").asDouble(),
+            double seconds = e.path("seconds").asDouble();
+            // None where another address has the work to its account: on the CPU they share one teacher.
+            String speed = seconds == 0 ? "" : String.format(Locale.ROOT, "%,.0f", tokens / seconds);
+            out.append(String.format(Locale.ROOT, "| %s | %s | %,.0f | %s | %d | %d |\n", e.path("executor").asText(),
+                    e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(), tokens, speed,
                     e.path("modelLoads").asInt(), e.path("halvings").asInt()));
         }
     }
