@@ -19,8 +19,8 @@ import onnx.Onnx.TensorProto.DataType;
  * so that weights stay {@code [out, in]} and a tied table serves both ends.
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
- * probable ids, their log-probabilities, that of the next token, and the distribution's entropy: the logits themselves, 4·V bytes a position, never
- * leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
+ * probable ids, their log-probabilities, that of the next token, and the entropy of the distribution: the logits
+ * themselves, 4·V bytes a position, never leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
  */
 public final class LlamaGraph {
     public static final String INPUT_IDS = "input_ids";

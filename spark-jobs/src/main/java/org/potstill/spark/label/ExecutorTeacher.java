@@ -8,9 +8,12 @@ import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.JobErrors;
 import org.potstill.teacher.OnnxTeacher;
 import org.potstill.teacher.TeacherOptions.Device;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The teachers of this executor, one a GPU or one for the CPU, each loaded by the first task that needs it. */
 public final class ExecutorTeacher {
+    private static final Logger LOG = LoggerFactory.getLogger(ExecutorTeacher.class);
     private static final ExecutorCache<OnnxTeacher> TEACHERS = new ExecutorCache<>();
     private static final int ON_CPU = -1;
     /** AUTO has come out on the CPU here once. */
@@ -41,6 +44,7 @@ public final class ExecutorTeacher {
             }
         });
         if (!cpu && teacher.device() == Device.CPU) {
+            LOG.warn("no usable GPU here: the teacher runs on the CPU; teacher.device = cuda would fail and say why");
             // The tasks with other addresses share it, too: there is one CPU.
             noUsableGpu = true;
             TEACHERS.get(key, ON_CPU, () -> teacher);

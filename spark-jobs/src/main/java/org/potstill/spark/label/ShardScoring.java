@@ -59,7 +59,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         OnnxTeacher.Work work = teacher.takeWork();
         counters.worked(work);
         if (work.halvings() > 0) {
-            LOG.warn("memory did not hold the teacher's batches: they are of {} padded tokens at most from now on; batch-tokens asks for {}",
+            LOG.warn("memory did not hold the teacher's batches: from now on they have {} padded tokens at most, of batch-tokens = {}",
                     teacher.tokenBudget(), batchTokens);
         }
         long bytes = shard.rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(shard.rows);
