@@ -46,10 +46,10 @@ record GpuDiagnosis(String cause, String remedy) {
             return diagnosis("there is no GPU " + gpu + " among those that this process may see", text,
                     "check CUDA_VISIBLE_DEVICES, and that spark.executor.resource.gpu.discoveryScript prints numbers as CUDA counts");
         }
-        boolean noDriver = missing.reset().find() || text.contains("driver version is insufficient")
-                || text.contains("no CUDA-capable device");
-        if (noDriver && !driver) {
-            return diagnosis("this machine has no NVIDIA driver: there is no nvidia-smi", text,
+        // CUDA says the same of an old driver and of none, and of a hidden GPU and of none.
+        if (missing.reset().find()
+                || !driver && (text.contains("driver version is insufficient") || text.contains("no CUDA-capable device"))) {
+            return diagnosis("this machine has no NVIDIA driver, or this container does not see it", text,
                     "install the driver, or run where there is a GPU; a container needs NVIDIA's container runtime");
         }
         if (text.contains("driver version is insufficient")) {

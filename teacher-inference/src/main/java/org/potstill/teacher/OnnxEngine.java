@@ -5,6 +5,7 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.providers.OrtCUDAProviderOptions;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -61,6 +62,8 @@ final class OnnxEngine implements AutoCloseable {
 
     private static OrtSession session(byte[] model, Path weights, TeacherOptions options, boolean cuda)
             throws OrtException {
+        // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
+        OrtEnvironment environment = OrtEnvironment.getEnvironment();
         try (OrtSession.SessionOptions settings = new OrtSession.SessionOptions()) {
             settings.setIntraOpNumThreads(options.threads());
             settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
@@ -69,10 +72,14 @@ final class OnnxEngine implements AutoCloseable {
             // Idle threads must not burn the cores that the next task trains on.
             settings.addConfigEntry("session.intra_op.allow_spinning", "0");
             settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
-            if (cuda) {
-                settings.addCUDA(options.gpu());
+            if (!cuda) {
+                return environment.createSession(model, settings);
             }
-            return OrtEnvironment.getEnvironment().createSession(model, settings);
+            // Not addCUDA(int): it says "Failed to load shared library" and not which.
+            try (OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
+                settings.addCUDA(gpu);
+                return environment.createSession(model, settings);
+            }
         }
     }
 

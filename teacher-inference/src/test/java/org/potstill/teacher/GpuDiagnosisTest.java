@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
 
-/** Messages as users of ONNX Runtime reported them, but for their host names. */
+/** Messages that ONNX Runtime 1.28 for CUDA gave where there is no GPU, and those that its users reported, less host names. */
 final class GpuDiagnosisTest {
     private static final String CUDA_CALL = "Error code - ORT_RUNTIME_EXCEPTION - message: Exception during initialization: "
             + "/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:121 std::conditional_t<THRW, void, onnxruntime::common::Status> "
@@ -18,9 +18,9 @@ final class GpuDiagnosisTest {
     private static final String NO_DEVICE = CUDA_CALL + "CUDA failure 100: no CUDA-capable device is detected" + SET_DEVICE;
 
     private static String load(String library) {
-        return "Error code - ORT_RUNTIME_EXCEPTION - message: /onnxruntime_src/onnxruntime/core/session/provider_bridge_ort.cc:1952 "
+        return "Error code - ORT_FAIL - message: /onnxruntime_src/onnxruntime/core/session/provider_bridge_ort.cc:1988 "
                 + "onnxruntime::Provider& onnxruntime::ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : Failed to load library "
-                + "libonnxruntime_providers_cuda.so with error: " + library + ": cannot open shared object file: No such file or directory\n";
+                + "/tmp/onnxruntime-java1/libonnxruntime_providers_cuda.so with error: " + library + ": cannot open shared object file: No such file or directory\n";
     }
 
     private static String cause(String message, boolean driver) {
