@@ -25,6 +25,9 @@ public interface CausalLm extends AutoCloseable {
     /** How many weights the model has. */
     long parameters();
 
+    /** Bytes of the files that the weights are stored in. */
+    long storedBytes();
+
     /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
     TokenizerDefinition tokenizer();
 

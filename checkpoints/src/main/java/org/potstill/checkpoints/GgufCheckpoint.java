@@ -2,11 +2,8 @@ package org.potstill.checkpoints;
 
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -132,6 +129,11 @@ final class GgufCheckpoint implements Checkpoint {
     }
 
     @Override
+    public long storedBytes() {
+        return file.size();
+    }
+
+    @Override
     public TokenizerDefinition tokenizer() {
         return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
     }
@@ -139,13 +141,7 @@ final class GgufCheckpoint implements Checkpoint {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            try {
-                MessageDigest sha = MessageDigest.getInstance("SHA-256");
-                file.digest(sha);
-                fingerprint = HexFormat.of().formatHex(sha.digest());
-            } catch (NoSuchAlgorithmException e) {
-                throw new AssertionError(e);
-            }
+            fingerprint = FileDigest.of(file);
         }
         return fingerprint;
     }

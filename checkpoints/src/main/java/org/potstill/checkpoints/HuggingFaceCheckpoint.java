@@ -6,7 +6,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
@@ -178,6 +177,11 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     @Override
+    public long storedBytes() {
+        return shards.values().stream().mapToLong(SafetensorsFile::size).sum();
+    }
+
+    @Override
     public TokenizerDefinition tokenizer() {
         return HuggingFaceTokenizer.read(folder, configJson, config.vocabSize());
     }
@@ -186,18 +190,14 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            try {
-                MessageDigest sha = MessageDigest.getInstance("SHA-256");
-                shards.forEach((name, shard) -> {
-                    announce(sha, name, shard.size());
-                    shard.digest(sha);
-                });
-                byte[] json = configJson.getBytes(StandardCharsets.UTF_8);
-                announce(sha, CONFIG, json.length);
-                fingerprint = HexFormat.of().formatHex(sha.digest(json));
-            } catch (NoSuchAlgorithmException e) {
-                throw new AssertionError(e);
-            }
+            MessageDigest sha = FileDigest.sha256();
+            shards.forEach((name, shard) -> {
+                announce(sha, name, shard.size());
+                shard.digest(sha);
+            });
+            byte[] json = configJson.getBytes(StandardCharsets.UTF_8);
+            announce(sha, CONFIG, json.length);
+            fingerprint = HexFormat.of().formatHex(sha.digest(json));
         }
         return fingerprint;
     }

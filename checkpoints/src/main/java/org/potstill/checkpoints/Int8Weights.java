@@ -52,7 +52,7 @@ final class Int8Weights {
     }
 
     private void smooth(Map<String, float[]> maxima, String before, String... weights) {
-        float[] scales = scales(maxima.get(weights[0]), largestOfColumns(weights));
+        float[] scales = scales(maxima.get(LlamaGraph.channelMaxima(weights[0])), largestOfColumns(weights));
         ofOutput.put(before, scales);
         for (String weight : weights) {
             ofInput.put(weight, scales);
@@ -62,7 +62,7 @@ final class Int8Weights {
     /** The heads of one group share their values, and so their scales. */
     private void smoothHeads(Map<String, float[]> maxima, String before, String weight) {
         float[] weights = largestOfColumns(weight);
-        float[] activations = maxima.get(weight);
+        float[] activations = maxima.get(LlamaGraph.channelMaxima(weight));
         int headDim = config.headDim();
         int group = config.numAttentionHeads() / config.numKeyValueHeads();
         float[] ofValues = new float[config.numKeyValueHeads() * headDim];

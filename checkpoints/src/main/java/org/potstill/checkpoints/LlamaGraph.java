@@ -18,8 +18,8 @@ import onnx.Onnx.TensorProto.DataType;
  * the causal mask keeps what follows it from reaching it.
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
- * probable ids, their log-probabilities, and that of the next token: the logits themselves, 4·V bytes a position, never
- * leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
+ * probable ids, their log-probabilities, that of the next token, and the entropy of the distribution: the logits
+ * themselves, 4·V bytes a position, never leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
  */
 public final class LlamaGraph {
     public static final String INPUT_IDS = "input_ids";
@@ -29,11 +29,12 @@ public final class LlamaGraph {
     public static final String TOP_LOG_PROBABILITIES = "top_log_probabilities";
     public static final String TOP_IDS = "top_ids";
     public static final String NEXT_LOG_PROBABILITY = "next_log_probability";
+    public static final String ENTROPY = "entropy";
     public static final String LOGITS = "logits";
 
     /**
      * What the graph computes of the logits. CHANNEL_MAXIMA: nothing; instead an output of each linear layer's input,
-     * named after it (or the first of several that share theirs), {@code [in]}: the largest magnitude of each channel.
+     * named after its weight (the first of several that share theirs), {@code [in]}: the largest magnitude of each channel.
      */
     public enum Ending { SCORES, LOGITS, CHANNEL_MAXIMA }
 
@@ -124,7 +125,7 @@ public final class LlamaGraph {
         if (ending == Ending.CHANNEL_MAXIMA) {
             String largest = graph.node("ReduceMax", List.of(graph.node("Abs", List.of(x))),
                     attribute("axes", new long[] {0}), attribute("keepdims", 0L));
-            graph.output(largest, names[0], DataType.FLOAT, "C");
+            graph.output(largest, channelMaxima(names[0]), DataType.FLOAT, "C");
         }
         String[] results = precision == Precision.INT8
                 ? int8.of(x, names[0].endsWith("down_proj.weight"), names) : new String[names.length];
@@ -140,6 +141,10 @@ public final class LlamaGraph {
             }
         }
         return results;
+    }
+
+    static String channelMaxima(String weight) {
+        return weight + ".channel_maxima";
     }
 
     private String float32(String x) {

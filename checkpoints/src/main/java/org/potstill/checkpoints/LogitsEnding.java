@@ -32,8 +32,12 @@ final class LogitsEnding {
         String logProbabilities = graph.node("LogSoftmax", List.of(logits), attribute("axis", -1L));
         String ofTop = graph.node("GatherElements", List.of(logProbabilities, top[1]), attribute("axis", 1L));
         String ofNext = graph.node("GatherElements", List.of(logProbabilities, nextIds), attribute("axis", 1L));
+        String entropy = graph.node("Neg", List.of(graph.node("ReduceSum", List.of(
+                graph.node("Mul", List.of(graph.node("Exp", List.of(logProbabilities)), logProbabilities)), graph.longs(-1)),
+                attribute("keepdims", 1L))));
         graph.output(ofTop, LlamaGraph.TOP_LOG_PROBABILITIES, DataType.FLOAT, "N", "K");
         graph.output(topIds, LlamaGraph.TOP_IDS, DataType.INT32, "N", "K");
         graph.output(ofNext, LlamaGraph.NEXT_LOG_PROBABILITY, DataType.FLOAT, "N", "1");
+        graph.output(entropy, LlamaGraph.ENTROPY, DataType.FLOAT, "N", "1");
     }
 }

@@ -7,13 +7,13 @@ import java.util.Map;
 import java.util.Optional;
 
 /** What Hugging Face lays beside a ready-made model, in its folder or the one above it. */
-final class ModelFolder {
+public final class ModelFolder {
     private final Path model;
     private final Path configFile;
     private final String configJson;
     private final Map<String, Object> config;
 
-    ModelFolder(Path model) {
+    public ModelFolder(Path model) {
         this.model = model;
         this.configFile = required("config.json");
         this.configJson = HuggingFaceCheckpoint.text(configFile, HuggingFaceCheckpoint.MAX_CONFIG_BYTES);
@@ -25,7 +25,7 @@ final class ModelFolder {
     }
 
     /** A graph of token ids to logits may also be of a model that sees the whole text. */
-    void requireCausalLm() {
+    public void requireCausalLm() {
         if (config.get("architectures") instanceof List<?> names && !names.isEmpty()) {
             String name = String.valueOf(names.get(0));
             if (!name.endsWith("CausalLM") && !name.endsWith("LMHeadModel")) {
@@ -35,7 +35,7 @@ final class ModelFolder {
     }
 
     /** @param declared by the graph, or −1; both may not differ */
-    int vocabSize(long declared) {
+    public int vocabSize(long declared) {
         Object value = config.get("vocab_size");
         if (declared > 0 && (value == null || value.equals(declared))) {
             return bounded("the logits' last dimension", declared, 1 << 22);
@@ -47,14 +47,14 @@ final class ModelFolder {
         return bounded("vocab_size", value, 1 << 22);
     }
 
-    int maxPositionEmbeddings() {
+    public int maxPositionEmbeddings() {
         // The second is GPT-2's name for it.
         String key = config.containsKey("max_position_embeddings") || !config.containsKey("n_positions")
                 ? "max_position_embeddings" : "n_positions";
         return bounded(key, config.get(key), 1 << 25);
     }
 
-    TokenizerDefinition tokenizer(int vocabSize) {
+    public TokenizerDefinition tokenizer(int vocabSize) {
         return HuggingFaceTokenizer.read(required("tokenizer.json").getParent(), configJson, vocabSize);
     }
 

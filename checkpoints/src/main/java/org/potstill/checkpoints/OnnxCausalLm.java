@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -22,7 +21,6 @@ import java.util.stream.Stream;
 public final class OnnxCausalLm implements CausalLm {
     /** To be raised whenever the bytes that {@link OnnxWeights#write} makes of the same model change. */
     private static final int LAYOUT_VERSION = 1;
-    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
     private static final List<String> PLACES = List.of("model.onnx", "onnx/model.onnx");
 
     private final Path file;
@@ -83,6 +81,11 @@ public final class OnnxCausalLm implements CausalLm {
     }
 
     @Override
+    public long storedBytes() {
+        return weights.bytes();
+    }
+
+    @Override
     public TokenizerDefinition tokenizer() {
         return folder.tokenizer(vocabSize);
     }
@@ -91,14 +94,10 @@ public final class OnnxCausalLm implements CausalLm {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            try {
-                MessageDigest sha = MessageDigest.getInstance("SHA-256");
-                digest(sha, file, "");
-                weights.fileNames().forEach(name -> digest(sha, weights.file(name), name));
-                fingerprint = HexFormat.of().formatHex(sha.digest());
-            } catch (NoSuchAlgorithmException e) {
-                throw new AssertionError(e);
-            }
+            MessageDigest sha = FileDigest.sha256();
+            digest(sha, file, "");
+            weights.fileNames().forEach(name -> digest(sha, weights.file(name), name));
+            fingerprint = HexFormat.of().formatHex(sha.digest());
         }
         return fingerprint;
     }
@@ -121,12 +120,7 @@ public final class OnnxCausalLm implements CausalLm {
     private static void digest(MessageDigest sha, Path path, String name) {
         try (BoundedFile file = BoundedFile.open(path)) {
             sha.update((name + "\n" + file.size() + "\n").getBytes(StandardCharsets.UTF_8));
-            byte[] chunk = new byte[DIGEST_CHUNK_BYTES];
-            for (long offset = 0; offset < file.size(); offset += chunk.length) {
-                int length = (int) Math.min(chunk.length, file.size() - offset);
-                file.readInto(offset, chunk, length);
-                sha.update(chunk, 0, length);
-            }
+            file.digest(sha);
         }
     }
 }

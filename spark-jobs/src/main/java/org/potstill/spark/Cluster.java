@@ -1,6 +1,9 @@
 package org.potstill.spark;
 
+import java.util.OptionalInt;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.resource.ResourceInformation;
 
 /** What the cluster has to run on. */
 public final class Cluster {
@@ -21,6 +24,20 @@ public final class Cluster {
     /** Executors registered now; a local master is one. */
     public static int executors(JavaSparkContext sc) {
         return sc.isLocal() ? 1 : Math.max(1, sc.sc().statusTracker().getExecutorInfos().length - 1);
+    }
+
+    /** The GPU that Spark gave this task; none where the cluster deals none out: a local master, a Databricks single node. */
+    public static OptionalInt gpuOfTask() {
+        TaskContext task = TaskContext.get();
+        ResourceInformation gpu = task == null ? null : task.resourcesJMap().get("gpu");
+        if (gpu == null || gpu.addresses().length == 0) {
+            return OptionalInt.empty();
+        }
+        String address = gpu.addresses()[0];
+        if (!address.matches("[0-9]{1,4}")) {
+            throw JobErrors.badGpuAddress(address);
+        }
+        return OptionalInt.of(Integer.parseInt(address));
     }
 
     public static int coresPerTask(JavaSparkContext sc) {

@@ -1,33 +1,45 @@
 package org.potstill.spark;
 
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
- * One expensive thing per executor JVM: made by the first task that asks, shared by the others, replaced (and closed)
- * when another key is asked for. Tasks of one job ask for one key.
+ * An expensive thing of which each device of an executor JVM has one: made by the first task that asks, shared by the
+ * others, replaced (and closed) on all devices when another key is asked for. Tasks of one job ask for one key.
  */
 public final class ExecutorCache<T extends AutoCloseable> {
+    private final Map<Integer, T> values = new TreeMap<>();
     private String key;
-    private T value;
 
-    public synchronized T get(String wanted, Supplier<T> make) {
+    /** For things that do not live on a device. */
+    public T get(String wanted, Supplier<T> make) {
+        return get(wanted, 0, make);
+    }
+
+    /** @param device any number that tells devices apart */
+    public synchronized T get(String wanted, int device, Supplier<T> make) {
         if (!wanted.equals(key)) {
             close();
-            value = make.get();
             key = wanted;
+        }
+        T value = values.get(device);
+        if (value == null) {
+            value = make.get();
+            values.put(device, value);
         }
         return value;
     }
 
     private void close() {
-        T old = value;
-        value = null;
+        Map<Integer, T> old = new TreeMap<>(values);
+        values.clear();
         key = null;
-        if (old != null) {
+        for (T value : old.values()) {
             try {
-                old.close();
+                value.close();
             } catch (Exception e) {
-                throw new IllegalStateException("cannot close " + old, e);
+                throw new IllegalStateException("cannot close " + value, e);
             }
         }
     }

@@ -55,10 +55,24 @@ public final class JobErrors {
                 "mend the corpus, or raise corpus.max-bad-share if that share may be lost");
     }
 
+    public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
+        return new UserException("the teacher could not score " + bad + " of " + sequences + " sequences",
+                "corpus.max-bad-share allows " + limit + "; each sequence's reason is in " + quarantine,
+                "check the teacher: compare the file's checksum, or convert it again; mend the documents if few are named; or "
+                        + "raise corpus.max-bad-share if that share may be lost");
+    }
+
     public static UserException noHeldOutDocument(double holdout, long documents) {
         return new UserException("no document is held out for evaluation",
                 "corpus.holdout = " + holdout + " of " + documents + " documents came to none",
                 "raise corpus.holdout, or change the seed, before you label and train");
+    }
+
+    public static UserException precisionTooLow(String precision, double kl, double limit) {
+        return new UserException("the teacher in " + precision + " is not near enough to the same in fp32",
+                String.format(java.util.Locale.ROOT, "their distributions differ by %.4f nats (KL) on a sample of the corpus; "
+                        + "teacher.max-precision-kl allows %s", kl, limit),
+                "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
     }
 
     public static UserException nothingToTrainOn(String path) {
@@ -74,6 +88,18 @@ public final class JobErrors {
     public static UserException noCache(String path, String spec, Collection<String> held) {
         return new UserException("the cache " + path + " holds no soft labels " + spec,
                 held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
+    }
+
+    public static UserException noRoomForTeacher(String scratch, double needed, long free) {
+        return new UserException(String.format(java.util.Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
+                String.format(java.util.Locale.ROOT, "%,d bytes are free there", free),
+                "set teacher.scratch to a folder on a larger local disk, or make room");
+    }
+
+    public static UserException badGpuAddress(String address) {
+        return new UserException("unusable GPU address: '" + address + "'",
+                "Spark's gpu resource must have the GPUs' numbers for addresses, as CUDA counts them",
+                "set spark.executor.resource.gpu.discoveryScript to deploy/gpu-discovery.sh");
     }
 
     public static UserException teacherDiffers(String uri, String driver, String executor) {

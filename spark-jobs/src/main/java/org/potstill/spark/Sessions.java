@@ -1,5 +1,6 @@
 package org.potstill.spark;
 
+import java.util.List;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
@@ -17,6 +18,9 @@ public final class Sessions {
         settings.spark().forEach(conf::setIfMissing);
         conf.setIfMissing("spark.master", "local[*]");
         conf.setIfMissing("spark.app.name", "potstill " + name);
+        if (ours) {
+            addPlugin(conf);
+        }
         SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
         try {
             return job.apply(spark);
@@ -24,6 +28,15 @@ public final class Sessions {
             if (ours) {
                 spark.stop();
             }
+        }
+    }
+
+    /** Beside the plugins that are set already. */
+    static void addPlugin(SparkConf conf) {
+        String name = PotstillPlugin.class.getName();
+        String others = conf.get("spark.plugins", "");
+        if (!List.of(others.split("\\s*,\\s*")).contains(name)) {
+            conf.set("spark.plugins", others.isBlank() ? name : others + "," + name);
         }
     }
 }

@@ -6,80 +6,120 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.Distillery;
 
-/** The application jar, through spark-submit, on a standalone master and two workers: five processes on loopback. */
+/** The application jar, through spark-submit, on a standalone master and two workers: real processes on loopback. */
 class StandaloneClusterIT {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Path SPARK_HOME = Path.of(System.getProperty("spark.home")).normalize();
-    private static final Path SCRIPT = Path.of(System.getProperty("potstill.script")).normalize();
+    private static final String PLUGIN = ".plugin.org.potstill.spark.PotstillPlugin.";
+
+    @TempDir
+    private static Path shared;
+    private static StandaloneCluster cluster;
+    private static Distillery distillery;
 
     @TempDir
     private Path folder;
-    private final List<Process> processes = new ArrayList<>();
 
-    @AfterEach
-    void stop() throws InterruptedException {
-        for (Process process : processes) {
-            process.descendants().forEach(ProcessHandle::destroyForcibly);
-            process.destroyForcibly().waitFor(10, TimeUnit.SECONDS);
-        }
+    @BeforeAll
+    static void start() throws Exception {
+        cluster = new StandaloneCluster(shared);
+        distillery = new Distillery(shared);
+    }
+
+    @AfterAll
+    static void stop() throws InterruptedException {
+        cluster.close();
     }
 
     @Test
     void labelTrainAndEvaluateRunOnTwoExecutorsEachLoadingTheTeacherOnce() throws Exception {
-        String master = startCluster(2);
-        Distillery distillery = new Distillery(folder);
-        Path conf = writeConf(distillery);
+        Path conf = writeConf("executor { cores = 1, memory = 1g }");
 
-        submit(master, "label", conf);
+        cluster.submit("label", conf, "");
         JsonNode label = report().path("label");
-        assertEquals(2, label.path("tokensByExecutor").size(), label.toString());
-        label.path("tokensByExecutor").forEach(tokens -> assertTrue(tokens.asLong() > 0, label.toString()));
-        label.path("modelLoadsByExecutor").forEach(loads -> assertEquals(1, loads.asInt(), label.toString()));
-        assertEquals(2, label.path("modelLoadsByExecutor").size());
+        assertEquals(2, label.path("executors").size(), label.toString());
+        label.path("executors").forEach(executor -> assertTrue(executor.path("tokens").asLong() > 0, label.toString()));
+        label.path("executors").forEach(executor -> assertEquals(1, executor.path("modelLoads").asInt(), label.toString()));
 
-        submit(master, "train", conf);
+        cluster.submit("train", conf, "");
         assertEquals(2, report().path("train").path("workers").asInt());
         assertEquals(2, executorsOfStage("mapPartitionsToPair").size());
         assertTrue(Files.exists(folder.resolve("student/model.safetensors")));
 
-        submit(master, "evaluate", conf);
+        cluster.submit("evaluate", conf, "");
         assertTrue(report().path("evaluate").path("student").path("perplexity").asDouble() > 1);
     }
 
-    private Path writeConf(Distillery distillery) {
+    /** There are no GPUs, and the teacher runs on the CPU: what is tested is that each task scores with the address it is given. */
+    @Test
+    void bothGpusOfAnExecutorScoreAndItsMetricsAndAccumulatorsTellSo() throws Exception {
+        Path metrics = Files.createDirectories(folder.resolve("metrics"));
+        Path conf = writeConf("""
+                cores.max = 2
+                metrics.conf.executor.sink.csv { class = org.apache.spark.metrics.sink.CsvSink, directory = "%s", period = 1, unit = seconds }
+                """.formatted(metrics));
+        Path settings = Path.of(System.getProperty("potstill.script")).resolveSibling("../conf/gpu-standalone.conf").normalize();
+        cluster.submit("label", conf, "--properties-file " + settings + " --conf spark.executor.resource.gpu.amount=2"
+                + " --conf spark.task.resource.gpu.amount=1 --conf spark.executor.memory=1g --conf spark.executor.memoryOverhead=384m");
+
+        JsonNode label = report().path("label");
+        Map<Integer, Long> tokensOfGpu = new TreeMap<>();
+        int loads = 0;
+        for (JsonNode share : label.path("executors")) {
+            assertEquals("0", share.path("executor").asText());
+            tokensOfGpu.put(share.path("gpu").asInt(), share.path("tokens").asLong());
+            loads += share.path("modelLoads").asInt();
+        }
+        assertEquals(new TreeSet<>(List.of(0, 1)), tokensOfGpu.keySet(), label.toString());
+        assertTrue(tokensOfGpu.values().stream().allMatch(tokens -> tokens > 0), label.toString());
+        assertEquals(1, loads, "one teacher on the CPU, whatever the addresses");
+
+        long scored = label.path("scoredTokens").asLong();
+        assertEquals(scored, accumulated("tokens scored"), 0);
+        assertEquals(1, accumulated("model loads"), 0);
+        assertEquals(label.path("teacherEntropy").asDouble(), accumulated("teacher entropy, nats, sum") / scored, 1e-6);
+
+        double seen = lastSample(metrics, "tokensScored");
+        assertTrue(seen > 0 && seen <= scored, seen + " of " + scored);
+        assertTrue(lastSample(metrics, "tokensPerSecond") > 0);
+        assertTrue(lastSample(metrics, "meanEntropy") > 0);
+        assertEquals(1, lastSample(metrics, "modelLoads"), 0);
+        assertEquals(0, lastSample(metrics, "batchHalvings"), 0);
+        assertEquals(0, lastSample(metrics, "sequencesQuarantined"), 0);
+    }
+
+    private Path writeConf(String spark) {
         Path conf = folder.resolve("cluster.conf");
         // No train.workers: as many as the cluster has task slots.
         Distillery.write(conf, """
                 corpus { path = "%s", holdout = 0.2 }
-                teacher { path = "%s", device = cpu, scratch = "%s" }
+                teacher { path = "%s", device = auto, scratch = "%s" }
                 cache { path = "%s", shard-tokens = 400 }
                 targets.k = 8
                 sequence-length = 32
                 student { path = "%s", hidden-size = 16, intermediate-size = 32, layers = 2, heads = 2, kv-heads = 1 }
                 train { batch-size = 4, local-steps = 4 }
                 spark {
-                  executor { cores = 1, memory = 1g }
+                  %s
                   ui.enabled = false
                   eventLog { enabled = true, dir = "file:%s" }
                 }
-                """.formatted(distillery.corpus(), distillery.teacher(), folder.resolve("scratch"), folder.resolve("cache"),
-                folder.resolve("student"), events()));
+                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
+                folder.resolve("student"), spark, events()));
         return conf;
     }
 
@@ -89,105 +129,58 @@ class StandaloneClusterIT {
         return events;
     }
 
-    private String startCluster(int workers) throws Exception {
-        int port;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
-        String master = "spark://127.0.0.1:" + port;
-        Path log = start("master", "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1", "--port", String.valueOf(port), "--webui-port", "0");
-        await(log, "I have been elected leader", 1);
-        for (int i = 0; i < workers; i++) {
-            start("worker-" + i, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", "1", "--memory", "1500m",
-                    "--webui-port", "0", "--work-dir", folder.resolve("work-" + i).toString(), master);
-        }
-        await(log, "Registering worker", workers);
-        return master;
-    }
-
-    private Path start(String name, String mainClass, String... arguments) throws IOException {
-        Path log = folder.resolve(name + ".log");
-        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m", "-cp", SPARK_HOME.resolve("jars") + "/*", mainClass));
-        command.addAll(List.of(arguments));
-        processes.add(process(command, log).start());
-        return log;
-    }
-
-    private static String java() {
-        return Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    }
-
-    private ProcessBuilder process(List<String> command, Path log) {
-        ProcessBuilder process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).directory(folder.toFile());
-        Map<String, String> environment = process.environment();
-        environment.remove("SPARK_HOME");
-        environment.put("SPARK_LOCAL_IP", "127.0.0.1");
-        environment.put("RUST_FLAVOR", "cpu");
-        if (!command.get(0).endsWith("potstill")) {
-            environment.put("SPARK_HOME", SPARK_HOME.toString());
-            environment.put("SPARK_SCALA_VERSION", System.getProperty("scala.binary.version"));
-        }
-        return process;
-    }
-
-    private void submit(String master, String job, Path conf) throws Exception {
-        Path log = folder.resolve(job + ".log");
-        ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log);
-        builder.environment().put("POTSTILL_SUBMIT", "--master " + master);
-        builder.environment().put("POTSTILL_MEMORY", "1g");
-        Process process = builder.start();
-        processes.add(process);
-        assertTrue(process.waitFor(240, TimeUnit.SECONDS), () -> job + " did not end:\n" + read(log));
-        assertEquals(0, process.exitValue(), () -> job + ":\n" + read(log) + executorLogs());
-    }
-
-    private static void await(Path log, String text, int times) throws Exception {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (read(log).split(text, -1).length - 1 < times) {
-            assertTrue(System.nanoTime() < deadline, () -> "no '" + text + "' in\n" + read(log));
-            Thread.sleep(200);
-        }
-    }
-
     private JsonNode report() throws IOException {
         return JSON.readTree(folder.resolve("student/report/report.json").toFile());
+    }
+
+    private List<JsonNode> logged() throws IOException {
+        List<JsonNode> all = new ArrayList<>();
+        try (Stream<Path> logs = Files.list(events())) {
+            for (Path log : logs.sorted().toList()) {
+                for (String line : Files.readAllLines(log)) {
+                    all.add(JSON.readTree(line));
+                }
+            }
+        }
+        return all;
     }
 
     /** Which executors ran tasks of the stages with this name, by Spark's event log. */
     private TreeSet<String> executorsOfStage(String name) throws IOException {
         Map<Integer, String> stages = new HashMap<>();
         TreeSet<String> executors = new TreeSet<>();
-        try (Stream<Path> logs = Files.list(events())) {
-            for (Path log : logs.sorted().toList()) {
-                for (String line : Files.readAllLines(log)) {
-                    JsonNode event = JSON.readTree(line);
-                    if (event.path("Event").asText().equals("SparkListenerStageSubmitted")) {
-                        stages.put(event.path("Stage Info").path("Stage ID").asInt(), event.path("Stage Info").path("Stage Name").asText());
-                    } else if (event.path("Event").asText().equals("SparkListenerTaskEnd")
-                            && stages.getOrDefault(event.path("Stage ID").asInt(), "").startsWith(name + " at AveragingRound")) {
-                        executors.add(event.path("Task Info").path("Executor ID").asText());
-                    }
-                }
+        for (JsonNode event : logged()) {
+            if (event.path("Event").asText().equals("SparkListenerStageSubmitted")) {
+                stages.put(event.path("Stage Info").path("Stage ID").asInt(), event.path("Stage Info").path("Stage Name").asText());
+            } else if (event.path("Event").asText().equals("SparkListenerTaskEnd")
+                    && stages.getOrDefault(event.path("Stage ID").asInt(), "").startsWith(name + " at AveragingRound")) {
+                executors.add(event.path("Task Info").path("Executor ID").asText());
             }
         }
         return executors;
     }
 
-    private String executorLogs() {
-        try (Stream<Path> files = Files.walk(folder)) {
-            StringBuilder all = new StringBuilder();
-            files.filter(f -> f.getFileName().toString().equals("stderr")).forEach(f -> all.append(f).append('\n').append(read(f)));
-            return all.toString();
-        } catch (IOException e) {
-            return e.toString();
+    /** The value of a named accumulator as the page of its stage shows it. */
+    private double accumulated(String name) throws IOException {
+        double value = Double.NaN;
+        for (JsonNode event : logged()) {
+            if (event.path("Event").asText().equals("SparkListenerStageCompleted")) {
+                for (JsonNode accumulable : event.path("Stage Info").path("Accumulables")) {
+                    value = accumulable.path("Name").asText().equals(name) ? accumulable.path("Value").asDouble() : value;
+                }
+            }
         }
+        return value;
     }
 
-    private static String read(Path file) {
-        try {
-            return Files.exists(file) ? Files.readString(file) : "";
-        } catch (IOException e) {
-            return e.toString();
+    /** What Spark's CSV sink last wrote of a metric of the one executor. */
+    private static double lastSample(Path metrics, String name) throws IOException {
+        try (Stream<Path> files = Files.list(metrics)) {
+            List<Path> found = files.filter(f -> f.getFileName().toString().endsWith(PLUGIN + name + ".csv")).toList();
+            assertEquals(1, found.size(), () -> name + ": " + found);
+            List<String> lines = Files.readAllLines(found.get(0));
+            assertEquals("t,value", lines.get(0));
+            return Double.parseDouble(lines.get(lines.size() - 1).split(",")[1]);
         }
     }
 }

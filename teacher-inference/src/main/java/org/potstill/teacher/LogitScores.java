@@ -15,6 +15,7 @@ final class LogitScores {
     private final int[] ids;
     private final float[] probabilities;
     private final float[] next;
+    private final float[] entropies;
 
     /** @param k at most {@code vocabSize} */
     LogitScores(int[] sequence, int vocabSize, int k) {
@@ -25,6 +26,7 @@ final class LogitScores {
         this.ids = new int[positions * k];
         this.probabilities = new float[positions * k];
         this.next = new float[positions];
+        this.entropies = new float[positions];
     }
 
     /** @param logits row-major {@code [positions, vocabSize]} */
@@ -37,10 +39,16 @@ final class LogitScores {
         int first = position * k;
         float max = select(logits, from, first);
         double sum = 0;
+        double weighted = 0;
         for (int v = 0; v < vocabSize; v++) {
-            sum += Math.exp((double) logits[from + v] - max);
+            double below = (double) logits[from + v] - max;
+            double mass = Math.exp(below);
+            sum += mass;
+            // Nothing of what is certain not to be: zero times minus infinity is no number.
+            weighted += mass == 0 ? 0 : mass * below;
         }
         double logSum = Math.log(sum);
+        entropies[position] = (float) (logSum - weighted / sum);
         next[position] = (float) Math.min(0, (double) logits[from + sequence[position + 1]] - max - logSum);
         for (int i = first; i < first + k; i++) {
             // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
@@ -102,15 +110,14 @@ final class LogitScores {
         ids[b] = id;
     }
 
-    /** @param number of the sequence in the caller's batch, for errors */
-    ScoredSequence result(int number) {
+    ScoredSequence result() {
         int[] offsets = new int[next.length + 1];
         for (int t = 0; t < next.length; t++) {
             offsets[t + 1] = (t + 1) * k;
             if (Float.isNaN(next[t])) {
-                throw TeacherErrors.notFinite(number, t);
+                return ScoredSequence.notFinite(t);
             }
         }
-        return new ScoredSequence(new SoftTargets(offsets, ids, probabilities), next);
+        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), next, entropies);
     }
 }

@@ -12,6 +12,11 @@ final class Nd4jDevice {
     private Nd4jDevice() {
     }
 
+    static boolean hasCuda() {
+        Nd4jRuntime.prepare();
+        return Nd4jRuntime.isCuda();
+    }
+
     /** Fails at once where this build's ND4J cannot run as wanted. */
     static TeacherOptions.Device require(TeacherOptions.Device wanted) {
         boolean cuda;

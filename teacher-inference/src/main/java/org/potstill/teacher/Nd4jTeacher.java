@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.errors.UserException;
@@ -28,6 +29,7 @@ public final class Nd4jTeacher implements Teacher {
     private final TeacherThread owner = new TeacherThread();
     private final Nd4jModel model;
     private final InputLimits limits;
+    private final AtomicLong busyNanos = new AtomicLong();
 
     private Nd4jTeacher(TeacherOptions options, Supplier<Nd4jModel> open) {
         this.device = Nd4jDevice.require(options.device());
@@ -52,11 +54,12 @@ public final class Nd4jTeacher implements Teacher {
 
     /**
      * Opens a teacher from a SameDiff file ({@code .fb}, see {@link SameDiffModel}) or a Deeplearning4j archive
-     * ({@code .zip}, see {@link Dl4jModel}) with its {@code config.json} beside it.
+     * ({@code .zip}, see {@link Dl4jModel}).
      */
-    public static Nd4jTeacher open(Path file, TeacherOptions options) {
+    static Nd4jTeacher open(Nd4jFile described, TeacherOptions options) {
         return new Nd4jTeacher(options, () -> {
-            InputLimits limits = ModelConfig.beside(file);
+            InputLimits limits = new InputLimits(described.vocabSize(), described.maxPositionEmbeddings());
+            Path file = described.file();
             Nd4jModel model = Dl4jArchive.isOne(file) ? Dl4jModel.open(file, limits) : SameDiffModel.open(file, limits);
             try {
                 CausalityProbe.require(model, file);
@@ -73,7 +76,7 @@ public final class Nd4jTeacher implements Teacher {
         return limits.vocabSize();
     }
 
-    /** The device in use: never AUTO. */
+    @Override
     public TeacherOptions.Device device() {
         return device;
     }
@@ -83,16 +86,21 @@ public final class Nd4jTeacher implements Teacher {
         limits.requireScorable(sequences);
         int k = Math.min(spec.k(), limits.vocabSize());
         List<ScoredSequence> results = new ArrayList<>();
-        for (int i = 0; i < sequences.size(); i++) {
-            int number = i;
-            int[] sequence = sequences.get(i);
+        for (int[] sequence : sequences) {
+            long begin = System.nanoTime();
             results.add(pass("score a sequence of " + sequence.length + " tokens", () -> {
                 LogitScores scores = new LogitScores(sequence, limits.vocabSize(), k);
                 run(sequence, sequence.length - 1, (first, positions, logits) -> scores.add(first, positions, logits, pool));
-                return scores.result(number);
+                return scores.result();
             }));
+            busyNanos.addAndGet(System.nanoTime() - begin);
         }
         return results;
+    }
+
+    @Override
+    public Work takeWork() {
+        return new Work(busyNanos.getAndSet(0) / 1e9, 0, Integer.MAX_VALUE);
     }
 
     @Override

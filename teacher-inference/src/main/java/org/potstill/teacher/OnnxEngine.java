@@ -6,6 +6,7 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
+import ai.onnxruntime.providers.OrtCUDAProviderOptions;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -23,13 +24,14 @@ import org.potstill.softlabels.SoftTargets;
 final class OnnxEngine implements AutoCloseable {
     private final OrtSession session;
     private final TeacherOptions.Device device;
+    private final int gpu;
 
-    private OnnxEngine(OrtSession session, TeacherOptions.Device device) {
+    private OnnxEngine(OrtSession session, TeacherOptions.Device device, int gpu) {
         this.session = session;
         this.device = device;
+        this.gpu = gpu;
     }
 
-    /** Fails at once where CUDA is demanded and this build has none. */
     static void requireDevice(TeacherOptions.Device device) {
         if (device == TeacherOptions.Device.CUDA && !hasCuda()) {
             throw TeacherErrors.noCudaBuild();
@@ -41,26 +43,28 @@ final class OnnxEngine implements AutoCloseable {
         requireDevice(options.device());
         if (options.device() != TeacherOptions.Device.CPU && hasCuda()) {
             try {
-                return new OnnxEngine(session(model, weights, options, true), TeacherOptions.Device.CUDA);
+                return new OnnxEngine(session(model, weights, options, true), TeacherOptions.Device.CUDA, options.gpu());
             } catch (OrtException e) {
                 if (options.device() == TeacherOptions.Device.CUDA) {
-                    throw TeacherErrors.noUsableGpu(e);
+                    throw TeacherErrors.noUsableGpu(options.gpu(), e);
                 }
             }
         }
         try {
-            return new OnnxEngine(session(model, weights, options, false), TeacherOptions.Device.CPU);
+            return new OnnxEngine(session(model, weights, options, false), TeacherOptions.Device.CPU, options.gpu());
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("load its model", e);
         }
     }
 
-    private static boolean hasCuda() {
+    static boolean hasCuda() {
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
     private static OrtSession session(byte[] model, Path weights, TeacherOptions options, boolean cuda)
             throws OrtException {
+        // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
+        OrtEnvironment environment = OrtEnvironment.getEnvironment();
         try (OrtSession.SessionOptions settings = new OrtSession.SessionOptions()) {
             settings.setIntraOpNumThreads(options.threads());
             settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
@@ -69,10 +73,14 @@ final class OnnxEngine implements AutoCloseable {
             // Idle threads must not burn the cores that the next task trains on.
             settings.addConfigEntry("session.intra_op.allow_spinning", "0");
             settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
-            if (cuda) {
-                settings.addCUDA(0);
+            if (!cuda) {
+                return environment.createSession(model, settings);
             }
-            return OrtEnvironment.getEnvironment().createSession(model, settings);
+            // Not addCUDA(int): it says "Failed to load shared library" and not which.
+            try (OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
+                settings.addCUDA(gpu);
+                return environment.createSession(model, settings);
+            }
         }
     }
 
@@ -80,12 +88,13 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
-    /** @param numbers the sequences' numbers in the caller's batch, for errors */
-    List<ScoredSequence> score(TokenBatch batch, int k, int[] numbers) {
+    /** @throws EngineOutOfMemory when the batch is too large for the memory there is */
+    List<ScoredSequence> score(TokenBatch batch, int k) {
         int n = batch.positions();
         FloatBuffer top = floats((long) n * k);
         IntBuffer topIds = bytes(4L * n * k).asIntBuffer();
         FloatBuffer next = floats(n);
+        FloatBuffer entropy = floats(n);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
@@ -95,10 +104,10 @@ final class OnnxEngine implements AutoCloseable {
             outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(top, n, k));
             outputs.put(LlamaGraph.TOP_IDS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), topIds, new long[] {n, k}));
             outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
+            outputs.put(LlamaGraph.ENTROPY, tensor(entropy, n, 1));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
-            throw TeacherErrors.engineFailed("score a batch of " + batch.sequences().size() + " × "
-                    + batch.paddedLength() + " tokens", e);
+            throw failed("score a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens", e);
         } finally {
             close(inputs);
             close(outputs);
@@ -107,7 +116,7 @@ final class OnnxEngine implements AutoCloseable {
         int row = 0;
         for (int i = 0; i < batch.sequences().size(); i++) {
             int positions = batch.sequences().get(i).length - 1;
-            scored.add(read(top, topIds, next, row, positions, k, numbers[i]));
+            scored.add(read(top, topIds, next, entropy, row, positions, k));
             row += positions;
         }
         return scored;
@@ -123,7 +132,7 @@ final class OnnxEngine implements AutoCloseable {
             outputs.put(LlamaGraph.LOGITS, tensor(logits, n, vocabSize));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
-            throw TeacherErrors.engineFailed("compute logits of " + n + " positions", e);
+            throw failed("compute logits of " + n + " positions", e);
         } finally {
             close(inputs);
             close(outputs);
@@ -146,10 +155,19 @@ final class OnnxEngine implements AutoCloseable {
                 return maxima;
             }
         } catch (OrtException e) {
-            throw TeacherErrors.engineFailed("read the calibration text", e);
+            throw failed("read the calibration text", e);
         } finally {
             close(inputs);
         }
+    }
+
+    /** A GPU that there is no code for passes all checks until the first kernel is launched. */
+    private RuntimeException failed(String what, OrtException e) {
+        if (GpuDiagnosis.isOutOfMemory(e.getMessage())) {
+            return new EngineOutOfMemory(e);
+        }
+        return device == TeacherOptions.Device.CUDA && String.valueOf(e.getMessage()).contains("o kernel image")
+                ? TeacherErrors.noUsableGpu(gpu, e) : TeacherErrors.engineFailed(what, e);
     }
 
     @Override
@@ -161,15 +179,17 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, int firstRow,
-            int positions, int k, int number) {
+    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, FloatBuffer entropy,
+            int firstRow, int positions, int k) {
         int[] offsets = new int[positions + 1];
         int[] ids = new int[positions * k];
         float[] probabilities = new float[positions * k];
         float[] tokenLogProbabilities = new float[positions];
+        float[] entropies = new float[positions];
+        entropy.get(firstRow, entropies);
         for (int t = 0; t < positions; t++) {
             if (!Float.isFinite(top.get((firstRow + t) * k)) || Float.isNaN(next.get(firstRow + t))) {
-                throw TeacherErrors.notFinite(number, t);
+                return ScoredSequence.notFinite(t);
             }
             offsets[t + 1] = (t + 1) * k;
             tokenLogProbabilities[t] = Math.min(0, next.get(firstRow + t));
@@ -183,7 +203,7 @@ final class OnnxEngine implements AutoCloseable {
             }
             orderTies(ids, probabilities, from, from + k);
         }
-        return new ScoredSequence(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities);
+        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities, entropies);
     }
 
     /** Among equal probabilities the smaller id first, whichever order the engine found them in. */
@@ -220,7 +240,12 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     private static ByteBuffer bytes(long count) {
-        return ByteBuffer.allocateDirect(Math.toIntExact(count)).order(ByteOrder.nativeOrder());
+        try {
+            return ByteBuffer.allocateDirect(Math.toIntExact(count)).order(ByteOrder.nativeOrder());
+        } catch (OutOfMemoryError e) {
+            // Of direct memory: the heap is as well as before.
+            throw new EngineOutOfMemory(e);
+        }
     }
 
     private static void close(Map<String, OnnxTensor> tensors) {

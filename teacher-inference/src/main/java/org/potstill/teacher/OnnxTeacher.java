@@ -50,11 +50,6 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
-    /** Whether this build has ONNX Runtime for CUDA; whether there is a usable GPU is another question. */
-    static boolean hasCuda() {
-        return OnnxEngine.hasCuda();
-    }
-
     /** Opens a teacher from a model's file or folder, see {@link CausalLm#open}. */
     public static OnnxTeacher open(Path path, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());

@@ -3,6 +3,7 @@ package org.potstill.teacher;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
 
 /** Every error of this module that a user can mend. */
@@ -15,15 +16,35 @@ final class TeacherErrors {
                 "set it to the number of cores that one executor may use");
     }
 
+    static UserException badGpu(int gpu) {
+        return new UserException("unusable GPU number: " + gpu, "GPUs are counted from 0", "set it to 0 or more");
+    }
+
+    static UserException nd4jPrecision(Precision precision) {
+        return new UserException("the teacher cannot run in " + precision, "the ND4J engine computes in FP32 only",
+                "set teacher.precision to fp32, or teacher.engine to onnx");
+    }
+
+    static UserException precisionOfDevice(Precision precision, TeacherOptions.Device device) {
+        return new UserException("the teacher cannot run in " + precision + " on " + device,
+                precision == Precision.INT8 ? "ONNX Runtime has 8-bit matrix products for CPUs" : "half precision is for GPUs: CPUs convert it back and forth",
+                "set teacher.precision to " + (precision == Precision.INT8 ? "fp16 or fp32" : "int8 or fp32")
+                        + ", or teacher.device to " + (precision == Precision.INT8 ? "cpu" : "cuda"));
+    }
+
+    static UserException needsOnnx() {
+        return new UserException("the ND4J engine cannot run this model", "it is a ready-made ONNX graph",
+                "set teacher.engine to onnx");
+    }
+
     static UserException noCudaBuild() {
         return new UserException("the teacher cannot run on CUDA", "this build has ONNX Runtime for the CPU only",
                 "build with the cuda profile (mvn -Pcuda), or set the device to cpu or auto");
     }
 
-    static UserException noUsableGpu(Throwable origin) {
-        return new UserException("the teacher cannot run on CUDA",
-                "ONNX Runtime could not start its CUDA provider: " + origin.getMessage(),
-                "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries, or set the device to cpu", origin);
+    static UserException noUsableGpu(int gpu, Throwable origin) {
+        GpuDiagnosis why = GpuDiagnosis.of(origin.getMessage(), gpu, GpuDiagnosis.driverInstalled());
+        return new UserException("the teacher cannot run on CUDA", why.cause(), why.remedy(), origin);
     }
 
     static UserException noNd4jCudaBuild() {
@@ -54,11 +75,6 @@ final class TeacherErrors {
 
     static UserException unreadable(Path file, IOException e) {
         return new UserException("cannot read " + file, String.valueOf(e), "check the path and its permissions", e);
-    }
-
-    static UserException badModelConfig(Path file, String cause) {
-        return new UserException("unusable model configuration in " + file, cause,
-                "put a config.json with vocab_size and max_position_embeddings beside the model");
     }
 
     static UserException needsNd4j(Path file) {
@@ -100,14 +116,14 @@ final class TeacherErrors {
                 "times " + vocabSize + " tokens is more than one array holds", "ask for a shorter sequence");
     }
 
-    static UserException notFinite(int index, int position) {
-        return new UserException("the teacher gave no finite probabilities for sequence " + index
-                + " at position " + position, "its weights or activations overflow",
-                "check the checkpoint: compare its checksum, or convert it again");
+    static UserException outOfMemory(int tokens, Throwable origin) {
+        return new UserException("the teacher has not enough memory for one sequence of " + tokens + " tokens",
+                String.valueOf(origin.getMessage()),
+                "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower sequence-length", origin);
     }
 
     static UserException engineFailed(String what, Throwable origin) {
         return new UserException("the teacher failed to " + what, String.valueOf(origin.getMessage()),
-                "if memory ran out, lower the tokens per batch; otherwise report this with the message above", origin);
+                "if memory ran out, raise spark.executor.memoryOverhead; otherwise report this with the message above", origin);
     }
 }

@@ -1,44 +1,56 @@
 package org.potstill.teacher;
 
 import java.nio.file.Path;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
 
-/** Opens teachers. */
+/** Opens models and the teachers that they make. */
 public final class Teachers {
     private Teachers() {
     }
 
     /**
-     * Opens a teacher from a checkpoint, see {@link Checkpoints#open}, or, with the ND4J engine, from a SameDiff
-     * ({@code .fb}) or Deeplearning4j ({@code .zip}) file, see {@link Nd4jTeacher#open(Path, TeacherOptions)}.
+     * Opens a model, see {@link CausalLm#open}; also a SameDiff ({@code .fb}) or Deeplearning4j ({@code .zip}) file, for the
+     * ND4J engine.
      */
-    public static Teacher open(Path file, TeacherOptions options) {
+    public static CausalLm model(Path path) {
+        return Nd4jFile.find(path).orElseGet(() -> CausalLm.open(path));
+    }
+
+    /** Opens a teacher from a model's file or folder, see {@link #model}. */
+    public static Teacher open(Path path, TeacherOptions options) {
         requireDevice(options);
-        if (Dl4jArchive.isOne(file) || SameDiffFile.isOne(file)) {
-            if (options.engine() != TeacherOptions.Engine.ND4J) {
-                throw TeacherErrors.needsNd4j(file);
-            }
-            return Nd4jTeacher.open(file, options);
-        }
-        try (Checkpoint checkpoint = Checkpoints.open(file)) {
-            return open(checkpoint, options);
+        try (CausalLm model = model(path)) {
+            return open(model, options);
         }
     }
 
-    /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
-    public static Teacher open(Checkpoint checkpoint, TeacherOptions options) {
-        return switch (options.engine()) {
-            case ONNX -> OnnxTeacher.open(checkpoint, options);
-            case ND4J -> Nd4jTeacher.open(checkpoint, options);
-        };
+    /** Opens a teacher; the model is not needed any more when this returns, and stays open. */
+    public static Teacher open(CausalLm model, TeacherOptions options) {
+        requireDevice(options);
+        if (options.engine() == TeacherOptions.Engine.ONNX) {
+            return OnnxTeacher.open(model, options);
+        }
+        if (model instanceof Nd4jFile file) {
+            return Nd4jTeacher.open(file, options);
+        }
+        if (model instanceof Checkpoint checkpoint) {
+            return Nd4jTeacher.open(checkpoint, options);
+        }
+        throw TeacherErrors.needsOnnx();
     }
 
     /** Fails at once where the engine cannot run on the device, before a file is opened. */
-    private static void requireDevice(TeacherOptions options) {
+    public static void requireDevice(TeacherOptions options) {
         switch (options.engine()) {
             case ONNX -> OnnxEngine.requireDevice(options.device());
             case ND4J -> Nd4jDevice.require(options.device());
         }
+    }
+
+    /** Whether a teacher may come out on a GPU: this build has code for one, and the options do not forbid it. */
+    public static boolean mayUseGpu(TeacherOptions options) {
+        return options.device() != TeacherOptions.Device.CPU
+                && (options.engine() == TeacherOptions.Engine.ONNX ? OnnxEngine.hasCuda() : Nd4jDevice.hasCuda());
     }
 }

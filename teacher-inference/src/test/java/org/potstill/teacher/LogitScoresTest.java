@@ -2,20 +2,19 @@ package org.potstill.teacher;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.potstill.errors.UserException;
 
 final class LogitScoresTest {
     private static ScoredSequence score(int k, int next, float... logits) {
         LogitScores scores = new LogitScores(new int[] {0, next}, logits.length, k);
         scores.add(0, 1, logits, ForkJoinPool.commonPool());
-        return scores.result(3);
+        return scores.result();
     }
 
     @Test
@@ -49,9 +48,16 @@ final class LogitScoresTest {
     }
 
     @Test
-    void whatIsNotFiniteIsRefused() {
-        assertThrows(UserException.class, () -> score(1, 0, 1, Float.NaN, 2));
-        assertThrows(UserException.class, () -> score(1, 0, 1, Float.POSITIVE_INFINITY, 2));
-        assertThrows(UserException.class, () -> score(1, 0, Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY));
+    void whatIsNotFiniteIsAProblemOfTheSequence() {
+        for (float[] logits : new float[][] {{1, Float.NaN, 2}, {1, Float.POSITIVE_INFINITY, 2},
+                {Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY}}) {
+            assertTrue(score(1, 0, logits).problem().contains("position 0"), Arrays.toString(logits));
+        }
+    }
+
+    @Test
+    void theEntropyIsThatOfTheWholeDistribution() {
+        assertEquals(Math.log(4), score(1, 0, 7, 7, 7, 7).entropies()[0], 1e-6);
+        assertEquals(0, score(1, 0, 7, Float.NEGATIVE_INFINITY).entropies()[0], 1e-6);
     }
 }

@@ -45,6 +45,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
+import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
 import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.softlabels.TargetSpec;
@@ -69,7 +70,7 @@ final class Nd4jFilesTest {
     }
 
     private Teacher open(String name, Engine engine) {
-        return Teachers.open(folder.resolve(name), new TeacherOptions(engine, Device.AUTO, 2, folder));
+        return Teachers.open(folder.resolve(name), new TeacherOptions(engine, Device.AUTO, 0, Precision.FP32, 2, folder));
     }
 
     private String refusal(String name) {

@@ -2,6 +2,7 @@ package org.potstill.teacher;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -75,6 +76,11 @@ final class OnnxTeacherTest {
                 assertEquals(Math.exp(row[best[j]] - lse), targets.probabilities()[t * k + j], 1e-5);
             }
             assertEquals(row[ids[t + 1]] - lse, scored.tokenLogProbabilities()[t], 1e-4);
+            double entropy = 0;
+            for (float logit : row) {
+                entropy -= Math.exp(logit - lse) * (logit - lse);
+            }
+            assertEquals(entropy, scored.entropies()[t], 1e-4);
         }
     }
 
@@ -112,6 +118,8 @@ final class OnnxTeacherTest {
     void severalThreadsTakeTurns() {
         List<int[]> batch = List.of(sequence(40, 3), sequence(60, 4));
         List<ScoredSequence> expected = teacher.score(batch, new TargetSpec(4));
+        assertTrue(teacher.takeWork().seconds() > 0);
+        assertEquals(new Teacher.Work(0, 0, Integer.MAX_VALUE), teacher.takeWork());
         IntStream.range(0, 16).parallel().forEach(i -> {
             List<ScoredSequence> actual = teacher.score(batch, new TargetSpec(4));
             assertSame(expected.get(0), actual.get(0), "0");
@@ -183,6 +191,38 @@ final class OnnxTeacherTest {
         try (OnnxTeacher small = OnnxTeacher.open(other, options(TeacherOptions.Device.CPU, 1))) {
             ScoredSequence scored = small.score(List.of(sequence(101, 1)), new TargetSpec(3)).get(0);
             assertEquals(100, scored.targets().positions());
+        }
+    }
+
+    @Test
+    void aSequenceWithoutFiniteProbabilitiesDoesNotSpoilItsNeighbours() {
+        CausalLmConfig untied = new CausalLmConfig(320, 32, 64, 2, 4, 2, 8, 100, 1e-5f, 10_000f, false);
+        float[] table = new float[320 * 32];
+        Random random = new Random(3);
+        for (int i = 0; i < table.length; i++) {
+            table[i] = (float) random.nextGaussian();
+        }
+        Path sound = folder.resolve("sound.gguf");
+        Path spoilt = folder.resolve("spoilt.gguf");
+        TinyLlama.gguf(1, untied).tensor("token_embd.weight", new long[] {320, 32}, table).write(sound);
+        table[91 * 32 + 5] = Float.NaN;
+        table[92 * 32] = Float.POSITIVE_INFINITY;
+        TinyLlama.gguf(1, untied).tensor("token_embd.weight", new long[] {320, 32}, table).write(spoilt);
+        // The last token is predicted, not read.
+        List<int[]> sequences = List.of(new int[] {1, 2, 3, 4}, new int[] {1, 2, 91, 4, 5}, new int[] {7, 91}, new int[] {92, 6, 7, 8});
+        TargetSpec spec = new TargetSpec(4);
+        try (OnnxTeacher good = OnnxTeacher.open(sound, options(TeacherOptions.Device.CPU, 2));
+                OnnxTeacher bad = OnnxTeacher.open(spoilt, options(TeacherOptions.Device.CPU, 2))) {
+            List<ScoredSequence> expected = good.score(sequences, spec);
+            List<ScoredSequence> actual = bad.score(sequences, spec);
+            for (int i : new int[] {0, 2}) {
+                assertNull(actual.get(i).problem());
+                assertSame(expected.get(i), actual.get(i), "sequence " + i);
+            }
+            for (int i : new int[] {1, 3}) {
+                assertTrue(actual.get(i).problem().contains("no finite probabilities"), actual.get(i).problem());
+                assertNull(actual.get(i).targets());
+            }
         }
     }
 

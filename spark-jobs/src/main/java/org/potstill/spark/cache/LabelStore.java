@@ -20,7 +20,6 @@ import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
-import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
  * The soft labels of one teacher and target specification in the cache:
@@ -31,7 +30,7 @@ import org.potstill.spark.corpus.TokenizedDocument;
  *                  labels/            Parquet, one row per sequence, keyed by content
  *                  snapshots/ID/      Parquet: which document is made of which sequences
  *                  snapshots/current.json
- *                  quarantine/        JSON lines: documents that could not be used, and why
+ *                  quarantine/        JSON lines: documents and sequences that could not be used, and why
  * </pre>
  */
 public final class LabelStore {
@@ -46,6 +45,8 @@ public final class LabelStore {
             .add("key", DataTypes.StringType, false);
     private static final StructType QUARANTINE = new StructType()
             .add("document", DataTypes.StringType, false)
+            .add("sequence", DataTypes.IntegerType, true)
+            .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
     private static final String PROVENANCE = "provenance.json";
 
@@ -195,9 +196,9 @@ public final class LabelStore {
     }
 
     /** Replaces the quarantine by these. @return where it is */
-    public String quarantine(JavaRDD<TokenizedDocument> unusable) {
+    public String quarantine(JavaRDD<Quarantined> unusable) {
         String path = folder.path("quarantine").toString();
-        spark.createDataFrame(unusable.map(d -> RowFactory.create(d.id(), d.problem())), QUARANTINE)
+        spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
                 .coalesce(1).write().mode(SaveMode.Overwrite).json(path);
         return path;
     }

@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -17,11 +16,11 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.Cluster;
+import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
@@ -36,6 +35,7 @@ import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 import org.potstill.teacher.Teacher;
+import org.potstill.teacher.Teachers;
 
 /** Sets the student against its teacher on the held-out documents, both live and under the same conditions. */
 public final class EvaluateJob {
@@ -67,15 +67,15 @@ public final class EvaluateJob {
         requireSame(provenance, "corpus.holdout", tokenization.holdout());
         requireSame(provenance, "seed", tokenization.seed());
         TeacherSource source = TeacherSource.of(settings);
-        Path teacherFile = source.localPath(sc.hadoopConfiguration());
-        try (Checkpoint teacher = Checkpoints.open(teacherFile)) {
+        Teachers.requireDevice(source.options(1, 0));
+        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
             TokenizerDefinition tokenizer = teacher.tokenizer();
             String trainedWith = provenance.path("tokenizer").path("fingerprint").asText();
             if (!tokenizer.fingerprint().equals(trainedWith)) {
                 throw JobErrors.tokenizerDiffers(source.uri(), tokenizer.fingerprint(), folder.path().toString(), trainedWith);
             }
             List<HeldOut> sequences = heldOut(tokenization, tokenizer);
-            return evaluate(sequences, teacher, Files.size(teacherFile), source, saved, provenance);
+            return evaluate(sequences, teacher, source, saved, provenance);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -110,8 +110,8 @@ public final class EvaluateJob {
         return chosen;
     }
 
-    private EvaluateSummary evaluate(List<HeldOut> sequences, Checkpoint teacher, long teacherBytes, TeacherSource source,
-            StudentFolder saved, JsonNode provenance) throws IOException {
+    private EvaluateSummary evaluate(List<HeldOut> sequences, CausalLm teacher, TeacherSource source, StudentFolder saved,
+            JsonNode provenance) throws IOException {
         CausalLmConfig config;
         float[] parameters;
         long studentBytes;
@@ -120,10 +120,10 @@ public final class EvaluateJob {
             parameters = student.parameters();
             studentBytes = Files.size(local.path().resolve("model.safetensors"));
         }
-        int threads = source.options(Cluster.coresPerExecutor(sc)).threads();
+        int threads = source.threads(Cluster.coresPerExecutor(sc));
         long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
         LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
-        Task task = new Task(source, teacher.fingerprint(), threads, config, sc.broadcast(parameters),
+        Task task = new Task(source, source.fingerprint(teacher), threads, config, sc.broadcast(parameters),
                 provenance.path("identity").path("seed").asLong(), sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), done);
         Scores sums;
         try (Progress progress = new Progress("evaluate", positions, done::value)) {
@@ -133,10 +133,8 @@ public final class EvaluateJob {
         }
         Set<String> documents = new HashSet<>();
         sequences.forEach(s -> documents.add(s.document()));
-        long teacherParameters = teacher.tensors().values().stream()
-                .mapToLong(shape -> java.util.Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
         return new EvaluateSummary(documents.size(), positions, threads,
-                ModelScore.of("teacher", teacherParameters, teacherBytes, sums.teacher()),
+                ModelScore.of("teacher", teacher.parameters(), teacher.storedBytes(), sums.teacher()),
                 ModelScore.of("student", parameters.length, studentBytes, sums.student()),
                 ModelScore.of("untrained student", parameters.length, 0, sums.untrained()));
     }

@@ -1,5 +1,7 @@
 package org.potstill.spark.evaluate;
 
+import org.potstill.spark.Comparison;
+
 /**
  * How a model did on the held-out text.
  *
@@ -14,7 +16,7 @@ package org.potstill.spark.evaluate;
  */
 public record ModelScore(String name, long parameters, long bytes, double perplexity, double accuracy, double agreement,
         double kl, double tokensPerSecond) {
-    static ModelScore of(String name, long parameters, long bytes, Comparison sums) {
+    public static ModelScore of(String name, long parameters, long bytes, Comparison sums) {
         double n = sums.positions();
         return new ModelScore(name, parameters, bytes, Math.exp(sums.loss() / n), sums.correct() / n, sums.agreed() / n,
                 sums.kl() / n, sums.seconds() == 0 ? 0 : n / sums.seconds());

@@ -12,16 +12,29 @@ import org.potstill.spark.corpus.TokenizedDocument;
  * @param heldOut   those kept for evaluation
  * @param sequences to learn from
  * @param positions next-token predictions to learn from
+ * @param unscored  sequences in the quarantine, of documents that are not
  */
-public record CorpusCount(long documents, long unusable, long heldOut, long sequences, long positions) implements Serializable {
-    static CorpusCount of(JavaRDD<TokenizedDocument> documents) {
-        return documents.map(d -> d.heldOut() ? new CorpusCount(1, 0, 1, 0, 0)
-                : new CorpusCount(1, d.problem() == null ? 0 : 1, 0, d.sequences().size(), d.positions()))
-                .fold(new CorpusCount(0, 0, 0, 0, 0), CorpusCount::plus);
+public record CorpusCount(long documents, long unusable, long heldOut, long sequences, long positions, long unscored)
+        implements Serializable {
+    static CorpusCount of(JavaRDD<TokenizedDocument> documents, UnscoredSequences unscored) {
+        return documents.map(d -> d.heldOut() ? new CorpusCount(1, 0, 1, 0, 0, 0) : ofTraining(d, unscored))
+                .fold(new CorpusCount(0, 0, 0, 0, 0, 0), CorpusCount::plus);
+    }
+
+    private static CorpusCount ofTraining(TokenizedDocument document, UnscoredSequences unscored) {
+        long left = 0;
+        long positions = 0;
+        for (int[] tokens : document.sequences()) {
+            if (!unscored.contains(tokens)) {
+                left++;
+                positions += tokens.length - 1;
+            }
+        }
+        return new CorpusCount(1, document.problem() == null ? 0 : 1, 0, left, positions, document.sequences().size() - left);
     }
 
     private CorpusCount plus(CorpusCount other) {
         return new CorpusCount(documents + other.documents, unusable + other.unusable, heldOut + other.heldOut,
-                sequences + other.sequences, positions + other.positions);
+                sequences + other.sequences, positions + other.positions, unscored + other.unscored);
     }
 }

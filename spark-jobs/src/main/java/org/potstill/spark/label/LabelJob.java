@@ -1,30 +1,35 @@
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
-import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
-import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.Cluster;
+import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
-import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
+import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
@@ -48,6 +53,7 @@ public final class LabelJob {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);
         TeacherSource source = TeacherSource.of(settings);
+        Teachers.requireDevice(source.options(1, 0));
         String cache = settings.required("cache.path");
         int k = settings.integer("targets.k", 1, org.potstill.softlabels.TargetSpec.MAX_K);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
@@ -56,15 +62,15 @@ public final class LabelJob {
         LabelStore store;
         TokenizerDefinition tokenizer;
         int longest;
-        try (Checkpoint teacher = Checkpoints.open(source.localPath(sc.hadoopConfiguration()))) {
-            longest = teacher.config().maxPositionEmbeddings();
+        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            longest = teacher.maxPositionEmbeddings();
             if (tokenization.sequenceLength() > longest) {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
             tokenizer = teacher.tokenizer();
-            labels = new Labels(teacher.fingerprint(), tokenizer.fingerprint(), teacher.config().vocabSize(), k);
+            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), k);
             store = new LabelStore(spark, cache, labels);
-            store.describe(TeacherDescription.of(teacher, source.uri()), tokenizer);
+            store.describe(TeacherDescription.of(teacher, source), tokenizer);
         }
 
         JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
@@ -79,11 +85,13 @@ public final class LabelJob {
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, int longest,
             Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
-        CorpusCount count = CorpusCount.of(documents);
+        CorpusCount count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         if (count.documents() == 0) {
             throw JobErrors.emptyCorpus(corpus.path());
         }
-        String quarantine = store.quarantine(documents.filter(d -> d.problem() != null));
+        JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
+                .map(d -> new Quarantined(d.id(), null, null, d.problem()));
+        String quarantine = store.quarantine(unusable);
         double limit = settings.real("corpus.max-bad-share", 0, 1);
         if (count.unusable() > limit * count.documents()) {
             throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
@@ -104,50 +112,100 @@ public final class LabelJob {
         long pendingPositions = pending.values().map(tokens -> tokens.length - 1L).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
                 count.documents(), count.positions(), pendingPositions);
-        List<ShardResult> results = pendingPositions == 0 ? List.of() : score(source, longest, labels, store, pending, pendingPositions);
+        Pass pass = new Pass(source, labels);
+        List<ShardResult> results = pendingPositions == 0 ? List.of() : pass.score(longest, store, pending, pendingPositions);
         pending.unpersist(false);
+        UnscoredSequences unscored = unscored(labels, results);
+        if (!unscored.reasons().isEmpty()) {
+            store.quarantine(unusable.union(unscored.quarantined(training)));
+            long sequences = count.sequences();
+            count = CorpusCount.of(documents, unscored);
+            if (count.unscored() > limit * sequences) {
+                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
+            }
+            if (count.sequences() == 0) {
+                throw JobErrors.nothingToTrainOn(corpus.path());
+            }
+            LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
+        }
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
         agreed.put("sequence-length", tokenization.sequenceLength()).put("corpus.holdout", tokenization.holdout())
                 .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
-        store.publishSnapshot(training.flatMap(d -> {
-            java.util.ArrayList<SnapshotEntry> entries = new java.util.ArrayList<>();
-            for (int i = 0; i < d.sequences().size(); i++) {
-                entries.add(new SnapshotEntry(d.id(), i, labels.key(d.sequences().get(i))));
+        store.publishSnapshot(unscored.others(training), agreed);
+        return summary(count, results, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+    }
+
+    /** The teacher at work. */
+    private final class Pass {
+        private final TeacherSource source;
+        private final Labels labels;
+        private final int cores = Cluster.coresPerExecutor(sc);
+        private final PassCounters counters = PassCounters.of(sc.sc());
+        private final Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        private PrecisionCost precisionCost;
+
+        Pass(TeacherSource source, Labels labels) {
+            this.source = source;
+            this.labels = labels;
+        }
+
+        List<ShardResult> score(int longest, LabelStore store, JavaPairRDD<String, int[]> pending, long pendingPositions) {
+            List<ShardResult> results = new ArrayList<>();
+            if (source.precision() != Precision.FP32) {
+                results.add(checkPrecision(pending.values()));
             }
-            return entries.iterator();
-        }), agreed);
-        return summary(count, results, (System.nanoTime() - begin) / 1e9, store);
-    }
+            ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
+                    settings.integer("batch-tokens", 1, 1 << 24), cores, hadoop, counters);
+            int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
+            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens - 1) / shardTokens));
+            try (Progress progress = new Progress("label", pendingPositions, counters.tokens()::sum)) {
+                // Longest first, so that the last tasks are short and a shard's sequences are of like length.
+                results.addAll(pending
+                        .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s._2().length, s._1()), s))
+                        .sortByKey(true, shards).values()
+                        .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect());
+            }
+            return results;
+        }
 
-    private List<ShardResult> score(TeacherSource source, int longest, Labels labels, LabelStore store,
-            JavaPairRDD<String, int[]> pending, long pendingPositions) {
-        LongAccumulator scored = sc.sc().longAccumulator("scored tokens");
-        ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
-                settings.integer("batch-tokens", 1, 1 << 24), Cluster.coresPerExecutor(sc),
-                sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), scored);
-        int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
-        int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens - 1) / shardTokens));
-        try (Progress progress = new Progress("label", pendingPositions, scored::value)) {
-            // Longest first, so that the last tasks are short and a shard's sequences are of like length.
-            return pending.mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s._2().length, s._1()), s))
-                    .sortByKey(true, shards).values()
-                    .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect();
+        private ShardResult checkPrecision(JavaRDD<int[]> pending) {
+            List<int[]> sample = new ArrayList<>();
+            Iterator<int[]> all = pending.toLocalIterator();
+            for (int positions = 0; positions < PrecisionCheck.POSITIONS && all.hasNext();) {
+                sample.add(all.next());
+                positions += sample.get(sample.size() - 1).length - 1;
+            }
+            PrecisionCheck check = new PrecisionCheck(source, labels.teacher(), cores, hadoop, counters);
+            PrecisionCheck.Result result = sc.parallelize(List.of(sample), 1).map(check::run).first();
+            Comparison sums = result.sums();
+            String name = source.precision().name().toLowerCase(Locale.ROOT);
+            precisionCost = new PrecisionCost(name, sums.kl() / sums.positions(), (double) sums.agreed() / sums.positions(), sums.positions());
+            LOG.info("in {} the teacher's distributions are {} nats (KL) from those in fp32, over {} positions", name,
+                    String.format(Locale.ROOT, "%.4f", precisionCost.kl()), precisionCost.positions());
+            double limit = settings.real("teacher.max-precision-kl", 0, 100);
+            if (!(precisionCost.kl() <= limit)) {
+                throw JobErrors.precisionTooLow(name, precisionCost.kl(), limit);
+            }
+            return result.work();
         }
     }
 
-    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, double seconds, LabelStore store) {
-        Map<String, Long> tokens = new TreeMap<>();
-        Map<String, Integer> loads = new TreeMap<>();
-        for (ShardResult shard : results) {
-            tokens.merge(shard.executor(), shard.positions(), Long::sum);
-            loads.merge(shard.executor(), shard.modelLoads(), Integer::sum);
-        }
+    private static UnscoredSequences unscored(Labels labels, List<ShardResult> results) {
+        Map<String, String> reasons = new TreeMap<>();
+        results.forEach(shard -> reasons.putAll(shard.unscored()));
+        return new UnscoredSequences(labels, reasons);
+    }
+
+    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, PrecisionCost precision,
+            double seconds, LabelStore store) {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
-        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(), results.size(), seconds,
+        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
+                (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
-                tokens, loads, store.folder().path().toString());
+                scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
+                precision, ExecutorShare.of(results), store.folder().path().toString());
     }
 }

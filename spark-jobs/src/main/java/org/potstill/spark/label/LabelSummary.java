@@ -1,6 +1,6 @@
 package org.potstill.spark.label;
 
-import java.util.Map;
+import java.util.List;
 
 /**
  * What a teacher pass did.
@@ -11,10 +11,11 @@ import java.util.Map;
  * @param files       written to the cache
  * @param seconds     of wall time, reading and tokenizing included
  * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
- * @param tokensByExecutor     scored by each executor
- * @param modelLoadsByExecutor how often each loaded the teacher
+ * @param teacherEntropy mean entropy, in nats, of its distributions over them; NaN when there were none
+ * @param precision   what that of the teacher cost; null in FP32, and where nothing was scored
+ * @param executors   what each of them did, on each of its GPUs
  * @param cache       folder of these labels
  */
 public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double teacherLoss,
-        Map<String, Long> tokensByExecutor, Map<String, Integer> modelLoadsByExecutor, String cache) {
+        double teacherEntropy, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
 }

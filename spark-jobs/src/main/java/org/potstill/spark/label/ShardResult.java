@@ -1,18 +1,22 @@
 package org.potstill.spark.label;
 
 import java.io.Serializable;
+import java.util.Map;
 
 /**
  * What one task of the teacher pass did.
  *
  * @param executor   that ran it
+ * @param gpu        address that Spark gave it; −1 for none
  * @param modelLoads how often it had to load the teacher
- * @param sequences  scored
+ * @param halvings   of batches, for want of memory
  * @param positions  scored
  * @param bytes      of the file written
- * @param seconds    spent scoring
+ * @param seconds    that the teacher worked
  * @param lossSum    sum over positions of the teacher's −log p of the token that came next
+ * @param entropySum sum over positions of the teacher's entropy, in nats
+ * @param unscored   why, by key, of the sequences that the teacher could say nothing of use about
  */
-record ShardResult(String executor, int modelLoads, int sequences, long positions, long bytes, double seconds, double lossSum)
-        implements Serializable {
+record ShardResult(String executor, int gpu, int modelLoads, int halvings, long positions, long bytes, double seconds,
+        double lossSum, double entropySum, Map<String, String> unscored) implements Serializable {
 }

@@ -2,19 +2,24 @@ package org.potstill.spark.label;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
 import org.potstill.teacher.Batches;
-import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teacher;
+import org.potstill.teacher.ScoredSequence;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
@@ -25,46 +30,74 @@ import scala.Tuple2;
  * @param cores       of an executor
  */
 record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int longest, int batchTokens, int cores,
-        Broadcast<SerializableConfiguration> hadoop, LongAccumulator scored) implements Serializable {
+        Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
+    private static final Logger LOG = LoggerFactory.getLogger(ShardScoring.class);
+
     /** @param pending key and token ids of each sequence */
     ShardResult score(Iterator<Tuple2<String, int[]>> pending) {
-        List<String> keys = new ArrayList<>();
-        List<int[]> sequences = new ArrayList<>();
-        pending.forEachRemaining(sequence -> {
-            keys.add(sequence._1());
-            sequences.add(sequence._2());
-        });
+        List<Tuple2<String, int[]>> sequences = new ArrayList<>();
+        pending.forEachRemaining(sequences::add);
         String executor = SparkEnv.get().executorId();
+        int gpu = Cluster.gpuOfTask().orElse(-1);
         if (sequences.isEmpty()) {
-            return new ShardResult(executor, 0, 0, 0, 0, 0, 0);
+            return new ShardResult(executor, gpu, 0, 0, 0, 0, 0, 0, 0, Map.of());
         }
         int[] loads = {0};
-        Teacher teacher = ExecutorTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), () -> loads[0]++);
-        long begin = System.nanoTime();
-        SoftTargetsCodec codec = labels.codec();
-        List<LabelledSequence> rows = new ArrayList<>();
-        long positions = 0;
-        double lossSum = 0;
-        for (int[] batch : Batches.plan(sequences.stream().mapToInt(s -> s.length).toArray(), longest, batchTokens)) {
-            List<int[]> members = new ArrayList<>();
-            for (int index : batch) {
-                members.add(sequences.get(index));
+        Teacher teacher = ExecutorTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), () -> {
+            loads[0]++;
+            counters.loaded();
+        });
+        Shard shard = new Shard(labels.codec());
+        List<int[]> plan = Batches.plan(sequences.stream().mapToInt(s -> s._2().length).toArray(), longest, batchTokens);
+        List<List<int[]>> batches = plan.stream()
+                .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index)._2()).toList()).toList();
+        ScoreAhead.forEach(teacher, labels.spec(), batches, (batch, scored) -> {
+            for (int i = 0; i < scored.size(); i++) {
+                shard.add(sequences.get(plan.get(batch)[i]), scored.get(i));
             }
-            List<ScoredSequence> results = teacher.score(members, labels.spec());
-            for (int i = 0; i < batch.length; i++) {
-                double loss = 0;
-                for (float logProbability : results.get(i).tokenLogProbabilities()) {
-                    loss -= logProbability;
-                }
-                int length = members.get(i).length - 1;
-                rows.add(new LabelledSequence(keys.get(batch[i]), members.get(i),
-                        codec.encode(results.get(i).targets()), (float) (loss / length)));
-                positions += length;
-                lossSum += loss;
-                scored.add(length);
-            }
+        });
+        Teacher.Work work = teacher.takeWork();
+        counters.worked(work);
+        if (work.halvings() > 0) {
+            LOG.warn("memory did not hold the teacher's batches: from now on they have {} padded tokens at most, of batch-tokens = {}",
+                    work.tokenBudget(), batchTokens);
         }
-        long bytes = new ShardWriter(labelsPath, labels, hadoop.value().value()).write(rows);
-        return new ShardResult(executor, loads[0], rows.size(), positions, bytes, (System.nanoTime() - begin) / 1e9, lossSum);
+        long bytes = shard.rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(shard.rows);
+        return new ShardResult(executor, gpu, loads[0], work.halvings(), shard.positions, bytes, work.seconds(), shard.lossSum,
+                shard.entropySum, shard.unscored);
+    }
+
+    /** What has come together of the file. */
+    private final class Shard {
+        private final SoftTargetsCodec codec;
+        private final List<LabelledSequence> rows = new ArrayList<>();
+        private final Map<String, String> unscored = new TreeMap<>();
+        private long positions;
+        private double lossSum;
+        private double entropySum;
+
+        Shard(SoftTargetsCodec codec) {
+            this.codec = codec;
+        }
+
+        void add(Tuple2<String, int[]> sequence, ScoredSequence scored) {
+            if (scored.problem() != null) {
+                unscored.put(sequence._1(), scored.problem());
+                counters.unscored();
+                return;
+            }
+            double loss = 0;
+            double entropy = 0;
+            for (int t = 0; t < scored.entropies().length; t++) {
+                loss -= scored.tokenLogProbabilities()[t];
+                entropy += scored.entropies()[t];
+            }
+            int length = sequence._2().length - 1;
+            rows.add(new LabelledSequence(sequence._1(), sequence._2(), codec.encode(scored.targets()), (float) (loss / length)));
+            positions += length;
+            lossSum += loss;
+            entropySum += entropy;
+            counters.scored(length, entropy);
+        }
     }
 }

@@ -1,6 +1,9 @@
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Locale;
+import org.apache.hadoop.fs.Path;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.spark.HadoopFolder;
@@ -10,17 +13,25 @@ final class TeacherDescription {
     private TeacherDescription() {
     }
 
-    static ObjectNode of(Checkpoint teacher, String uri) {
-        CausalLmConfig config = teacher.config();
-        return HadoopFolder.JSON.createObjectNode()
-                .put("name", new org.apache.hadoop.fs.Path(uri).getName())
-                .put("fingerprint", teacher.fingerprint())
-                .put("parameters", teacher.tensors().values().stream()
-                        .mapToLong(shape -> java.util.Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum())
-                .put("vocab_size", config.vocabSize()).put("hidden_size", config.hiddenSize())
-                .put("num_hidden_layers", config.numHiddenLayers())
-                .put("num_attention_heads", config.numAttentionHeads())
-                .put("num_key_value_heads", config.numKeyValueHeads())
-                .put("intermediate_size", config.intermediateSize());
+    static ObjectNode of(CausalLm teacher, TeacherSource source) {
+        ObjectNode json = HadoopFolder.JSON.createObjectNode()
+                .put("name", new Path(source.uri()).getName())
+                .put("fingerprint", source.fingerprint(teacher))
+                .put("weights", teacher.fingerprint())
+                .put("precision", source.precision().name().toLowerCase(Locale.ROOT))
+                .put("engine", source.engine().name().toLowerCase(Locale.ROOT))
+                .put("parameters", teacher.parameters())
+                .put("vocab_size", teacher.vocabSize())
+                .put("max_position_embeddings", teacher.maxPositionEmbeddings());
+        if (teacher instanceof Checkpoint checkpoint) {
+            CausalLmConfig config = checkpoint.config();
+            json.put("model_type", config.variant().family().name().toLowerCase(Locale.ROOT))
+                    .put("hidden_size", config.hiddenSize())
+                    .put("num_hidden_layers", config.numHiddenLayers())
+                    .put("num_attention_heads", config.numAttentionHeads())
+                    .put("num_key_value_heads", config.numKeyValueHeads())
+                    .put("intermediate_size", config.intermediateSize());
+        }
+        return json;
     }
 }

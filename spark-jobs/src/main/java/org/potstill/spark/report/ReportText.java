@@ -80,18 +80,39 @@ final class ReportText {
         double tokens = l.path("scoredTokens").asDouble();
         out.append("\n## The teacher pass (last run of label)\n\n| | |\n|---|---:|\n");
         fact("documents", "%,d", corpus.path("documents").asLong());
-        fact("in the quarantine", "%,d", corpus.path("unusable").asLong());
+        fact("documents in the quarantine", "%,d", corpus.path("unusable").asLong());
+        fact("sequences in the quarantine", "%,d", corpus.path("unscored").asLong());
         fact("held out", "%,d", corpus.path("heldOut").asLong());
         fact("tokens to learn from", "%,d", corpus.path("positions").asLong());
         fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
         fact("seconds, reading and tokenizing included", "%,.0f", l.path("seconds").asDouble());
         if (tokens > 0) {
-            fact("tokens/s", "%,.0f", tokens / l.path("seconds").asDouble());
+            fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
+            fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
+            fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
+            JsonNode precision = l.path("precision");
+            if (precision.has("kl")) {
+                fact("teacher's precision", "%s", precision.path("precision").asText());
+                fact("KL(fp32 ‖ " + precision.path("precision").asText() + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
+                        "%.4f", precision.path("kl").asDouble());
+                fact("same first choice as in fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
+            }
             fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
             fact("files written", "%,d", l.path("files").asLong());
-            l.path("tokensByExecutor").fields().forEachRemaining(executor -> fact("executor " + executor.getKey()
-                    + ": tokens, model loads", "%,d, %d", executor.getValue().asLong(),
-                    l.path("modelLoadsByExecutor").path(executor.getKey()).asInt()));
+            executors(l.path("executors"));
+        }
+    }
+
+    private void executors(JsonNode executors) {
+        out.append("\n| executor | GPU | tokens | tokens/s while scoring | model loads | batches halved |\n|---|---|---:|---:|---:|---:|\n");
+        for (JsonNode e : executors) {
+            double tokens = e.path("tokens").asDouble();
+            double seconds = e.path("seconds").asDouble();
+            // None where another address has the work to its account: on the CPU they share one teacher.
+            String speed = seconds == 0 ? "" : String.format(Locale.ROOT, "%,.0f", tokens / seconds);
+            out.append(String.format(Locale.ROOT, "| %s | %s | %,.0f | %s | %d | %d |\n", e.path("executor").asText(),
+                    e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(), tokens, speed,
+                    e.path("modelLoads").asInt(), e.path("halvings").asInt()));
         }
     }
 

@@ -7,9 +7,8 @@ import java.util.Optional;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.HadoopFolder;
@@ -22,6 +21,7 @@ import org.potstill.spark.label.TeacherSource;
 import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
+import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -66,8 +66,9 @@ public final class TrainJob {
         if (settings.string("teacher.path").isBlank()) {
             return null;
         }
-        try (Checkpoint teacher = Checkpoints.open(TeacherSource.of(settings).localPath(sc.hadoopConfiguration()))) {
-            return teacher.fingerprint();
+        TeacherSource source = TeacherSource.of(settings);
+        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            return source.fingerprint(teacher);
         }
     }
 

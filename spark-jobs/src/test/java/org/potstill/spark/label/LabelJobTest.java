@@ -75,6 +75,14 @@ class LabelJobTest {
                 }
                 assertEquals(loss / row.positions(), row.teacherLoss(), 1e-4);
             }
+            double entropy = 0;
+            for (LabelledSequence row : rows) {
+                float[] logits = teacher.logits(Arrays.copyOf(row.tokens(), row.positions()));
+                for (int t = 0; t < row.positions(); t++) {
+                    entropy -= Arrays.stream(naiveLogSoftmax(logits, t, teacher.vocabSize())).map(logP -> Math.exp(logP) * logP).sum();
+                }
+            }
+            assertEquals(entropy / summary.scoredTokens(), summary.teacherEntropy(), 1e-4);
         }
     }
 
@@ -84,7 +92,7 @@ class LabelJobTest {
         Map<String, LabelledSequence> expected = new HashMap<>();
         store().sequences().collect().forEach(row -> expected.put(row.key(), row));
         LabelSummary summary = label("teacher.engine=nd4j", "cache.path=" + folder.resolve("by-nd4j"));
-        assertEquals(Map.of("driver", 1), summary.modelLoadsByExecutor());
+        assertEquals(1, summary.executors().get(0).modelLoads());
         LabelStore store = LabelStore.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), 8, null);
         List<LabelledSequence> rows = store.sequences().collect();
         assertEquals(expected.size(), rows.size());
@@ -109,7 +117,7 @@ class LabelJobTest {
         assertTrue(first.scoredTokens() > 0);
         LabelSummary second = label();
         assertEquals(0, second.scoredTokens());
-        assertTrue(second.modelLoadsByExecutor().isEmpty());
+        assertTrue(second.executors().isEmpty());
         assertEquals(first.corpus(), second.corpus());
     }
 
@@ -150,7 +158,10 @@ class LabelJobTest {
     void theModelIsLoadedOncePerExecutor() {
         // Another folder is another teacher to the executor's cache: this run cannot find one loaded by another test.
         LabelSummary summary = label("teacher.scratch=" + folder.resolve("fresh"));
-        assertEquals(Map.of("driver", 1), summary.modelLoadsByExecutor());
+        assertEquals(1, summary.executors().size());
+        ExecutorShare all = summary.executors().get(0);
+        assertEquals(new ExecutorShare("driver", -1, summary.scoredTokens(), all.seconds(), 1, 0), all);
+        assertTrue(all.seconds() > 0 && all.seconds() < summary.seconds(), summary.toString());
     }
 
     @Test
@@ -207,7 +218,7 @@ class LabelJobTest {
         assertTrue(error.problem().contains("CUDA"), error.getMessage());
         thrown = assertThrows(Exception.class, () -> label("teacher.device=cuda", "teacher.engine=nd4j"));
         assertTrue(JobErrors.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
-        assertTrue(store().isEmpty());
+        assertFalse(Files.exists(distillery.path("cache")) && !store().isEmpty());
     }
 
     @Test

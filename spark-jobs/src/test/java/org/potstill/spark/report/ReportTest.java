@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -16,7 +15,9 @@ import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.label.CorpusCount;
+import org.potstill.spark.label.ExecutorShare;
 import org.potstill.spark.label.LabelSummary;
+import org.potstill.spark.label.PrecisionCost;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.student.StepLoss;
 
@@ -27,8 +28,10 @@ class ReportTest {
     @Test
     void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(null, List.of("student.path=" + folder)), new Configuration());
-        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000), 150_000, 16_000_000, 19, 300.0, 3.0,
-                Map.of("<b>0</b>", 150_000L), Map.of("<b>0</b>", 1), "cache"));
+        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0, 2.75,
+                new PrecisionCost("int8", 0.0072, 0.9336, 2048),
+                List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
+                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache"));
         List<StepLoss> history = new ArrayList<>();
         for (int i = 0; i < 900; i++) {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
@@ -41,7 +44,9 @@ class ReportTest {
         assertTrue(page.endsWith("/report/report.html"));
         String markdown = Files.readString(folder.resolve("report/report.md"));
         for (String expected : List.of("With 5.2 % of the teacher's parameters and at 10.0 times its speed", "| perplexity | 20.5 | 400.5 | 50,000.0 |",
-                "150,000", "![loss of each step](loss.png)", "| tokens/s | 500 |", "| bytes per token in the cache | 106.7 |")) {
+                "150,000", "![loss of each step](loss.png)", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
+                "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |",
+                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.0072 |", "| sequences in the quarantine | 3 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
         String html = Files.readString(folder.resolve("report/report.html"));

@@ -1,4 +1,4 @@
-package org.potstill.spark.evaluate;
+package org.potstill.spark;
 
 import java.io.Serializable;
 
@@ -12,10 +12,10 @@ import java.io.Serializable;
  * @param kl        Σ KL(teacher‖model), in nats
  * @param seconds   in the forward pass
  */
-record Comparison(long positions, double loss, long correct, long agreed, double kl, double seconds) implements Serializable {
-    static final Comparison NONE = new Comparison(0, 0, 0, 0, 0, 0);
+public record Comparison(long positions, double loss, long correct, long agreed, double kl, double seconds) implements Serializable {
+    public static final Comparison NONE = new Comparison(0, 0, 0, 0, 0, 0);
 
-    Comparison plus(Comparison other) {
+    public Comparison plus(Comparison other) {
         return new Comparison(positions + other.positions, loss + other.loss, correct + other.correct, agreed + other.agreed,
                 kl + other.kl, seconds + other.seconds);
     }
@@ -26,7 +26,7 @@ record Comparison(long positions, double loss, long correct, long agreed, double
      * @param tokens  of the sequence; row t predicts token t + 1
      * @param seconds that the model took
      */
-    static Comparison of(float[] teacher, float[] model, int[] tokens, double seconds) {
+    public static Comparison of(float[] teacher, float[] model, int[] tokens, double seconds) {
         int positions = tokens.length - 1;
         int vocab = teacher.length / positions;
         double loss = 0;

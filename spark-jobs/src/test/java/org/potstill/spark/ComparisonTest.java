@@ -1,10 +1,11 @@
-package org.potstill.spark.evaluate;
+package org.potstill.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.potstill.spark.evaluate.ModelScore;
 
 class ComparisonTest {
     private static final int VOCAB = 7;

@@ -1,0 +1,39 @@
+package org.potstill.checkpoints;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/** SHA-256 of files of any size, and of texts. */
+public final class FileDigest {
+    private FileDigest() {
+    }
+
+    /** In hex. */
+    public static String of(Path path) {
+        try (BoundedFile file = BoundedFile.open(path)) {
+            return of(file);
+        }
+    }
+
+    /** Of a text's UTF-8, in hex. */
+    public static String of(String text) {
+        return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static String of(BoundedFile file) {
+        MessageDigest sha = sha256();
+        file.digest(sha);
+        return HexFormat.of().formatHex(sha.digest());
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

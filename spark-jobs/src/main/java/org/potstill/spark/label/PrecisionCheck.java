@@ -1,0 +1,49 @@
+package org.potstill.spark.label;
+
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Precision;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.Comparison;
+import org.potstill.teacher.Teacher;
+import org.potstill.teacher.Teachers;
+
+/**
+ * A task that sets the teacher against the same weights in single precision, on an executor.
+ *
+ * @param fingerprint see {@link TeacherSource#fingerprint}
+ * @param cores       of an executor
+ */
+record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
+        PassCounters counters) implements Serializable {
+    /** Positions that it takes from the corpus. */
+    static final int POSITIONS = 2048;
+
+    /** @param work what it was to the executor: perhaps a model load */
+    record Result(Comparison sums, ShardResult work) implements Serializable {
+    }
+
+    Result run(List<int[]> sequences) {
+        int gpu = Cluster.gpuOfTask().orElse(-1);
+        int[] loads = {0};
+        Teacher teacher = ExecutorTeacher.get(source, fingerprint, cores, hadoop.value().value(), () -> {
+            loads[0]++;
+            counters.loaded();
+        });
+        Comparison sums = Comparison.NONE;
+        try (CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
+                Teacher reference = Teachers.open(model, source.options(cores, Math.max(0, gpu)).with(Precision.FP32))) {
+            for (int[] tokens : sequences) {
+                int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
+                sums = sums.plus(Comparison.of(reference.logits(inputs), teacher.logits(inputs), tokens, 0));
+            }
+        }
+        return new Result(sums, new ShardResult(SparkEnv.get().executorId(), gpu, loads[0], 0, 0, 0, 0, 0, 0, Map.of()));
+    }
+}

@@ -1,0 +1,211 @@
+package org.potstill.spark.label;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.potstill.spark.JobErrors;
+
+/**
+ * Copies a teacher from a Hadoop file system to a node, once: a file, an ONNX model with the files beside it, or a
+ * Hugging Face folder.
+ *
+ * <p>A copy lies in a folder named after all that it was made of: a replaced teacher is fetched anew beside the old one,
+ * which stays, as others may have it open. The folder appears whole or not at all.
+ */
+final class TeacherFetch {
+    private static final String ONNX = ".onnx";
+    private static final String ONNX_FOLDER = "onnx";
+    private static final int MAX_FILES = 10_000;
+    private static final int CHUNK_BYTES = 1 << 20;
+
+    private final FileSystem fs;
+    private final java.nio.file.Path scratch;
+
+    /** @param scratch node-local folder for the copies */
+    TeacherFetch(FileSystem fs, java.nio.file.Path scratch) {
+        this.fs = fs;
+        this.scratch = scratch;
+    }
+
+    /**
+     * Tasks and processes that ask at once wait for the one that copies.
+     *
+     * @param teacher a file or folder
+     * @return where its copy is
+     */
+    java.nio.file.Path fetch(FileStatus teacher) throws IOException {
+        Map<String, FileStatus> files = files(teacher);
+        java.nio.file.Path target = scratch.resolve("fetched").resolve(digest(teacher, files));
+        // File locks are held by processes; threads of this one take turns here.
+        synchronized (TeacherFetch.class) {
+            if (!isComplete(target, files)) {
+                Files.createDirectories(target.getParent());
+                try (FileChannel channel = FileChannel.open(target.resolveSibling(target.getFileName() + ".lock"),
+                        StandardOpenOption.CREATE, StandardOpenOption.WRITE); FileLock lock = channel.lock()) {
+                    if (!isComplete(target, files)) {
+                        copy(files, target);
+                    }
+                }
+            }
+        }
+        if (teacher.isDirectory()) {
+            return target;
+        }
+        return target.resolve(files.entrySet().stream().filter(file -> file.getValue().getPath().equals(teacher.getPath()))
+                .findFirst().orElseThrow().getKey());
+    }
+
+    /** What to copy, by path below the copy's folder. */
+    private Map<String, FileStatus> files(FileStatus teacher) throws IOException {
+        Map<String, FileStatus> files = new TreeMap<>();
+        Path path = teacher.getPath();
+        if (!teacher.isDirectory()) {
+            if (path.getName().endsWith(ONNX)) {
+                beside(teacher, files);
+            } else {
+                files.put(path.getName(), teacher);
+            }
+            return files;
+        }
+        List<FileStatus> all = plainFiles(path);
+        boolean safetensors = all.stream().anyMatch(file -> file.getPath().getName().endsWith(".safetensors"));
+        for (FileStatus file : all) {
+            String name = file.getPath().getName();
+            // Repositories hold the same weights in several formats; one is enough.
+            if (!safetensors || name.endsWith(".safetensors") || isDescription(name)) {
+                files.put(name, file);
+            }
+        }
+        Path onnx = new Path(path, ONNX_FOLDER);
+        if (!safetensors && fs.exists(onnx)) {
+            plainFiles(onnx).forEach(file -> files.put(ONNX_FOLDER + "/" + file.getPath().getName(), file));
+        }
+        return files;
+    }
+
+    /** An ONNX model, the files of its folder that its weights and tokenizer may be in, and the tokenizer above {@code onnx/}. */
+    private void beside(FileStatus model, Map<String, FileStatus> files) throws IOException {
+        Path folder = model.getPath().getParent();
+        List<FileStatus> siblings = plainFiles(folder);
+        List<String> others = siblings.stream().map(file -> file.getPath().getName())
+                .filter(name -> name.endsWith(ONNX) && !name.equals(model.getPath().getName())).toList();
+        boolean nested = folder.getName().equals(ONNX_FOLDER);
+        for (FileStatus file : siblings) {
+            String name = file.getPath().getName();
+            // Such as model_fp16.onnx and its model_fp16.onnx_data.
+            if (others.stream().noneMatch(name::startsWith)) {
+                files.put(nested ? ONNX_FOLDER + "/" + name : name, file);
+            }
+        }
+        if (nested && folder.getParent() != null) {
+            for (FileStatus file : plainFiles(folder.getParent())) {
+                if (isDescription(file.getPath().getName())) {
+                    files.put(file.getPath().getName(), file);
+                }
+            }
+        }
+        files.put(nested ? ONNX_FOLDER + "/" + model.getPath().getName() : model.getPath().getName(), model);
+    }
+
+    /** Configuration and tokenizer, not weights. */
+    private static boolean isDescription(String name) {
+        return name.matches(".*\\.(json|txt|model|jinja)");
+    }
+
+    private List<FileStatus> plainFiles(Path folder) throws IOException {
+        List<FileStatus> files = new ArrayList<>();
+        for (FileStatus status : fs.listStatus(folder)) {
+            if (status.isFile() && status.getPath().getName().matches("[A-Za-z0-9][A-Za-z0-9._+=-]{0,200}")) {
+                files.add(status);
+            }
+        }
+        if (files.size() > MAX_FILES) {
+            throw new IOException(folder + " holds " + files.size() + " files: it is no teacher's folder");
+        }
+        return files;
+    }
+
+    private String digest(FileStatus teacher, Map<String, FileStatus> files) {
+        StringBuilder all = new StringBuilder(fs.makeQualified(teacher.getPath()).toString());
+        files.forEach((name, file) -> all.append('\n').append(name).append('\n').append(file.getLen()).append('\n')
+                .append(file.getModificationTime()));
+        try {
+            return HexFormat.of().formatHex(
+                    MessageDigest.getInstance("SHA-256").digest(all.toString().getBytes(StandardCharsets.UTF_8)), 0, 16);
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static boolean isComplete(java.nio.file.Path folder, Map<String, FileStatus> files) throws IOException {
+        for (Map.Entry<String, FileStatus> file : files.entrySet()) {
+            java.nio.file.Path copy = folder.resolve(file.getKey());
+            if (!Files.isRegularFile(copy) || Files.size(copy) != file.getValue().getLen()) {
+                return false;
+            }
+        }
+        return Files.isDirectory(folder);
+    }
+
+    private void copy(Map<String, FileStatus> files, java.nio.file.Path target) throws IOException {
+        long free = Files.getFileStore(target.getParent()).getUsableSpace();
+        double needed = files.values().stream().mapToDouble(FileStatus::getLen).sum();
+        if (needed > free) {
+            throw JobErrors.noRoomForTeacher(target.getParent().toString(), needed, free);
+        }
+        // We hold the lock: what is there is damaged, or was left behind by a killed process.
+        java.nio.file.Path incoming = target.resolveSibling(target.getFileName() + ".incoming");
+        delete(incoming);
+        delete(target);
+        Files.createDirectories(incoming);
+        for (Map.Entry<String, FileStatus> file : files.entrySet()) {
+            java.nio.file.Path copy = incoming.resolve(file.getKey());
+            Files.createDirectories(copy.getParent());
+            copy(file.getValue(), copy);
+        }
+        Files.move(incoming, target, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private void copy(FileStatus file, java.nio.file.Path copy) throws IOException {
+        long copied = 0;
+        byte[] chunk = new byte[CHUNK_BYTES];
+        try (InputStream in = fs.open(file.getPath()); OutputStream out = Files.newOutputStream(copy, StandardOpenOption.CREATE_NEW)) {
+            for (int n = in.read(chunk); n >= 0 && copied <= file.getLen(); n = in.read(chunk)) {
+                out.write(chunk, 0, n);
+                copied += n;
+            }
+        }
+        if (copied != file.getLen()) {
+            throw new IOException(file.getPath() + " has not the " + file.getLen() + " bytes that its listing says: it was "
+                    + "replaced while it was copied");
+        }
+    }
+
+    private static void delete(java.nio.file.Path folder) throws IOException {
+        if (Files.exists(folder)) {
+            try (Stream<java.nio.file.Path> tree = Files.walk(folder)) {
+                for (java.nio.file.Path file : tree.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.delete(file);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package org.potstill.spark.label;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.api.java.JavaRDD;
+import org.potstill.spark.cache.Labels;
+import org.potstill.spark.cache.Quarantined;
+import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.TokenizedDocument;
+
+/**
+ * The sequences that the teacher could say nothing of use about. They go to the quarantine and not into the snapshot;
+ * the next run tries them again.
+ *
+ * @param labels  whose keys
+ * @param reasons by key; no more of them than corpus.max-bad-share lets by
+ */
+record UnscoredSequences(Labels labels, Map<String, String> reasons) implements Serializable {
+    boolean contains(int[] tokens) {
+        return !reasons.isEmpty() && reasons.containsKey(labels.key(tokens));
+    }
+
+    JavaRDD<Quarantined> quarantined(JavaRDD<TokenizedDocument> training) {
+        return places(training).filter(place -> reasons.containsKey(place.key()))
+                .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
+    }
+
+    /** Where the sequences stand that can be learnt from. */
+    JavaRDD<SnapshotEntry> others(JavaRDD<TokenizedDocument> training) {
+        return places(training).filter(place -> !reasons.containsKey(place.key()));
+    }
+
+    private JavaRDD<SnapshotEntry> places(JavaRDD<TokenizedDocument> training) {
+        return training.flatMap(document -> {
+            List<SnapshotEntry> places = new ArrayList<>();
+            for (int i = 0; i < document.sequences().size(); i++) {
+                places.add(new SnapshotEntry(document.id(), i, labels.key(document.sequences().get(i))));
+            }
+            return places.iterator();
+        });
+    }
+}

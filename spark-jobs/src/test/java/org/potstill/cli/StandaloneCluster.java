@@ -1,0 +1,134 @@
+package org.potstill.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+
+/** A master and two workers of a Spark standalone cluster on loopback, each worker with two cores and two GPUs that it believes in. */
+final class StandaloneCluster implements AutoCloseable {
+    private static final Path SPARK_HOME = Path.of(System.getProperty("spark.home")).normalize();
+    private static final Path SCRIPT = Path.of(System.getProperty("potstill.script")).normalize();
+    private static final int WORKERS = 2;
+    private static final int GPUS = 2;
+
+    private final Path folder;
+    private final List<Process> processes = new ArrayList<>();
+    private final String master;
+
+    StandaloneCluster(Path folder) throws Exception {
+        this.folder = folder;
+        FakeNvidiaSmi.write(folder.resolve("bin"), GPUS);
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        master = "spark://127.0.0.1:" + port;
+        try {
+            Path log = start("master", List.of(), "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
+                    "--port", String.valueOf(port), "--webui-port", "0");
+            await(log, "I have been elected leader", 1);
+            List<String> gpus = List.of("-Dspark.worker.resource.gpu.amount=" + GPUS,
+                    "-Dspark.worker.resource.gpu.discoveryScript=" + SCRIPT.resolveSibling("gpu-discovery.sh"));
+            for (int i = 0; i < WORKERS; i++) {
+                start("worker-" + i, gpus, "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", "2",
+                        "--memory", "1500m", "--webui-port", "0", "--work-dir", folder.resolve("work-" + i).toString(), master);
+            }
+            await(log, "Registering worker", WORKERS);
+        } catch (Exception | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+        for (Process process : processes) {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly().waitFor(10, TimeUnit.SECONDS);
+        }
+    }
+
+    /**
+     * Runs deploy/potstill to its end.
+     *
+     * @param options for spark-submit
+     */
+    void submit(String job, Path conf, String options) throws Exception {
+        Path log = folder.resolve(job + ".log");
+        ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log);
+        builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " " + options);
+        builder.environment().put("POTSTILL_MEMORY", "1g");
+        Process process = builder.start();
+        processes.add(process);
+        assertTrue(process.waitFor(240, TimeUnit.SECONDS), () -> job + " did not end:\n" + read(log));
+        assertEquals(0, process.exitValue(), () -> job + ":\n" + read(log) + executorLogs());
+    }
+
+    private Path start(String name, List<String> options, String mainClass, String... arguments) throws IOException {
+        Path log = folder.resolve(name + ".log");
+        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m"));
+        command.addAll(options);
+        command.addAll(List.of("-cp", SPARK_HOME.resolve("jars") + "/*", mainClass));
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder = process(command, log);
+        builder.environment().merge("PATH", folder.resolve("bin").toString(), (path, first) -> first + File.pathSeparator + path);
+        builder.environment().remove("CUDA_VISIBLE_DEVICES");
+        builder.environment().remove("NVIDIA_VISIBLE_DEVICES");
+        processes.add(builder.start());
+        return log;
+    }
+
+    private static String java() {
+        return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    }
+
+    private ProcessBuilder process(List<String> command, Path log) {
+        ProcessBuilder process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).directory(folder.toFile());
+        Map<String, String> environment = process.environment();
+        environment.remove("SPARK_HOME");
+        environment.put("SPARK_LOCAL_IP", "127.0.0.1");
+        environment.put("RUST_FLAVOR", "cpu");
+        if (!command.get(0).endsWith("potstill")) {
+            environment.put("SPARK_HOME", SPARK_HOME.toString());
+            environment.put("SPARK_SCALA_VERSION", System.getProperty("scala.binary.version"));
+        }
+        return process;
+    }
+
+    private static void await(Path log, String text, int times) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        while (read(log).split(text, -1).length - 1 < times) {
+            assertTrue(System.nanoTime() < deadline, () -> "no '" + text + "' in\n" + read(log));
+            Thread.sleep(200);
+        }
+    }
+
+    private String executorLogs() {
+        try (Stream<Path> files = Files.walk(folder)) {
+            StringBuilder all = new StringBuilder();
+            files.filter(f -> f.getFileName().toString().equals("stderr")).forEach(f -> all.append(f).append('\n').append(read(f)));
+            return all.toString();
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.exists(file) ? Files.readString(file) : "";
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+}

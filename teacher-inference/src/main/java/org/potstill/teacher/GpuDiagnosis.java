@@ -1,0 +1,90 @@
+package org.potstill.teacher;
+
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Why a GPU cannot be used, read from what ONNX Runtime said.
+ *
+ * <p>Its CUDA provider wraps the error texts of the dynamic loader, the CUDA runtime (numbers of {@code cudaError_t}:
+ * 35, 100, 101, 209), cuDNN and cuBLAS.
+ *
+ * @param cause  in words
+ * @param remedy what to do
+ */
+record GpuDiagnosis(String cause, String remedy) {
+    private static final Pattern MISSING_LIBRARY = Pattern.compile("(lib[\\w.+-]+): cannot open shared object file");
+    /** Where ONNX Runtime's own words end (source lines and C++ signatures) and those of CUDA begin. */
+    private static final Pattern ESSENCE = Pattern.compile("(Failed to load|(CUDA|CUDNN|CUBLAS) (failure|error)).*", Pattern.DOTALL);
+
+    /**
+     * @param message of the exception
+     * @param gpu     number of the GPU
+     * @param driver  whether there are traces of an NVIDIA driver, see {@link #driverInstalled}
+     */
+    static GpuDiagnosis of(String message, int gpu, boolean driver) {
+        String text = String.valueOf(message);
+        Matcher missing = MISSING_LIBRARY.matcher(text);
+        if (isOutOfMemory(text)) {
+            return diagnosis("GPU " + gpu + " has not enough free memory for the teacher", text,
+                    "see with nvidia-smi what else runs on it, give fewer executors the same GPU, or take a GPU with more memory");
+        }
+        if (missing.find() && !missing.group(1).startsWith("libcuda.so")) {
+            return diagnosis("the library " + missing.group(1) + " is not installed or not found", text,
+                    "install the CUDA 12 and cuDNN 9 libraries and name their folders in LD_LIBRARY_PATH "
+                            + "(spark.executorEnv.LD_LIBRARY_PATH)");
+        }
+        if (text.contains("no kernel image is available") || text.contains("NoKernelImageForDevice")) {
+            return diagnosis("ONNX Runtime has no code for the compute capability of GPU " + gpu, text,
+                    "take a GPU of compute capability 6.0 or later (nvidia-smi --query-gpu=compute_cap --format=csv shows it)");
+        }
+        if (text.contains("invalid device ordinal")) {
+            return diagnosis("there is no GPU " + gpu + " among those that this process may see", text,
+                    "check CUDA_VISIBLE_DEVICES, and that spark.executor.resource.gpu.discoveryScript prints numbers as CUDA counts");
+        }
+        // CUDA says the same of an old driver and of none, and of a hidden GPU and of none.
+        if (missing.reset().find()
+                || !driver && (text.contains("driver version is insufficient") || text.contains("no CUDA-capable device"))) {
+            return diagnosis("this machine has no NVIDIA driver, or this container does not see it", text,
+                    "install the driver, or run where there is a GPU; a container needs NVIDIA's container runtime");
+        }
+        if (text.contains("driver version is insufficient")) {
+            return diagnosis("the NVIDIA driver is older than CUDA 12 needs", text, "update the driver to version 525 or later");
+        }
+        if (text.contains("no CUDA-capable device")) {
+            return diagnosis("the driver shows this process no GPU", text,
+                    "check CUDA_VISIBLE_DEVICES, the access rights of /dev/nvidia*, and nvidia-smi");
+        }
+        if (text.contains("CUDNN_STATUS") || text.contains("CUBLAS_STATUS") || text.contains("undefined symbol")) {
+            return diagnosis("the CUDA or cuDNN libraries do not fit ONNX Runtime or the driver", text,
+                    "install CUDA 12 and cuDNN 9, and leave no other versions in LD_LIBRARY_PATH");
+        }
+        return diagnosis("ONNX Runtime could not start its CUDA provider", text,
+                "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries");
+    }
+
+    /** Whether a pass failed for want of memory, on the CPU or a GPU. */
+    static boolean isOutOfMemory(String message) {
+        String text = String.valueOf(message);
+        return text.contains("Failed to allocate memory") || text.contains("bad_alloc") || text.contains("out of memory")
+                || text.contains("CUBLAS_STATUS_ALLOC_FAILED") || text.contains("CUDNN_STATUS_ALLOC_FAILED")
+                || text.contains("Available memory of") && text.contains("is smaller than requested");
+    }
+
+    /** Whether the driver or its nvidia-smi can be seen: containers may have the one without the other. */
+    static boolean driverInstalled() {
+        String path = System.getenv("PATH");
+        return Files.exists(Path.of("/proc/driver/nvidia/version")) || path != null && Arrays.stream(path.split(File.pathSeparator))
+                .anyMatch(folder -> new File(folder, "nvidia-smi").canExecute());
+    }
+
+    private static GpuDiagnosis diagnosis(String cause, String message, String remedy) {
+        Matcher essence = ESSENCE.matcher(message);
+        return new GpuDiagnosis(cause + " (" + (essence.find() ? essence.group() : message).strip() + ")",
+                remedy + "; or set the device to cpu");
+    }
+}
