@@ -10,6 +10,8 @@ import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
+import org.apache.spark.SparkContext;
+import org.apache.spark.util.LongAccumulator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,6 +21,7 @@ public final class Progress implements AutoCloseable {
 
     private final ProgressBar bar;
     private final LongSupplier done;
+    private final long total;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
         Thread thread = new Thread(task, "potstill-progress");
         thread.setDaemon(true);
@@ -31,6 +34,7 @@ public final class Progress implements AutoCloseable {
      */
     public Progress(String task, long total, LongSupplier done) {
         this.done = done;
+        this.total = total;
         boolean terminal = System.console() != null;
         ProgressBarBuilder builder = new ProgressBarBuilder()
                 .setTaskName(task).setInitialMax(total).setUnit(" tokens", 1)
@@ -41,13 +45,22 @@ public final class Progress implements AutoCloseable {
             builder.setConsumer(new DelegatingProgressBarConsumer(LOG::info, 100));
         }
         this.bar = builder.build();
-        clock.scheduleAtFixedRate(() -> bar.stepTo(done.getAsLong()), 1, 1, TimeUnit.SECONDS);
+        // Never past the end: a task that is run again counts twice.
+        clock.scheduleAtFixedRate(() -> bar.stepTo(Math.min(total, done.getAsLong())), 1, 1, TimeUnit.SECONDS);
+    }
+
+    /** @param done what tasks add to, counted while they run */
+    public static Progress of(String task, long total, SparkContext sc, LongAccumulator done) {
+        return new Progress(task, total, new RunningTotal(sc, done));
     }
 
     @Override
     public void close() {
         clock.shutdownNow();
-        bar.stepTo(done.getAsLong());
+        bar.stepTo(Math.min(total, done.getAsLong()));
         bar.close();
+        if (done instanceof RunningTotal listener) {
+            listener.close();
+        }
     }
 }

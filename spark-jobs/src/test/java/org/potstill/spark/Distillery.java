@@ -31,6 +31,7 @@ public final class Distillery {
         if (spark == null) {
             spark = SparkSession.builder().master("local[2]").appName("tests")
                     .config("spark.ui.enabled", "false")
+                    .config("spark.executor.heartbeatInterval", "1s")
                     .config("spark.sql.shuffle.partitions", "2")
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/potstill-test-warehouse")
                     .getOrCreate();

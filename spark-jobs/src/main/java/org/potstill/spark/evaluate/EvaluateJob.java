@@ -126,7 +126,7 @@ public final class EvaluateJob {
         Task task = new Task(source, source.fingerprint(teacher), threads, config, sc.broadcast(parameters),
                 provenance.path("identity").path("seed").asLong(), sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), done);
         Scores sums;
-        try (Progress progress = new Progress("evaluate", positions, done::value)) {
+        try (Progress progress = Progress.of("evaluate", positions, sc.sc(), done)) {
             // One task an executor, which has all its cores: the figures are of models that run alone.
             sums = sc.parallelize(sequences, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator())
                     .reduce(Scores::plus);

@@ -161,7 +161,7 @@ public final class LabelJob {
                     settings.integer("batch-tokens", 1, 1 << 24), cores, hadoop, counters);
             int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
             int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens - 1) / shardTokens));
-            try (Progress progress = new Progress("label", pendingPositions, counters.tokens()::sum)) {
+            try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences are of like length.
                 results.addAll(pending
                         .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s._2().length, s._1()), s))
