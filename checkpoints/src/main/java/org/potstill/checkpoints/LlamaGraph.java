@@ -92,9 +92,11 @@ public final class LlamaGraph {
                     layer(layer, "mlp.up_proj"));
             x = add(x, linear(mul(silu(gateUp[0]), gateUp[1]), layer(layer, "mlp.down_proj"))[0]);
         }
-        String logits = linear(rmsNorm(x, FINAL_NORM), HEAD)[0];
-        if (ending != Ending.CHANNEL_MAXIMA) {
-            LogitsEnding.add(graph, float32(logits), ending, config.vocabSize());
+        String last = rmsNorm(x, FINAL_NORM);
+        if (ending == Ending.CHANNEL_MAXIMA) {
+            channelMaxima(last, HEAD);
+        } else {
+            LogitsEnding.add(graph, last, rows -> float32(linear(rows, HEAD)[0]), ending, config.vocabSize());
         }
     }
 
@@ -123,9 +125,7 @@ public final class LlamaGraph {
     /** x · Wᵀ, plus the bias where there is one, for each of the weights. */
     private String[] linear(String x, String... names) {
         if (ending == Ending.CHANNEL_MAXIMA) {
-            String largest = graph.node("ReduceMax", List.of(graph.node("Abs", List.of(x))),
-                    attribute("axes", new long[] {0}), attribute("keepdims", 0L));
-            graph.output(largest, channelMaxima(names[0]), DataType.FLOAT, "C");
+            channelMaxima(x, names[0]);
         }
         String[] results = precision == Precision.INT8
                 ? int8.of(x, names[0].endsWith("down_proj.weight"), names) : new String[names.length];
@@ -143,8 +143,15 @@ public final class LlamaGraph {
         return results;
     }
 
+    /** Under what name the largest magnitudes of a weight's input come out. */
     static String channelMaxima(String weight) {
         return weight + ".channel_maxima";
+    }
+
+    private void channelMaxima(String x, String weight) {
+        String largest = graph.node("ReduceMax", List.of(graph.node("Abs", List.of(x))),
+                attribute("axes", new long[] {0}), attribute("keepdims", 0L));
+        graph.output(largest, channelMaxima(weight), DataType.FLOAT, "C");
     }
 
     private String float32(String x) {

@@ -78,7 +78,7 @@ final class ReadyMadeGraph {
         if (elementType(logits) != DataType.FLOAT_VALUE) {
             rows = graph.node("Cast", List.of(rows), attribute("to", (long) DataType.FLOAT_VALUE));
         }
-        LogitsEnding.add(graph, rows, ending, vocabSize);
+        LogitsEnding.add(graph, rows, part -> part, ending, vocabSize);
         graph.prune();
         return graph.model(model.getIrVersion(), operatorSets());
     }
