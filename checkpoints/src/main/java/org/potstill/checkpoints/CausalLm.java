@@ -34,6 +34,10 @@ public interface CausalLm extends AutoCloseable {
     /** SHA-256, in hex, of all that decides what the model computes: a file, or a folder's weights and configuration. */
     String fingerprint();
 
+    /** Fails where the model cannot be run in these numbers, before any work is done. */
+    default void requirePrecision(Precision precision) {
+    }
+
     /**
      * Runs a graph that ends in {@link LlamaGraph.Ending#CHANNEL_MAXIMA} on some text that the model is at home in.
      */

@@ -103,10 +103,15 @@ public final class OnnxCausalLm implements CausalLm {
     }
 
     @Override
-    public OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
+    public void requirePrecision(Precision precision) {
         if (precision != Precision.FP32) {
             throw CheckpointErrors.precisionOfReadyMade(file, precision);
         }
+    }
+
+    @Override
+    public OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
+        requirePrecision(precision);
         String name = "weights-onnx-v" + LAYOUT_VERSION + "-" + fingerprint();
         Path target = new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
         return new OnnxModel(graph.edited(ending, vocabSize), target);

@@ -27,17 +27,23 @@ public final class Teachers {
 
     /** Opens a teacher; the model is not needed any more when this returns, and stays open. */
     public static Teacher open(CausalLm model, TeacherOptions options) {
-        requireDevice(options);
+        require(model, options);
         if (options.engine() == TeacherOptions.Engine.ONNX) {
             return OnnxTeacher.open(model, options);
         }
-        if (model instanceof Nd4jFile file) {
-            return Nd4jTeacher.open(file, options);
+        return model instanceof Nd4jFile file ? Nd4jTeacher.open(file, options) : Nd4jTeacher.open((Checkpoint) model, options);
+    }
+
+    /** Fails at once where the engine cannot run the model as wanted, before its weights are touched. */
+    public static void require(CausalLm model, TeacherOptions options) {
+        requireDevice(options);
+        model.requirePrecision(options.precision());
+        if (options.engine() == TeacherOptions.Engine.ONNX && model instanceof Nd4jFile file) {
+            throw TeacherErrors.needsNd4j(file.file());
         }
-        if (model instanceof Checkpoint checkpoint) {
-            return Nd4jTeacher.open(checkpoint, options);
+        if (options.engine() == TeacherOptions.Engine.ND4J && !(model instanceof Nd4jFile || model instanceof Checkpoint)) {
+            throw TeacherErrors.needsOnnx();
         }
-        throw TeacherErrors.needsOnnx();
     }
 
     /** Fails at once where the engine cannot run on the device, before a file is opened. */

@@ -48,6 +48,7 @@ public final class LabelStore {
             .add("sequence", DataTypes.IntegerType, true)
             .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
+    private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
     private static final String PROVENANCE = "provenance.json";
 
     private final SparkSession spark;
@@ -168,14 +169,14 @@ public final class LabelStore {
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
-                entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT)
-                .sort("document", "sequence").persist();
+                entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT).persist();
         // Rows are distinct, so their hashes' exclusive or, with their number, names the set whatever its order.
         Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
         String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
         if (!folder.folder("snapshots").has(id + "/_SUCCESS")) {
-            table.coalesce(Math.max(1, table.rdd().getNumPartitions() / 8)).write().mode(SaveMode.Overwrite)
-                    .parquet(folder.path("snapshots/" + id).toString());
+            int files = (int) Math.min(10_000, 1 + digest.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
+            table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
+                    .write().mode(SaveMode.Overwrite).parquet(folder.path("snapshots/" + id).toString());
         }
         table.unpersist();
         folder.folder("snapshots").writeJson("current.json", settings.put("id", id));

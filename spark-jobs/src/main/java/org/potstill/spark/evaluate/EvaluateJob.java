@@ -69,6 +69,7 @@ public final class EvaluateJob {
         TeacherSource source = TeacherSource.of(settings);
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            Teachers.require(teacher, source.options(1, 0));
             TokenizerDefinition tokenizer = teacher.tokenizer();
             String trainedWith = provenance.path("tokenizer").path("fingerprint").asText();
             if (!tokenizer.fingerprint().equals(trainedWith)) {

@@ -63,6 +63,7 @@ public final class LabelJob {
         TokenizerDefinition tokenizer;
         int longest;
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            Teachers.require(teacher, source.options(1, 0));
             longest = teacher.maxPositionEmbeddings();
             if (tokenization.sequenceLength() > longest) {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");

@@ -24,7 +24,7 @@ import org.apache.hadoop.fs.Path;
 import org.potstill.spark.JobErrors;
 
 /**
- * Copies a teacher from a Hadoop file system to a node, once: a file, an ONNX model with the files beside it, or a
+ * Copies a teacher from a Hadoop file system to a node, once: a GGUF file, another model's file with those beside it, or a
  * Hugging Face folder.
  *
  * <p>A copy lies in a folder named after all that it was made of: a replaced teacher is fetched anew beside the old one,
@@ -78,7 +78,7 @@ final class TeacherFetch {
         Map<String, FileStatus> files = new TreeMap<>();
         Path path = teacher.getPath();
         if (!teacher.isDirectory()) {
-            if (path.getName().endsWith(ONNX)) {
+            if (path.getName().matches(".*\\.(onnx|fb|zip)")) {
                 beside(teacher, files);
             } else {
                 files.put(path.getName(), teacher);
@@ -101,7 +101,7 @@ final class TeacherFetch {
         return files;
     }
 
-    /** An ONNX model, the files of its folder that its weights and tokenizer may be in, and the tokenizer above {@code onnx/}. */
+    /** A model, the files of its folder that its weights and tokenizer may be in, and the tokenizer above {@code onnx/}. */
     private void beside(FileStatus model, Map<String, FileStatus> files) throws IOException {
         Path folder = model.getPath().getParent();
         List<FileStatus> siblings = plainFiles(folder);
