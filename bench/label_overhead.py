@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"corpus.path": options.corpus.resolve(), "corpus.holdout": 0, "teacher.path": options.model.resolve(),
                     "teacher.scratch": f"{folder}/scratch", "teacher.precision": options.precision, "targets.k": K,
-                    "cache.path": f"{folder}/cache", "cache.shard-tokens": 8192, "sequence-length": 512,
+                    "cache.path": f"{folder}/cache", "sequence-length": 512,
                     "batch-tokens": BATCH_TOKENS, "report.path": f"{folder}/report", "spark.master": '"local[2]"'}
         command = [str(ROOT / "deploy/potstill"), "label"]
         for key, value in settings.items():
@@ -52,6 +52,9 @@ def main() -> None:
     print(f"{cpu()}: {tokens} tokens, {options.precision}")
     print(f"label: {tokens / label['seconds']:.0f} tokens/s over {label['seconds']:.1f} s, in {busy:.1f} of which the teacher worked; "
           f"model loads per executor {loads}")
+    if label["precision"]:
+        print(f"{options.precision}: KL to fp32 {label['precision']['kl']:.4f} nat, same first choice "
+              f"{100 * label['precision']['agreement']:.1f} %, over {label['precision']['positions']} positions")
     print(f"bare engine: {tokens / seconds:.0f} tokens/s; label runs at {seconds / label['seconds']:.3f} of it")
 
 

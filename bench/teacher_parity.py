@@ -1,40 +1,17 @@
-"""Compares our teacher with Hugging Face transformers on the same GGUF file: tokens, top-1, logits, speed.
+"""Compares our teacher with Hugging Face transformers on the same GGUF file: tokens, top-1, logits. teacher_speed.py has the speed.
 
-    python bench/teacher_parity.py MODEL.gguf TEXT... [--files 5] [--time 512 256]
+    python bench/teacher_parity.py MODEL.gguf TEXT... [--files 5]
 
-Needs torch, transformers, accelerate, gguf; compile the Java side first:
-
-    mvn -B -ntp -pl teacher-inference -am test-compile dependency:build-classpath \\
-        -Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test
+Needs torch, transformers, gguf; compile the Java side as it says when it is not.
 """
 
 import argparse
 import json
-import os
-import resource
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def classpath() -> str:
-    """Class folders of this reactor, and the jars that the command above listed."""
-    listed = ROOT / "teacher-inference/target/test-classpath"
-    modules = ["user-errors", "soft-labels", "checkpoints", "teacher-inference"]
-    folders = [str(ROOT / m / "target/classes") for m in modules]
-    folders.append(str(ROOT / "teacher-inference/target/test-classes"))
-    return os.pathsep.join(folders + [listed.read_text().strip()])
-
-
-def java(*arguments: str) -> str:
-    command = ["java", "-Xmx1g", "-cp", classpath(), "org.potstill.teacher.ScoreDump", *arguments]
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+from peer import java, tokenizer, transformers_model
 
 
 def main() -> None:
@@ -46,21 +23,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--files", type=int, default=5, help="texts whose logits are compared; tokens are for all")
     parser.add_argument("--scratch", default=str(Path(tempfile.gettempdir()) / "teacher-scratch"))
-    parser.add_argument("--time", type=int, nargs="*", default=[], help="also time sequences of these lengths")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    folder, name = str(options.model.parent), options.model.name
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
+    encode = tokenizer(options.model)
+    model = transformers_model(options.model, torch.float32)
 
     common = [str(options.model), options.scratch, str(options.threads)]
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as dump:
-        print(java("dump", dump.name, str(options.files), *common, str(options.length), str(options.k), *options.texts), end="")
+        dumped = java("org.potstill.teacher.ScoreDump", dump.name, options.files, *common, options.length, options.k, *options.texts)
+        if dumped.wait() != 0:
+            raise SystemExit("our side failed; its message is above")
         rows = [json.loads(line) for line in open(dump.name)]
 
     same = sum(
-        tokenizer(Path(r["file"]).read_text(encoding="utf-8"), add_special_tokens=False).input_ids == r["ids"]
+        encode(Path(r["file"]).read_text(encoding="utf-8"), add_special_tokens=False).input_ids == r["ids"]
         for r in rows)
     print(f"tokens equal: {same} of {len(rows)} texts, {sum(len(r['ids']) for r in rows)} tokens; "
           f"decoded back: {sum(r['decodes'] for r in rows)}")
@@ -91,20 +68,6 @@ def main() -> None:
     print(f"log-probability difference: max {log_differences.max():.2e}, mean {log_differences.mean():.2e}; "
           f"of the next token: max {torch.cat(next_differences).max():.2e}")
     print(f"relative to the largest logit: max {relative.max():.2e}, mean {relative.mean():.2e}")
-
-    for length in options.time:
-        print(java("time", *common, str(length), str(options.k), *options.texts), end="")
-        rows_per_batch = max(1, 1024 // length)
-        ids = torch.tensor(rows[0]["ids"][:length] * rows_per_batch).view(rows_per_batch, length)
-        for _ in range(4):
-            start = time.time()
-            with torch.no_grad():
-                logits = model(ids).logits
-                logits.topk(options.k)
-                torch.logsumexp(logits, -1)
-            print(f"transformers fp32 {rows_per_batch} x {length}: "
-                  f"{rows_per_batch * length / (time.time() - start):.0f} tokens/s")
-    print(f"peak memory of the python side: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python bench/teacher_speed.py MODEL.gguf CORPUS [--rounds 5] [--only fp32 int8 documents sentences]
 
     fp32       512-token sequences, top-64 and log-sum-exp: fp32 against fp32
-    int8       the same, int8 against transformers in bf16; and KL to fp32 by our own logits
+    int8       the same, int8 against transformers in bf16 (label_overhead.py --precision int8 tells its KL to fp32)
     documents  whole documents up to 2048 tokens, at their own lengths, against padded batches in the corpus's order
     sentences  the same with sentences as documents: a corpus of short texts
 
@@ -114,7 +114,7 @@ def main() -> None:
         compare("int8, 512-token sequences", options, {"transformers bf16": bf16, "transformers fp32": fp32}, chunks, "int8", 4)
         del bf16
     if "documents" in options.only:
-        whole = [document[:2049] for document in ids[:8]]
+        whole = [document[:2049] for document in ids[:4]]
         compare("fp32, whole documents up to 2048 tokens, batches of 4", options, {"transformers fp32, padded": fp32}, whole, "fp32", 4)
     if "sentences" in options.only:
         sentences = re.split(r"(?<=[.!?])\s+", " ".join(texts[::5]))
