@@ -1,11 +1,11 @@
 """Our teacher pass beside Hugging Face transformers, in one run, pass by pass in turn.
 
-    python bench/teacher_speed.py MODEL.gguf CORPUS [--rounds 5] [--only fp32 int8 documents sentences]
+    python bench/teacher_speed.py MODEL.gguf CORPUS [--rounds 5] [--only fp32 int8 long ragged]
 
     fp32       512-token sequences, top-64 and log-sum-exp: fp32 against fp32
     int8       the same, int8 against transformers in bf16 (label_overhead.py --precision int8 tells its KL to fp32)
-    documents  whole documents up to 2048 tokens, at their own lengths, against padded batches in the corpus's order
-    sentences  the same with sentences as documents: a corpus of short texts
+    long       2048-token sequences, where attention weighs more
+    ragged     sentences as documents, at their own lengths, against padded batches in the corpus's order
 
 Figures are tokens that count, padding left out, a second: the median of the rounds, and the median of each round's ratio. Peak
 memory is the whole process's. Needs torch, transformers, gguf; compile the Java side as it says when it is not.
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "teacher-scratch")
-    parser.add_argument("--only", nargs="*", default=["fp32", "int8", "documents", "sentences"])
+    parser.add_argument("--only", nargs="*", default=["fp32", "int8", "long", "ragged"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{cpu()}, {options.threads} threads, torch {torch.__version__}")
@@ -113,13 +113,13 @@ def main() -> None:
         bf16 = transformers_model(options.model, torch.bfloat16)
         compare("int8, 512-token sequences", options, {"transformers bf16": bf16, "transformers fp32": fp32}, chunks, "int8", 4)
         del bf16
-    if "documents" in options.only:
+    if "long" in options.only:
         whole = [document[:2049] for document in ids[:4]]
-        compare("fp32, whole documents up to 2048 tokens, batches of 4", options, {"transformers fp32, padded": fp32}, whole, "fp32", 4)
-    if "sentences" in options.only:
+        compare("fp32, 2048-token sequences", options, {"transformers fp32": fp32}, whole, "fp32", 4)
+    if "ragged" in options.only:
         sentences = re.split(r"(?<=[.!?])\s+", " ".join(texts[::5]))
         short = [s for s in (encode(text, add_special_tokens=False).input_ids for text in sentences) if len(s) > 1][:160]
-        compare("fp32, sentences, batches of 16", options, {"transformers fp32, padded": fp32}, short, "fp32", 16)
+        compare("fp32, ragged: sentences, batches of 16", options, {"transformers fp32, padded": fp32}, short, "fp32", 16)
 
 
 if __name__ == "__main__":

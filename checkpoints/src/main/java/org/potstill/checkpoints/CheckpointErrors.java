@@ -166,6 +166,11 @@ final class CheckpointErrors {
                 "use the model in float32, float16 or with weights-only quantisation");
     }
 
+    static UserException weightsAlone(Path file) {
+        return error("cannot use " + file + " by itself", "it holds weights, but neither the model's configuration nor its tokenizer",
+                "give the folder that it lies in, with config.json and tokenizer.json");
+    }
+
     static UserException precisionOfReadyMade(Path file, Precision precision) {
         return error("cannot run " + file + " in " + precision,
                 "a ready-made graph computes in the numbers that it was exported in",

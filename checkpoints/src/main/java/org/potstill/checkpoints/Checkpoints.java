@@ -17,6 +17,9 @@ public final class Checkpoints {
      *         this project does not know exactly
      */
     public static Checkpoint open(Path path) {
+        if (!Files.isDirectory(path) && path.toString().endsWith(".safetensors")) {
+            throw CheckpointErrors.weightsAlone(path);
+        }
         return Files.isDirectory(path) ? HuggingFaceCheckpoint.open(path) : GgufCheckpoint.open(path);
     }
 }

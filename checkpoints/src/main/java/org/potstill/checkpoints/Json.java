@@ -91,7 +91,8 @@ final class Json {
 
     private static Object number(String text) {
         boolean integral = text.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
-        if (integral) {
+        // What no long holds, such as the 10^30 that transformers writes for "no limit", is a real number.
+        if (integral && text.length() <= 18) {
             return Long.valueOf(text);
         }
         double value = Double.parseDouble(text);

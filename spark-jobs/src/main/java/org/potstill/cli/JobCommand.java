@@ -36,10 +36,12 @@ abstract class JobCommand implements Callable<Integer> {
     public final Integer call() {
         Settings settings = Settings.load(conf, overrides);
         return Sessions.run(spec.name(), settings, spark -> {
+            // Where it goes must be known before any work is done.
+            Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
-            String report = new Report(settings, spark.sparkContext().hadoopConfiguration()).put(spec.name(), summary);
+            String page = report.put(spec.name(), summary);
             spec.commandLine().getOut().println(describe(summary));
-            spec.commandLine().getOut().println("report: " + report);
+            spec.commandLine().getOut().println("report: " + page);
             spec.commandLine().getOut().flush();
             return 0;
         });

@@ -12,7 +12,7 @@ import picocli.CommandLine.Command;
     "What the cache holds already is not scored again: run it after every change of the corpus, or after a failure. A document "
         + "that cannot be used, or a sequence that the teacher cannot score, goes to the quarantine with its reason. The share corpus.holdout of the documents is left out, for "
         + "evaluate."},
-    footer = {"", "Needs teacher.path, corpus.path and cache.path; student.path or report.path says where the report goes.", "",
+    footer = {"", "Needs teacher.path, corpus.path and cache.path; the report goes to report.path, if set.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
     @Override
@@ -23,7 +23,7 @@ final class LabelCommand extends JobCommand {
     @Override
     String describe(Object summary) {
         LabelSummary label = (LabelSummary) summary;
-        return String.format(Locale.ROOT, "scored %,d tokens in %.1f s; the rest of the corpus's %,d were in the cache; %,d of %,d documents and %,d sequences are in the quarantine",
+        return String.format(Locale.ROOT, "scored %,d tokens in %.1f s; the cache has all %,d of the corpus; %,d of %,d documents and %,d sequences are in the quarantine",
                 label.scoredTokens(), label.seconds(), label.corpus().positions(), label.corpus().unusable(), label.corpus().documents(), label.corpus().unscored());
     }
 }

@@ -34,6 +34,11 @@ public final class JobErrors {
                 "check corpus.path (a file, a folder or a glob) and corpus.format");
     }
 
+    public static UserException noSuchCorpus(String path) {
+        return new UserException("cannot read the corpus " + path, "there is no such file or folder",
+                "check corpus.path (a file, a folder or a glob); without a scheme it is on the cluster's default file system");
+    }
+
     public static UserException missingCorpus(String path, Throwable origin) {
         return new UserException("cannot read the corpus " + path, String.valueOf(origin.getMessage()),
                 "check corpus.path and the access rights of the user who runs the job", origin);
@@ -70,7 +75,7 @@ public final class JobErrors {
 
     public static UserException precisionTooLow(String precision, double kl, double limit) {
         return new UserException("the teacher in " + precision + " is not near enough to the same in fp32",
-                String.format(java.util.Locale.ROOT, "their distributions differ by %.4f nats (KL) on a sample of the corpus; "
+                String.format(java.util.Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
                         + "teacher.max-precision-kl allows %s", kl, limit),
                 "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
     }

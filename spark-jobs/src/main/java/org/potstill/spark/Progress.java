@@ -5,6 +5,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -42,7 +43,18 @@ public final class Progress implements AutoCloseable {
                 .setStyle(ProgressBarStyle.ASCII)
                 .setUpdateIntervalMillis((int) Duration.ofSeconds(terminal ? 1 : 10).toMillis());
         if (!terminal) {
-            builder.setConsumer(new DelegatingProgressBarConsumer(LOG::info, 100));
+            builder.setConsumer(new DelegatingProgressBarConsumer(new Consumer<>() {
+                private String last = "";
+
+                @Override
+                public void accept(String line) {
+                    // The bar says its last word twice.
+                    if (!line.equals(last)) {
+                        LOG.info(line);
+                    }
+                    last = line;
+                }
+            }, 100));
         }
         this.bar = builder.build();
         // Never past the end: a task that is run again counts twice.

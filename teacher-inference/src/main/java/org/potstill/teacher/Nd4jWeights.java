@@ -19,12 +19,7 @@ final class Nd4jWeights implements AutoCloseable {
 
     static Nd4jWeights read(Checkpoint checkpoint) {
         CausalLmConfig c = checkpoint.config();
-        // Whatever else a configuration may say, the forward pass here is that of a Llama which is no more than this.
-        if (!c.equals(new CausalLmConfig(c.vocabSize(), c.hiddenSize(), c.intermediateSize(), c.numHiddenLayers(),
-                c.numAttentionHeads(), c.numKeyValueHeads(), c.headDim(), c.maxPositionEmbeddings(), c.rmsNormEps(),
-                c.ropeTheta(), c.tieWordEmbeddings()))) {
-            throw TeacherErrors.notAPlainLlama(c);
-        }
+        requirePlainLlama(c);
         Nd4jWeights weights = new Nd4jWeights();
         try {
             LlamaTensors.shapes(c).forEach((name, shape) -> weights.tensors.put(name, read(checkpoint, name, shape)));
@@ -32,6 +27,15 @@ final class Nd4jWeights implements AutoCloseable {
         } catch (RuntimeException | OutOfMemoryError e) {
             weights.close();
             throw e;
+        }
+    }
+
+    static void requirePlainLlama(CausalLmConfig c) {
+        // Whatever else a configuration may say, the forward pass here is that of a Llama which is no more than this.
+        if (!c.equals(new CausalLmConfig(c.vocabSize(), c.hiddenSize(), c.intermediateSize(), c.numHiddenLayers(),
+                c.numAttentionHeads(), c.numKeyValueHeads(), c.headDim(), c.maxPositionEmbeddings(), c.rmsNormEps(),
+                c.ropeTheta(), c.tieWordEmbeddings()))) {
+            throw TeacherErrors.notAPlainLlama(c);
         }
     }
 

@@ -2,6 +2,7 @@ package org.potstill.teacher;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
@@ -30,6 +31,11 @@ final class TeacherErrors {
                 precision == Precision.INT8 ? "ONNX Runtime has 8-bit matrix products for CPUs" : "half precision is for GPUs: CPUs convert it back and forth",
                 "set teacher.precision to " + (precision == Precision.INT8 ? "fp16 or fp32" : "int8 or fp32")
                         + ", or teacher.device to " + (precision == Precision.INT8 ? "cpu" : "cuda"));
+    }
+
+    static UserException noGpuForHalfPrecision() {
+        return new UserException("the teacher cannot run in FP16", "half precision is for GPUs, and this build has ONNX Runtime for the CPU only",
+                "set teacher.precision to int8 or fp32, or build with the cuda profile (mvn -Pcuda) and run on a GPU");
     }
 
     static UserException needsOnnx() {
@@ -70,7 +76,9 @@ final class TeacherErrors {
 
     static UserException notAPlainLlama(CausalLmConfig config) {
         return new UserException("the ND4J engine cannot run this teacher",
-                "it computes plain Llama models only, and this one is a " + config, "set the engine to onnx");
+                "it computes plain Llama models only, and this one is a " + config.variant().family().name().toLowerCase(Locale.ROOT)
+                        + " model or has features of its own (biases, norms of heads, sliding windows, scaled positions)",
+                "set teacher.engine to onnx");
     }
 
     static UserException unreadable(Path file, IOException e) {

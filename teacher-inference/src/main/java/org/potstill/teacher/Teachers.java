@@ -3,6 +3,7 @@ package org.potstill.teacher;
 import java.nio.file.Path;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Precision;
 
 /** Opens models and the teachers that they make. */
 public final class Teachers {
@@ -41,13 +42,18 @@ public final class Teachers {
         if (options.engine() == TeacherOptions.Engine.ONNX && model instanceof Nd4jFile file) {
             throw TeacherErrors.needsNd4j(file.file());
         }
-        if (options.engine() == TeacherOptions.Engine.ND4J && !(model instanceof Nd4jFile || model instanceof Checkpoint)) {
+        if (options.engine() == TeacherOptions.Engine.ND4J && model instanceof Checkpoint checkpoint) {
+            Nd4jWeights.requirePlainLlama(checkpoint.config());
+        } else if (options.engine() == TeacherOptions.Engine.ND4J && !(model instanceof Nd4jFile)) {
             throw TeacherErrors.needsOnnx();
         }
     }
 
     /** Fails at once where the engine cannot run on the device, before a file is opened. */
     public static void requireDevice(TeacherOptions options) {
+        if (options.precision() == Precision.FP16 && !OnnxEngine.hasCuda()) {
+            throw TeacherErrors.noGpuForHalfPrecision();
+        }
         switch (options.engine()) {
             case ONNX -> OnnxEngine.requireDevice(options.device());
             case ND4J -> Nd4jDevice.require(options.device());

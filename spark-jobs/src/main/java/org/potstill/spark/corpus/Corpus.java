@@ -86,8 +86,11 @@ public final class Corpus {
             Path pattern = new Path(path);
             FileSystem fs = pattern.getFileSystem(spark.sparkContext().hadoopConfiguration());
             FileStatus[] matched = fs.globStatus(pattern);
+            if (matched == null) {
+                throw JobErrors.noSuchCorpus(path);
+            }
             List<FileStatus> files = new ArrayList<>();
-            for (FileStatus status : matched == null ? new FileStatus[0] : matched) {
+            for (FileStatus status : matched) {
                 if (status.isFile()) {
                     files.add(status);
                     continue;

@@ -56,6 +56,11 @@ public final class LabelJob {
         Teachers.requireDevice(source.options(1, 0));
         String cache = settings.required("cache.path");
         int k = settings.integer("targets.k", 1, org.potstill.softlabels.TargetSpec.MAX_K);
+        // All that this run will ask for later must be sound before any work is done.
+        batchTokens();
+        shardTokens();
+        maxBadShare();
+        maxPrecisionKl();
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
 
         Labels labels;
@@ -93,7 +98,7 @@ public final class LabelJob {
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
-        double limit = settings.real("corpus.max-bad-share", 0, 1);
+        double limit = maxBadShare();
         if (count.unusable() > limit * count.documents()) {
             throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
         }
@@ -139,6 +144,22 @@ public final class LabelJob {
         return summary(count, results, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
     }
 
+    private int batchTokens() {
+        return settings.integer("batch-tokens", 1, 1 << 24);
+    }
+
+    private int shardTokens() {
+        return settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
+    }
+
+    private double maxBadShare() {
+        return settings.real("corpus.max-bad-share", 0, 1);
+    }
+
+    private double maxPrecisionKl() {
+        return settings.real("teacher.max-precision-kl", 0, 100);
+    }
+
     /** The teacher at work. */
     private final class Pass {
         private final TeacherSource source;
@@ -159,9 +180,8 @@ public final class LabelJob {
                 results.add(checkPrecision(pending.values()));
             }
             ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
-                    settings.integer("batch-tokens", 1, 1 << 24), cores, hadoop, counters);
-            int shardTokens = settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
-            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens - 1) / shardTokens));
+                    batchTokens(), cores, hadoop, counters);
+            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens() - 1) / shardTokens()));
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences are of like length.
                 results.addAll(pending
@@ -186,7 +206,7 @@ public final class LabelJob {
             precisionCost = new PrecisionCost(name, sums.kl() / sums.positions(), (double) sums.agreed() / sums.positions(), sums.positions());
             LOG.info("in {} the teacher's distributions are {} nats (KL) from those in fp32, over {} positions", name,
                     String.format(Locale.ROOT, "%.4f", precisionCost.kl()), precisionCost.positions());
-            double limit = settings.real("teacher.max-precision-kl", 0, 100);
+            double limit = maxPrecisionKl();
             if (!(precisionCost.kl() <= limit)) {
                 throw JobErrors.precisionTooLow(name, precisionCost.kl(), limit);
             }
@@ -207,6 +227,6 @@ public final class LabelJob {
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
-                precision, ExecutorShare.of(results), store.folder().path().toString());
+                store.provenance().path("teacher").path("name").asText(), precision, ExecutorShare.of(results), store.folder().path().toString());
     }
 }

@@ -12,10 +12,11 @@ import java.util.List;
  * @param seconds     of wall time, reading and tokenizing included
  * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
  * @param teacherEntropy mean entropy, in nats, of its distributions over them; NaN when there were none
+ * @param teacher     name of its file or folder
  * @param precision   what that of the teacher cost; null in FP32, and where nothing was scored
  * @param executors   what each of them did, on each of its GPUs
  * @param cache       folder of these labels
  */
 public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double teacherLoss,
-        double teacherEntropy, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
+        double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
 }

@@ -26,9 +26,15 @@ public final class Report {
     private final HadoopFolder folder;
 
     public Report(Settings settings, Configuration hadoop) {
-        String path = settings.string("report.path");
-        this.folder = new HadoopFolder("report",
-                path.isBlank() ? settings.required("student.path") + "/report" : path, hadoop);
+        this.folder = new HadoopFolder("report", path(settings), hadoop);
+    }
+
+    /** As set, else beside the student, else beside the cache. */
+    private static String path(Settings settings) {
+        if (!settings.string("report.path").isBlank()) {
+            return settings.string("report.path");
+        }
+        return (settings.string("student.path").isBlank() ? settings.required("cache.path") : settings.string("student.path")) + "/report";
     }
 
     /** @return the path of the page to open */

@@ -79,6 +79,8 @@ final class ReportText {
         JsonNode corpus = l.path("corpus");
         double tokens = l.path("scoredTokens").asDouble();
         out.append("\n## The teacher pass (last run of label)\n\n| | |\n|---|---:|\n");
+        fact("teacher", "%s", l.path("teacher").asText());
+        fact("labels", "%s", l.path("cache").asText());
         fact("documents", "%,d", corpus.path("documents").asLong());
         fact("documents in the quarantine", "%,d", corpus.path("unusable").asLong());
         fact("sequences in the quarantine", "%,d", corpus.path("unscored").asLong());
@@ -94,7 +96,7 @@ final class ReportText {
             if (precision.has("kl")) {
                 fact("teacher's precision", "%s", precision.path("precision").asText());
                 fact("KL(fp32 ‖ " + precision.path("precision").asText() + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
-                        "%.4f", precision.path("kl").asDouble());
+                        "%.3g", precision.path("kl").asDouble());
                 fact("same first choice as in fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
             }
             fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);

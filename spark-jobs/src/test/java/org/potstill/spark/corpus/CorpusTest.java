@@ -106,7 +106,7 @@ class CorpusTest {
     @Test
     void anEmptyMissingOrMixedCorpusIsOneClearError() {
         assertTrue(assertThrows(UserException.class, this::read).problem().contains("empty"));
-        assertTrue(assertThrows(UserException.class, () -> read("corpus.path=" + folder.resolve("none"))).problem().contains("empty"));
+        assertTrue(assertThrows(UserException.class, () -> read("corpus.path=" + folder.resolve("none"))).cause().contains("no such file"));
         assertTrue(assertThrows(UserException.class, () -> read("corpus.path=nosuchscheme://x/y")).problem().contains("cannot read"));
         Distillery.write(folder.resolve("a.txt"), "x");
         Distillery.write(folder.resolve("b.jsonl"), "{}");

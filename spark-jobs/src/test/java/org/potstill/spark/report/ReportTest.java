@@ -28,7 +28,7 @@ class ReportTest {
     @Test
     void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(null, List.of("student.path=" + folder)), new Configuration());
-        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0, 2.75,
+        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
                 List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
                         new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache"));
@@ -46,7 +46,7 @@ class ReportTest {
         for (String expected : List.of("With 5.2 % of the teacher's parameters and at 10.0 times its speed", "| perplexity | 20.5 | 400.5 | 50,000.0 |",
                 "150,000", "![loss of each step](loss.png)", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
                 "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |",
-                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.0072 |", "| sequences in the quarantine | 3 |")) {
+                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in the quarantine | 3 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
         String html = Files.readString(folder.resolve("report/report.html"));
