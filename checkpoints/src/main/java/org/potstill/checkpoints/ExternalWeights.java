@@ -74,18 +74,11 @@ public final class ExternalWeights {
             } else if (name.equals(WeightsLayout.ROPE_COS) || name.equals(WeightsLayout.ROPE_SIN)) {
                 boolean sine = name.equals(WeightsLayout.ROPE_SIN);
                 write(span, name, (of, row, count, target) -> rope(config, sine, row, count, target));
-            } else if (!isBesideBytes(name)) {
+            } else if (!WeightsLayout.belongsToBytes(name)) {
                 write(span, name, source);
             }
         }
         channel.force(true);
-    }
-
-    /** Scales and zero points are written with the bytes that they belong to. */
-    private boolean isBesideBytes(String name) {
-        int dot = name.lastIndexOf('.');
-        String weight = name.substring(0, dot);
-        return name.equals(WeightsLayout.scale(weight)) || name.equals(WeightsLayout.zeroPoint(weight));
     }
 
     private void write(WeightsLayout.Span span, String name, Source source) throws IOException {

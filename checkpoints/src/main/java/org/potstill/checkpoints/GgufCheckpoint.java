@@ -141,7 +141,7 @@ final class GgufCheckpoint implements Checkpoint {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            fingerprint = FileDigest.of(file);
+            fingerprint = Sha256.of(file);
         }
         return fingerprint;
     }

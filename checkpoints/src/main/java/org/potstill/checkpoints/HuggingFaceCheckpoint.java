@@ -190,7 +190,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            MessageDigest sha = FileDigest.sha256();
+            MessageDigest sha = Sha256.digest();
             shards.forEach((name, shard) -> {
                 announce(sha, name, shard.size());
                 shard.digest(sha);

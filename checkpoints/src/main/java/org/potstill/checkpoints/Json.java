@@ -4,6 +4,7 @@ import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import java.io.IOException;
 import java.io.StringReader;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -92,7 +93,7 @@ final class Json {
     private static Object number(String text) {
         boolean integral = text.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
         // What no long holds, such as the 10^30 that transformers writes for "no limit", is a real number.
-        if (integral && text.length() <= 18) {
+        if (integral && new BigInteger(text).bitLength() < Long.SIZE) {
             return Long.valueOf(text);
         }
         double value = Double.parseDouble(text);

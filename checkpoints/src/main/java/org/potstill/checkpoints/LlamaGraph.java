@@ -5,6 +5,7 @@ import static org.potstill.checkpoints.LlamaTensors.FINAL_NORM;
 import static org.potstill.checkpoints.LlamaTensors.HEAD;
 import static org.potstill.checkpoints.OnnxGraph.attribute;
 
+import java.util.Arrays;
 import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
@@ -127,21 +128,24 @@ public final class LlamaGraph {
         if (ending == Ending.CHANNEL_MAXIMA) {
             channelMaxima(x, names[0]);
         }
+        if (precision != Precision.INT8) {
+            return Arrays.stream(names).map(name -> gemm(x, name)).toArray(String[]::new);
+        }
         // Where 8 bits of activation cost the most: with SmolLM2-135M, KL to FP32 falls from 0.0143 to 0.0088 nats.
-        String[] results = precision == Precision.INT8
-                ? int8.of(x, names[0].endsWith("q_proj.weight") || names[0].endsWith("down_proj.weight"), names) : new String[names.length];
+        boolean fine = names[0].endsWith("q_proj.weight") || names[0].endsWith("down_proj.weight");
+        String[] products = int8.of(x, fine, names);
         for (int i = 0; i < names.length; i++) {
             String bias = LlamaTensors.bias(names[i]);
-            boolean biased = weights.span(bias) != null;
-            if (precision == Precision.INT8) {
-                results[i] = biased ? add(results[i], weight(bias)) : results[i];
-            } else {
-                String weight = weight(names[i].equals(HEAD) && config.tieWordEmbeddings() ? EMBEDDING : names[i]);
-                results[i] = graph.node("Gemm", biased ? List.of(x, weight, weight(bias)) : List.of(x, weight),
-                        attribute("transB", 1L));
-            }
+            products[i] = weights.span(bias) == null ? products[i] : add(products[i], weight(bias));
         }
-        return results;
+        return products;
+    }
+
+    private String gemm(String x, String name) {
+        String bias = LlamaTensors.bias(name);
+        String weight = weight(name.equals(HEAD) && config.tieWordEmbeddings() ? EMBEDDING : name);
+        return graph.node("Gemm", weights.span(bias) == null ? List.of(x, weight) : List.of(x, weight, weight(bias)),
+                attribute("transB", 1L));
     }
 
     /** Under what name the largest magnitudes of a weight's input come out. */

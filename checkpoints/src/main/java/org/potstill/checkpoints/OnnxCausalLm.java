@@ -94,7 +94,7 @@ public final class OnnxCausalLm implements CausalLm {
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            MessageDigest sha = FileDigest.sha256();
+            MessageDigest sha = Sha256.digest();
             digest(sha, file, "");
             weights.fileNames().forEach(name -> digest(sha, weights.file(name), name));
             fingerprint = HexFormat.of().formatHex(sha.digest());

@@ -1,10 +1,5 @@
 package org.potstill.checkpoints;
 
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
-
 /**
  * Everything needed to make a {@link Tokenizer}; small enough to send to executors.
  *
@@ -21,12 +16,6 @@ public record TokenizerDefinition(String json, int bosId, int eosId, boolean add
 
     /** SHA-256 over all of the definition, in hex. */
     public String fingerprint() {
-        try {
-            MessageDigest sha = MessageDigest.getInstance("SHA-256");
-            sha.update((bosId + " " + eosId + " " + addBos + "\n").getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(sha.digest(json.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);
     }
 }

@@ -15,6 +15,8 @@ import onnx.Onnx.TensorProto.DataType;
 final class WeightsLayout {
     static final String ROPE_COS = "rope.cos";
     static final String ROPE_SIN = "rope.sin";
+    private static final String SCALE = ".scale";
+    private static final String ZERO_POINT = ".zero_point";
     private static final int PAGE_BYTES = 4096;
 
     /** Where a tensor lies in the file. */
@@ -55,11 +57,16 @@ final class WeightsLayout {
     }
 
     static String scale(String weight) {
-        return weight + ".scale";
+        return weight + SCALE;
     }
 
     static String zeroPoint(String weight) {
-        return weight + ".zero_point";
+        return weight + ZERO_POINT;
+    }
+
+    /** Whether this is the scale or zero point of a weight, written with its bytes. */
+    static boolean belongsToBytes(String name) {
+        return name.endsWith(SCALE) || name.endsWith(ZERO_POINT);
     }
 
     Map<String, Span> spans() {

@@ -23,6 +23,7 @@ public final class Progress implements AutoCloseable {
     private final ProgressBar bar;
     private final LongSupplier done;
     private final long total;
+    private final Runnable atEnd;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
         Thread thread = new Thread(task, "potstill-progress");
         thread.setDaemon(true);
@@ -34,7 +35,12 @@ public final class Progress implements AutoCloseable {
      * @param done  tokens done so far
      */
     public Progress(String task, long total, LongSupplier done) {
+        this(task, total, done, () -> { });
+    }
+
+    private Progress(String task, long total, LongSupplier done, Runnable atEnd) {
         this.done = done;
+        this.atEnd = atEnd;
         this.total = total;
         boolean terminal = System.console() != null;
         ProgressBarBuilder builder = new ProgressBarBuilder()
@@ -63,7 +69,8 @@ public final class Progress implements AutoCloseable {
 
     /** @param done what tasks add to, counted while they run */
     public static Progress of(String task, long total, SparkContext sc, LongAccumulator done) {
-        return new Progress(task, total, new RunningTotal(sc, done));
+        RunningTotal running = new RunningTotal(sc, done);
+        return new Progress(task, total, running, running::close);
     }
 
     @Override
@@ -71,8 +78,6 @@ public final class Progress implements AutoCloseable {
         clock.shutdownNow();
         bar.stepTo(Math.min(total, done.getAsLong()));
         bar.close();
-        if (done instanceof RunningTotal listener) {
-            listener.close();
-        }
+        atEnd.run();
     }
 }

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.FileDigest;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.ModelFolder;
 import org.potstill.checkpoints.OnnxModel;
@@ -64,7 +64,7 @@ final class Nd4jFile implements CausalLm {
 
     @Override
     public String fingerprint() {
-        return FileDigest.of(file);
+        return Sha256.of(file);
     }
 
     @Override

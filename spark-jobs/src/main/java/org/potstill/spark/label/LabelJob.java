@@ -55,12 +55,7 @@ public final class LabelJob {
         TeacherSource source = TeacherSource.of(settings);
         Teachers.requireDevice(source.options(1, 0));
         String cache = settings.required("cache.path");
-        int k = settings.integer("targets.k", 1, org.potstill.softlabels.TargetSpec.MAX_K);
-        // All that this run will ask for later must be sound before any work is done.
-        batchTokens();
-        shardTokens();
-        maxBadShare();
-        maxPrecisionKl();
+        LabelSettings told = LabelSettings.of(settings);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
 
         Labels labels;
@@ -74,7 +69,7 @@ public final class LabelJob {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
             tokenizer = teacher.tokenizer();
-            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), k);
+            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), told.k());
             store = new LabelStore(spark, cache, labels);
             store.describe(TeacherDescription.of(teacher, source), tokenizer);
         }
@@ -82,14 +77,14 @@ public final class LabelJob {
         JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
-            return label(corpus, tokenization, source, longest, labels, store, documents);
+            return label(corpus, tokenization, source, told, longest, labels, store, documents);
         } finally {
             documents.unpersist(false);
         }
     }
 
-    private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, int longest,
-            Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
+    private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,
+            int longest, Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
         CorpusCount count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         if (count.documents() == 0) {
@@ -98,7 +93,7 @@ public final class LabelJob {
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
-        double limit = maxBadShare();
+        double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
             throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
         }
@@ -118,7 +113,7 @@ public final class LabelJob {
         long pendingPositions = pending.values().map(tokens -> tokens.length - 1L).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
                 count.documents(), count.positions(), pendingPositions);
-        Pass pass = new Pass(source, labels);
+        Pass pass = new Pass(source, told, labels);
         List<ShardResult> results = pendingPositions == 0 ? List.of() : pass.score(longest, store, pending, pendingPositions);
         pending.unpersist(false);
         UnscoredSequences unscored = unscored(labels, results);
@@ -141,36 +136,22 @@ public final class LabelJob {
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
         store.publishSnapshot(unscored.others(training), agreed);
-        return summary(count, results, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
-    }
-
-    private int batchTokens() {
-        return settings.integer("batch-tokens", 1, 1 << 24);
-    }
-
-    private int shardTokens() {
-        return settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE);
-    }
-
-    private double maxBadShare() {
-        return settings.real("corpus.max-bad-share", 0, 1);
-    }
-
-    private double maxPrecisionKl() {
-        return settings.real("teacher.max-precision-kl", 0, 100);
+        return summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
     }
 
     /** The teacher at work. */
     private final class Pass {
         private final TeacherSource source;
+        private final LabelSettings told;
         private final Labels labels;
         private final int cores = Cluster.coresPerExecutor(sc);
         private final PassCounters counters = PassCounters.of(sc.sc());
         private final Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
         private PrecisionCost precisionCost;
 
-        Pass(TeacherSource source, Labels labels) {
+        Pass(TeacherSource source, LabelSettings told, Labels labels) {
             this.source = source;
+            this.told = told;
             this.labels = labels;
         }
 
@@ -179,9 +160,9 @@ public final class LabelJob {
             if (source.precision() != Precision.FP32) {
                 results.add(checkPrecision(pending.values()));
             }
-            ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest,
-                    batchTokens(), cores, hadoop, counters);
-            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + shardTokens() - 1) / shardTokens()));
+            ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest, told.batchTokens(), cores, hadoop,
+                    counters);
+            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + told.shardTokens() - 1) / told.shardTokens()));
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences are of like length.
                 results.addAll(pending
@@ -206,9 +187,8 @@ public final class LabelJob {
             precisionCost = new PrecisionCost(name, sums.kl() / sums.positions(), (double) sums.agreed() / sums.positions(), sums.positions());
             LOG.info("in {} the teacher's distributions are {} nats (KL) from those in fp32, over {} positions", name,
                     String.format(Locale.ROOT, "%.4f", precisionCost.kl()), precisionCost.positions());
-            double limit = maxPrecisionKl();
-            if (!(precisionCost.kl() <= limit)) {
-                throw JobErrors.precisionTooLow(name, precisionCost.kl(), limit);
+            if (!(precisionCost.kl() <= told.maxPrecisionKl())) {
+                throw JobErrors.precisionTooLow(name, precisionCost.kl(), told.maxPrecisionKl());
             }
             return result.work();
         }
@@ -220,13 +200,13 @@ public final class LabelJob {
         return new UnscoredSequences(labels, reasons);
     }
 
-    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, PrecisionCost precision,
-            double seconds, LabelStore store) {
+    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, TeacherSource source,
+            PrecisionCost precision, double seconds, LabelStore store) {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
         return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
-                store.provenance().path("teacher").path("name").asText(), precision, ExecutorShare.of(results), store.folder().path().toString());
+                source.name(), precision, ExecutorShare.of(results), store.folder().path().toString());
     }
 }

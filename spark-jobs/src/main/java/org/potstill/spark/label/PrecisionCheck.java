@@ -4,12 +4,10 @@ import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Precision;
-import org.potstill.spark.Cluster;
 import org.potstill.spark.Comparison;
 import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
@@ -30,20 +28,15 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
     }
 
     Result run(List<int[]> sequences) {
-        int gpu = Cluster.gpuOfTask().orElse(-1);
-        int[] loads = {0};
-        Teacher teacher = ExecutorTeacher.get(source, fingerprint, cores, hadoop.value().value(), () -> {
-            loads[0]++;
-            counters.loaded();
-        });
+        TaskTeacher task = TaskTeacher.get(source, fingerprint, cores, hadoop.value().value(), counters);
         Comparison sums = Comparison.NONE;
         try (CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
-                Teacher reference = Teachers.open(model, source.options(cores, Math.max(0, gpu)).with(Precision.FP32))) {
+                Teacher reference = Teachers.open(model, source.options(cores, Math.max(0, task.gpu())).with(Precision.FP32))) {
             for (int[] tokens : sequences) {
                 int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
-                sums = sums.plus(Comparison.of(reference.logits(inputs), teacher.logits(inputs), tokens, 0));
+                sums = sums.plus(Comparison.of(reference.logits(inputs), task.teacher().logits(inputs), tokens, 0));
             }
         }
-        return new Result(sums, new ShardResult(SparkEnv.get().executorId(), gpu, loads[0], 0, 0, 0, 0, 0, 0, Map.of()));
+        return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, Map.of()));
     }
 }

@@ -37,33 +37,27 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
     ShardResult score(Iterator<Tuple2<String, int[]>> pending) {
         List<Tuple2<String, int[]>> sequences = new ArrayList<>();
         pending.forEachRemaining(sequences::add);
-        String executor = SparkEnv.get().executorId();
-        int gpu = Cluster.gpuOfTask().orElse(-1);
         if (sequences.isEmpty()) {
-            return new ShardResult(executor, gpu, 0, 0, 0, 0, 0, 0, 0, Map.of());
+            return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, Map.of());
         }
-        int[] loads = {0};
-        Teacher teacher = ExecutorTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), () -> {
-            loads[0]++;
-            counters.loaded();
-        });
+        TaskTeacher task = TaskTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), counters);
         Shard shard = new Shard(labels.codec());
         List<int[]> plan = Batches.plan(sequences.stream().mapToInt(s -> s._2().length).toArray(), longest, batchTokens);
         List<List<int[]>> batches = plan.stream()
                 .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index)._2()).toList()).toList();
-        ScoreAhead.forEach(teacher, labels.spec(), batches, (batch, scored) -> {
+        ScoreAhead.forEach(task.teacher(), labels.spec(), batches, (batch, scored) -> {
             for (int i = 0; i < scored.size(); i++) {
                 shard.add(sequences.get(plan.get(batch)[i]), scored.get(i));
             }
         });
-        Teacher.Work work = teacher.takeWork();
+        Teacher.Work work = task.teacher().takeWork();
         counters.worked(work);
         if (work.halvings() > 0) {
             LOG.warn("memory did not hold the teacher's batches: from now on they have {} padded tokens at most, of batch-tokens = {}",
                     work.tokenBudget(), batchTokens);
         }
         long bytes = shard.rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(shard.rows);
-        return new ShardResult(executor, gpu, loads[0], work.halvings(), shard.positions, bytes, work.seconds(), shard.lossSum,
+        return new ShardResult(task.executor(), task.gpu(), task.loads(), work.halvings(), shard.positions, bytes, work.seconds(), shard.lossSum,
                 shard.entropySum, shard.unscored);
     }
 

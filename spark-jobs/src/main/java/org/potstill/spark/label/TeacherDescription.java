@@ -2,7 +2,6 @@ package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
-import org.apache.hadoop.fs.Path;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
@@ -15,7 +14,7 @@ final class TeacherDescription {
 
     static ObjectNode of(CausalLm teacher, TeacherSource source) {
         ObjectNode json = HadoopFolder.JSON.createObjectNode()
-                .put("name", new Path(source.uri()).getName())
+                .put("name", source.name())
                 .put("fingerprint", source.fingerprint(teacher))
                 .put("weights", teacher.fingerprint())
                 .put("precision", source.precision().name().toLowerCase(Locale.ROOT))

@@ -5,15 +5,11 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -21,6 +17,7 @@ import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 
 /**
@@ -147,12 +144,7 @@ final class TeacherFetch {
         StringBuilder all = new StringBuilder(fs.makeQualified(teacher.getPath()).toString());
         files.forEach((name, file) -> all.append('\n').append(name).append('\n').append(file.getLen()).append('\n')
                 .append(file.getModificationTime()));
-        try {
-            return HexFormat.of().formatHex(
-                    MessageDigest.getInstance("SHA-256").digest(all.toString().getBytes(StandardCharsets.UTF_8)), 0, 16);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        return Sha256.of(all.toString()).substring(0, 32);
     }
 
     private static boolean isComplete(java.nio.file.Path folder, Map<String, FileStatus> files) throws IOException {

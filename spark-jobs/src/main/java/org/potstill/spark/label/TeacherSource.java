@@ -8,7 +8,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.FileDigest;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Settings;
@@ -41,12 +41,17 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch));
     }
 
+    /** Of its file or folder, without the path. */
+    String name() {
+        return new org.apache.hadoop.fs.Path(uri).getName();
+    }
+
     /**
      * Of the teacher as it computes: what the same weights say in other numbers is not the same, and has other keys in
      * the cache.
      */
     public String fingerprint(CausalLm model) {
-        return precision == Precision.FP32 ? model.fingerprint() : FileDigest.of(model.fingerprint() + "\n" + precision);
+        return precision == Precision.FP32 ? model.fingerprint() : Sha256.of(model.fingerprint() + "\n" + precision);
     }
 
     public int threads(int cores) {

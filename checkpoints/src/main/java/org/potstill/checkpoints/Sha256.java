@@ -7,8 +7,8 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /** SHA-256 of files of any size, and of texts. */
-public final class FileDigest {
-    private FileDigest() {
+public final class Sha256 {
+    private Sha256() {
     }
 
     /** In hex. */
@@ -20,16 +20,16 @@ public final class FileDigest {
 
     /** Of a text's UTF-8, in hex. */
     public static String of(String text) {
-        return HexFormat.of().formatHex(sha256().digest(text.getBytes(StandardCharsets.UTF_8)));
+        return HexFormat.of().formatHex(digest().digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 
     static String of(BoundedFile file) {
-        MessageDigest sha = sha256();
+        MessageDigest sha = digest();
         file.digest(sha);
         return HexFormat.of().formatHex(sha.digest());
     }
 
-    static MessageDigest sha256() {
+    static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {
