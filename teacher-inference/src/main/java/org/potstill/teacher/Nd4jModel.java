@@ -10,6 +10,15 @@ interface Nd4jModel extends AutoCloseable {
      */
     void logits(int[] ids, int positions, LogitRows rows);
 
+    /** The same in one array, row-major {@code [positions, vocabSize]}. */
+    default float[] logits(int[] ids, int positions) {
+        int vocabSize = limits().vocabSize();
+        float[] all = new float[positions * vocabSize];
+        logits(ids, positions, (first, count, logits) ->
+                System.arraycopy(logits, 0, all, first * vocabSize, count * vocabSize));
+        return all;
+    }
+
     @Override
     void close();
 

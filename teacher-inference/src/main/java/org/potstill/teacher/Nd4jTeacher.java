@@ -90,7 +90,8 @@ public final class Nd4jTeacher implements Teacher {
             long begin = System.nanoTime();
             results.add(pass("score a sequence of " + sequence.length + " tokens", () -> {
                 LogitScores scores = new LogitScores(sequence, limits.vocabSize(), k);
-                run(sequence, sequence.length - 1, (first, positions, logits) -> scores.add(first, positions, logits, pool));
+                int read = sequence.length - 1;
+                model.logits(padded(sequence, read), read, (first, positions, logits) -> scores.add(first, positions, logits, pool));
                 return scores.result();
             }));
             busyNanos.addAndGet(System.nanoTime() - begin);
@@ -106,12 +107,7 @@ public final class Nd4jTeacher implements Teacher {
     @Override
     public float[] logits(int[] ids) {
         limits.requireReadable(ids);
-        return pass("compute logits of " + ids.length + " positions", () -> {
-            float[] all = new float[ids.length * limits.vocabSize()];
-            run(ids, ids.length, (first, positions, logits) ->
-                    System.arraycopy(logits, 0, all, first * limits.vocabSize(), positions * limits.vocabSize()));
-            return all;
-        });
+        return pass("compute logits of " + ids.length + " positions", () -> model.logits(padded(ids, ids.length), ids.length));
     }
 
     @Override
@@ -126,9 +122,9 @@ public final class Nd4jTeacher implements Teacher {
         }
     }
 
-    private void run(int[] ids, int positions, Nd4jModel.LogitRows rows) {
-        int padded = Batches.paddedLength(positions + 1, limits.maxPositionEmbeddings());
-        model.logits(Arrays.copyOf(Arrays.copyOf(ids, positions), padded), positions, rows);
+    /** The first ids, with zeros behind them. */
+    private int[] padded(int[] ids, int positions) {
+        return Arrays.copyOf(Arrays.copyOf(ids, positions), Batches.paddedLength(positions + 1, limits.maxPositionEmbeddings()));
     }
 
     private <T> T pass(String what, Callable<T> work) {
