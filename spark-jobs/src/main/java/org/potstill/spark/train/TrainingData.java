@@ -1,14 +1,11 @@
 package org.potstill.spark.train;
 
 import java.io.Serializable;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
@@ -64,7 +61,10 @@ final class TrainingData implements AutoCloseable {
         return teacherLoss;
     }
 
-    /** The epoch's sequences with their place in its order, which seed and epoch alone decide. */
+    /**
+     * The epoch's sequences with their place in its order, which seed, epoch and what the sequences hold alone decide: not
+     * where the corpus lies. The same text twice may change places with itself.
+     */
     JavaPairRDD<Long, LabelledSequence> ordered(int epoch) {
         long draw = seed;
         JavaPairRDD<String, Long> order = snapshot.sortBy(e -> shuffleKey(draw, epoch, e), true, snapshot.getNumPartitions())
@@ -72,14 +72,8 @@ final class TrainingData implements AutoCloseable {
         return sequences.join(order).mapToPair(e -> new Tuple2<>(e._2()._2(), e._2()._1()));
     }
 
-    static String shuffleKey(long seed, int epoch, SnapshotEntry entry) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(
-                    (seed + "\n" + epoch + "\n" + entry.document() + "\n" + entry.sequence()).getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest, 0, 16);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+    private static String shuffleKey(long seed, int epoch, SnapshotEntry entry) {
+        return Sha256.of(seed + "\n" + epoch + "\n" + entry.key() + "\n" + entry.sequence());
     }
 
     @Override

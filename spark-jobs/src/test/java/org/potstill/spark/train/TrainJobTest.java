@@ -137,6 +137,20 @@ class TrainJobTest {
     }
 
     @Test
+    void whereTheCorpusLiesAndWhatItsFilesAreCalledChangesNothing() throws Exception {
+        train("student.path=" + folder.resolve("here"));
+        try (Stream<Path> files = Files.list(distillery.corpus())) {
+            List<Path> sorted = files.sorted().toList();
+            for (int i = 0; i < sorted.size(); i++) {
+                Distillery.write(folder.resolve("moved/" + (100 - i) + ".txt"), Files.readAllBytes(sorted.get(i)));
+            }
+        }
+        assertEquals(0, new LabelJob(Distillery.spark(), distillery.settings("corpus.path=" + folder.resolve("moved"))).run().scoredTokens());
+        train("student.path=" + folder.resolve("there"));
+        assertArrayEquals(weights("here"), weights("there"));
+    }
+
+    @Test
     void aRunThatWasStoppedGoesOnToTheSameBytes() throws Exception {
         train("train.epochs=2", "student.path=" + folder.resolve("undisturbed"));
         train("train.epochs=2", "train.checkpoint-rounds=2", "train.keep-checkpoints=100");
