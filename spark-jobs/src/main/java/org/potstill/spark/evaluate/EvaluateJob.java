@@ -147,7 +147,7 @@ public final class EvaluateJob {
     private record Task(TeacherSource source, String fingerprint, int threads, CausalLmConfig config, Broadcast<float[]> parameters,
             long seed, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
         Scores score(Iterator<HeldOut> sequences) {
-            Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value(), () -> { });
+            Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value());
             Scores sums = new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE);
             Student.setThreads(threads);
             try (Student student = Student.create(config, INFERENCE, seed); Student untrained = Student.create(config, INFERENCE, seed)) {

@@ -16,8 +16,8 @@ public final class ExecutorCounters {
     private ExecutorCounters() {
     }
 
-    static void loaded() {
-        MODEL_LOADS.increment();
+    static void loaded(int loads) {
+        MODEL_LOADS.add(loads);
     }
 
     static void scored(long tokens, double entropySum) {

@@ -1,5 +1,8 @@
 package org.potstill.spark.label;
 
+import java.util.Collections;
+import java.util.Set;
+import java.util.WeakHashMap;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.spark.Cluster;
@@ -16,6 +19,8 @@ public final class ExecutorTeacher {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorTeacher.class);
     private static final ExecutorCache<Teacher> TEACHERS = new ExecutorCache<>();
     private static final int ON_CPU = -1;
+    /** Those whose loading no task has told of yet. */
+    private static final Set<Teacher> LOADED = Collections.newSetFromMap(new WeakHashMap<>());
     /** AUTO has come out on the CPU here once. */
     private static boolean noUsableGpu;
 
@@ -27,20 +32,42 @@ public final class ExecutorTeacher {
      *
      * @param fingerprint that the driver saw, see {@link TeacherSource#fingerprint}
      * @param cores       of this executor
-     * @param onLoad      told when this call loads the model
      */
-    public static synchronized Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop,
-            Runnable onLoad) {
-        String key = fingerprint + source;
+    public static Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop) {
+        return get(source, fingerprint, cores, hadoop, Cluster.gpuOfTask().orElse(0));
+    }
+
+    /** Begins to load what {@link #get} will be asked for, while the tasks of an earlier stage have the cores. */
+    static void prefetch(TeacherSource source, String fingerprint, int cores, Configuration hadoop) {
         int gpu = Cluster.gpuOfTask().orElse(0);
+        Thread thread = new Thread(() -> {
+            try {
+                get(source, fingerprint, cores, hadoop, gpu);
+            } catch (RuntimeException | Error e) {
+                // The task that needs it runs into the same, and tells.
+                LOG.debug("the teacher cannot be loaded ahead", e);
+            }
+        }, "potstill-prefetch");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /** @return 1 for the first task that asks since this teacher was loaded, 0 for the others */
+    static synchronized int takeLoads(Teacher teacher) {
+        return LOADED.remove(teacher) ? 1 : 0;
+    }
+
+    private static synchronized Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop, int gpu) {
+        String key = fingerprint + source;
         boolean cpu = !Teachers.mayUseGpu(source.options(cores, gpu)) || source.device() == Device.AUTO && noUsableGpu;
         Teacher teacher = TEACHERS.get(key, cpu ? ON_CPU : gpu, () -> {
-            onLoad.run();
             try (CausalLm model = Teachers.model(source.localPath(hadoop))) {
                 if (!source.fingerprint(model).equals(fingerprint)) {
                     throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
                 }
-                return Teachers.open(model, source.options(cores, gpu));
+                Teacher loaded = Teachers.open(model, source.options(cores, gpu));
+                LOADED.add(loaded);
+                return loaded;
             }
         });
         if (!cpu && teacher.device() == Device.CPU) {

@@ -2,6 +2,7 @@ package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -73,6 +74,9 @@ public final class LabelJob {
             store = new LabelStore(spark, cache, labels);
             store.describe(TeacherDescription.of(teacher, source), tokenizer);
         }
+        if (store.isEmpty()) {
+            prefetch(source, labels.teacher());
+        }
 
         JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
@@ -81,6 +85,15 @@ public final class LabelJob {
         } finally {
             documents.unpersist(false);
         }
+    }
+
+    /** Everything will have to be scored: executors load the teacher while the corpus is read and tokenized. */
+    private void prefetch(TeacherSource source, String fingerprint) {
+        int cores = Cluster.coresPerExecutor(sc);
+        Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        int slots = Cluster.taskSlots(sc);
+        sc.parallelize(Collections.nCopies(slots, fingerprint), slots)
+                .foreach(print -> ExecutorTeacher.prefetch(source, print, cores, hadoop.value().value()));
     }
 
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,

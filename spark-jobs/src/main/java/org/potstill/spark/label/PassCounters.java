@@ -25,9 +25,9 @@ record PassCounters(LongAccumulator tokens, DoubleAccumulator seconds, LongAccum
                 sc.longAccumulator("batch halvings"), sc.doubleAccumulator("teacher entropy, nats, sum"));
     }
 
-    void loaded() {
-        modelLoads.add(1);
-        ExecutorCounters.loaded();
+    void loaded(int loads) {
+        modelLoads.add(loads);
+        ExecutorCounters.loaded(loads);
     }
 
     void scored(long count, double entropySum) {

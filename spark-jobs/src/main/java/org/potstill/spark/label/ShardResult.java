@@ -8,7 +8,7 @@ import java.util.Map;
  *
  * @param executor   that ran it
  * @param gpu        address that Spark gave it; −1 for none
- * @param modelLoads how often it had to load the teacher
+ * @param modelLoads 1 where it was the first to use what was loaded, 0 elsewhere
  * @param halvings   of batches, for want of memory
  * @param positions  scored
  * @param bytes      of the file written

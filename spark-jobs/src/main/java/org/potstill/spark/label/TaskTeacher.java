@@ -10,7 +10,7 @@ import org.potstill.teacher.Teacher;
  *
  * @param executor it runs on
  * @param gpu      address that Spark gave it; −1 for none
- * @param loads    how often it had to load the teacher
+ * @param loads    1 where it is the first to use what was loaded, 0 elsewhere
  */
 record TaskTeacher(Teacher teacher, String executor, int gpu, int loads) {
     /**
@@ -18,11 +18,9 @@ record TaskTeacher(Teacher teacher, String executor, int gpu, int loads) {
      * @param cores       of an executor
      */
     static TaskTeacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop, PassCounters counters) {
-        int[] loads = {0};
-        Teacher teacher = ExecutorTeacher.get(source, fingerprint, cores, hadoop, () -> {
-            loads[0]++;
-            counters.loaded();
-        });
-        return new TaskTeacher(teacher, SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), loads[0]);
+        Teacher teacher = ExecutorTeacher.get(source, fingerprint, cores, hadoop);
+        int loads = ExecutorTeacher.takeLoads(teacher);
+        counters.loaded(loads);
+        return new TaskTeacher(teacher, SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), loads);
     }
 }
