@@ -157,6 +157,11 @@ public final class JobErrors {
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
     }
 
+    public static UserException teacherOverflows(String teacher, int sequences) {
+        return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
+                + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");
+    }
+
     public static UserException damagedJson(String path, String why) {
         return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
     }

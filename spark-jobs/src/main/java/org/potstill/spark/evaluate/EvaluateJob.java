@@ -36,9 +36,13 @@ import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Sets the student against its teacher on the held-out documents, both live and under the same conditions. */
 public final class EvaluateJob {
+    private static final Logger LOG = LoggerFactory.getLogger(EvaluateJob.class);
+
     private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
@@ -52,10 +56,17 @@ public final class EvaluateJob {
     private record HeldOut(String document, int[] tokens) implements Serializable {
     }
 
-    /** The models' sums over some sequences. */
-    private record Scores(Comparison teacher, Comparison student, Comparison untrained) implements Serializable {
+    /**
+     * The models' sums over some sequences.
+     *
+     * @param left out of the sums: sequences over which the teacher's weights or activations overflow
+     */
+    private record Scores(Comparison teacher, Comparison student, Comparison untrained, long left) implements Serializable {
+        static final Scores NONE = new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE, 0);
+
         Scores plus(Scores other) {
-            return new Scores(teacher.plus(other.teacher), student.plus(other.student), untrained.plus(other.untrained));
+            return new Scores(teacher.plus(other.teacher), student.plus(other.student), untrained.plus(other.untrained),
+                    left + other.left);
         }
     }
 
@@ -132,9 +143,16 @@ public final class EvaluateJob {
             sums = sc.parallelize(sequences, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator())
                     .reduce(Scores::plus);
         }
+        if (sums.left() == sequences.size()) {
+            throw JobErrors.teacherOverflows(source.uri(), sequences.size());
+        }
+        if (sums.left() > 0) {
+            LOG.warn("{} of {} held-out sequences are left out: the teacher gave no finite probabilities for them", sums.left(),
+                    sequences.size());
+        }
         Set<String> documents = new HashSet<>();
         sequences.forEach(s -> documents.add(s.document()));
-        return new EvaluateSummary(documents.size(), positions, threads,
+        return new EvaluateSummary(documents.size(), sums.teacher().positions(), threads,
                 ModelScore.of("teacher", teacher.parameters(), teacher.storedBytes(), sums.teacher()),
                 ModelScore.of("student", parameters.length, studentBytes, sums.student()),
                 ModelScore.of("untrained student", parameters.length, 0, sums.untrained()));
@@ -148,7 +166,7 @@ public final class EvaluateJob {
             long seed, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
         Scores score(Iterator<HeldOut> sequences) {
             Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value());
-            Scores sums = new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE);
+            Scores sums = Scores.NONE;
             Student.setThreads(threads);
             try (Student student = Student.create(config, INFERENCE, seed); Student untrained = Student.create(config, INFERENCE, seed)) {
                 student.setParameters(parameters.value());
@@ -172,12 +190,15 @@ public final class EvaluateJob {
         private static Scores compare(Teacher teacher, Student student, Student untrained, int[] tokens, int[] inputs) {
             long begin = System.nanoTime();
             float[] reference = teacher.logits(inputs);
-            long middle = System.nanoTime();
+            Comparison itself = Comparison.of(reference, reference, tokens, (System.nanoTime() - begin) / 1e9);
+            if (!Double.isFinite(itself.loss() + itself.kl())) {
+                return new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE, 1);
+            }
+            begin = System.nanoTime();
             float[] learnt = student.logits(inputs);
-            long end = System.nanoTime();
-            return new Scores(Comparison.of(reference, reference, tokens, (middle - begin) / 1e9),
-                    Comparison.of(reference, learnt, tokens, (end - middle) / 1e9),
-                    Comparison.of(reference, untrained.logits(inputs), tokens, 0));
+            double seconds = (System.nanoTime() - begin) / 1e9;
+            return new Scores(itself, Comparison.of(reference, learnt, tokens, seconds),
+                    Comparison.of(reference, untrained.logits(inputs), tokens, 0), 0);
         }
     }
 }

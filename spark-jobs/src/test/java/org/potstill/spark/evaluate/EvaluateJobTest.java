@@ -5,9 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.GgufWriter;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
@@ -15,6 +19,8 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.TrainJob;
 
 class EvaluateJobTest {
+    private static final CausalLmConfig UNTIED = new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, false);
+
     @TempDir
     private static Path folder;
     private static Distillery distillery;
@@ -60,6 +66,38 @@ class EvaluateJobTest {
         Path other = folder.resolve("other.gguf");
         TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.ggml.add_bos_token", true).write(other);
         assertTrue(assertThrows(UserException.class, () -> evaluate("teacher.path=" + other)).problem().contains("vocabularies"));
+    }
+
+    @Test
+    void sequencesOverWhichTheTeacherOverflowsAreLeftOut() {
+        Path odd = folder.resolve("odd");
+        for (int i = 0; i < 40; i++) {
+            Distillery.write(odd.resolve(i + ".txt"), Distillery.text(i, 5) + (i % 2 == 0 ? "Z" : "Y") + Distillery.text(i, 5));
+        }
+        EvaluateSummary all = evaluate("corpus.path=" + odd);
+        Path other = folder.resolve("overflows.gguf");
+        overflowingAtZ().write(other);
+        EvaluateSummary some = evaluate("corpus.path=" + odd, "teacher.path=" + other);
+        assertTrue(some.positions() > 0 && some.positions() < all.positions(), some.positions() + " of " + all.positions());
+        assertTrue(Double.isFinite(some.teacher().perplexity()) && Double.isFinite(some.student().kl()), some.toString());
+
+        float[] gain = new float[64];
+        Arrays.fill(gain, Float.NaN);
+        TinyLlama.gguf(7, UNTIED).tensor("output_norm.weight", new long[] {64}, gain).write(other);
+        assertTrue(assertThrows(UserException.class, () -> evaluate("corpus.path=" + odd, "teacher.path=" + other))
+                .problem().contains("no finite probabilities"));
+    }
+
+    /** A teacher whose embedding of one letter, Z, is not a number. */
+    private static GgufWriter overflowingAtZ() {
+        float[] table = new float[320 * 64];
+        Random random = new Random(1);
+        for (int i = 0; i < table.length; i++) {
+            table[i] = (float) (0.3 * random.nextGaussian());
+        }
+        // TinyLlama's ids are the bytes, one higher.
+        Arrays.fill(table, ('Z' + 1) * 64, ('Z' + 2) * 64, Float.NaN);
+        return TinyLlama.gguf(7, UNTIED).tensor("token_embd.weight", new long[] {320, 64}, table);
     }
 
     @Test
