@@ -51,7 +51,7 @@ public final class SoftTargetsCodec {
     }
 
     /** @throws IllegalArgumentException when a position has another number of entries or an id outside the vocabulary */
-    public byte[] encode(SoftTargets targets) {
+    public byte[] encode(int[] tokens, SoftTargets targets) {
         int k = entriesPerPosition();
         int positions = targets.positions();
         ByteBuffer out = ByteBuffer.allocate(encodedBytes(positions));
@@ -77,7 +77,7 @@ public final class SoftTargetsCodec {
     }
 
     /** @throws UserException when the bytes are damaged, of an unknown version or made for another spec or vocabulary */
-    public SoftTargets decode(byte[] encoded) {
+    public SoftTargets decode(int[] tokens, byte[] encoded) {
         if (encoded.length < HEADER_BYTES + CHECKSUM_BYTES) {
             throw damaged(encoded.length + " bytes are fewer than a header");
         }

@@ -14,12 +14,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.potstill.errors.UserException;
 
 class SoftTargetsCodecTest {
+    private static final int[] NONE = {};
+
     @ParameterizedTest
     @CsvSource({"1, 2, 5", "8, 300, 17", "32, 49152, 40", "50, 262144, 9", "4, 3, 6", "16, 1000, 0"})
     void logProbabilitiesComeBackWithinOneStep(int k, int vocab, int positions) {
         SoftTargets original = random(new Random(k), k, vocab, positions);
-        SoftTargetsCodec codec = new SoftTargetsCodec(new TargetSpec(k), vocab);
-        SoftTargets decoded = codec.decode(codec.encode(original));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.topK(k), vocab);
+        SoftTargets decoded = codec.decode(NONE, codec.encode(NONE, original));
         assertArrayEquals(original.offsets(), decoded.offsets());
         assertArrayEquals(original.ids(), decoded.ids());
         for (int i = 0; i < original.ids().length; i++) {
@@ -40,14 +42,14 @@ class SoftTargetsCodecTest {
     @CsvSource({"1, 2, 5", "8, 300, 17", "32, 49152, 40", "50, 262144, 9"})
     void theEncoderAgreesWithOneThatWritesBitsAsText(int k, int vocab, int positions) {
         SoftTargets targets = random(new Random(7), k, vocab, positions);
-        assertArrayEquals(naiveEncode(targets, k, vocab), new SoftTargetsCodec(new TargetSpec(k), vocab).encode(targets));
+        assertArrayEquals(naiveEncode(targets, k, vocab), new SoftTargetsCodec(TargetSpec.topK(k), vocab).encode(NONE, targets));
     }
 
     @Test
     void encodingWhatWasDecodedGivesTheSameTargetsAgain() {
-        SoftTargetsCodec codec = new SoftTargetsCodec(new TargetSpec(16), 5000);
-        SoftTargets once = codec.decode(codec.encode(random(new Random(3), 16, 5000, 50)));
-        SoftTargets twice = codec.decode(codec.encode(once));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.topK(16), 5000);
+        SoftTargets once = codec.decode(NONE, codec.encode(NONE, random(new Random(3), 16, 5000, 50)));
+        SoftTargets twice = codec.decode(NONE, codec.encode(NONE, once));
         for (int i = 0; i < once.ids().length; i++) {
             assertEquals(Math.log(once.probabilities()[i]), Math.log(twice.probabilities()[i]), 2 * SoftTargetsCodec.STEP);
         }
@@ -55,50 +57,50 @@ class SoftTargetsCodecTest {
 
     @Test
     void everyFlippedBitIsNoticed() {
-        SoftTargetsCodec codec = new SoftTargetsCodec(new TargetSpec(4), 100);
-        byte[] good = codec.encode(random(new Random(1), 4, 100, 6));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.topK(4), 100);
+        byte[] good = codec.encode(NONE, random(new Random(1), 4, 100, 6));
         for (int bit = 0; bit < good.length * 8; bit++) {
             byte[] bad = good.clone();
             bad[bit / 8] ^= (byte) (1 << bit % 8);
-            assertThrows(UserException.class, () -> codec.decode(bad));
+            assertThrows(UserException.class, () -> codec.decode(NONE, bad));
         }
     }
 
     @Test
     void everyCutIsNoticed() {
-        SoftTargetsCodec codec = new SoftTargetsCodec(new TargetSpec(4), 100);
-        byte[] good = codec.encode(random(new Random(1), 4, 100, 6));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.topK(4), 100);
+        byte[] good = codec.encode(NONE, random(new Random(1), 4, 100, 6));
         for (int length = 0; length < good.length; length++) {
             byte[] bad = Arrays.copyOf(good, length);
-            assertThrows(UserException.class, () -> codec.decode(bad));
+            assertThrows(UserException.class, () -> codec.decode(NONE, bad));
         }
     }
 
     @Test
     void aLaterVersionIsRefusedByName() {
-        SoftTargetsCodec codec = new SoftTargetsCodec(new TargetSpec(4), 100);
-        byte[] bytes = codec.encode(random(new Random(1), 4, 100, 6));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.topK(4), 100);
+        byte[] bytes = codec.encode(NONE, random(new Random(1), 4, 100, 6));
         bytes[0] = 9;
-        assertTrue(assertThrows(UserException.class, () -> codec.decode(bytes)).getMessage().contains("version 9"));
+        assertTrue(assertThrows(UserException.class, () -> codec.decode(NONE, bytes)).getMessage().contains("version 9"));
     }
 
     @Test
     void targetsOfAnotherSpecificationAreRefused() {
-        byte[] bytes = new SoftTargetsCodec(new TargetSpec(4), 100).encode(random(new Random(1), 4, 100, 6));
-        assertThrows(UserException.class, () -> new SoftTargetsCodec(new TargetSpec(5), 100).decode(bytes));
-        assertThrows(UserException.class, () -> new SoftTargetsCodec(new TargetSpec(4), 5000).decode(bytes));
+        byte[] bytes = new SoftTargetsCodec(TargetSpec.topK(4), 100).encode(NONE, random(new Random(1), 4, 100, 6));
+        assertThrows(UserException.class, () -> new SoftTargetsCodec(TargetSpec.topK(5), 100).decode(NONE, bytes));
+        assertThrows(UserException.class, () -> new SoftTargetsCodec(TargetSpec.topK(4), 5000).decode(NONE, bytes));
     }
 
     @Test
     void keysDependOnTokensTeacherTokenizerAndSpec() {
-        String key = SequenceKey.of(new int[] {1, 2, 3}, "t", "k", new TargetSpec(8));
-        assertEquals(key, SequenceKey.of(new int[] {1, 2, 3}, "t", "k", new TargetSpec(8)));
+        String key = SequenceKey.of(new int[] {1, 2, 3}, "t", "k", TargetSpec.topK(8));
+        assertEquals(key, SequenceKey.of(new int[] {1, 2, 3}, "t", "k", TargetSpec.topK(8)));
         assertEquals(32, key.length());
         for (String other : new String[] {
-            SequenceKey.of(new int[] {1, 2, 4}, "t", "k", new TargetSpec(8)),
-            SequenceKey.of(new int[] {1, 2, 3}, "u", "k", new TargetSpec(8)),
-            SequenceKey.of(new int[] {1, 2, 3}, "t", "l", new TargetSpec(8)),
-            SequenceKey.of(new int[] {1, 2, 3}, "t", "k", new TargetSpec(9))}) {
+            SequenceKey.of(new int[] {1, 2, 4}, "t", "k", TargetSpec.topK(8)),
+            SequenceKey.of(new int[] {1, 2, 3}, "u", "k", TargetSpec.topK(8)),
+            SequenceKey.of(new int[] {1, 2, 3}, "t", "l", TargetSpec.topK(8)),
+            SequenceKey.of(new int[] {1, 2, 3}, "t", "k", TargetSpec.topK(9))}) {
             assertTrue(!key.equals(other));
         }
     }

@@ -21,6 +21,7 @@ import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 
 /**
  * The user's settings: defaults, below the file, below what was said on the command line. Keys that the defaults do
@@ -142,11 +143,21 @@ public final class Settings {
     }
 
     public long seed() {
+        return seed("seed");
+    }
+
+    private long seed(String key) {
         try {
-            return config.getLong("seed");
+            return config.getLong(key);
         } catch (ConfigException e) {
-            throw JobErrors.badValue("seed", e.getMessage());
+            throw JobErrors.badValue(key, e.getMessage());
         }
+    }
+
+    /** What is kept of the teacher's distributions: {@code targets}. */
+    public TargetSpec targetSpec() {
+        return new TargetSpec(integer("targets.k", 0, TargetSpec.MAX_K), integer("targets.draws", 0, TargetSpec.MAX_DRAWS),
+                seed("targets.seed"));
     }
 
     public double real(String key, double min, double max) {

@@ -122,7 +122,7 @@ final class Nd4jFilesTest {
             try (Teacher teacher = open("sum.fb", Engine.ND4J)) {
                 assertEquals(VOCABULARY, teacher.vocabSize());
                 assertArrayEquals(expected, teacher.logits(ids), 1e-4f);
-                ScoredSequence scored = teacher.score(List.of(ids), new TargetSpec(5)).get(0);
+                ScoredSequence scored = teacher.score(List.of(ids), TargetSpec.topK(5)).get(0);
                 assertEquals(29, scored.targets().positions());
             }
         }
@@ -174,7 +174,7 @@ final class Nd4jFilesTest {
 
     private void assertSays(INDArray expected, int[] ids, String name) {
         try (Teacher teacher = open(name, Engine.ND4J)) {
-            ScoredSequence scored = teacher.score(List.of(ids), new TargetSpec(VOCABULARY)).get(0);
+            ScoredSequence scored = teacher.score(List.of(ids), TargetSpec.topK(VOCABULARY)).get(0);
             for (int t = 0; t < 20; t++) {
                 for (int i = t * VOCABULARY; i < (t + 1) * VOCABULARY; i++) {
                     assertEquals(expected.getFloat(0, scored.targets().ids()[i], t), scored.targets().probabilities()[i], 1e-6);

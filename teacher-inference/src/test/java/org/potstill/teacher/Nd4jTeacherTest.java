@@ -116,7 +116,7 @@ final class Nd4jTeacherTest {
     @Test
     void scoresAreThoseOfOnnxRuntime() {
         List<int[]> sequences = List.of(sequence(100, 1), sequence(2, 2), sequence(257, 3));
-        TargetSpec spec = new TargetSpec(9);
+        TargetSpec spec = TargetSpec.topK(9);
         List<ScoredSequence> actual = teacher.score(sequences, spec);
         try (Teacher onnx = open(file, Engine.ONNX, 2)) {
             List<ScoredSequence> expected = onnx.score(sequences, spec);
@@ -137,7 +137,7 @@ final class Nd4jTeacherTest {
         }
         sequences.add(sequence(2, 99));
         sequences.add(sequence(257, 101));
-        TargetSpec spec = new TargetSpec(16);
+        TargetSpec spec = TargetSpec.topK(16);
         List<ScoredSequence> together = teacher.score(sequences, spec);
         for (int i = sequences.size() - 1; i >= 0; i--) {
             assertSame(teacher.score(List.of(sequences.get(i)), spec).get(0), together.get(i));
@@ -159,9 +159,9 @@ final class Nd4jTeacherTest {
     @Test
     void severalThreadsTakeTurns() {
         List<int[]> batch = List.of(sequence(40, 3), sequence(60, 4));
-        List<ScoredSequence> expected = teacher.score(batch, new TargetSpec(4));
+        List<ScoredSequence> expected = teacher.score(batch, TargetSpec.topK(4));
         IntStream.range(0, 4).parallel().forEach(i -> {
-            List<ScoredSequence> actual = teacher.score(batch, new TargetSpec(4));
+            List<ScoredSequence> actual = teacher.score(batch, TargetSpec.topK(4));
             assertSame(expected.get(0), actual.get(0));
             assertSame(expected.get(1), actual.get(1));
         });
@@ -194,7 +194,7 @@ final class Nd4jTeacherTest {
 
     @Test
     void badInputIsRefusedByNumberBeforeTheEngineSeesIt() {
-        TargetSpec spec = new TargetSpec(4);
+        TargetSpec spec = TargetSpec.topK(4);
         assertTrue(refusal(() -> teacher.score(List.of(new int[] {1, 2}, new int[] {1, VOCABULARY}), spec))
                 .contains("sequence 1 of the batch has token id " + VOCABULARY));
         assertTrue(refusal(() -> teacher.score(List.of(new int[258]), spec)).contains("2 to 257"));
@@ -209,7 +209,7 @@ final class Nd4jTeacherTest {
         Path broken = folder.resolve("broken.gguf");
         TinyLlama.gguf(1, config).tensor("output_norm.weight", new long[] {gain.length}, gain).write(broken);
         try (Teacher other = open(broken, Engine.ND4J, 1)) {
-            assertTrue(other.score(List.of(new int[] {1, 2, 3}), new TargetSpec(4)).get(0).problem()
+            assertTrue(other.score(List.of(new int[] {1, 2, 3}), TargetSpec.topK(4)).get(0).problem()
                     .contains("no finite probabilities at position 0"));
         }
     }

@@ -57,7 +57,7 @@ final class OnnxTeacherTest {
     void scoresAreTopKAndLogSumExpOfTheFullLogits() {
         int[] ids = sequence(100, 1);
         int k = 7;
-        ScoredSequence scored = teacher.score(List.of(ids), new TargetSpec(k)).get(0);
+        ScoredSequence scored = teacher.score(List.of(ids), TargetSpec.topK(k)).get(0);
         float[] logits = teacher.logits(ids);
         assertEquals(99, scored.targets().positions());
         for (int t = 0; t < 99; t++) {
@@ -94,7 +94,7 @@ final class OnnxTeacherTest {
         sequences.add(sequence(2, 99));
         sequences.add(sequence(3, 100));
         sequences.add(sequence(257, 101));
-        TargetSpec spec = new TargetSpec(16);
+        TargetSpec spec = TargetSpec.topK(16);
         List<ScoredSequence> together = teacher.score(sequences, spec);
         for (int i = 0; i < sequences.size(); i++) {
             ScoredSequence alone = teacher.score(List.of(sequences.get(i)), spec).get(0);
@@ -117,11 +117,11 @@ final class OnnxTeacherTest {
     @Test
     void severalThreadsTakeTurns() {
         List<int[]> batch = List.of(sequence(40, 3), sequence(60, 4));
-        List<ScoredSequence> expected = teacher.score(batch, new TargetSpec(4));
+        List<ScoredSequence> expected = teacher.score(batch, TargetSpec.topK(4));
         assertTrue(teacher.takeWork().seconds() > 0);
         assertEquals(new Teacher.Work(0, 0, Integer.MAX_VALUE), teacher.takeWork());
         IntStream.range(0, 16).parallel().forEach(i -> {
-            List<ScoredSequence> actual = teacher.score(batch, new TargetSpec(4));
+            List<ScoredSequence> actual = teacher.score(batch, TargetSpec.topK(4));
             assertSame(expected.get(0), actual.get(0), "0");
             assertSame(expected.get(1), actual.get(1), "1");
         });
@@ -129,19 +129,19 @@ final class OnnxTeacherTest {
 
     @Test
     void moreTargetsThanTokensIsAllTokens() {
-        SoftTargets targets = teacher.score(List.of(sequence(3, 6)), new TargetSpec(1000)).get(0).targets();
+        SoftTargets targets = teacher.score(List.of(sequence(3, 6)), TargetSpec.topK(1000)).get(0).targets();
         assertEquals(2 * VOCABULARY, targets.ids().length);
         assertEquals(0, targets.tailMass(0), 1e-5);
     }
 
     @Test
     void noSequencesGiveNoResults() {
-        assertEquals(List.of(), teacher.score(List.of(), new TargetSpec(4)));
+        assertEquals(List.of(), teacher.score(List.of(), TargetSpec.topK(4)));
     }
 
     @Test
     void badInputIsRefusedByNumberBeforeTheEngineSeesIt() {
-        TargetSpec spec = new TargetSpec(4);
+        TargetSpec spec = TargetSpec.topK(4);
         assertTrue(refusal(() -> teacher.score(List.of(new int[] {1, 2}, new int[] {1, VOCABULARY}), spec))
                 .contains("sequence 1 of the batch has token id " + VOCABULARY));
         assertTrue(refusal(() -> teacher.score(List.of(new int[] {-1, 2}), spec)).contains("token id -1"));
@@ -189,7 +189,7 @@ final class OnnxTeacherTest {
         Path other = folder.resolve("untied.gguf");
         TinyLlama.write(other, 1, untied);
         try (OnnxTeacher small = OnnxTeacher.open(other, options(TeacherOptions.Device.CPU, 1))) {
-            ScoredSequence scored = small.score(List.of(sequence(101, 1)), new TargetSpec(3)).get(0);
+            ScoredSequence scored = small.score(List.of(sequence(101, 1)), TargetSpec.topK(3)).get(0);
             assertEquals(100, scored.targets().positions());
         }
     }
@@ -210,7 +210,7 @@ final class OnnxTeacherTest {
         TinyLlama.gguf(1, untied).tensor("token_embd.weight", new long[] {320, 32}, table).write(spoilt);
         // The last token is predicted, not read.
         List<int[]> sequences = List.of(new int[] {1, 2, 3, 4}, new int[] {1, 2, 91, 4, 5}, new int[] {7, 91}, new int[] {92, 6, 7, 8});
-        TargetSpec spec = new TargetSpec(4);
+        TargetSpec spec = TargetSpec.topK(4);
         try (OnnxTeacher good = OnnxTeacher.open(sound, options(TeacherOptions.Device.CPU, 2));
                 OnnxTeacher bad = OnnxTeacher.open(spoilt, options(TeacherOptions.Device.CPU, 2))) {
             List<ScoredSequence> expected = good.score(sequences, spec);

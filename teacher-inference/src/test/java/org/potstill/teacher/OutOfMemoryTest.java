@@ -32,7 +32,7 @@ final class OutOfMemoryTest {
         Path file = teacher(VOCABULARY);
         String expected;
         try (OnnxTeacher unlimited = open(file)) {
-            expected = digest(unlimited.score(batch(), new TargetSpec(8)));
+            expected = digest(unlimited.score(batch(), TargetSpec.topK(8)));
             assertEquals(0, unlimited.takeWork().halvings());
         }
         // A part of the batch's log-probabilities is 64 MiB, and there are several tensors of its size.
@@ -73,14 +73,14 @@ final class OutOfMemoryTest {
         List<int[]> batch = batch();
         try (OnnxTeacher teacher = open(Path.of(args[0]))) {
             // The engine's memory never shrinks: a tiny batch, or the large one would find room in it.
-            digest(teacher.score(List.of(new int[] {1, 2}), new TargetSpec(8)));
+            digest(teacher.score(List.of(new int[] {1, 2}), TargetSpec.topK(8)));
             long mapped = 4096L * Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[0]);
             int limited = new ProcessBuilder("/usr/bin/prlimit", "--pid", String.valueOf(ProcessHandle.current().pid()),
                     "--as=" + (mapped + (Long.parseLong(args[1]) << 20))).inheritIO().start().waitFor();
             assertEquals(0, limited);
-            System.out.println("first " + digest(teacher.score(batch, new TargetSpec(8))));
+            System.out.println("first " + digest(teacher.score(batch, TargetSpec.topK(8))));
             System.out.println(teacher.takeWork().halvings());
-            System.out.println("second " + digest(teacher.score(batch, new TargetSpec(8))));
+            System.out.println("second " + digest(teacher.score(batch, TargetSpec.topK(8))));
             System.out.println(teacher.takeWork().halvings());
         } catch (UserException e) {
             System.out.println(e.getMessage());

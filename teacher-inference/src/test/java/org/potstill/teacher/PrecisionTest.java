@@ -109,9 +109,9 @@ final class PrecisionTest {
             sequences.add(sequence(2 + 13 * i, 320, i));
         }
         try (OnnxTeacher teacher = OnnxTeacher.open(file, options(Precision.INT8))) {
-            List<ScoredSequence> together = teacher.score(sequences, new TargetSpec(8));
+            List<ScoredSequence> together = teacher.score(sequences, TargetSpec.topK(8));
             for (int i = 0; i < sequences.size(); i++) {
-                ScoredSequence alone = teacher.score(List.of(sequences.get(i)), new TargetSpec(8)).get(0);
+                ScoredSequence alone = teacher.score(List.of(sequences.get(i)), TargetSpec.topK(8)).get(0);
                 assertArrayEquals(alone.targets().ids(), together.get(i).targets().ids());
                 assertArrayEquals(alone.targets().probabilities(), together.get(i).targets().probabilities());
             }

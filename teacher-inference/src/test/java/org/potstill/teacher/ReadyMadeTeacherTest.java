@@ -52,7 +52,7 @@ final class ReadyMadeTeacherTest {
         List<ScoredSequence> scored;
         try (OnnxTeacher teacher = OnnxTeacher.open(ReadyMade.copy(name, folder), options())) {
             assertEquals(VOCABULARY, teacher.vocabSize());
-            scored = teacher.score(texts, new TargetSpec(9));
+            scored = teacher.score(texts, TargetSpec.topK(9));
         }
         int first = 0;
         for (int i = 0; i < texts.size(); i++) {
@@ -78,9 +78,9 @@ final class ReadyMadeTeacherTest {
     void aTextIsScoredTheSameToTheBitWhateverItsCompany(String name) {
         List<int[]> texts = List.of(text(40, 1), text(64, 2), text(2, 3), text(17, 4));
         try (OnnxTeacher teacher = OnnxTeacher.open(ReadyMade.copy(name, folder), options())) {
-            List<ScoredSequence> together = teacher.score(texts, new TargetSpec(5));
+            List<ScoredSequence> together = teacher.score(texts, TargetSpec.topK(5));
             for (int i = 0; i < texts.size(); i++) {
-                ScoredSequence alone = teacher.score(List.of(texts.get(i)), new TargetSpec(5)).get(0);
+                ScoredSequence alone = teacher.score(List.of(texts.get(i)), TargetSpec.topK(5)).get(0);
                 assertArrayEquals(alone.targets().ids(), together.get(i).targets().ids());
                 assertArrayEquals(alone.targets().probabilities(), together.get(i).targets().probabilities());
                 assertArrayEquals(alone.tokenLogProbabilities(), together.get(i).tokenLogProbabilities());

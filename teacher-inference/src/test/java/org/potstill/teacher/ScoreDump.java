@@ -25,7 +25,7 @@ final class ScoreDump {
         TeacherOptions options = new TeacherOptions(TeacherOptions.Device.AUTO, Integer.parseInt(rest.get(2)),
                 Path.of(rest.get(1)));
         int length = Integer.parseInt(rest.get(3));
-        TargetSpec spec = new TargetSpec(Integer.parseInt(rest.get(4)));
+        TargetSpec spec = TargetSpec.topK(Integer.parseInt(rest.get(4)));
         List<Path> texts = rest.subList(5, rest.size()).stream().map(Path::of).toList();
         try (CausalLm model = CausalLm.open(Path.of(rest.get(0)));
                 Tokenizer tokenizer = new Tokenizer(model.tokenizer());

@@ -25,7 +25,7 @@ final class TeacherBenchmark {
     public static void main(String[] arguments) throws IOException {
         TeacherOptions options = new TeacherOptions(Engine.valueOf(arguments[0]), Device.valueOf(arguments[1]), 0,
                 Precision.valueOf(arguments[2]), Integer.parseInt(arguments[3]), Path.of(arguments[7]));
-        TargetSpec spec = new TargetSpec(Integer.parseInt(arguments[4]));
+        TargetSpec spec = TargetSpec.topK(Integer.parseInt(arguments[4]));
         int batchTokens = Integer.parseInt(arguments[5]);
         List<int[]> sequences = Files.readAllLines(Path.of(arguments[8])).stream()
                 .map(line -> Arrays.stream(line.split(" ")).mapToInt(Integer::parseInt).toArray()).toList();

@@ -35,10 +35,12 @@ import org.potstill.spark.JobErrors;
  */
 public final class LabelStore {
     static final StructType LABELS = new StructType()
+            .add("document", DataTypes.StringType, false)
             .add("key", DataTypes.StringType, false)
             .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false), false)
             .add("targets", DataTypes.BinaryType, false)
-            .add("teacher_loss", DataTypes.FloatType, false);
+            .add("teacher_loss", DataTypes.FloatType, false)
+            .add("teacher_entropy", DataTypes.FloatType, false);
     private static final StructType SNAPSHOT = new StructType()
             .add("document", DataTypes.StringType, false)
             .add("sequence", DataTypes.IntegerType, false)
@@ -64,11 +66,12 @@ public final class LabelStore {
     /**
      * Finds what a cache holds of a target specification.
      *
+     * @param wanted  target specification
      * @param teacher fingerprint that it must be of; null for the only one there is
      */
-    public static LabelStore find(SparkSession spark, String cache, int k, String teacher) {
+    public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
         HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
-        String spec = "spec=" + new TargetSpec(k).name();
+        String spec = "spec=" + wanted.name();
         List<String> all = new ArrayList<>();
         List<Labels> found = new ArrayList<>();
         for (String name : root.names().stream().filter(n -> n.startsWith("teacher=")).toList()) {
@@ -98,11 +101,12 @@ public final class LabelStore {
         JsonNode teacher = provenance.path("teacher").path("fingerprint");
         JsonNode tokenizer = provenance.path("tokenizer").path("fingerprint");
         int vocab = provenance.path("teacher").path("vocab_size").asInt(0);
-        int k = provenance.path("targets").path("k").asInt(0);
-        if (!teacher.asText().matches("[0-9a-f]{64}") || !tokenizer.asText().matches("[0-9a-f]{64}") || vocab < 1 || k < 1) {
-            throw JobErrors.damagedJson(path, "it lacks the teacher's or the tokenizer's fingerprint, vocab_size or k");
+        String spec = provenance.path("targets").path("spec").asText();
+        if (!teacher.asText().matches("[0-9a-f]{64}") || !tokenizer.asText().matches("[0-9a-f]{64}") || vocab < 1 || spec.isEmpty()) {
+            throw JobErrors.damagedJson(path,
+                    "it lacks the teacher's or the tokenizer's fingerprint, vocab_size or the target specification");
         }
-        return new Labels(teacher.asText(), tokenizer.asText(), vocab, k);
+        return new Labels(teacher.asText(), tokenizer.asText(), vocab, TargetSpec.parse(spec));
     }
 
     public Labels labels() {
@@ -128,7 +132,9 @@ public final class LabelStore {
         json.set("teacher", teacher);
         json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
                 .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
-        json.putObject("targets").put("kind", "top-k").put("k", labels.k()).put("tail", "ghost").put("temperature", 1.0);
+        TargetSpec spec = labels.spec();
+        json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
+                .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
         folder.writeJson(PROVENANCE, json);
     }
 
@@ -152,9 +158,10 @@ public final class LabelStore {
 
     /** One row per key. */
     public JavaRDD<LabelledSequence> sequences() {
-        return rows().select("key", "tokens", "targets", "teacher_loss").javaRDD()
-                .mapToPair(row -> new scala.Tuple2<>(row.getString(0), new LabelledSequence(row.getString(0),
-                        row.<Integer>getList(1).stream().mapToInt(Integer::intValue).toArray(), row.getAs(2), row.getFloat(3))))
+        return rows().javaRDD()
+                .mapToPair(row -> new scala.Tuple2<>(row.getString(1), new LabelledSequence(row.getString(0), row.getString(1),
+                        row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4),
+                        row.getFloat(5))))
                 .reduceByKey((one, same) -> one).values();
     }
 

@@ -14,24 +14,20 @@ import org.potstill.spark.JobErrors;
  * @param teacher   fingerprint of the teacher's weights
  * @param tokenizer fingerprint of its tokenizer
  * @param vocabSize of the teacher
- * @param k         of the {@link TargetSpec}
+ * @param spec      what is kept of its distributions
  */
-public record Labels(String teacher, String tokenizer, int vocabSize, int k) implements Serializable {
-    public TargetSpec spec() {
-        return new TargetSpec(k);
-    }
-
+public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) implements Serializable {
     public SoftTargetsCodec codec() {
-        return new SoftTargetsCodec(spec(), vocabSize);
+        return new SoftTargetsCodec(spec, vocabSize);
     }
 
     public String key(int[] tokens) {
-        return SequenceKey.of(tokens, teacher, tokenizer, spec());
+        return SequenceKey.of(tokens, teacher, tokenizer, spec);
     }
 
     /** The folder in the cache: {@code teacher=0123456789abcdef/spec=top-32}. */
     public String folder() {
-        return "teacher=" + teacher.substring(0, 16) + "/spec=" + spec().name();
+        return "teacher=" + teacher.substring(0, 16) + "/spec=" + spec.name();
     }
 
     /**
@@ -42,10 +38,10 @@ public record Labels(String teacher, String tokenizer, int vocabSize, int k) imp
     public SoftTargets decode(LabelledSequence row, String cache) {
         if (!key(row.tokens()).equals(row.key())) {
             throw JobErrors.damagedRow(cache, row.key(), "the key does not belong to these tokens, this teacher and "
-                    + spec().name() + ": the row was changed or comes from another cache");
+                    + spec.name() + ": the row was changed or comes from another cache");
         }
         try {
-            SoftTargets targets = codec().decode(row.targets());
+            SoftTargets targets = codec().decode(row.tokens(), row.targets());
             if (targets.positions() != row.positions()) {
                 throw JobErrors.damagedRow(cache, row.key(), row.positions() + " positions but soft targets for " + targets.positions());
             }

@@ -28,10 +28,12 @@ import org.potstill.spark.JobErrors;
  */
 public final class ShardWriter {
     static final MessageType SCHEMA = Types.buildMessage()
+            .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("document")
             .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("key")
             .requiredList().requiredElement(PrimitiveTypeName.INT32).named("tokens")
             .required(PrimitiveTypeName.BINARY).named("targets")
             .required(PrimitiveTypeName.FLOAT).named("teacher_loss")
+            .required(PrimitiveTypeName.FLOAT).named("teacher_entropy")
             .named("labelled_sequence");
 
     private final Path labels;
@@ -81,12 +83,13 @@ public final class ShardWriter {
                 .build()) {
             SimpleGroupFactory groups = new SimpleGroupFactory(SCHEMA);
             for (LabelledSequence row : rows) {
-                Group group = groups.newGroup().append("key", row.key());
+                Group group = groups.newGroup().append("document", row.document()).append("key", row.key());
                 Group tokens = group.addGroup("tokens");
                 for (int token : row.tokens()) {
                     tokens.addGroup("list").append("element", token);
                 }
-                group.append("targets", Binary.fromConstantByteArray(row.targets())).append("teacher_loss", row.teacherLoss());
+                group.append("targets", Binary.fromConstantByteArray(row.targets())).append("teacher_loss", row.teacherLoss())
+                        .append("teacher_entropy", row.teacherEntropy());
                 writer.write(group);
             }
         }

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -70,7 +69,7 @@ public final class LabelJob {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
             tokenizer = teacher.tokenizer();
-            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), told.k());
+            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), told.spec());
             store = new LabelStore(spark, cache, labels);
             store.describe(TeacherDescription.of(teacher, source), tokenizer);
         }
@@ -118,12 +117,13 @@ public final class LabelJob {
         }
 
         JavaRDD<TokenizedDocument> training = documents.filter(d -> !d.heldOut());
-        JavaPairRDD<String, int[]> pending = training.flatMap(d -> d.sequences().iterator())
-                .mapToPair(tokens -> new Tuple2<>(labels.key(tokens), tokens))
-                .reduceByKey((one, same) -> one)
-                .subtractByKey(store.keys().mapToPair(key -> new Tuple2<>(key, true)))
+        JavaRDD<PendingSequence> pending = training
+                .flatMap(d -> d.sequences().stream().map(tokens -> new PendingSequence(d.id(), labels.key(tokens), tokens)).iterator())
+                .mapToPair(s -> new Tuple2<>(s.key(), s))
+                .reduceByKey(PendingSequence::first)
+                .subtractByKey(store.keys().mapToPair(key -> new Tuple2<>(key, true))).values()
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
-        long pendingPositions = pending.values().map(tokens -> tokens.length - 1L).fold(0L, Long::sum);
+        long pendingPositions = pending.map(s -> (long) s.positions()).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
                 count.documents(), count.positions(), pendingPositions);
         Pass pass = new Pass(source, told, labels);
@@ -168,10 +168,10 @@ public final class LabelJob {
             this.labels = labels;
         }
 
-        List<ShardResult> score(int longest, LabelStore store, JavaPairRDD<String, int[]> pending, long pendingPositions) {
+        List<ShardResult> score(int longest, LabelStore store, JavaRDD<PendingSequence> pending, long pendingPositions) {
             List<ShardResult> results = new ArrayList<>();
             if (source.precision() != Precision.FP32) {
-                results.add(checkPrecision(pending.values()));
+                results.add(checkPrecision(pending.map(PendingSequence::tokens)));
             }
             ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest, told.batchTokens(), cores, hadoop,
                     counters);
@@ -179,7 +179,7 @@ public final class LabelJob {
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences are of like length.
                 results.addAll(pending
-                        .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s._2().length, s._1()), s))
+                        .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s.tokens().length, s.key()), s))
                         .sortByKey(true, shards).values()
                         .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect());
             }

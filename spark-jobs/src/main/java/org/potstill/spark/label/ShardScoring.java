@@ -20,7 +20,6 @@ import org.potstill.teacher.Teacher;
 import org.potstill.teacher.ScoredSequence;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import scala.Tuple2;
 
 /**
  * One task of the teacher pass: scores its sequences, encodes them and commits them as one file.
@@ -33,18 +32,17 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(ShardScoring.class);
 
-    /** @param pending key and token ids of each sequence */
-    ShardResult score(Iterator<Tuple2<String, int[]>> pending) {
-        List<Tuple2<String, int[]>> sequences = new ArrayList<>();
+    ShardResult score(Iterator<PendingSequence> pending) {
+        List<PendingSequence> sequences = new ArrayList<>();
         pending.forEachRemaining(sequences::add);
         if (sequences.isEmpty()) {
             return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, Map.of());
         }
         TaskTeacher task = TaskTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), counters);
         Shard shard = new Shard(labels.codec());
-        List<int[]> plan = Batches.plan(sequences.stream().mapToInt(s -> s._2().length).toArray(), longest, batchTokens);
+        List<int[]> plan = Batches.plan(sequences.stream().mapToInt(s -> s.tokens().length).toArray(), longest, batchTokens);
         List<List<int[]>> batches = plan.stream()
-                .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index)._2()).toList()).toList();
+                .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index).tokens()).toList()).toList();
         ScoreAhead.forEach(task.teacher(), labels.spec(), batches, (batch, scored) -> {
             for (int i = 0; i < scored.size(); i++) {
                 shard.add(sequences.get(plan.get(batch)[i]), scored.get(i));
@@ -74,9 +72,9 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
             this.codec = codec;
         }
 
-        void add(Tuple2<String, int[]> sequence, ScoredSequence scored) {
+        void add(PendingSequence sequence, ScoredSequence scored) {
             if (scored.problem() != null) {
-                unscored.put(sequence._1(), scored.problem());
+                unscored.put(sequence.key(), scored.problem());
                 counters.unscored();
                 return;
             }
@@ -86,8 +84,9 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
                 loss -= scored.tokenLogProbabilities()[t];
                 entropy += scored.entropies()[t];
             }
-            int length = sequence._2().length - 1;
-            rows.add(new LabelledSequence(sequence._1(), sequence._2(), codec.encode(scored.targets()), (float) (loss / length)));
+            int length = sequence.positions();
+            rows.add(new LabelledSequence(sequence.document(), sequence.key(), sequence.tokens(),
+                    codec.encode(sequence.tokens(), scored.targets()), (float) (loss / length), (float) (entropy / length)));
             positions += length;
             lossSum += loss;
             entropySum += entropy;

@@ -45,7 +45,7 @@ public final class TrainJob {
 
     /** @return what the report shows of the run */
     public TrainSummary run() {
-        LabelStore store = LabelStore.find(spark, cache, settings.integer("targets.k", 1, 1024), teacherFingerprint());
+        LabelStore store = LabelStore.find(spark, cache, settings.targetSpec(), teacherFingerprint());
         ObjectNode snapshot = (ObjectNode) store.currentSnapshot();
         for (String key : List.of("sequence-length", "corpus.holdout", "seed")) {
             if (snapshot.path(key).asDouble() != Double.parseDouble(settings.string(key))) {

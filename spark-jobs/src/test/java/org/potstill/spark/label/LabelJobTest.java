@@ -19,6 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
@@ -43,7 +44,7 @@ class LabelJobTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), 8, null);
+        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     @Test
@@ -93,7 +94,7 @@ class LabelJobTest {
         store().sequences().collect().forEach(row -> expected.put(row.key(), row));
         LabelSummary summary = label("teacher.engine=nd4j", "cache.path=" + folder.resolve("by-nd4j"));
         assertEquals(1, summary.executors().get(0).modelLoads());
-        LabelStore store = LabelStore.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), 8, null);
+        LabelStore store = LabelStore.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), TargetSpec.topK(8), null);
         List<LabelledSequence> rows = store.sequences().collect();
         assertEquals(expected.size(), rows.size());
         int differentIds = 0;
@@ -148,7 +149,7 @@ class LabelJobTest {
         Map<String, byte[]> once = new HashMap<>();
         store().sequences().collect().forEach(row -> once.put(row.key(), row.targets()));
         label("cache.shard-tokens=100000", "batch-tokens=4096", "cache.path=" + folder.resolve("other"));
-        List<LabelledSequence> again = LabelStore.find(Distillery.spark(), folder.resolve("other").toString(), 8, null)
+        List<LabelledSequence> again = LabelStore.find(Distillery.spark(), folder.resolve("other").toString(), TargetSpec.topK(8), null)
                 .sequences().collect();
         assertEquals(once.size(), again.size());
         again.forEach(row -> assertArrayEquals(once.get(row.key()), row.targets()));

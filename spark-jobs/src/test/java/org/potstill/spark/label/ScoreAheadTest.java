@@ -23,7 +23,7 @@ import org.potstill.teacher.Teacher;
 import org.potstill.teacher.TeacherOptions;
 
 class ScoreAheadTest {
-    private static final TargetSpec SPEC = new TargetSpec(4);
+    private static final TargetSpec SPEC = TargetSpec.topK(4);
 
     @TempDir
     private Path folder;

@@ -25,6 +25,7 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.ReadyMade;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
@@ -48,7 +49,7 @@ class TeacherKindsTest {
 
     private Map<String, LabelledSequence> rows(String cache, String teacher) {
         Map<String, LabelledSequence> rows = new HashMap<>();
-        LabelStore.find(Distillery.spark(), folder.resolve(cache).toString(), 8, teacher).sequences().collect()
+        LabelStore.find(Distillery.spark(), folder.resolve(cache).toString(), TargetSpec.topK(8), teacher).sequences().collect()
                 .forEach(row -> rows.put(row.key(), row));
         return rows;
     }

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.SnapshotEntry;
@@ -51,7 +52,7 @@ class UnscoredSequencesTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), 8, null);
+        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     private List<Row> quarantine() {

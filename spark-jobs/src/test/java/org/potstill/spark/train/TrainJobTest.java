@@ -24,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
@@ -254,7 +255,7 @@ class TrainJobTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), 8, null);
+        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     private static String[] concat(String[] some, String... more) {
