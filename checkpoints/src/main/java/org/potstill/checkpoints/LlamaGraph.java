@@ -20,7 +20,10 @@ import onnx.Onnx.TensorProto.DataType;
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
  * probable ids, their log-probabilities, that of the next token, and the entropy of the distribution: the logits
- * themselves, 4·V bytes a position, never leave the graph. {@link Ending#LOGITS} gives them all, {@code [N, V]}.
+ * themselves, 4·V bytes a position, never leave the graph. {@link Ending#DRAWS} takes {@code uniforms [N, 3, S]} in the
+ * place of k, see {@link CategoricalDraws}, and gives S ids drawn from each distribution, and the mass that they are drawn
+ * from; {@link Ending#SCORES_AND_DRAWS} takes both and draws from what is not among the k. {@link Ending#LOGITS} gives all
+ * logits, {@code [N, V]}.
  */
 public final class LlamaGraph {
     public static final String INPUT_IDS = "input_ids";
@@ -31,13 +34,27 @@ public final class LlamaGraph {
     public static final String TOP_IDS = "top_ids";
     public static final String NEXT_LOG_PROBABILITY = "next_log_probability";
     public static final String ENTROPY = "entropy";
+    public static final String UNIFORMS = "uniforms";
+    public static final String DRAWS = "draws";
+    public static final String DRAWN_MASS = "drawn_mass";
     public static final String LOGITS = "logits";
 
     /**
      * What the graph computes of the logits. CHANNEL_MAXIMA: nothing; instead an output of each linear layer's input,
      * named after its weight (the first of several that share theirs), {@code [in]}: the largest magnitude of each channel.
      */
-    public enum Ending { SCORES, LOGITS, CHANNEL_MAXIMA }
+    public enum Ending {
+        SCORES, DRAWS, SCORES_AND_DRAWS, LOGITS, CHANNEL_MAXIMA;
+
+        /** Whether the k most probable ids are among what it gives. */
+        public boolean hasTop() {
+            return this == SCORES || this == SCORES_AND_DRAWS;
+        }
+
+        public boolean hasDraws() {
+            return this == DRAWS || this == SCORES_AND_DRAWS;
+        }
+    }
 
     /**
      * PLAIN spells attention and norm out in standard operators, the reference; FUSED uses ONNX Runtime's own, whose

@@ -32,7 +32,7 @@ final class ReadyMadeGraph {
     private static final String USE_CACHE = "use_cache_branch";
     private static final Set<Integer> NUMBERS = Set.of(DataType.FLOAT_VALUE, DataType.FLOAT16_VALUE, DataType.BFLOAT16_VALUE,
             DataType.DOUBLE_VALUE, DataType.INT32_VALUE, DataType.INT64_VALUE, DataType.BOOL_VALUE);
-    private static final int OLDEST_OPSET = 11;
+    private static final int OLDEST_OPSET = 13;
     private static final int MAX_DIMENSION = 1 << 20;
 
     private final Path file;

@@ -1,28 +1,40 @@
 package org.potstill.teacher;
 
+import java.util.Arrays;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
-import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.TargetSpec;
 
 /**
  * Soft targets of one sequence from its full logits, on the heap: the k most probable ids, the smaller id first among
- * equals, and log-probabilities from a log-sum-exp in double precision. Costs 5 ns a logit and thread.
+ * equals, log-probabilities from a log-sum-exp in double precision, and draws by walking along the masses, group by group,
+ * block by block, id by id, as ONNX Runtime's graph looks for them. Costs 5 ns a logit and thread.
  */
 final class LogitScores {
+    private static final int BLOCK = 64;
+    private static final int GROUP = 32 * BLOCK;
+
     private final int[] sequence;
     private final int vocabSize;
     private final int k;
+    private final int draws;
+    private final Uniforms uniforms;
     private final int[] ids;
     private final float[] probabilities;
+    private final int[] drawn;
+    private final double[] drawnMass;
     private final float[] next;
     private final float[] entropies;
 
-    /** @param k at most {@code vocabSize} */
-    LogitScores(int[] sequence, int vocabSize, int k) {
+    LogitScores(int[] sequence, int vocabSize, TargetSpec spec) {
         this.sequence = sequence;
         this.vocabSize = vocabSize;
-        this.k = k;
+        this.k = Math.min(spec.k(), vocabSize);
+        this.draws = spec.draws();
+        this.uniforms = new Uniforms(sequence, spec.seed(), draws);
         int positions = sequence.length - 1;
+        this.drawn = new int[positions * draws];
+        this.drawnMass = new double[positions];
         this.ids = new int[positions * k];
         this.probabilities = new float[positions * k];
         this.next = new float[positions];
@@ -40,10 +52,14 @@ final class LogitScores {
         float max = select(logits, from, first);
         double sum = 0;
         double weighted = 0;
+        double[] masses = new double[draws == 0 ? 0 : vocabSize];
         for (int v = 0; v < vocabSize; v++) {
             double below = (double) logits[from + v] - max;
             double mass = Math.exp(below);
             sum += mass;
+            if (draws > 0) {
+                masses[v] = mass;
+            }
             // Nothing of what is certain not to be: zero times minus infinity is no number.
             weighted += mass == 0 ? 0 : mass * below;
         }
@@ -51,16 +67,64 @@ final class LogitScores {
         entropies[position] = (float) (logSum - weighted / sum);
         next[position] = (float) Math.min(0, (double) logits[from + sequence[position + 1]] - max - logSum);
         for (int i = first; i < first + k; i++) {
-            // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
-            double p = Math.exp((double) logits[from + ids[i]] - max - logSum);
-            probabilities[i] = (float) Math.min(1, Math.max(Float.MIN_NORMAL, p));
+            probabilities[i] = (float) Math.exp((double) logits[from + ids[i]] - max - logSum);
+            if (draws > 0) {
+                masses[ids[i]] = 0;
+            }
         }
-        OnnxEngine.orderTies(ids, probabilities, first, first + k);
+        if (draws > 0) {
+            drawnMass[position] = draw(position, masses) / sum;
+        }
+    }
+
+    /** @return the mass that they are drawn from */
+    private double draw(int position, double[] masses) {
+        double[] groups = sums(masses, 0, vocabSize, GROUP);
+        double total = sum(groups);
+        for (int draw = 0; draw < draws && total > 0; draw++) {
+            int group = first(groups, uniforms.at(position, 0, draw) * total) * GROUP;
+            double[] blocks = sums(masses, group, Math.min(vocabSize, group + GROUP), BLOCK);
+            int block = group + first(blocks, uniforms.at(position, 1, draw) * sum(blocks)) * BLOCK;
+            double[] inBlock = Arrays.copyOfRange(masses, block, Math.min(vocabSize, block + BLOCK));
+            drawn[position * draws + draw] = block + first(inBlock, uniforms.at(position, 2, draw) * sum(inBlock));
+        }
+        return total;
+    }
+
+    private static double[] sums(double[] masses, int begin, int end, int width) {
+        double[] sums = new double[(end - begin + width - 1) / width];
+        for (int v = begin; v < end; v++) {
+            sums[(v - begin) / width] += masses[v];
+        }
+        return sums;
+    }
+
+    private static double sum(double[] masses) {
+        double sum = 0;
+        for (double mass : masses) {
+            sum += mass;
+        }
+        return sum;
+    }
+
+    /** The first entry whose cumulative mass exceeds the target. */
+    private static int first(double[] masses, double target) {
+        int entry = 0;
+        for (double cumulative = masses[0]; cumulative <= target && entry < masses.length - 1;) {
+            cumulative += masses[++entry];
+        }
+        return entry;
     }
 
     /** Puts the ids of the k largest logits into {@code ids[first…]}, the best first, and gives the largest logit. */
     private float select(float[] logits, int from, int first) {
         float max = Float.NEGATIVE_INFINITY;
+        if (k == 0) {
+            for (int v = from; v < from + vocabSize; v++) {
+                max = Math.max(max, logits[v]);
+            }
+            return max;
+        }
         for (int v = 0; v < k; v++) {
             ids[first + v] = v;
             max = Math.max(max, logits[from + v]);
@@ -111,13 +175,20 @@ final class LogitScores {
     }
 
     ScoredSequence result() {
-        int[] offsets = new int[next.length + 1];
+        TargetsBuilder targets = new TargetsBuilder(next.length, k, draws);
         for (int t = 0; t < next.length; t++) {
-            offsets[t + 1] = (t + 1) * k;
             if (Float.isNaN(next[t])) {
                 return ScoredSequence.notFinite(t);
             }
+            for (int i = t * k; i < (t + 1) * k; i++) {
+                targets.add(ids[i], probabilities[i]);
+            }
+            targets.orderTies();
+            if (draws > 0) {
+                targets.addDraws(Arrays.copyOfRange(drawn, t * draws, (t + 1) * draws), k == 0 ? 1 : drawnMass[t]);
+            }
+            targets.endPosition();
         }
-        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), next, entropies);
+        return ScoredSequence.of(targets.build(), next, entropies);
     }
 }

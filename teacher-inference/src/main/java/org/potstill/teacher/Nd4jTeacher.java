@@ -84,12 +84,11 @@ public final class Nd4jTeacher implements Teacher {
     @Override
     public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
         limits.requireScorable(sequences);
-        int k = Math.min(spec.k(), limits.vocabSize());
         List<ScoredSequence> results = new ArrayList<>();
         for (int[] sequence : sequences) {
             long begin = System.nanoTime();
             results.add(pass("score a sequence of " + sequence.length + " tokens", () -> {
-                LogitScores scores = new LogitScores(sequence, limits.vocabSize(), k);
+                LogitScores scores = new LogitScores(sequence, limits.vocabSize(), spec);
                 int read = sequence.length - 1;
                 model.logits(padded(sequence, read), read, (first, positions, logits) -> scores.add(first, positions, logits, pool));
                 return scores.result();

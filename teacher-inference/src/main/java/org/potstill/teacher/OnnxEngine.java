@@ -18,7 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.LlamaGraph;
-import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.TargetSpec;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
 final class OnnxEngine implements AutoCloseable {
@@ -78,6 +78,8 @@ final class OnnxEngine implements AutoCloseable {
             }
             // Not addCUDA(int): it says "Failed to load shared library" and not which.
             try (OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
+                // Single precision is single precision: TF32 has 10 bits.
+                gpu.add("use_tf32", "0");
                 settings.addCUDA(gpu);
                 return environment.createSession(model, settings);
             }
@@ -88,23 +90,33 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
-    /** @throws EngineOutOfMemory when the batch is too large for the memory there is */
-    List<ScoredSequence> score(TokenBatch batch, int k) {
+    /**
+     * @param spec of the kind that the graph was made for; no more than the vocabulary has
+     * @throws EngineOutOfMemory when the batch is too large for the memory there is
+     */
+    List<ScoredSequence> score(TokenBatch batch, TargetSpec spec) {
         int n = batch.positions();
-        FloatBuffer top = floats((long) n * k);
-        IntBuffer topIds = bytes(4L * n * k).asIntBuffer();
-        FloatBuffer next = floats(n);
-        FloatBuffer entropy = floats(n);
+        int k = spec.k();
+        int draws = spec.draws();
+        Scores scores = new Scores(floats((long) n * k), ints((long) n * k), ints((long) n * draws), floats(draws == 0 ? 0 : n),
+                floats(n), floats(n), k, draws);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
             feed(batch, inputs);
             inputs.put(LlamaGraph.NEXT_IDS, tensor(batch.nextIds(), n, 1));
-            inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
-            outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(top, n, k));
-            outputs.put(LlamaGraph.TOP_IDS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), topIds, new long[] {n, k}));
-            outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
-            outputs.put(LlamaGraph.ENTROPY, tensor(entropy, n, 1));
+            if (k > 0) {
+                inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
+                outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(scores.top, n, k));
+                outputs.put(LlamaGraph.TOP_IDS, tensor(scores.topIds, n, k));
+            }
+            if (draws > 0) {
+                inputs.put(LlamaGraph.UNIFORMS, tensor(uniforms(batch, spec), n, Uniforms.STEPS, draws));
+                outputs.put(LlamaGraph.DRAWS, tensor(scores.drawn, n, draws));
+                outputs.put(LlamaGraph.DRAWN_MASS, tensor(scores.drawnMass, n, 1));
+            }
+            outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(scores.next, n, 1));
+            outputs.put(LlamaGraph.ENTROPY, tensor(scores.entropy, n, 1));
             session.run(inputs, outputs).close();
         } catch (OrtException e) {
             throw failed("score a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens", e);
@@ -116,7 +128,7 @@ final class OnnxEngine implements AutoCloseable {
         int row = 0;
         for (int i = 0; i < batch.sequences().size(); i++) {
             int positions = batch.sequences().get(i).length - 1;
-            scored.add(read(top, topIds, next, entropy, row, positions, k));
+            scored.add(scores.read(row, positions));
             row += positions;
         }
         return scored;
@@ -179,46 +191,50 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    private static ScoredSequence read(FloatBuffer top, IntBuffer topIds, FloatBuffer next, FloatBuffer entropy,
-            int firstRow, int positions, int k) {
-        int[] offsets = new int[positions + 1];
-        int[] ids = new int[positions * k];
-        float[] probabilities = new float[positions * k];
-        float[] tokenLogProbabilities = new float[positions];
-        float[] entropies = new float[positions];
-        entropy.get(firstRow, entropies);
-        for (int t = 0; t < positions; t++) {
-            if (!Float.isFinite(top.get((firstRow + t) * k)) || Float.isNaN(next.get(firstRow + t))) {
-                return ScoredSequence.notFinite(t);
+    /** [N, 3, draws] */
+    private static FloatBuffer uniforms(TokenBatch batch, TargetSpec spec) {
+        FloatBuffer all = floats((long) batch.positions() * Uniforms.STEPS * spec.draws());
+        for (int[] tokens : batch.sequences()) {
+            Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
+            for (int t = 0; t < tokens.length - 1; t++) {
+                for (int step = 0; step < Uniforms.STEPS; step++) {
+                    for (int draw = 0; draw < spec.draws(); draw++) {
+                        all.put(uniforms.at(t, step, draw));
+                    }
+                }
             }
-            offsets[t + 1] = (t + 1) * k;
-            tokenLogProbabilities[t] = Math.min(0, next.get(firstRow + t));
-            int from = t * k;
-            for (int j = 0; j < k; j++) {
-                int source = (firstRow + t) * k + j;
-                ids[from + j] = topIds.get(source);
-                double p = Math.exp(top.get(source));
-                // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
-                probabilities[from + j] = (float) Math.min(1, Math.max(Float.MIN_NORMAL, p));
-            }
-            orderTies(ids, probabilities, from, from + k);
         }
-        return ScoredSequence.of(new SoftTargets(offsets, ids, probabilities), tokenLogProbabilities, entropies);
+        return all.flip();
     }
 
-    /** Among equal probabilities the smaller id first, whichever order the engine found them in. */
-    static void orderTies(int[] ids, float[] probabilities, int begin, int end) {
-        for (int i = begin + 1; i < end; i++) {
-            int id = ids[i];
-            float p = probabilities[i];
-            int j = i;
-            while (j > begin && (probabilities[j - 1] < p || (probabilities[j - 1] == p && ids[j - 1] > id))) {
-                ids[j] = ids[j - 1];
-                probabilities[j] = probabilities[j - 1];
-                j--;
+    /** What the graph says of N positions, each row-major: top and topIds [N, k], drawn [N, draws], the others [N]. */
+    private record Scores(FloatBuffer top, IntBuffer topIds, IntBuffer drawn, FloatBuffer drawnMass, FloatBuffer next,
+            FloatBuffer entropy, int k, int draws) {
+        ScoredSequence read(int firstRow, int positions) {
+            TargetsBuilder targets = new TargetsBuilder(positions, k, draws);
+            float[] tokenLogProbabilities = new float[positions];
+            float[] entropies = new float[positions];
+            int[] ofPosition = new int[draws];
+            entropy.get(firstRow, entropies);
+            for (int t = 0; t < positions; t++) {
+                int row = firstRow + t;
+                if (Float.isNaN(next.get(row)) || k > 0 && !Float.isFinite(top.get(row * k))
+                        || draws > 0 && !Float.isFinite(drawnMass.get(row))) {
+                    return ScoredSequence.notFinite(t);
+                }
+                tokenLogProbabilities[t] = Math.min(0, next.get(row));
+                for (int i = row * k; i < (row + 1) * k; i++) {
+                    targets.add(topIds.get(i), Math.exp(top.get(i)));
+                }
+                targets.orderTies();
+                if (draws > 0) {
+                    drawn.get(row * draws, ofPosition);
+                    // The whole mass is one: its sum in single precision is not, quite.
+                    targets.addDraws(ofPosition, k == 0 ? 1 : drawnMass.get(row));
+                }
+                targets.endPosition();
             }
-            ids[j] = id;
-            probabilities[j] = p;
+            return ScoredSequence.of(targets.build(), tokenLogProbabilities, entropies);
         }
     }
 
@@ -233,6 +249,14 @@ final class OnnxEngine implements AutoCloseable {
 
     private static OnnxTensor tensor(FloatBuffer values, long... shape) throws OrtException {
         return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+
+    private static OnnxTensor tensor(IntBuffer values, long... shape) throws OrtException {
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+
+    private static IntBuffer ints(long count) {
+        return bytes(4 * count).asIntBuffer();
     }
 
     private static FloatBuffer floats(long count) {

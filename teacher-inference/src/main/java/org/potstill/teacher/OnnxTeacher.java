@@ -5,7 +5,9 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.potstill.checkpoints.CausalLm;
@@ -24,11 +26,11 @@ public final class OnnxTeacher implements Teacher {
     private final int maxPositionEmbeddings;
     private final TeacherOptions options;
     private final InputLimits limits;
-    private final OnnxModel logitsModel;
+    private final Map<LlamaGraph.Ending, OnnxModel> models = new EnumMap<>(LlamaGraph.Ending.class);
     private final TeacherThread owner = new TeacherThread();
-    private final OnnxEngine scores;
-    /** Made when first asked for: most runs never need full logits. Only the owner touches it. */
-    private OnnxEngine logits;
+    private final TeacherOptions.Device device;
+    /** Each made when first asked for, but that of the options; of those that score there is one. Only the owner touches them. */
+    private final Map<LlamaGraph.Ending, OnnxEngine> engines = new EnumMap<>(LlamaGraph.Ending.class);
     /** Padded tokens of a pass that memory is believed to hold. */
     private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
     private final AtomicInteger halvings = new AtomicInteger();
@@ -40,10 +42,12 @@ public final class OnnxTeacher implements Teacher {
         this.options = options;
         this.limits = new InputLimits(vocabSize, maxPositionEmbeddings);
         CausalLm.Calibration calibration = graph -> new CalibrationText(model, options).channelMaxima(graph);
-        this.logitsModel = model.onnx(LlamaGraph.Ending.LOGITS, options.precision(), calibration, options.scratch());
-        OnnxModel scoresModel = model.onnx(LlamaGraph.Ending.SCORES, options.precision(), calibration, options.scratch());
+        for (LlamaGraph.Ending ending : List.of(LlamaGraph.Ending.LOGITS, LlamaGraph.Ending.SCORES, LlamaGraph.Ending.DRAWS,
+                LlamaGraph.Ending.SCORES_AND_DRAWS)) {
+            models.put(ending, model.onnx(ending, options.precision(), calibration, options.scratch()));
+        }
         try {
-            this.scores = owner.run(() -> engine(scoresModel));
+            this.device = owner.run(() -> engine(ending(options.targets())).device());
         } catch (RuntimeException e) {
             owner.close();
             throw e;
@@ -71,14 +75,14 @@ public final class OnnxTeacher implements Teacher {
 
     @Override
     public TeacherOptions.Device device() {
-        return scores.device();
+        return device;
     }
 
     @Override
     public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
         limits.requireScorable(sequences);
         int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
-        int k = Math.min(spec.k(), vocabSize);
+        TargetSpec bounded = new TargetSpec(Math.min(spec.k(), vocabSize), spec.draws(), spec.seed());
         // One pass for each padded length: usually one, as callers batch by length.
         Deque<int[]> passes = new ArrayDeque<>(Batches.plan(lengths, maxPositionEmbeddings, tokenBudget.get()));
         ScoredSequence[] results = new ScoredSequence[lengths.length];
@@ -91,7 +95,7 @@ public final class OnnxTeacher implements Teacher {
                 members = Arrays.copyOf(members, rows);
             }
             try {
-                pass(sequences, members, padded, k, results);
+                pass(sequences, members, padded, bounded, results);
             } catch (EngineOutOfMemory e) {
                 if (members.length == 1) {
                     throw TeacherErrors.outOfMemory(padded, e.getCause());
@@ -105,12 +109,12 @@ public final class OnnxTeacher implements Teacher {
         return new ArrayList<>(Arrays.asList(results));
     }
 
-    private void pass(List<int[]> sequences, int[] members, int padded, int k, ScoredSequence[] results) {
+    private void pass(List<int[]> sequences, int[] members, int padded, TargetSpec spec, ScoredSequence[] results) {
         List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
         List<ScoredSequence> scored = owner.run(() -> {
             long begin = System.nanoTime();
             try {
-                return scores.score(new TokenBatch(rows, padded), k);
+                return engine(ending(spec)).score(new TokenBatch(rows, padded), spec);
             } finally {
                 busyNanos.addAndGet(System.nanoTime() - begin);
             }
@@ -136,30 +140,42 @@ public final class OnnxTeacher implements Teacher {
     }
 
     private float[] logitsInOwner(int[] ids) {
-        if (logits == null) {
-            logits = engine(logitsModel);
-        }
         // The batch's last token is what is predicted, not read: any valid id ends it.
         int[] sequence = Arrays.copyOf(ids, ids.length + 1);
         int padded = Batches.paddedLength(sequence.length, maxPositionEmbeddings);
-        return logits.logits(new TokenBatch(List.of(sequence), padded), vocabSize);
+        return engine(LlamaGraph.Ending.LOGITS).logits(new TokenBatch(List.of(sequence), padded), vocabSize);
     }
 
     @Override
     public void close() {
         if (!owner.isClosed()) {
             owner.run(() -> {
-                scores.close();
-                if (logits != null) {
-                    logits.close();
-                }
+                engines.values().forEach(OnnxEngine::close);
                 return null;
             });
             owner.close();
         }
     }
 
-    private OnnxEngine engine(OnnxModel model) {
-        return OnnxEngine.open(model.bytes(), model.weights(), options);
+    private static LlamaGraph.Ending ending(TargetSpec spec) {
+        return spec.draws() == 0 ? LlamaGraph.Ending.SCORES
+                : spec.k() == 0 ? LlamaGraph.Ending.DRAWS : LlamaGraph.Ending.SCORES_AND_DRAWS;
+    }
+
+    /** In the owner's thread. */
+    private OnnxEngine engine(LlamaGraph.Ending ending) {
+        if (ending != LlamaGraph.Ending.LOGITS && !engines.containsKey(ending)) {
+            // Each holds the weights: of those that score, memory is for one.
+            engines.entrySet().removeIf(open -> {
+                if (open.getKey() != LlamaGraph.Ending.LOGITS) {
+                    open.getValue().close();
+                }
+                return open.getKey() != LlamaGraph.Ending.LOGITS;
+            });
+        }
+        return engines.computeIfAbsent(ending, wanted -> {
+            OnnxModel model = models.get(wanted);
+            return OnnxEngine.open(model.bytes(), model.weights(), options);
+        });
     }
 }

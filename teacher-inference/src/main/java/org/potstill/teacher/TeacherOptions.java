@@ -3,6 +3,7 @@ package org.potstill.teacher;
 import java.nio.file.Path;
 import java.util.Objects;
 import org.potstill.checkpoints.Precision;
+import org.potstill.softlabels.TargetSpec;
 
 /**
  * How the teacher runs on this machine.
@@ -13,8 +14,10 @@ import org.potstill.checkpoints.Precision;
  * @param precision FP32 anywhere, FP16 with ONNX Runtime on a GPU, INT8 with ONNX Runtime on a CPU
  * @param threads   CPU threads for one forward pass, at least 1; match the cores that this process may use
  * @param scratch   folder on a local disk for the dequantised weights, 4 bytes a parameter, kept between runs
+ * @param targets   what it will be asked for: asked for another kind, an engine loads its model again
  */
-public record TeacherOptions(Engine engine, Device device, int gpu, Precision precision, int threads, Path scratch) {
+public record TeacherOptions(Engine engine, Device device, int gpu, Precision precision, int threads, Path scratch,
+        TargetSpec targets) {
     public enum Engine { ONNX, ND4J }
 
     public enum Device { AUTO, CPU, CUDA }
@@ -24,6 +27,7 @@ public record TeacherOptions(Engine engine, Device device, int gpu, Precision pr
         Objects.requireNonNull(device);
         Objects.requireNonNull(precision);
         Objects.requireNonNull(scratch);
+        Objects.requireNonNull(targets);
         if (threads < 1) {
             throw TeacherErrors.badThreads(threads);
         }
@@ -49,7 +53,12 @@ public record TeacherOptions(Engine engine, Device device, int gpu, Precision pr
         this(Engine.ONNX, device, 0, Precision.FP32, threads, scratch);
     }
 
+    /** For the most probable tokens. */
+    public TeacherOptions(Engine engine, Device device, int gpu, Precision precision, int threads, Path scratch) {
+        this(engine, device, gpu, precision, threads, scratch, TargetSpec.topK(1));
+    }
+
     public TeacherOptions with(Precision other) {
-        return new TeacherOptions(engine, device, gpu, other, threads, scratch);
+        return new TeacherOptions(engine, device, gpu, other, threads, scratch, targets);
     }
 }

@@ -9,10 +9,11 @@ import java.util.Random;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.potstill.softlabels.TargetSpec;
 
 final class LogitScoresTest {
     private static ScoredSequence score(int k, int next, float... logits) {
-        LogitScores scores = new LogitScores(new int[] {0, next}, logits.length, k);
+        LogitScores scores = new LogitScores(new int[] {0, next}, logits.length, TargetSpec.topK(k));
         scores.add(0, 1, logits, ForkJoinPool.commonPool());
         return scores.result();
     }

@@ -8,9 +8,10 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.Sha256;
 import org.potstill.checkpoints.Precision;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Settings;
 import org.potstill.teacher.TeacherOptions;
 
@@ -23,14 +24,16 @@ import org.potstill.teacher.TeacherOptions;
  * @param device  to run on
  * @param precision in which it computes
  * @param threads CPU threads; 0 for all cores of the executor
+ * @param targets what is wanted of its distributions
  */
 public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
-        Precision precision, int threads) implements Serializable {
+        Precision precision, int threads, TargetSpec targets) implements Serializable {
     public static TeacherSource of(Settings settings) {
         return new TeacherSource(settings.required("teacher.path"), settings.required("teacher.scratch"),
                 settings.choice("teacher.engine", TeacherOptions.Engine.class),
                 settings.choice("teacher.device", TeacherOptions.Device.class),
-                settings.choice("teacher.precision", Precision.class), settings.integer("teacher.threads", 0, 1024));
+                settings.choice("teacher.precision", Precision.class), settings.integer("teacher.threads", 0, 1024),
+                settings.targetSpec());
     }
 
     /**
@@ -38,7 +41,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
      * @param gpu   number of the GPU, where it runs on one
      */
     public TeacherOptions options(int cores, int gpu) {
-        return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch));
+        return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch), targets);
     }
 
     /** Of its file or folder, without the path. */

@@ -1,0 +1,80 @@
+package org.potstill.teacher;
+
+import java.util.Arrays;
+import org.potstill.softlabels.SoftTargets;
+
+/** Soft targets of a sequence, position by position: first its most probable tokens, then its draws. */
+final class TargetsBuilder {
+    private final int[] offsets;
+    private final int draws;
+    private int[] ids;
+    private float[] probabilities;
+    private int position;
+    private int entries;
+
+    /**
+     * @param k     most probable tokens of each position
+     * @param draws of each position, from the others
+     */
+    TargetsBuilder(int positions, int k, int draws) {
+        this.offsets = new int[positions + 1];
+        this.draws = draws;
+        this.ids = new int[positions * (k + draws)];
+        this.probabilities = new float[positions * (k + draws)];
+    }
+
+    void add(int id, double probability) {
+        ids[entries] = id;
+        // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
+        probabilities[entries++] = (float) Math.min(1, Math.max(Float.MIN_NORMAL, probability));
+    }
+
+    /**
+     * Ends the position's most probable tokens: among equal probabilities the smaller id first, whichever order the engine
+     * found them in.
+     */
+    void orderTies() {
+        int begin = offsets[position];
+        for (int i = begin + 1; i < entries; i++) {
+            int id = ids[i];
+            float p = probabilities[i];
+            int j = i;
+            while (j > begin && (probabilities[j - 1] < p || (probabilities[j - 1] == p && ids[j - 1] > id))) {
+                ids[j] = ids[j - 1];
+                probabilities[j] = probabilities[j - 1];
+                j--;
+            }
+            ids[j] = id;
+            probabilities[j] = p;
+        }
+    }
+
+    /**
+     * Each distinct id in ascending order, with its share of the mass.
+     *
+     * @param drawn ids with repetition; their order is lost
+     * @param mass  that they were drawn from; where there is none to speak of they mean nothing
+     */
+    void addDraws(int[] drawn, double mass) {
+        if (mass < draws * (double) Float.MIN_NORMAL) {
+            return;
+        }
+        Arrays.sort(drawn);
+        for (int from = 0; from < drawn.length;) {
+            int to = from + 1;
+            while (to < drawn.length && drawn[to] == drawn[from]) {
+                to++;
+            }
+            add(drawn[from], mass * (to - from) / draws);
+            from = to;
+        }
+    }
+
+    void endPosition() {
+        offsets[++position] = entries;
+    }
+
+    SoftTargets build() {
+        return new SoftTargets(offsets, Arrays.copyOf(ids, entries), Arrays.copyOf(probabilities, entries));
+    }
+}
