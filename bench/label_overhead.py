@@ -41,7 +41,7 @@ def main() -> None:
         rows = [t for file in Path(folder, "cache").rglob("labels/*.parquet") for t in parquet.read_table(file)["tokens"].to_pylist()]
         sequences = Path(folder, "sequences")
         sequences.write_text("\n".join(" ".join(map(str, row)) for row in rows) + "\n")
-        bare = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", options.precision.upper(), 2, K, BATCH_TOKENS,
+        bare = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", options.precision.upper(), 2, f"top-{K}", BATCH_TOKENS,
                     options.model, f"{folder}/scratch", sequences)
         assert bare.stdout.readline().strip() == "ready"
         bare.stdin.write("once\n")

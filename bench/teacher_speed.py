@@ -1,11 +1,12 @@
 """Our teacher pass beside Hugging Face transformers, in one run, pass by pass in turn.
 
-    python bench/teacher_speed.py MODEL.gguf CORPUS [--rounds 5] [--only fp32 int8 long ragged]
+    python bench/teacher_speed.py MODEL.gguf CORPUS [--rounds 5] [--only fp32 int8 long ragged draws]
 
     fp32       512-token sequences, top-64 and log-sum-exp: fp32 against fp32
     int8       the same, int8 against transformers in bf16 (label_overhead.py --precision int8 tells its KL to fp32)
     long       2048-token sequences, where attention weighs more
     ragged     sentences as documents, at their own lengths, against padded batches in the corpus's order
+    draws      what 50 draws a position cost, or 50 from the tail of a top-8, beside the top-64
 
 Figures are tokens that count, padding left out, a second: the median of the rounds, and the median of each round's ratio. Peak
 memory is the whole process's. Needs torch, transformers, gguf; compile the Java side as it says when it is not.
@@ -49,11 +50,12 @@ def transformers_pass(model, sequences: list[list[int]], size: int) -> float:
 class Ours:
     """The bare engine in a process of its own, which scores when it is told to."""
 
-    def __init__(self, model: Path, precision: str, sequences: list[list[int]], scratch: Path, threads: int):
+    def __init__(self, model: Path, precision: str, sequences: list[list[int]], scratch: Path, threads: int,
+                 spec: str = f"top-{K}"):
         self.file = tempfile.NamedTemporaryFile("w", suffix=".ids")
         self.file.write("\n".join(" ".join(map(str, s)) for s in sequences) + "\n")
         self.file.flush()
-        self.process = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", precision.upper(), threads, K, BATCH_TOKENS,
+        self.process = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", precision.upper(), threads, spec, BATCH_TOKENS,
                             model, scratch, self.file.name)
         assert self.process.stdout.readline().strip() == "ready", "the engine did not start"
 
@@ -90,6 +92,23 @@ def compare(title: str, options, peers: dict, sequences: list[list[int]], precis
         print(f"  {name}: {tokens / statistics.median(seconds[name]):.0f} tokens/s; potstill is {ratio:.2f} x as fast")
 
 
+def compare_draws(options, sequences: list[list[int]], precision: str) -> None:
+    tokens = sum(len(s) - 1 for s in sequences)
+    specs = [f"top-{K}", "sampled-50-seed-0", "top-8-sampled-50-seed-0"]
+    ours = {spec: Ours(options.model, precision, sequences, options.scratch, options.threads, spec) for spec in specs}
+    for engine in ours.values():
+        engine.score()
+    seconds = {spec: [] for spec in specs}
+    for _ in range(options.rounds):
+        for spec in specs:
+            seconds[spec].append(ours[spec].score())
+    print(f"\ndraws, {precision}: {len(sequences)} sequences, {tokens} tokens")
+    for spec in specs:
+        ratio = statistics.median(mine / top for mine, top in zip(seconds[spec], seconds[specs[0]]))
+        print(f"  {spec}: {tokens / statistics.median(seconds[spec]):.0f} tokens/s, {ratio:.3f} x the time of {specs[0]}, "
+              f"peak {ours[spec].close()} MiB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
@@ -97,7 +116,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "teacher-scratch")
-    parser.add_argument("--only", nargs="*", default=["fp32", "int8", "long", "ragged"])
+    parser.add_argument("--only", nargs="*", default=["fp32", "int8", "long", "ragged", "draws"])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{cpu()}, {options.threads} threads, torch {torch.__version__}")
@@ -106,6 +125,9 @@ def main() -> None:
     texts = [file.read_text(encoding="utf-8") for file in sorted(options.corpus.glob("*.txt"))]
     ids = [encode(text, add_special_tokens=False).input_ids for text in texts]
     chunks = [document[i:i + 513] for document in ids for i in range(0, len(document) - 512, 512)][::17][:8]
+    if "draws" in options.only:
+        compare_draws(options, chunks, "fp32")
+        compare_draws(options, chunks, "int8")
     fp32 = transformers_model(options.model, torch.float32)
     if "fp32" in options.only:
         compare("fp32, 512-token sequences", options, {"transformers fp32": fp32}, chunks, "fp32", 4)

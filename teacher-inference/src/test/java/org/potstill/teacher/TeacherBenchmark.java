@@ -16,16 +16,16 @@ import org.potstill.teacher.TeacherOptions.Engine;
 /**
  * The bare engine, for {@code bench/teacher_speed.py}: scores a file of sequences, a line of token ids each, as often as a
  * line comes on standard input, and says how many seconds it took. Arguments:
- * {@code ENGINE DEVICE PRECISION THREADS K BATCH_TOKENS MODEL SCRATCH SEQUENCES}.
+ * {@code ENGINE DEVICE PRECISION THREADS SPEC BATCH_TOKENS MODEL SCRATCH SEQUENCES}.
  */
 final class TeacherBenchmark {
     private TeacherBenchmark() {
     }
 
     public static void main(String[] arguments) throws IOException {
+        TargetSpec spec = TargetSpec.parse(arguments[4]);
         TeacherOptions options = new TeacherOptions(Engine.valueOf(arguments[0]), Device.valueOf(arguments[1]), 0,
-                Precision.valueOf(arguments[2]), Integer.parseInt(arguments[3]), Path.of(arguments[7]));
-        TargetSpec spec = TargetSpec.topK(Integer.parseInt(arguments[4]));
+                Precision.valueOf(arguments[2]), Integer.parseInt(arguments[3]), Path.of(arguments[7]), spec);
         int batchTokens = Integer.parseInt(arguments[5]);
         List<int[]> sequences = Files.readAllLines(Path.of(arguments[8])).stream()
                 .map(line -> Arrays.stream(line.split(" ")).mapToInt(Integer::parseInt).toArray()).toList();
