@@ -18,6 +18,7 @@ CLASSES = {"onnxruntime_gpu": "ai/onnxruntime/", "nd4j-api": "onnx/", "protobuf"
 NATIVES = re.compile(r".*/(libonnxruntime(?:4j_jni|_providers_shared|_providers_cuda)?\.so)[.\d]*")
 SUMS = "SHA256SUMS"
 CONTAINER = 0xBA55ED50
+HEADER = 16
 MACHINE_CODE = 2
 
 
@@ -26,32 +27,33 @@ def version(file: Path) -> str:
 
 
 def keep_only(library: Path, compute: int) -> None:
-    """Blanks the machine code for other compute capabilities (90 is 9.0), and PTX: the file keeps its length and packs small.
+    """Takes out the machine code for other compute capabilities (90 is 9.0), and PTX: the file keeps its length and packs small.
 
-    Fat binaries lie in .nv_fatbin one after the other: a header (u32 magic, u16 version, u16 header bytes, u64 bytes that
-    follow), then entries (u16 kind, u16, u32 header bytes, u64 payload bytes, u32, ..., at byte 28 u32 compute capability).
-    CUDA reads entry headers and the payload that it picks.
+    Fat binaries lie one after the other: a header (u32 magic, u16 version, u16 header bytes, u64 bytes that follow), then
+    entries (u16 kind, u16, u32 header bytes, u64 payload bytes, ..., at byte 28 u32 compute capability). Each is found by a
+    pointer: what stays moves to its front, and zeros fill the rest. One with nothing for the card stays whole.
     """
     data = bytearray(library.read_bytes())
-    magic, kept = struct.pack("<I", CONTAINER), 0
+    magic, shrunk = struct.pack("<I", CONTAINER), 0
     at = data.find(magic)
     while at >= 0:
-        _, header, follow = struct.unpack_from("<HHQ", data, at + 4)
-        end = at + header + follow
-        entry = at + header
-        if header != 16 or end > len(data):  # the number by chance, not a container
+        header, follow = struct.unpack_from("<HQ", data, at + 6)
+        begin, end = at + header, at + header + follow
+        if header != HEADER or end > len(data):  # the number by chance
             at = data.find(magic, at + 4)
             continue
+        kept, entry = bytearray(), begin
         while entry < end:
-            kind, _, header, payload = struct.unpack_from("<HHIQ", data, entry)
-            capability, = struct.unpack_from("<I", data, entry + 28)
-            if (kind, capability) == (MACHINE_CODE, compute):
-                kept += 1
-            else:
-                data[entry + header:entry + header + payload] = bytes(payload)
-            entry += header + payload
+            kind, _, head, payload = struct.unpack_from("<HHIQ", data, entry)
+            if kind == MACHINE_CODE and struct.unpack_from("<I", data, entry + 28) == (compute,):
+                kept += data[entry:entry + head + payload]
+            entry += head + payload
+        if kept:
+            struct.pack_into("<Q", data, at + 8, len(kept))
+            data[begin:end] = kept.ljust(follow, b"\0")
+            shrunk += 1
         at = data.find(magic, end)
-    if not kept:
+    if not shrunk:
         raise SystemExit(f"{library.name} has no code for compute capability {compute / 10}")
     library.write_bytes(data)
 
