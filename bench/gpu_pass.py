@@ -5,20 +5,21 @@
     python bench/gpu_pass.py run --device cuda --runtime RUNTIME
     python bench/gpu_pass.py run --device cpu --shapes tiny --batches 20                  the same run here, without a pack
 
-pack lays the classes, ONNX Runtime and a small Java into bench/target/gpu-pack, which git ignores: `part-000` and so on, no larger
-than --part-mib, to be carried at once or one by one into the same folder; join checks and unpacks them. --compute leaves of the
-CUDA code only what is for that compute capability (80 for A100, 89 for L4, 90 for H100 and H200): 53 MiB instead of some 250.
+pack lays the classes, ONNX Runtime and a small Java into bench/target/gpu-pack, which git ignores: `part-000` and so on, none
+larger than --part-mib, to be carried at once or one by one into the same folder; join checks and unpacks them. --compute leaves
+of the CUDA code only what is for that compute capability (80 for A100, 89 for L4, 90 for H100 and H200): 53 MiB, not some 220.
 
-The machine with the GPU needs an NVIDIA driver, Python with torch and transformers, and the CUDA libraries that ONNX Runtime links
-(cuBLAS, cuRAND, CUDA's runtime), which torch's own packages bring: those of CUDA 12 where the natives are the jar's, those of
-CUDA 13 where they are of the wheel onnxruntime-gpu 1.28.0 (`pip download --no-deps onnxruntime-gpu==1.28.0`). Here it needs what
-peer.py says.
+The machine with the GPU needs an NVIDIA driver, Python with torch and transformers, and the CUDA libraries that ONNX Runtime
+links (cuBLAS, cuRAND, CUDA's runtime), which torch's own packages bring: those of CUDA 12 where the natives are the jar's (63 MiB),
+those of CUDA 13 where they are of the wheel (`pip download --no-deps onnxruntime-gpu==1.28.0`). Here it needs what peer.py says,
+and jlink.
 
-For each shape run makes a checkpoint, once, with seeded weights in fp16, and says: how far our logits are from PyTorch's in fp32
-on the same weights, and our top 64 from our logits; whether device memory (nvidia-smi) and ours (/proc) stay flat over --batches batches of sequences of many
-lengths; tokens a second over 512-token sequences, in turn with transformers in bf16 with topk and logsumexp (goal: 1.2 times as
-fast); and the share of the card's peak that this is, at 2 operations a parameter and, for attention, 4 a layer, channel and token
-that is seen, half the sequence on average. It ends with status 1 where a distribution is too far off or memory grows.
+For each shape, run makes a checkpoint, once, with seeded weights in fp16, and says: how far our logits are from PyTorch's in fp32
+on the same weights, and our top 64 from our logits; whether device memory (nvidia-smi) and ours (/proc) stay flat over --batches
+batches of sequences of many lengths; tokens a second over 512-token sequences, in turn with transformers in bf16 with topk and
+logsumexp (goal: 1.2 times as fast); and the share of the card's peak that this is, at 2 operations a parameter and, for
+attention, 4 a layer, channel and token that is seen, half the sequence on average. It ends with status 1 where distributions are
+too far apart or memory grows.
 """
 
 import argparse
@@ -89,7 +90,8 @@ def parity(ours: Ours, reference: torch.Tensor, sequence: list[int], options) ->
     logits, ids, probabilities = map(torch.from_numpy, ours.dump(sequence, min(K, reference.shape[1]), reference.shape[1]))
     words, kl = distance(reference, logits)
     off = (probabilities.log() - torch.log_softmax(logits, -1).gather(1, ids.long())).abs().max().item()
-    print(f"  potstill {options.precision}: {words}\n  potstill's top {ids.shape[1]}: log-probabilities at most {off:.2e} from those of its own logits")
+    print(f"  potstill {options.precision}: {words}")
+    print(f"  potstill's top {ids.shape[1]}: log-probabilities at most {off:.2e} from those of its own logits")
     return kl <= options.max_kl and off <= 0.01
 
 
@@ -122,8 +124,8 @@ def flat(ours: Ours, options, vocabulary: int) -> bool:
         first, second = max(mib[:passes // 2]), max(mib[passes // 2:])
         grows = second > first + max(32, 0.02 * first)
         steady &= not grows
-        print(f"  {name} memory over {8 * passes} batches: {mib[0]} MiB, highest {first} in the first half and {second} in the second"
-              f"{': IT GROWS' if grows else ', flat'}")
+        print(f"  {name} memory over {8 * passes} batches: {mib[0]} MiB, highest {first} in the first half and {second} in the "
+              f"second{': IT GROWS' if grows else ', flat'}")
     return steady
 
 
