@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import pyarrow.parquet as parquet
-from peer import ROOT, cpu, java
+from peer import ROOT, Ours, cpu
 
 K = 64
 BATCH_TOKENS = 2048
@@ -39,15 +39,9 @@ def main() -> None:
         tokens = label["scoredTokens"]
 
         rows = [t for file in Path(folder, "cache").rglob("labels/*.parquet") for t in parquet.read_table(file)["tokens"].to_pylist()]
-        sequences = Path(folder, "sequences")
-        sequences.write_text("\n".join(" ".join(map(str, row)) for row in rows) + "\n")
-        bare = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", options.precision.upper(), 2, f"top-{K}", BATCH_TOKENS,
-                    options.model, f"{folder}/scratch", sequences)
-        assert bare.stdout.readline().strip() == "ready"
-        bare.stdin.write("once\n")
-        bare.stdin.close()
-        seconds = float(bare.stdout.readline())
-        bare.wait()
+        bare = Ours("ONNX", "CPU", options.precision.upper(), 2, f"top-{K}", BATCH_TOKENS, options.model, f"{folder}/scratch")
+        seconds = bare.score(rows)
+        bare.close()
     busy = sum(executor["seconds"] for executor in label["executors"])
     print(f"{cpu()}: {tokens} tokens, {options.precision}")
     print(f"label: {tokens / label['seconds']:.0f} tokens/s over {label['seconds']:.1f} s, in {busy:.1f} of which the teacher worked; "

@@ -2,8 +2,10 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
@@ -43,6 +45,50 @@ def cpu() -> str:
     return "unknown"
 
 
-def java(main: str, *arguments: str, heap: str = "1g", **options) -> subprocess.Popen:
-    command = ["java", f"-Xmx{heap}", "-cp", classpath(), main, *map(str, arguments)]
+def java(main: str, *arguments: str, jvm: tuple = ("-Xmx1g",), runtime: Path | None = None, **options) -> subprocess.Popen:
+    """runtime: a folder that gpu_pack.py made, instead of this machine's Java and this reactor's classes."""
+    start = ["java", "-cp", classpath()]
+    if runtime:
+        start = [f"{runtime}/jre/bin/java", f"-Donnxruntime.native.path={runtime}/natives", "-cp", f"{runtime}/classes"]
+    command = [*start, *jvm, main, *map(str, arguments)]
     return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
+
+
+class Ours:
+    """The bare engine in a process of its own, which scores when it is told to. settings: the arguments of TeacherBenchmark."""
+
+    def __init__(self, *settings, **start):
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = java("org.potstill.teacher.TeacherBenchmark", *settings, **start)
+        self.said("the engine did not start")
+
+    def said(self, otherwise: str) -> str:
+        line = self.process.stdout.readline().strip()
+        if not line:
+            raise SystemExit(f"{otherwise}; its message is above")
+        return line
+
+    def told(self, command: str, sequences: list[list[int]], *more) -> str:
+        file = Path(self.folder.name, "sequences")
+        file.write_text("\n".join(" ".join(map(str, s)) for s in sequences) + "\n")
+        print(command, file, *more, sep="\t", file=self.process.stdin, flush=True)
+        return self.said(f"the engine could not {command}")
+
+    def score(self, sequences: list[list[int]]) -> float:
+        """Seconds."""
+        return float(self.told("score", sequences))
+
+    def dump(self, sequence: list[int], k: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logits [n, vocabulary], and the ids and probabilities of the top k [n, k]."""
+        file = Path(self.folder.name, "dump")
+        self.told("dump", [sequence], file)
+        n = len(sequence) - 1
+        logits, ids, probabilities = np.split(np.fromfile(file, "<f4"), [n * vocabulary, n * (vocabulary + k)])
+        return logits.reshape(n, vocabulary), ids.view("<i4").reshape(n, k), probabilities.reshape(n, k)
+
+    def close(self) -> int:
+        """Peak memory in MiB."""
+        self.process.stdin.close()
+        peak = int(self.said("the engine did not end")) // 1024
+        self.process.wait()
+        return peak

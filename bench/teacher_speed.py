@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import torch
-from peer import cpu, java, tokenizer, transformers_model
+from peer import Ours, cpu, tokenizer, transformers_model
 
 K = 64
 BATCH_TOKENS = 2048
@@ -37,51 +37,27 @@ def transformers_pass(model, sequences: list[list[int]], size: int) -> float:
         for batch in batches(sequences, size):
             longest = max(len(s) - 1 for s in batch)
             ids = torch.zeros(len(batch), longest, dtype=torch.long)
-            mask = torch.zeros(len(batch), longest, dtype=torch.long)
+            mask = torch.zeros_like(ids)
             for row, sequence in enumerate(batch):
                 ids[row, :len(sequence) - 1] = torch.tensor(sequence[:-1])
                 mask[row, :len(sequence) - 1] = 1
-            logits = model(ids, attention_mask=None if mask.all() else mask, use_cache=False).logits
-            logits.topk(K)
-            torch.logsumexp(logits, -1)
+            seen = None if mask.all() else mask.to(model.device)
+            logits = model(ids.to(model.device), attention_mask=seen, use_cache=False).logits
+            for wanted in (*logits.topk(K), torch.logsumexp(logits, -1)):
+                wanted.cpu()
     return time.perf_counter() - begin
-
-
-class Ours:
-    """The bare engine in a process of its own, which scores when it is told to."""
-
-    def __init__(self, model: Path, precision: str, sequences: list[list[int]], scratch: Path, threads: int,
-                 spec: str = f"top-{K}"):
-        self.file = tempfile.NamedTemporaryFile("w", suffix=".ids")
-        self.file.write("\n".join(" ".join(map(str, s)) for s in sequences) + "\n")
-        self.file.flush()
-        self.process = java("org.potstill.teacher.TeacherBenchmark", "ONNX", "CPU", precision.upper(), threads, spec, BATCH_TOKENS,
-                            model, scratch, self.file.name)
-        assert self.process.stdout.readline().strip() == "ready", "the engine did not start"
-
-    def score(self) -> float:
-        self.process.stdin.write("again\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-    def close(self) -> int:
-        """Peak memory in MiB."""
-        self.process.stdin.close()
-        peak = int(self.process.stdout.readline()) // 1024
-        self.process.wait()
-        return peak
 
 
 def compare(title: str, options, peers: dict, sequences: list[list[int]], precision: str, size: int) -> None:
     """peers: name to model. size: rows of their batches."""
     tokens = sum(len(s) - 1 for s in sequences)
-    ours = Ours(options.model, precision, sequences, options.scratch, options.threads)
-    ours.score()
+    ours = Ours("ONNX", "CPU", precision.upper(), options.threads, f"top-{K}", BATCH_TOKENS, options.model, options.scratch)
+    ours.score(sequences)
     for model in peers.values():
         transformers_pass(model, sequences[:size], size)
     seconds: dict = {name: [] for name in ["ours", *peers]}
     for _ in range(options.rounds):
-        seconds["ours"].append(ours.score())
+        seconds["ours"].append(ours.score(sequences))
         for name, model in peers.items():
             seconds[name].append(transformers_pass(model, sequences, size))
     peak = ours.close()
@@ -95,13 +71,14 @@ def compare(title: str, options, peers: dict, sequences: list[list[int]], precis
 def compare_draws(options, sequences: list[list[int]], precision: str) -> None:
     tokens = sum(len(s) - 1 for s in sequences)
     specs = [f"top-{K}", "sampled-50-seed-0", "top-8-sampled-50-seed-0"]
-    ours = {spec: Ours(options.model, precision, sequences, options.scratch, options.threads, spec) for spec in specs}
+    ours = {spec: Ours("ONNX", "CPU", precision.upper(), options.threads, spec, BATCH_TOKENS, options.model, options.scratch)
+            for spec in specs}
     for engine in ours.values():
-        engine.score()
+        engine.score(sequences)
     seconds = {spec: [] for spec in specs}
     for _ in range(options.rounds):
         for spec in specs:
-            seconds[spec].append(ours[spec].score())
+            seconds[spec].append(ours[spec].score(sequences))
     print(f"\ndraws, {precision}: {len(sequences)} sequences, {tokens} tokens")
     for spec in specs:
         ratio = statistics.median(mine / top for mine, top in zip(seconds[spec], seconds[specs[0]]))

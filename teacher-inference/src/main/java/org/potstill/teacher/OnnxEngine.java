@@ -14,6 +14,7 @@ import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,8 @@ final class OnnxEngine implements AutoCloseable {
     private final OrtSession session;
     private final TeacherOptions.Device device;
     private final int gpu;
+    /** By what they hold, as large as the largest batch so far needed: fresh ones would pile up until the heap is collected. */
+    private final Map<String, ByteBuffer> buffers = new HashMap<>();
 
     private OnnxEngine(OrtSession session, TeacherOptions.Device device, int gpu) {
         this.session = session;
@@ -98,8 +101,8 @@ final class OnnxEngine implements AutoCloseable {
         int n = batch.positions();
         int k = spec.k();
         int draws = spec.draws();
-        Scores scores = new Scores(floats((long) n * k), ints((long) n * k), ints((long) n * draws), floats(draws == 0 ? 0 : n),
-                floats(n), floats(n), k, draws);
+        Scores scores = new Scores(floats("top", (long) n * k), ints("top ids", (long) n * k), ints("drawn", (long) n * draws),
+                floats("drawn mass", draws == 0 ? 0 : n), floats("next", n), floats("entropy", n), k, draws);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
@@ -136,7 +139,7 @@ final class OnnxEngine implements AutoCloseable {
 
     float[] logits(TokenBatch batch, int vocabSize) {
         int n = batch.positions();
-        FloatBuffer logits = floats((long) n * vocabSize);
+        FloatBuffer logits = floats("logits", (long) n * vocabSize);
         Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
         try {
@@ -192,8 +195,8 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /** [N, 3, draws] */
-    private static FloatBuffer uniforms(TokenBatch batch, TargetSpec spec) {
-        FloatBuffer all = floats((long) batch.positions() * Uniforms.STEPS * spec.draws());
+    private FloatBuffer uniforms(TokenBatch batch, TargetSpec spec) {
+        FloatBuffer all = floats("uniforms", (long) batch.positions() * Uniforms.STEPS * spec.draws());
         for (int[] tokens : batch.sequences()) {
             Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
             for (int t = 0; t < tokens.length - 1; t++) {
@@ -255,17 +258,24 @@ final class OnnxEngine implements AutoCloseable {
         return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
     }
 
-    private static IntBuffer ints(long count) {
-        return bytes(4 * count).asIntBuffer();
+    private IntBuffer ints(String what, long count) {
+        return bytes(what, 4 * count).asIntBuffer();
     }
 
-    private static FloatBuffer floats(long count) {
-        return bytes(4 * count).asFloatBuffer();
+    private FloatBuffer floats(String what, long count) {
+        return bytes(what, 4 * count).asFloatBuffer();
     }
 
-    private static ByteBuffer bytes(long count) {
+    private ByteBuffer bytes(String what, long count) {
+        int size = Math.toIntExact(count);
         try {
-            return ByteBuffer.allocateDirect(Math.toIntExact(count)).order(ByteOrder.nativeOrder());
+            ByteBuffer buffer = buffers.get(what);
+            if (buffer == null || buffer.capacity() < size) {
+                buffers.remove(what);
+                buffer = ByteBuffer.allocateDirect(size);
+                buffers.put(what, buffer);
+            }
+            return buffer.slice(0, size).order(ByteOrder.nativeOrder());
         } catch (OutOfMemoryError e) {
             // Of direct memory: the heap is as well as before.
             throw new EngineOutOfMemory(e);

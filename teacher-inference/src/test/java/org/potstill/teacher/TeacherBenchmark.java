@@ -3,20 +3,24 @@ package org.potstill.teacher;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.potstill.checkpoints.Precision;
+import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.teacher.TeacherOptions.Device;
 import org.potstill.teacher.TeacherOptions.Engine;
 
 /**
- * The bare engine, for {@code bench/teacher_speed.py}: scores a file of sequences, a line of token ids each, as often as a
- * line comes on standard input, and says how many seconds it took. Arguments:
- * {@code ENGINE DEVICE PRECISION THREADS SPEC BATCH_TOKENS MODEL SCRATCH SEQUENCES}.
+ * The bare engine, for the comparisons in {@code bench}. It does what it reads on standard input, a line of tab-separated
+ * words at a time: {@code score SEQUENCES} scores a file of sequences, a line of token ids each, and says how many seconds it took;
+ * {@code dump SEQUENCES FILE} writes what it makes of the first of them, see {@link #dump}, and says so. Arguments:
+ * {@code ENGINE DEVICE PRECISION THREADS SPEC BATCH_TOKENS MODEL SCRATCH}.
  */
 final class TeacherBenchmark {
     private TeacherBenchmark() {
@@ -27,19 +31,17 @@ final class TeacherBenchmark {
         TeacherOptions options = new TeacherOptions(Engine.valueOf(arguments[0]), Device.valueOf(arguments[1]), 0,
                 Precision.valueOf(arguments[2]), Integer.parseInt(arguments[3]), Path.of(arguments[7]), spec);
         int batchTokens = Integer.parseInt(arguments[5]);
-        List<int[]> sequences = Files.readAllLines(Path.of(arguments[8])).stream()
-                .map(line -> Arrays.stream(line.split(" ")).mapToInt(Integer::parseInt).toArray()).toList();
-        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
-        int longest = Arrays.stream(lengths).max().orElseThrow();
         try (Teacher teacher = Teachers.open(Path.of(arguments[6]), options);
                 BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
             System.out.println("ready");
-            while (in.readLine() != null) {
-                long begin = System.nanoTime();
-                for (int[] batch : Batches.plan(lengths, longest, batchTokens)) {
-                    teacher.score(Arrays.stream(batch).mapToObj(sequences::get).toList(), spec);
+            for (String line = in.readLine(); line != null; line = in.readLine()) {
+                String[] command = line.split("\t");
+                List<int[]> sequences = read(Path.of(command[1]));
+                switch (command[0]) {
+                    case "score" -> System.out.println(score(teacher, sequences, spec, batchTokens));
+                    case "dump" -> System.out.println(dump(teacher, sequences.get(0), spec, Path.of(command[2])));
+                    default -> throw new IllegalArgumentException(line);
                 }
-                System.out.println((System.nanoTime() - begin) / 1e9);
             }
         }
         for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
@@ -47,5 +49,35 @@ final class TeacherBenchmark {
                 System.out.println(line.replaceAll("\\D", ""));
             }
         }
+    }
+
+    private static List<int[]> read(Path file) throws IOException {
+        return Files.readAllLines(file).stream()
+                .map(line -> Arrays.stream(line.split(" ")).mapToInt(Integer::parseInt).toArray()).toList();
+    }
+
+    /** Seconds. */
+    private static double score(Teacher teacher, List<int[]> sequences, TargetSpec spec, int batchTokens) {
+        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
+        int longest = Arrays.stream(lengths).max().orElseThrow();
+        long begin = System.nanoTime();
+        for (int[] batch : Batches.plan(lengths, longest, batchTokens)) {
+            teacher.score(Arrays.stream(batch).mapToObj(sequences::get).toList(), spec);
+        }
+        return (System.nanoTime() - begin) / 1e9;
+    }
+
+    /** Little-endian: V logits for each of the n positions; the ids of the top k of each, int32; the probabilities of these. */
+    private static String dump(Teacher teacher, int[] sequence, TargetSpec spec, Path file) throws IOException {
+        float[] logits = teacher.logits(Arrays.copyOf(sequence, sequence.length - 1));
+        SoftTargets targets = teacher.score(List.of(sequence), spec).get(0).targets();
+        ByteBuffer bytes = ByteBuffer.allocate(4 * (logits.length + 2 * targets.ids().length)).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(logits);
+        bytes.position(4 * logits.length);
+        bytes.asIntBuffer().put(targets.ids());
+        bytes.position(bytes.position() + 4 * targets.ids().length);
+        bytes.asFloatBuffer().put(targets.probabilities());
+        Files.write(file, bytes.array());
+        return "dumped";
     }
 }
