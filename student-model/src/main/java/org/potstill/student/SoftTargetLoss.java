@@ -13,6 +13,9 @@ package org.potstill.student;
  * underflow it is taken as the smallest normal number, so that the loss stays finite.
  */
 final class SoftTargetLoss {
+    /** Of probabilities in single precision that sum to one. */
+    private static final double ROUNDING = 1e-6;
+
     private final PackedBatch.Targets targets;
     private final double alpha;
     private final double weight;
@@ -93,8 +96,8 @@ final class SoftTargetLoss {
             mass += p;
             divergence += p * (Math.log(p) - (logit[i] - logSum));
         }
-        // With every token kept there is no bucket that could hold what rounding left over.
-        double ghost = kept == vocabSize ? 0 : Math.max(0, 1 - mass);
+        // Sampled targets, and a top of every token, have no bucket that could hold what rounding left over.
+        double ghost = kept == vocabSize || 1 - mass < ROUNDING ? 0 : 1 - mass;
         if (ghost > 0) {
             divergence += ghost * (Math.log(ghost) - Math.log(tailSum / sum));
         }

@@ -79,6 +79,29 @@ class SoftTargetLossTest {
         logits.free();
     }
 
+    /** Sampled targets sum to one: the gradient is softmax − p, on what was drawn and on what was not. */
+    @Test
+    void sampledTargetsPullAsFullDistillationDoes() {
+        double[] z = new Random(3).doubles(VOCABULARY, -3, 3).toArray();
+        float[] p = {7 / 50f, 1 / 50f, 42 / 50f};
+        int[] ids = {4, 70, 1500};
+        TrainingSequence sampled = new TrainingSequence(new int[] {1, 2}, new SoftTargets(new int[] {0, 3}, ids, p));
+        double[] s = NaiveDecoder.softmax(z);
+        Matrix logits = matrix(DataType.FLOAT, z);
+        double expected = 0;
+        double[] pull = s.clone();
+        for (int i = 0; i < 3; i++) {
+            expected += p[i] * Math.log(p[i] / s[ids[i]]);
+            pull[ids[i]] -= p[i];
+        }
+        assertEquals(expected, apply(sampled, logits, 1).kl(), 1e-5);
+        Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
+        for (int j = 0; j < VOCABULARY; j++) {
+            assertEquals(pull[j], gradient.get(j), 1e-6, "logit " + j);
+        }
+        logits.free();
+    }
+
     private static StepLoss apply(TrainingSequence sequence, Matrix logits, double alpha) {
         SoftTargets t = sequence.targets();
         PackedBatch.Targets targets = new PackedBatch.Targets(new boolean[] {true},

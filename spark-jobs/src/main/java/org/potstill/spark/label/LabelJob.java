@@ -1,6 +1,7 @@
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Iterator;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.UUID;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -23,6 +25,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
+import org.potstill.spark.Versions;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
@@ -149,7 +152,20 @@ public final class LabelJob {
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
         store.publishSnapshot(unscored.others(training), agreed);
-        return summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+        LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+        if (summary.scoredTokens() > 0) {
+            recordPass(store, summary);
+        }
+        return summary;
+    }
+
+    /** Leaves in the cache what was done, by what and how. */
+    private void recordPass(LabelStore store, LabelSummary summary) {
+        ObjectNode record = HadoopFolder.JSON.createObjectNode().put("ended", Instant.now().toString())
+                .put("potstill", Versions.potstill()).put("spark", sc.version());
+        record.set("pass", HadoopFolder.JSON.valueToTree(summary));
+        record.set("settings", settings.provenance());
+        store.folder().folder("passes").writeJson(Instant.now().toEpochMilli() + "-" + UUID.randomUUID() + ".json", record);
     }
 
     /** The teacher at work. */

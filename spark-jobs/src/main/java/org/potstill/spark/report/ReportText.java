@@ -23,7 +23,7 @@ final class ReportText {
             training(report.path("train"));
         }
         if (report.has("label")) {
-            labelling(report.path("label"));
+            labelling(report.path("label"), report.path("pass"));
         }
         return out.toString();
     }
@@ -75,9 +75,9 @@ final class ReportText {
         plot("loss.png", "loss of each step");
     }
 
-    private void labelling(JsonNode l) {
+    /** @param pass the last run that scored anything: this one, or an earlier one; missing where there was none */
+    private void labelling(JsonNode l, JsonNode pass) {
         JsonNode corpus = l.path("corpus");
-        double tokens = l.path("scoredTokens").asDouble();
         out.append("\n## The teacher pass (last run of label)\n\n| | |\n|---|---:|\n");
         fact("teacher", "%s", l.path("teacher").asText());
         fact("labels", "%s", l.path("cache").asText());
@@ -88,21 +88,32 @@ final class ReportText {
         fact("tokens to learn from", "%,d", corpus.path("positions").asLong());
         fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
         fact("seconds, reading and tokenizing included", "%,.0f", l.path("seconds").asDouble());
-        if (tokens > 0) {
-            fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
-            fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
-            fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
-            JsonNode precision = l.path("precision");
-            if (precision.has("kl")) {
-                fact("teacher's precision", "%s", precision.path("precision").asText());
-                fact("KL(fp32 ‖ " + precision.path("precision").asText() + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
-                        "%.3g", precision.path("kl").asDouble());
-                fact("same first choice as in fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
-            }
-            fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
-            fact("files written", "%,d", l.path("files").asLong());
-            executors(l.path("executors"));
+        if (pass.path("cache").equals(l.path("cache"))) {
+            passed(pass, l.path("scoredTokens").asLong() == 0);
         }
+    }
+
+    private void passed(JsonNode l, boolean earlier) {
+        double tokens = l.path("scoredTokens").asDouble();
+        if (earlier) {
+            out.append("\nThe last pass that scored anything:\n\n| | |\n|---|---:|\n");
+            fact("tokens scored", "%,.0f", tokens);
+            fact("seconds", "%,.0f", l.path("seconds").asDouble());
+        }
+        fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
+        fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
+        fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
+        JsonNode precision = l.path("precision");
+        if (precision.has("kl")) {
+            String name = precision.path("precision").asText();
+            fact("teacher's precision", "%s", name);
+            fact("KL(fp32 ‖ " + name + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
+                    "%.3g", precision.path("kl").asDouble());
+            fact("same first choice as in fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
+        }
+        fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
+        fact("files written", "%,d", l.path("files").asLong());
+        executors(l.path("executors"));
     }
 
     private void executors(JsonNode executors) {

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.teacher.TeacherOptions;
 
 /** From Hadoop's viewfs, which is not local to whoever asks it: its mount here is a local folder. */
@@ -50,7 +51,7 @@ class TeacherFetchTest {
         Configuration hadoop = new Configuration();
         hadoop.set("fs.viewfs.mounttable." + mount + ".link./models", remote.toUri().toString());
         return new TeacherSource("viewfs://" + mount + "/models/" + name, scratch.toString(), TeacherOptions.Engine.ONNX,
-                TeacherOptions.Device.CPU, Precision.FP32, 0)
+                TeacherOptions.Device.CPU, Precision.FP32, 0, TargetSpec.topK(8))
                 .localPath(hadoop);
     }
 
