@@ -234,7 +234,7 @@ public final class LabelJob {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
         return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
-                scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
+                results.stream().mapToDouble(ShardResult::storing).sum(), scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
                 source.name(), precision, ExecutorShare.of(results), store.folder().path().toString());
     }

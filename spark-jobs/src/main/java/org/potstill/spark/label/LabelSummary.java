@@ -10,6 +10,7 @@ import java.util.List;
  * @param bytes       written to the cache
  * @param files       written to the cache
  * @param seconds     of wall time, reading and tokenizing included
+ * @param storing     seconds that tasks spent encoding and writing, in part while the teacher worked on
  * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
  * @param teacherEntropy mean entropy, in nats, of its distributions over them; NaN when there were none
  * @param teacher     name of its file or folder
@@ -17,6 +18,6 @@ import java.util.List;
  * @param executors   what each of them did, on each of its GPUs
  * @param cache       folder of these labels
  */
-public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double teacherLoss,
+public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing, double teacherLoss,
         double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
 }

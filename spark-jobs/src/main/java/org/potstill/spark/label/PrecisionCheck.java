@@ -37,6 +37,6 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
                 sums = sums.plus(Comparison.of(reference.logits(inputs), task.teacher().logits(inputs), tokens, 0));
             }
         }
-        return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, Map.of()));
+        return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, 0, Map.of()));
     }
 }

@@ -36,7 +36,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         List<PendingSequence> sequences = new ArrayList<>();
         pending.forEachRemaining(sequences::add);
         if (sequences.isEmpty()) {
-            return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, Map.of());
+            return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, 0, Map.of());
         }
         TaskTeacher task = TaskTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), counters);
         Shard shard = new Shard(labels.codec());
@@ -44,9 +44,11 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         List<List<int[]>> batches = plan.stream()
                 .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index).tokens()).toList()).toList();
         ScoreAhead.forEach(task.teacher(), labels.spec(), batches, (batch, scored) -> {
+            long begin = System.nanoTime();
             for (int i = 0; i < scored.size(); i++) {
                 shard.add(sequences.get(plan.get(batch)[i]), scored.get(i));
             }
+            shard.storingNanos += System.nanoTime() - begin;
         });
         Teacher.Work work = task.teacher().takeWork();
         counters.worked(work);
@@ -54,9 +56,11 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
             LOG.warn("memory did not hold the teacher's batches: from now on they have {} padded tokens at most, of batch-tokens = {}",
                     work.tokenBudget(), batchTokens);
         }
+        long begin = System.nanoTime();
         long bytes = shard.rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(shard.rows);
-        return new ShardResult(task.executor(), task.gpu(), task.loads(), work.halvings(), shard.positions, bytes, work.seconds(), shard.lossSum,
-                shard.entropySum, shard.unscored);
+        shard.storingNanos += System.nanoTime() - begin;
+        return new ShardResult(task.executor(), task.gpu(), task.loads(), work.halvings(), shard.positions, bytes, work.seconds(),
+                shard.storingNanos / 1e9, shard.lossSum, shard.entropySum, shard.unscored);
     }
 
     /** What has come together of the file. */
@@ -65,6 +69,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
         private final List<LabelledSequence> rows = new ArrayList<>();
         private final Map<String, String> unscored = new TreeMap<>();
         private long positions;
+        private long storingNanos;
         private double lossSum;
         private double entropySum;
 

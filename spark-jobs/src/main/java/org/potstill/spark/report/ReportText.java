@@ -113,6 +113,7 @@ final class ReportText {
         }
         fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
         fact("files written", "%,d", l.path("files").asLong());
+        fact("seconds of tasks spent encoding and writing", "%,.1f", l.path("storing").asDouble());
         executors(l.path("executors"));
     }
 
