@@ -6,6 +6,7 @@ import org.potstill.softlabels.SequenceKey;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.JobErrors;
 
 /**
@@ -18,7 +19,7 @@ import org.potstill.spark.JobErrors;
  */
 public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) implements Serializable {
     public SoftTargetsCodec codec() {
-        return new SoftTargetsCodec(spec, vocabSize);
+        return new SoftTargetsCodec(spec, vocabSize, TokenPrior.none(vocabSize));
     }
 
     public String key(int[] tokens) {

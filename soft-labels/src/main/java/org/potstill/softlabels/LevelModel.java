@@ -1,0 +1,63 @@
+package org.potstill.softlabels;
+
+/**
+ * Log-probabilities in steps of {@value #STEP} nats below zero, of a position's most probable tokens in their order and of the
+ * mass of all others.
+ */
+final class LevelModel {
+    static final double STEP = 0.01;
+    /** Largest level of a token; one more means no mass at all, which only the others together can have. */
+    static final int MAX_LEVEL = 4094;
+    static final int NO_MASS = MAX_LEVEL + 1;
+    private static final double[] MASS_OF_LEVEL = new double[NO_MASS + 1];
+
+    static {
+        for (int level = 0; level <= MAX_LEVEL; level++) {
+            MASS_OF_LEVEL[level] = StrictMath.exp(-level * STEP);
+        }
+    }
+
+    private final NumberModel tail = new NumberModel(NO_MASS + 1);
+    private final NumberModel first = new NumberModel(NO_MASS);
+    /** By the number of bits of the rank. */
+    private final NumberModel[] gaps = new NumberModel[NumberModel.bits(TargetSpec.MAX_K)];
+
+    LevelModel() {
+        for (int i = 1; i < gaps.length; i++) {
+            gaps[i] = new NumberModel(NO_MASS);
+        }
+    }
+
+    static int level(double mass) {
+        return mass > 0 ? (int) Math.min(MAX_LEVEL, Math.max(0, Math.round(-Math.log(mass) / STEP))) : NO_MASS;
+    }
+
+    static double mass(int level) {
+        return MASS_OF_LEVEL[level];
+    }
+
+    /** @param levels ascending */
+    void encode(int tailLevel, int[] levels, int entries, SymbolTape tape) {
+        tail.encode(tailLevel, tape);
+        first.encode(levels[0], tape);
+        for (int rank = 1; rank < entries; rank++) {
+            gaps[NumberModel.bits(rank)].encode(levels[rank] - levels[rank - 1], tape);
+        }
+    }
+
+    /** Puts the levels at the start of {@code levels} and gives that of the tail. */
+    int decode(SymbolStack stack, int[] levels, int entries) {
+        int tailLevel = tail.decode(stack);
+        int level = first.decode(stack);
+        levels[0] = level;
+        for (int rank = 1; rank < entries; rank++) {
+            level += gaps[NumberModel.bits(rank)].decode(stack);
+            levels[rank] = Math.min(level, NO_MASS);
+        }
+        if (tailLevel > NO_MASS || level > MAX_LEVEL) {
+            throw SoftLabelErrors.damaged("a position has the levels " + tailLevel + " and " + level + ", where " + MAX_LEVEL
+                    + " is the largest");
+        }
+        return tailLevel;
+    }
+}

@@ -1,0 +1,153 @@
+package org.potstill.softlabels;
+
+import java.util.Arrays;
+
+/** Symbols of one row: read forwards for what adapts, and pushed backwards, so that a decoder pops them forwards. */
+final class RowEncoder {
+    /** How far counts may lie from whole numbers, and masses from one. */
+    private static final double TOLERANCE = 1e-3;
+
+    private final RowShape shape;
+    private final TargetSpec spec;
+    private final int head;
+    private final SoftTargets targets;
+    private final int[] offsets;
+    /** As the targets have them, but those drawn with the most draws first; of equals, the lower id. */
+    private final int[] ids;
+    /** Of draws, beside the ids; 0 for the most probable tokens. */
+    private final int[] counts;
+    private final IdModel model;
+    private final LevelModel levelModel = new LevelModel();
+    private final CountModel countModel;
+    private final SymbolTape tape = new SymbolTape();
+    private final int[] tapeEnds;
+    private final int[] seenAt;
+
+    RowEncoder(RowShape shape, int[] tokens, TokenPrior prior, SoftTargets targets) {
+        this.shape = shape;
+        this.spec = shape.spec();
+        this.head = shape.head();
+        this.targets = targets;
+        this.offsets = targets.offsets();
+        this.ids = targets.ids().clone();
+        this.counts = new int[ids.length];
+        this.model = new IdModel(tokens, prior);
+        this.countModel = shape.mostDrawn() > 0 ? new CountModel(spec.draws(), shape.mostDrawn()) : null;
+        this.tapeEnds = new int[targets.positions() + 1];
+        this.seenAt = new int[shape.vocabSize()];
+    }
+
+    /** @throws IllegalArgumentException for targets that are not of this shape */
+    SymbolStack encode() {
+        for (int t = 0; t < targets.positions(); t++) {
+            check(t);
+            int drawnFrom = offsets[t] + head;
+            if (head > 0) {
+                encodeLevels(t);
+            }
+            if (drawnFrom < offsets[t + 1]) {
+                rankDrawn(t, drawnFrom, offsets[t + 1]);
+                countModel.encode(counts, drawnFrom, offsets[t + 1], tape);
+            }
+            tapeEnds[t + 1] = tape.size();
+            model.learn(t, offsets, ids);
+        }
+        SymbolStack stack = new SymbolStack();
+        for (int t = targets.positions() - 1; t >= 0; t--) {
+            model.forget(t, offsets, ids);
+            model.enter(t, offsets, ids);
+            model.fill(offsets, ids);
+            encodeIds(offsets[t], offsets[t + 1], stack);
+            model.leave(offsets, ids);
+            tape.pushBackTo(tapeEnds[t], stack);
+        }
+        return stack;
+    }
+
+    private void check(int t) {
+        int entries = offsets[t + 1] - offsets[t];
+        int fewest = spec.k() == 0 ? 1 : head;
+        if (entries < fewest || entries > head + shape.mostDrawn()) {
+            throw new IllegalArgumentException("position " + t + " has " + entries + " entries, not " + fewest + " to "
+                    + (head + shape.mostDrawn()));
+        }
+        for (int i = offsets[t]; i < offsets[t + 1]; i++) {
+            int id = ids[i];
+            if (id < 0 || id >= shape.vocabSize()) {
+                throw new IllegalArgumentException("token id " + id + " outside the vocabulary of " + shape.vocabSize());
+            }
+            if (seenAt[id] == t + 1) {
+                throw new IllegalArgumentException("position " + t + " has the token id " + id + " twice");
+            }
+            seenAt[id] = t + 1;
+            if (i > offsets[t] + head && ids[i - 1] >= id) {
+                throw new IllegalArgumentException("position " + t + " has ids that do not ascend");
+            }
+        }
+    }
+
+    private double mass(int from, int to) {
+        double mass = 0;
+        for (int i = from; i < to; i++) {
+            mass += targets.probabilities()[i];
+        }
+        return mass;
+    }
+
+    private void encodeLevels(int t) {
+        int[] levels = new int[head];
+        for (int rank = 0; rank < head; rank++) {
+            levels[rank] = Math.min(LevelModel.MAX_LEVEL, LevelModel.level(targets.probabilities()[offsets[t] + rank]));
+            if (rank > 0 && levels[rank] < levels[rank - 1]) {
+                throw new IllegalArgumentException("position " + t + " does not have its most probable tokens in order");
+            }
+        }
+        double tail = spec.hasGhost() ? targets.tailMass(t) : mass(offsets[t] + head, offsets[t + 1]);
+        double total = mass(offsets[t], offsets[t + 1]);
+        if (!spec.hasGhost() && Math.abs(total - 1) > TOLERANCE) {
+            throw new IllegalArgumentException("position " + t + " has a mass of " + total + ", not 1");
+        }
+        levelModel.encode(LevelModel.level(tail), levels, head, tape);
+    }
+
+    /** Finds the counts of what was drawn and puts the tokens with the most draws first. */
+    private void rankDrawn(int t, int from, int to) {
+        double tail = head == 0 ? 1 : mass(from, to);
+        int sum = 0;
+        int[] order = new int[to - from];
+        for (int i = from; i < to; i++) {
+            double draws = targets.probabilities()[i] * (double) spec.draws() / tail;
+            int count = (int) Math.rint(draws);
+            if (!(Math.abs(draws - count) <= TOLERANCE) || count < 1 || count > spec.draws()) {
+                throw new IllegalArgumentException("position " + t + " has " + draws + " draws of token id " + ids[i]);
+            }
+            order[i - from] = RowShape.COUNT_MASK - count << 18 | ids[i];
+            sum += count;
+        }
+        if (sum != spec.draws()) {
+            throw new IllegalArgumentException("position " + t + " has " + sum + " draws, not " + spec.draws());
+        }
+        Arrays.sort(order);
+        for (int i = from; i < to; i++) {
+            ids[i] = order[i - from] & (1 << 18) - 1;
+            counts[i] = RowShape.COUNT_MASK - (order[i - from] >> 18);
+        }
+    }
+
+    /** The order of tokens with equally many draws means nothing: bits off the stack choose it. */
+    private void encodeIds(int begin, int end, SymbolStack stack) {
+        for (int to = end; to > begin;) {
+            int from = to - 1;
+            while (counts[to - 1] > 0 && from > begin && counts[from - 1] == counts[from]) {
+                from--;
+            }
+            int[] left = Arrays.copyOfRange(ids, from, to);
+            for (int i = to - 1; i >= from; i--) {
+                int choice = counts[i] > 0 ? stack.popUniform(i - from + 1) : 0;
+                model.encode(i - begin, left[choice], stack);
+                System.arraycopy(left, choice + 1, left, choice, i - from - choice);
+            }
+            to = from;
+        }
+    }
+}
