@@ -24,7 +24,7 @@ import org.apache.hadoop.fs.UnsupportedFileSystemException;
 /** A folder on any Hadoop file system. Small files are written whole under another name and then renamed. */
 public final class HadoopFolder {
     public static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
-    private static final int MAX_TEXT_BYTES = 256 << 20;
+    private static final int MAX_BYTES = 256 << 20;
 
     private final String what;
     private final Path path;
@@ -107,12 +107,16 @@ public final class HadoopFolder {
     }
 
     public String readText(String name) {
+        return new String(read(name), StandardCharsets.UTF_8);
+    }
+
+    public byte[] read(String name) {
         try (InputStream in = fs.open(path(name))) {
-            byte[] bytes = in.readNBytes(MAX_TEXT_BYTES + 1);
-            if (bytes.length > MAX_TEXT_BYTES) {
-                throw JobErrors.damagedJson(path(name).toString(), "it is longer than " + MAX_TEXT_BYTES + " bytes");
+            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
+            if (bytes.length > MAX_BYTES) {
+                throw JobErrors.damagedJson(path(name).toString(), "it is longer than " + MAX_BYTES + " bytes");
             }
-            return new String(bytes, StandardCharsets.UTF_8);
+            return bytes;
         } catch (IOException e) {
             throw JobErrors.damagedJson(path(name).toString(), String.valueOf(e.getMessage()));
         }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
@@ -18,6 +19,7 @@ import org.apache.spark.sql.types.StructType;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 
@@ -27,6 +29,7 @@ import org.potstill.spark.JobErrors;
  * <pre>
  * teacher=…/spec=…/provenance.json    what made them: the contract with every reader
  *                  tokenizer.json
+ *                  priors/            how frequent tokens are held to be, see {@link TokenPriors}
  *                  labels/            Parquet, one row per sequence, keyed by content
  *                  snapshots/ID/      Parquet: which document is made of which sequences
  *                  snapshots/current.json
@@ -55,12 +58,12 @@ public final class LabelStore {
 
     private final SparkSession spark;
     private final HadoopFolder folder;
-    private final Labels labels;
+    private Labels labels;
 
     public LabelStore(SparkSession spark, String cache, Labels labels) {
         this.spark = spark;
         this.folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(labels.folder());
-        this.labels = labels;
+        this.labels = labels.with(TokenPriors.in(folder, labels.vocabSize()));
     }
 
     /**
@@ -115,6 +118,18 @@ public final class LabelStore {
 
     public HadoopFolder folder() {
         return folder;
+    }
+
+    /**
+     * Makes a prior for the rows to come, where there is none yet.
+     *
+     * @param counts of each token in the corpus
+     */
+    public void requirePrior(Supplier<long[]> counts) {
+        if (labels.priors().isEmpty()) {
+            TokenPriors.write(folder, TokenPrior.of(counts.get()));
+            labels = labels.with(TokenPriors.in(folder, labels.vocabSize()));
+        }
     }
 
     public String labelsPath() {

@@ -6,7 +6,6 @@ import org.potstill.softlabels.SequenceKey;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.JobErrors;
 
 /**
@@ -16,10 +15,21 @@ import org.potstill.spark.JobErrors;
  * @param tokenizer fingerprint of its tokenizer
  * @param vocabSize of the teacher
  * @param spec      what is kept of its distributions
+ * @param priors    that rows are encoded with
  */
-public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) implements Serializable {
+public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec, TokenPriors priors)
+        implements Serializable {
+    /** With nothing known of the corpus. */
+    public Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) {
+        this(teacher, tokenizer, vocabSize, spec, TokenPriors.none(vocabSize));
+    }
+
+    Labels with(TokenPriors others) {
+        return new Labels(teacher, tokenizer, vocabSize, spec, others);
+    }
+
     public SoftTargetsCodec codec() {
-        return new SoftTargetsCodec(spec, vocabSize, TokenPrior.none(vocabSize));
+        return priors.codec(spec);
     }
 
     public String key(int[] tokens) {

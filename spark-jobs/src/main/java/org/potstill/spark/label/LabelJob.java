@@ -3,6 +3,7 @@ package org.potstill.spark.label;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
@@ -129,7 +130,10 @@ public final class LabelJob {
         long pendingPositions = pending.map(s -> (long) s.positions()).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
                 count.documents(), count.positions(), pendingPositions);
-        Pass pass = new Pass(source, told, labels);
+        if (pendingPositions > 0) {
+            store.requirePrior(() -> tokenCounts(training, labels.vocabSize()));
+        }
+        Pass pass = new Pass(source, told, store.labels());
         List<ShardResult> results = pendingPositions == 0 ? List.of() : pass.score(longest, store, pending, pendingPositions);
         pending.unpersist(false);
         UnscoredSequences unscored = unscored(labels, results);
@@ -157,6 +161,16 @@ public final class LabelJob {
             recordPass(store, summary);
         }
         return summary;
+    }
+
+    private static long[] tokenCounts(JavaRDD<TokenizedDocument> documents, int vocabSize) {
+        return documents.treeAggregate(new long[vocabSize], (counts, document) -> {
+            document.sequences().forEach(tokens -> Arrays.stream(tokens).forEach(token -> counts[token]++));
+            return counts;
+        }, (one, other) -> {
+            Arrays.setAll(one, token -> one[token] + other[token]);
+            return one;
+        });
     }
 
     /** Leaves in the cache what was done, by what and how. */

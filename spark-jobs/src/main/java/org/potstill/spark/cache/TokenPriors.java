@@ -1,0 +1,63 @@
+package org.potstill.spark.cache;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.softlabels.TokenPrior;
+import org.potstill.spark.HadoopFolder;
+
+/**
+ * The priors that the rows of some labels were encoded with: files of the cache, {@code priors/HASH.bin}, that are never
+ * changed. Usually one, made of the corpus that was labelled first; two runs that begin at once may make two.
+ */
+public final class TokenPriors implements Serializable {
+    private static final String ENDING = ".bin";
+
+    private final int vocabSize;
+    private final List<byte[]> files;
+    /** Read when first needed, on whichever machine that is. */
+    private transient List<TokenPrior> priors;
+
+    private TokenPriors(int vocabSize, List<byte[]> files) {
+        this.vocabSize = vocabSize;
+        this.files = files;
+    }
+
+    static TokenPriors none(int vocabSize) {
+        return new TokenPriors(vocabSize, List.of());
+    }
+
+    /** @param folder of the labels */
+    static TokenPriors in(HadoopFolder folder, int vocabSize) {
+        HadoopFolder priors = folder.folder("priors");
+        List<byte[]> files = new ArrayList<>();
+        for (String name : priors.names()) {
+            if (name.matches("[0-9a-f]{16}\\" + ENDING)) {
+                files.add(priors.read(name));
+            }
+        }
+        return new TokenPriors(vocabSize, files);
+    }
+
+    static void write(HadoopFolder folder, TokenPrior prior) {
+        folder.folder("priors").write(prior.name() + ENDING, prior.bytes());
+    }
+
+    boolean isEmpty() {
+        return files.isEmpty();
+    }
+
+    /** Encodes with the first of them, in the order of their names, and decodes with all. */
+    synchronized SoftTargetsCodec codec(TargetSpec spec) {
+        if (priors == null) {
+            priors = new ArrayList<>();
+            files.forEach(bytes -> priors.add(TokenPrior.read(bytes, vocabSize)));
+            if (priors.isEmpty()) {
+                priors.add(TokenPrior.none(vocabSize));
+            }
+        }
+        return new SoftTargetsCodec(spec, vocabSize, priors.get(0), priors);
+    }
+}
