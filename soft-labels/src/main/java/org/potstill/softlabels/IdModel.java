@@ -13,7 +13,7 @@ import java.util.Arrays;
  */
 final class IdModel {
     /** Of the prior's total, how much weight one occurrence in the row adds. */
-    private static final int LEARNT_SHARE = 3072;
+    private static final int LEARNT_SHARE = 4096;
     /** No more is learnt once weights add up to this: one half more, and that half as much again, stays below the scale. */
     private static final int LEARNT_ENOUGH = 1 << 28;
     private static final int FOLLOWER_SHARE = 64;
@@ -95,7 +95,7 @@ final class IdModel {
             return next();
         }
         int id = weights.find(target - apart);
-        stack.pop(apart + weights.below(id), weights.weight(id), total);
+        stack.pop(apart + weights.belowFound(), weights.weight(id), total);
         weights.takeOut(id);
         return id;
     }
