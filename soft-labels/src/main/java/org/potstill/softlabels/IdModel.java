@@ -13,7 +13,7 @@ import java.util.Arrays;
  */
 final class IdModel {
     /** Of the prior's total, how much weight one occurrence in the row adds. */
-    private static final int LEARNT_SHARE = 4096;
+    private static final int LEARNT_SHARE = 3072;
     /** No more is learnt once weights add up to this: one half more, and that half as much again, stays below the scale. */
     private static final int LEARNT_ENOUGH = 1 << 28;
     private static final int FOLLOWER_SHARE = 64;

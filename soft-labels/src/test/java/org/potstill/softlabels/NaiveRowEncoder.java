@@ -217,7 +217,7 @@ final class NaiveRowEncoder {
 
     private long[] weights(int t) {
         long[] weights = prior.clone();
-        long learnt = 1 + Arrays.stream(prior).sum() / 4096;
+        long learnt = 1 + Arrays.stream(prior).sum() / 3072;
         for (int earlier = 0; earlier < t && Arrays.stream(weights).sum() < 1 << 28; earlier++) {
             for (int i = targets.begin(earlier); i < targets.end(earlier); i++) {
                 weights[targets.ids()[i]] += learnt;
