@@ -95,7 +95,7 @@ final class IdModel {
             return next();
         }
         int id = weights.find(target - apart);
-        stack.pop(apart + weights.below(id), weights.weight(id), total);
+        stack.pop(apart + weights.belowFound(), weights.weight(id), total);
         weights.takeOut(id);
         return id;
     }

@@ -87,7 +87,9 @@ final class RowDecoder {
                 drawn[at] = drawn[at - 1];
             }
             drawn[at] = entry;
-            stack.push(at - from, 1, i - from + 1);
+            if (i > from) {
+                stack.push(at - from, 1, i - from + 1);
+            }
         }
         Arrays.sort(drawn, 0, distinct);
     }

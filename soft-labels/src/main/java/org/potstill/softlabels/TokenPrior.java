@@ -28,7 +28,7 @@ public final class TokenPrior {
     private final byte[] bytes;
     private final long hash;
     private final int[] weights;
-    private final int[] sums;
+    private final int[][] sums;
     private final int total;
 
     /** @param symbols of {@link NumberModel} for the count of each token */
@@ -41,15 +41,10 @@ public final class TokenPrior {
         }
         double scale = corpus == 0 ? 0 : CORPUS_WEIGHT / corpus;
         this.weights = new int[symbols.length];
-        this.sums = new int[symbols.length + 1];
         for (int id = 0; id < symbols.length; id++) {
             weights[id] = ZIPF_SCALE / (id + ZIPF_OFFSET) + (int) (flattened(symbols[id]) * scale);
-            sums[id + 1] += weights[id];
-            int above = id + 1 + (id + 1 & -id - 1);
-            if (above < sums.length) {
-                sums[above] += sums[id + 1];
-            }
         }
+        this.sums = TokenWeights.sums(weights);
         this.total = Arrays.stream(weights).sum();
     }
 
@@ -131,8 +126,8 @@ public final class TokenPrior {
         return weights;
     }
 
-    /** {@code sums[i]} is the weight of the ids {@code [i − lowest bit of i, i)}; not to be written to. */
-    int[] sums() {
+    /** See {@link TokenWeights#sums}; not to be written to. */
+    int[][] sums() {
         return sums;
     }
 

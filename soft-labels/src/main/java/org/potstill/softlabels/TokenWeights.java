@@ -1,19 +1,37 @@
 package org.potstill.softlabels;
 
-/** A weight for each token, of which some are taken out for a while, and the sums below any token (a Fenwick tree). */
+import java.util.Arrays;
+
+/** A weight for each token, of which some are taken out for a while, and the sums below any token. */
 final class TokenWeights {
+    /** Log2 of how many sums of one level a sum of the next one covers. */
+    private static final int BITS = 4;
+    private static final int LEVELS = 4;
+
     private final int[] weights;
-    /** {@code sums[i]} is of the ids {@code [i − lowest bit of i, i)} that are not taken out. */
-    private final int[] sums;
-    private final int highest;
+    /** {@code sums[l][i]} is of the ids {@code i · 16^l} to {@code (i + 1) · 16^l} that are not taken out. */
+    private final int[][] sums;
     private int total;
+    private int belowFound;
 
     TokenWeights(TokenPrior prior) {
-        int vocabSize = prior.vocabSize();
         weights = prior.weights().clone();
-        sums = prior.sums().clone();
-        highest = Integer.highestOneBit(vocabSize);
+        sums = Arrays.stream(prior.sums()).map(int[]::clone).toArray(int[][]::new);
         total = prior.total();
+    }
+
+    /** Sums over weights of which none is taken out. */
+    static int[][] sums(int[] weights) {
+        int[][] sums = new int[LEVELS][];
+        sums[0] = weights;
+        for (int level = 1; level < LEVELS; level++) {
+            int[] finer = sums[level - 1];
+            sums[level] = new int[(finer.length - 1 >> BITS) + 1];
+            for (int i = 0; i < finer.length; i++) {
+                sums[level][i >> BITS] += finer[i];
+            }
+        }
+        return sums;
     }
 
     /** Of the tokens that are not taken out. */
@@ -27,25 +45,36 @@ final class TokenWeights {
 
     /** Of the tokens below {@code id} that are not taken out. */
     int below(int id) {
-        int sum = 0;
-        for (int i = id; i > 0; i &= i - 1) {
-            sum += sums[i];
+        int below = 0;
+        int to = id;
+        for (int level = 0; level < LEVELS; level++) {
+            int from = level == LEVELS - 1 ? 0 : to >> BITS << BITS;
+            for (int i = from; i < to; i++) {
+                below += sums[level][i];
+            }
+            to >>= BITS;
         }
-        return sum;
+        return below;
     }
 
     /** The token with {@code below(id) <= target < below(id) + weight(id)} that is not taken out; target below the total. */
     int find(int target) {
-        int id = 0;
         int rest = target;
-        for (int step = highest; step > 0; step >>= 1) {
-            int next = id + step;
-            if (next < sums.length && sums[next] <= rest) {
-                id = next;
-                rest -= sums[next];
+        int i = 0;
+        for (int level = LEVELS - 1; level >= 0; level--) {
+            i <<= BITS;
+            int[] row = sums[level];
+            while (row[i] <= rest) {
+                rest -= row[i++];
             }
         }
-        return id;
+        belowFound = target - rest;
+        return i;
+    }
+
+    /** {@link #below} of what {@link #find} found last. */
+    int belowFound() {
+        return belowFound;
     }
 
     void takeOut(int id) {
@@ -64,8 +93,8 @@ final class TokenWeights {
 
     private void sum(int id, int change) {
         total += change;
-        for (int i = id + 1; i < sums.length; i += i & -i) {
-            sums[i] += change;
+        for (int level = 0; level < LEVELS; level++) {
+            sums[level][id >> BITS * level] += change;
         }
     }
 }

@@ -16,7 +16,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
-/** FORMAT.md, read aloud: every share is summed up from nothing each time that it is needed. */
+/** FORMAT.md, read aloud: weights are summed up from nothing at each position, and shares for each id. */
 final class NaiveRowEncoder {
     private record Share(long start, long width, long total) {
     }
@@ -165,6 +165,7 @@ final class NaiveRowEncoder {
     }
 
     private void ids(int t) {
+        long[] weights = weights(t);
         List<Integer> ranked = new ArrayList<>();
         List<Integer> counts = new ArrayList<>();
         for (int i = targets.begin(t); i < targets.begin(t) + head(); i++) {
@@ -197,13 +198,11 @@ final class NaiveRowEncoder {
                     had.add(ranked.get(r));
                 }
             }
-            push(share(t, rank, id, had));
+            push(share(weights, tokens[t + 1], rank, id, had));
         }
     }
 
-    private Share share(int t, int rank, int id, Set<Integer> had) {
-        long[] weights = weights(t);
-        int next = tokens[t + 1];
+    private Share share(long[] weights, int next, int rank, int id, Set<Integer> had) {
         long all = 0;
         long below = 0;
         for (int v = 0; v < vocabSize; v++) {

@@ -69,7 +69,7 @@ class SoftTargetsCodecTest {
 
     @ParameterizedTest
     @CsvSource({"0, 50, 49152, 24", "0, 50, 600, 60", "0, 1024, 3000, 4", "0, 9, 2, 50", "12, 0, 262144, 9", "4, 0, 3, 60", "50, 0, 500, 30",
-        "1000, 0, 1200, 64", "8, 50, 5000, 20", "4, 50, 6, 40", "1, 2, 1, 3", "0, 3, 50, 1200"})
+        "50, 0, 60, 2300", "8, 50, 5000, 20", "4, 50, 6, 40", "1, 2, 1, 3", "0, 3, 50, 1200"})
     void theEncoderAgreesWithOneThatDoesEverythingTheSlowWay(int k, int draws, int vocabSize, int positions) {
         Random random = new Random(k * 31 + draws);
         RandomTargets row = RandomTargets.of(random, new TargetSpec(k, draws, 0), vocabSize, positions);
