@@ -96,11 +96,12 @@ public final class InspectText {
         fact("key", "%s", visible(s.key()));
         fact("tokens", "%,d", s.tokens());
         fact("teacher", "loss %.3f nats a token (perplexity %.1f), entropy %.3f", s.teacherLoss(), Math.exp(s.teacherLoss()), s.teacherEntropy());
-        line("%n  %8s %-" + CELL + "s %7s  %s", "position", "what came", "p", "the teacher's best guesses");
+        line("%n  %8s %-" + CELL + "s %7s   %s", "position", "what came", "p", "the teacher's best guesses");
         line("  %8s %-" + CELL + "s", "", cell(s.first()));
         for (DecodedSequence.Position p : s.positions()) {
-            line("  %8d %-" + CELL + "s %7s  %s  rest %s", p.position(), cell(p.came()), percent(p.came().probability()),
-                    p.guesses().stream().map(g -> cell(g) + " " + percent(g.probability())).collect(Collectors.joining("  ")), percent(p.tail()));
+            line("  %8d %-" + CELL + "s %7s   %s   rest %s", p.position(), cell(p.came()), percent(p.came().probability()),
+                    p.guesses().stream().map(g -> String.format(Locale.ROOT, "%-12s %6s", cell(g), percent(g.probability()))).collect(Collectors.joining("   ")),
+                    percent(p.tail()));
         }
         if (s.positions().size() < s.tokens() - 1) {
             line("  and %,d positions more: --limit shows them", s.tokens() - 1 - s.positions().size());

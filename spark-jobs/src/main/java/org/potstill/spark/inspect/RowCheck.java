@@ -1,22 +1,27 @@
 package org.potstill.spark.inspect;
 
-import java.io.Serializable;
 import java.util.Arrays;
 import java.util.Optional;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.inspect.Problem.Kind;
 
-/**
- * What must be true of every row, see {@code soft-labels/FORMAT.md}.
- *
- * @param labels that the rows are to be of
- */
-record RowCheck(Labels labels) implements Serializable {
+/** What must be true of every row, see {@code soft-labels/FORMAT.md}. */
+final class RowCheck {
     /** What rounding may do to the sum of a position's probabilities. */
     private static final double ROUNDING = 1e-4;
+
+    private final Labels labels;
+    private final SoftTargetsCodec codec;
+
+    /** @param labels that the rows are to be of */
+    RowCheck(Labels labels) {
+        this.labels = labels;
+        this.codec = labels.codec();
+    }
 
     /** @return the first thing found wrong */
     Optional<Problem> check(String file, LabelledSequence row) {
@@ -39,7 +44,7 @@ record RowCheck(Labels labels) implements Serializable {
     private Optional<Problem> targets(String file, LabelledSequence row) {
         SoftTargets targets;
         try {
-            targets = labels.codec().decode(row.tokens(), row.targets());
+            targets = codec.decode(row.tokens(), row.targets());
         } catch (UserException e) {
             return problem(Kind.DAMAGED_TARGETS, file, row, e.problem() + ": " + e.cause());
         }

@@ -4,6 +4,7 @@ import java.io.Serializable;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.util.LongAccumulator;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
@@ -28,10 +29,11 @@ final class RowSums implements Serializable {
     static RowSums of(Labels labels, String path, Configuration hadoop, LongAccumulator tokens) {
         RowSums sums = new RowSums();
         // Where the number of entries is the same everywhere, most of the bytes need not be read.
-        boolean counted = labels.spec().hasGhost();
-        LabelFiles.read(path, hadoop, counted ? LabelFile.STATISTICS : LabelFile.ALL, row -> {
+        boolean fixed = labels.spec().hasGhost();
+        SoftTargetsCodec codec = labels.codec();
+        LabelFiles.read(path, hadoop, fixed ? LabelFile.STATISTICS : LabelFile.ALL, row -> {
             tokens.add(row.tokens().length);
-            sums.add(row, counted ? fixedEntries(labels, row) : countedEntries(labels, row));
+            sums.add(row, fixed ? fixedEntries(labels, row) : countedEntries(codec, row));
         });
         return sums;
     }
@@ -41,9 +43,9 @@ final class RowSums implements Serializable {
     }
 
     /** @return −1 where they cannot be decoded */
-    private static long countedEntries(Labels labels, LabelledSequence row) {
+    private static long countedEntries(SoftTargetsCodec codec, LabelledSequence row) {
         try {
-            return labels.codec().decode(row.tokens(), row.targets()).ids().length;
+            return codec.decode(row.tokens(), row.targets()).ids().length;
         } catch (UserException e) {
             return -1;
         }

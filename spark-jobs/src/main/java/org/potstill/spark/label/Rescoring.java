@@ -10,6 +10,8 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.softlabels.SoftTargetsCodec;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelledSequence;
@@ -51,19 +53,20 @@ public final class Rescoring {
             if (rows.isEmpty()) {
                 return results;
             }
+            SoftTargetsCodec codec = labels.codec();
             TaskTeacher task = TaskTeacher.get(source, fingerprint, cores, hadoop.value().value(), counters);
             List<int[]> plan = Batches.plan(rows.stream().mapToInt(row -> row.tokens().length).toArray(), longest, batchTokens);
             ScoreAhead.forEach(task.teacher(), labels.spec(), plan.stream()
                     .map(batch -> Arrays.stream(batch).mapToObj(index -> rows.get(index).tokens()).toList()).toList(), (batch, scored) -> {
                         for (int i = 0; i < scored.size(); i++) {
-                            results.add(compare(labels, rows.get(plan.get(batch)[i]), scored.get(i)));
+                            results.add(compare(codec, labels.spec(), rows.get(plan.get(batch)[i]), scored.get(i)));
                         }
                     });
             counters.worked(task.teacher().takeWork());
             return results;
         }
 
-        private Rescored compare(Labels labels, LabelledSequence row, ScoredSequence now) {
+        private Rescored compare(SoftTargetsCodec codec, TargetSpec spec, LabelledSequence row, ScoredSequence now) {
             if (now.problem() != null) {
                 counters.unscored();
                 return new Rescored(row.key(), false, 0, 0, now.problem());
@@ -75,10 +78,10 @@ public final class Rescoring {
                 entropy += now.entropies()[t];
             }
             counters.scored(row.positions(), entropy);
-            byte[] encoded = labels.codec().encode(row.tokens(), now.targets());
+            byte[] encoded = codec.encode(row.tokens(), now.targets());
             boolean identical = Arrays.equals(encoded, row.targets());
-            double difference = identical ? 0 : TargetsDifference.of(labels.spec(), labels.codec().decode(row.tokens(), row.targets()),
-                    labels.codec().decode(row.tokens(), encoded));
+            double difference = identical ? 0 : TargetsDifference.of(spec, codec.decode(row.tokens(), row.targets()),
+                    codec.decode(row.tokens(), encoded));
             return new Rescored(row.key(), identical, difference, Math.max(Math.abs(loss / row.positions() - row.teacherLoss()),
                     Math.abs(entropy / row.positions() - row.teacherEntropy())), null);
         }
