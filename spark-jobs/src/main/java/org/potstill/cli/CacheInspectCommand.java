@@ -60,6 +60,9 @@ final class CacheInspectCommand implements Callable<Integer> {
         if (key != null && document != null) {
             throw new ParameterException(spec.commandLine(), "--key and --document exclude each other");
         }
+        if (limit < 1) {
+            throw new ParameterException(spec.commandLine(), "--limit must be 1 or more");
+        }
         Settings settings = options.load();
         Selection selection = new Selection(settings.required("cache.path"), teacher, targets);
         String text = Sessions.run("cache inspect", settings, spark -> key == null && document == null

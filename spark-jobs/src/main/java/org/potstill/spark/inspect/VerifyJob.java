@@ -67,14 +67,14 @@ public final class VerifyJob {
         Footers footers = files.footers();
         LongAccumulator tokens = sc.sc().longAccumulator("tokens verified");
         JavaRDD<CheckedFile> checked = files.map((path, hadoop) -> CheckedFile.of(labels, path, hadoop, tokens)).persist(StorageLevel.MEMORY_AND_DISK_SER());
-        JavaPairRDD<String, KeyRows> keys = checked.flatMap(file -> file.rows().stream().map(row -> new KeyRows(file.path(), row, false)).iterator())
+        JavaPairRDD<String, KeyRows> keys = checked.flatMap(file -> file.rows().stream().map(row -> new KeyRows(file.path(), row)).iterator())
                 .mapToPair(row -> new Tuple2<>(row.row().key(), row)).reduceByKey(KeyRows::plus).persist(StorageLevel.MEMORY_AND_DISK_SER());
         Problems problems = description(store);
         try (Progress progress = Progress.of("verify", footers.tokens(), sc.sc(), tokens)) {
             problems = problems.plus(checked.map(CheckedFile::problems).fold(Problems.NONE, Problems::plus));
         }
-        problems = problems.plus(keys.values().filter(KeyRows::differ).map(rows -> Problems.of(new Problem(Kind.DIFFERENT_DUPLICATES,
-                LabelFiles.name(rows.path()), rows.row().key(), "another row with this key has other tokens, soft targets or loss")))
+        problems = problems.plus(keys.values().filter(rows -> rows.other() != null).map(rows -> Problems.of(new Problem(Kind.DIFFERENT_DUPLICATES,
+                LabelFiles.name(rows.path()), rows.row().key(), LabelFiles.name(rows.other()) + " has other tokens, soft targets or loss for it")))
                 .fold(Problems.NONE, Problems::plus));
         Snapshot snapshot = snapshot(store, keys);
         problems = problems.plus(snapshot.problems());

@@ -48,8 +48,16 @@ public final class Rescoring {
     /** What goes to the executors. */
     private record Pass(TeacherSource source, String fingerprint, int longest, int batchTokens, int cores, Broadcast<SerializableConfiguration> hadoop,
             PassCounters counters) implements Serializable {
-        List<Rescored> compare(Labels labels, List<LabelledSequence> rows) {
+        List<Rescored> compare(Labels labels, List<LabelledSequence> all) {
             List<Rescored> results = new ArrayList<>();
+            List<LabelledSequence> rows = new ArrayList<>();
+            for (LabelledSequence row : all) {
+                if (row.positions() <= longest) {
+                    rows.add(row);
+                } else {
+                    results.add(new Rescored(row.key(), false, 0, 0, "the teacher was made for at most " + longest + " positions"));
+                }
+            }
             if (rows.isEmpty()) {
                 return results;
             }

@@ -222,7 +222,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void theSameRowTwiceIsSoundAndDifferentRowsOfAKeyAreNot() {
+    void theSameRowTwiceIsSoundAndDifferentRowsOfAKeyAreNamedWithBothFiles() {
         LabelledSequence row = cache.rows(cache.file(0)).get(0);
         cache.write(List.of(row));
         assertTrue(verify().sound());
@@ -230,7 +230,10 @@ class VerifyJobTest {
         cache.write(List.of(new LabelledSequence(other.document(), other.key(), other.tokens(), other.targets(), other.teacherLoss() + 1,
                 other.teacherEntropy())));
         VerifySummary summary = verify();
-        assertEquals(other.key(), only(summary, Kind.DIFFERENT_DUPLICATES).key());
+        Problem problem = only(summary, Kind.DIFFERENT_DUPLICATES);
+        assertEquals(other.key(), problem.key());
+        String named = problem.file() + problem.detail();
+        assertEquals(2, cache.store().files().stream().filter(file -> named.contains(LabelFiles.name(file))).count(), named);
         assertEquals(1, summary.problems().size());
     }
 
@@ -289,6 +292,27 @@ class VerifyJobTest {
     }
 
     @Test
+    void aSequenceLongerThanTheTeacherWasMadeForIsNamedAndEndsNothing() {
+        int[] tokens = new int[258];
+        Arrays.fill(tokens, 5);
+        int positions = tokens.length - 1;
+        int[] offsets = new int[positions + 1];
+        int[] ids = new int[8 * positions];
+        float[] probabilities = new float[8 * positions];
+        Arrays.setAll(offsets, t -> 8 * t);
+        Arrays.setAll(ids, i -> i % 8);
+        Arrays.fill(probabilities, 0.1f);
+        String key = cache.labels().key(tokens);
+        cache.write(List.of(new LabelledSequence("document", key, tokens,
+                cache.labels().codec().encode(tokens, new SoftTargets(offsets, ids, probabilities)), 1, 1)));
+        VerifySummary summary = verify(10_000);
+        Problem problem = only(summary, Kind.TEACHER_DISAGREES);
+        assertEquals(key, problem.key());
+        assertTrue(problem.detail().contains("256 positions"), problem.toString());
+        assertEquals(summary.rows() - 1, summary.teacher().identical());
+    }
+
+    @Test
     void theSampleDependsOnTheSeedAloneAndNotOnTheFiles() {
         Sample one = draw(1);
         assertEquals(keys(one), keys(draw(1)));
@@ -303,7 +327,7 @@ class VerifyJobTest {
         var labels = cache.labels();
         var tokens = sc.sc().longAccumulator();
         var keys = files.map((path, hadoop) -> CheckedFile.of(labels, path, hadoop, tokens))
-                .flatMap(file -> file.rows().stream().map(row -> new KeyRows(file.path(), row, false)).iterator())
+                .flatMap(file -> file.rows().stream().map(row -> new KeyRows(file.path(), row)).iterator())
                 .mapToPair(row -> new scala.Tuple2<>(row.row().key(), row)).reduceByKey(KeyRows::plus);
         return Sample.draw(keys, 7, seed);
     }
