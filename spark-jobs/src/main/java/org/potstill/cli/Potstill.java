@@ -14,9 +14,10 @@ import picocli.CommandLine.IVersionProvider;
                 + "like: the student learns from the cache, with no teacher in memory. Then evaluate: the student against its "
                 + "teacher on documents it never saw."},
         footer = {"", "Example:", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
-            "  potstill evaluate --conf distil.conf", "",
+            "  potstill evaluate --conf distil.conf",
+            "  potstill cache inspect --conf distil.conf", "",
             "Exit status: 0 done; 1 failed; 2 wrong usage or a problem that the message tells how to mend."},
-        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, DefaultsCommand.class})
+        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
     static final int USER_ERROR = 2;
 

@@ -95,6 +95,27 @@ public final class JobErrors {
                 held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
     }
 
+    public static UserException noSuchLabels(String path, String teacher, String spec, Collection<String> held) {
+        return new UserException("the cache " + path + " holds no such soft labels",
+                held.isEmpty() ? "it is empty" : "it holds " + held + ", and wanted are those of teacher " + (teacher.isEmpty() ? "any" : teacher)
+                        + " and specification " + (spec.isEmpty() ? "any" : spec),
+                held.isEmpty() ? "check cache.path, or run potstill label first" : "give the beginning of one of these fingerprints and its spec");
+    }
+
+    public static UserException noSuchSequence(String path, String wanted, String why) {
+        return new UserException("the cache " + path + " holds no sequence with " + wanted, why,
+                "potstill cache inspect shows what the cache holds; documents are called as the corpus calls them");
+    }
+
+    public static UserException ambiguousSequence(String path, String wanted, Collection<String> found) {
+        return new UserException("the cache " + path + " holds several sequences with " + wanted, "among them are " + found,
+                "give more of the key, or narrow with --teacher and --spec");
+    }
+
+    public static UserException damagedCache(String path, Collection<String> problems, Collection<String> remedies) {
+        return new UserException("the cache " + path + " is damaged", String.join("; ", problems), String.join("; ", remedies));
+    }
+
     public static UserException noRoomForTeacher(String scratch, double needed, long free) {
         return new UserException(String.format(java.util.Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
                 String.format(java.util.Locale.ROOT, "%,d bytes are free there", free),

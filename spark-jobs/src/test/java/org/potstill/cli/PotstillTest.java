@@ -12,10 +12,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PotstillTest {
-    private record Result(int status, String out, String err) {
+    record Result(int status, String out, String err) {
     }
 
-    private static Result run(String... args) {
+    static Result run(String... args) {
         PrintStream out = System.out;
         PrintStream err = System.err;
         ByteArrayOutputStream capturedOut = new ByteArrayOutputStream();
@@ -31,9 +31,9 @@ class PotstillTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"label", "train", "evaluate"})
+    @ValueSource(strings = {"label", "train", "evaluate", "cache inspect", "cache verify"})
     void everyCommandsHelpShowsAnExampleAndWhatItNeeds(String command) {
-        Result result = run(command, "--help");
+        Result result = run((command + " --help").split(" "));
         assertEquals(0, result.status());
         assertTrue(result.out().contains("potstill " + command + " --conf"), result.out());
         assertTrue(result.out().contains("Needs "), result.out());

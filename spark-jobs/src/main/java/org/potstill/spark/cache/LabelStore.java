@@ -2,7 +2,8 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
@@ -17,11 +18,13 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.Versions;
 
 /**
  * The soft labels of one teacher and target specification in the cache:
@@ -73,24 +76,11 @@ public final class LabelStore {
      * @param teacher fingerprint that it must be of; null for the only one there is
      */
     public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
-        HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
-        String spec = "spec=" + wanted.name();
-        List<String> all = new ArrayList<>();
-        List<Labels> found = new ArrayList<>();
-        for (String name : root.names().stream().filter(n -> n.startsWith("teacher=")).toList()) {
-            for (String held : root.folder(name).names()) {
-                HadoopFolder candidate = root.folder(name + "/" + held);
-                if (!candidate.has(PROVENANCE)) {
-                    continue;
-                }
-                all.add(name + "/" + held);
-                if (held.equals(spec)) {
-                    found.add(labels(candidate.readJson(PROVENANCE), candidate.path(PROVENANCE).toString()));
-                }
-            }
-        }
+        List<String> all = folders(spark, cache);
+        List<Labels> found = all.stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
+                .map(held -> open(spark, cache, held).labels()).toList();
         if (found.isEmpty()) {
-            throw JobErrors.noCache(cache, spec.substring(5), all);
+            throw JobErrors.noCache(cache, wanted.name(), all);
         }
         if (teacher == null && found.size() > 1) {
             throw JobErrors.ambiguousCache(cache, found.stream().map(Labels::teacher).toList());
@@ -98,6 +88,30 @@ public final class LabelStore {
         Labels chosen = found.stream().filter(l -> teacher == null || l.teacher().equals(teacher)).findFirst()
                 .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, found.stream().map(Labels::teacher).toList()));
         return new LabelStore(spark, cache, chosen);
+    }
+
+    /** The folders {@code teacher=…/spec=…} of a cache that say what made them, in the order of names. */
+    public static List<String> folders(SparkSession spark, String cache) {
+        HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
+        return root.names().stream().filter(teacher -> teacher.startsWith("teacher="))
+                .flatMap(teacher -> root.folder(teacher).names().stream().map(spec -> teacher + "/" + spec))
+                .filter(held -> root.folder(held).has(PROVENANCE)).toList();
+    }
+
+    /**
+     * Opens what one folder of a cache holds.
+     *
+     * @param held see {@link #folders}
+     * @throws UserException when its provenance is damaged or another folder's
+     */
+    public static LabelStore open(SparkSession spark, String cache, String held) {
+        HadoopFolder folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(held);
+        String path = folder.path(PROVENANCE).toString();
+        Labels labels = labels(folder.readJson(PROVENANCE), path);
+        if (!labels.folder().equals(held)) {
+            throw JobErrors.damagedJson(path, "it describes " + labels.folder() + " and lies in " + held);
+        }
+        return new LabelStore(spark, cache, labels);
     }
 
     private static Labels labels(JsonNode provenance, String path) {
@@ -136,6 +150,13 @@ public final class LabelStore {
         return folder.path("labels").toString();
     }
 
+    /** Paths of the files with labels, in the order of names. */
+    public List<String> files() {
+        HadoopFolder held = folder.folder("labels");
+        return held.names().stream().filter(name -> name.endsWith(".parquet") && !name.startsWith("_") && !name.startsWith("."))
+                .map(name -> held.path(name).toString()).toList();
+    }
+
     /** Writes what made the labels; must be there before the first of them. */
     public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
         if (folder.has(PROVENANCE)) {
@@ -143,7 +164,8 @@ public final class LabelStore {
         }
         folder.writeText("tokenizer.json", tokenizer.json());
         ObjectNode json = HadoopFolder.JSON.createObjectNode();
-        json.put("format", SoftTargetsCodec.VERSION);
+        json.put("format", SoftTargetsCodec.VERSION).put("potstill", Versions.potstill())
+                .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         json.set("teacher", teacher);
         json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
                 .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
@@ -164,7 +186,7 @@ public final class LabelStore {
     }
 
     public boolean isEmpty() {
-        return folder.folder("labels").names().stream().noneMatch(n -> n.endsWith(".parquet"));
+        return files().isEmpty();
     }
 
     public JavaRDD<String> keys() {
@@ -204,13 +226,17 @@ public final class LabelStore {
         folder.folder("snapshots").writeJson("current.json", settings.put("id", id));
     }
 
+    /** Whether a label run came to its end here. */
+    public boolean hasSnapshot() {
+        return folder.folder("snapshots").has("current.json");
+    }
+
     /** Settings of the current snapshot, with its {@code id}. */
     public JsonNode currentSnapshot() {
-        HadoopFolder snapshots = folder.folder("snapshots");
-        if (!snapshots.has("current.json")) {
+        if (!hasSnapshot()) {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
         }
-        return snapshots.readJson("current.json");
+        return folder.folder("snapshots").readJson("current.json");
     }
 
     public JavaRDD<SnapshotEntry> snapshot() {

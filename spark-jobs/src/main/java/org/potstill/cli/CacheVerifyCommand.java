@@ -1,0 +1,70 @@
+package org.potstill.cli;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Sessions;
+import org.potstill.spark.Settings;
+import org.potstill.spark.inspect.Problem;
+import org.potstill.spark.inspect.Selection;
+import org.potstill.spark.inspect.VerifyJob;
+import org.potstill.spark.inspect.VerifySummary;
+import org.potstill.spark.inspect.VerifyText;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(name = "verify", description = {
+    "Checks every row of the cache: its checksum, its key, its soft targets, its duplicates, and that the current snapshot has all "
+        + "its rows. What is wrong is counted, the first of each kind named, and the exit status is 2.", "",
+    "With --teacher or --sample, the teacher also scores some rows again, and must say what they say."},
+    footer = {"", "Needs cache.path.", "",
+        "Example:", "  potstill cache verify --conf distil.conf", "  potstill cache verify --conf distil.conf --sample 100"})
+final class CacheVerifyCommand implements Callable<Integer> {
+    private static final int SAMPLE = 32;
+    private static final int MAX_SAMPLE = 10_000;
+
+    @Mixin
+    private SettingsOptions options;
+
+    @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of this target specification, such as top-32.")
+    private String targets;
+
+    @Option(names = "--teacher", paramLabel = "PATH", description = "Score a sample of its labels again with this teacher (teacher.path).")
+    private String teacher;
+
+    @Option(names = "--sample", paramLabel = "N", description = "Rows of each specification to score again (" + SAMPLE + " where --teacher is given).")
+    private Integer sample;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        if (sample != null && (sample < 0 || sample > MAX_SAMPLE)) {
+            throw new ParameterException(spec.commandLine(), "--sample must lie between 0 and " + MAX_SAMPLE);
+        }
+        int rows = sample != null ? sample : teacher != null ? SAMPLE : 0;
+        Settings loaded = options.load();
+        Settings settings = teacher == null ? loaded : loaded.with("teacher.path", teacher);
+        String cache = settings.required("cache.path");
+        List<VerifySummary> summaries = Sessions.run("cache verify", settings,
+                spark -> new VerifyJob(spark, settings, new Selection(cache, "", targets), rows).run());
+        spec.commandLine().getOut().println(VerifyText.of(summaries));
+        spec.commandLine().getOut().flush();
+        Map<Problem.Kind, Long> problems = new TreeMap<>();
+        summaries.forEach(summary -> summary.problems().forEach((kind, count) -> problems.merge(kind, count, Long::sum)));
+        if (!problems.isEmpty()) {
+            throw JobErrors.damagedCache(cache,
+                    problems.entrySet().stream().map(p -> String.format(Locale.ROOT, "%,d %s", p.getValue(), p.getKey().what())).toList(),
+                    problems.keySet().stream().map(Problem.Kind::remedy).distinct().toList());
+        }
+        return 0;
+    }
+}

@@ -1,0 +1,149 @@
+package org.potstill.spark.cache;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.parquet.column.ColumnDescriptor;
+import org.apache.parquet.column.page.PageReadStore;
+import org.apache.parquet.example.data.Group;
+import org.apache.parquet.example.data.simple.convert.GroupRecordConverter;
+import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
+import org.apache.parquet.io.ColumnIOFactory;
+import org.apache.parquet.io.MessageColumnIO;
+import org.apache.parquet.io.RecordReader;
+import org.apache.parquet.schema.MessageType;
+
+/**
+ * Reads one Parquet file of the cache by itself, the other end of {@link ShardWriter}: where a file is torn, it can be named
+ * and the others go on.
+ *
+ * <p>What a damaged file makes of Parquet's own code is an {@link IOException} or any {@link RuntimeException}.
+ */
+public final class LabelFile implements AutoCloseable {
+    /** The columns by which rows are known and described, without the soft targets, which are nearly all of the bytes. */
+    public static final Set<String> STATISTICS = Set.of("key", "tokens", "teacher_loss", "teacher_entropy");
+    public static final Set<String> KEYS = Set.of("key");
+    public static final Set<String> ALL = Set.of(LabelStore.LABELS.fieldNames());
+
+    private final ParquetFileReader reader;
+    private final FileStatus status;
+
+    private LabelFile(ParquetFileReader reader, FileStatus status) {
+        this.reader = reader;
+        this.status = status;
+    }
+
+    /** @throws IOException or a RuntimeException when it is not a whole Parquet file with the columns of the cache */
+    public static LabelFile open(String path, Configuration hadoop) throws IOException {
+        Path file = new Path(path);
+        FileStatus status = file.getFileSystem(hadoop).getFileStatus(file);
+        ParquetFileReader reader = ParquetFileReader.open(HadoopInputFile.fromStatus(status, hadoop));
+        try {
+            requireColumns(reader.getFileMetaData().getSchema());
+        } catch (IOException | RuntimeException e) {
+            reader.close();
+            throw e;
+        }
+        return new LabelFile(reader, status);
+    }
+
+    private static void requireColumns(MessageType schema) throws IOException {
+        for (ColumnDescriptor wanted : ShardWriter.SCHEMA.getColumns()) {
+            String[] path = wanted.getPath();
+            if (!schema.containsPath(path) || schema.getColumnDescription(path).getMaxRepetitionLevel() != wanted.getMaxRepetitionLevel()
+                    || schema.getColumnDescription(path).getPrimitiveType().getPrimitiveTypeName()
+                    != wanted.getPrimitiveType().getPrimitiveTypeName()) {
+                throw new IOException("it has no column " + String.join(".", path) + " of the type "
+                        + wanted.getPrimitiveType().getPrimitiveTypeName());
+            }
+        }
+    }
+
+    /** Of the whole file, in bytes. */
+    public long length() {
+        return status.getLen();
+    }
+
+    /** When it was written, in milliseconds since 1970. */
+    public long modified() {
+        return status.getModificationTime();
+    }
+
+    public long rows() {
+        return reader.getRecordCount();
+    }
+
+    /** Tokens in all its rows, by the footer. */
+    public long tokens() {
+        return reader.getFooter().getBlocks().stream().flatMap(block -> block.getColumns().stream())
+                .filter(chunk -> column(chunk).equals("tokens")).mapToLong(ColumnChunkMetaData::getValueCount).sum();
+    }
+
+    /** Bytes on disk by column. */
+    public Map<String, Long> columnBytes() {
+        Map<String, Long> bytes = new TreeMap<>();
+        for (BlockMetaData block : reader.getFooter().getBlocks()) {
+            block.getColumns().forEach(chunk -> bytes.merge(column(chunk), chunk.getTotalSize(), Long::sum));
+        }
+        return bytes;
+    }
+
+    private static String column(ColumnChunkMetaData chunk) {
+        return chunk.getPath().toArray()[0];
+    }
+
+    /** What the footer says under a name; null for nothing. */
+    public String said(String name) {
+        return reader.getFileMetaData().getKeyValueMetaData().get(name);
+    }
+
+    /** The library that wrote it. */
+    public String createdBy() {
+        return String.valueOf(reader.getFileMetaData().getCreatedBy());
+    }
+
+    /** @param columns those to read: {@link #ALL} or fewer; what stands in the others is empty or 0 in the rows */
+    public void forEach(Set<String> columns, Consumer<LabelledSequence> use) throws IOException {
+        MessageType whole = reader.getFileMetaData().getSchema();
+        MessageType wanted = new MessageType(whole.getName(),
+                whole.getFields().stream().filter(field -> columns.contains(field.getName())).toList());
+        reader.setRequestedSchema(wanted);
+        MessageColumnIO columnIo = new ColumnIOFactory().getColumnIO(wanted, whole);
+        for (PageReadStore group = reader.readNextRowGroup(); group != null; group = reader.readNextRowGroup()) {
+            RecordReader<Group> rows = columnIo.getRecordReader(group, new GroupRecordConverter(wanted));
+            for (long i = 0; i < group.getRowCount(); i++) {
+                use.accept(sequence(rows.read(), columns));
+            }
+        }
+    }
+
+    private static LabelledSequence sequence(Group row, Set<String> columns) {
+        return new LabelledSequence(
+                columns.contains("document") ? row.getString("document", 0) : "",
+                columns.contains("key") ? row.getString("key", 0) : "",
+                columns.contains("tokens") ? tokens(row.getGroup("tokens", 0)) : new int[0],
+                columns.contains("targets") ? row.getBinary("targets", 0).getBytes() : new byte[0],
+                columns.contains("teacher_loss") ? row.getFloat("teacher_loss", 0) : 0,
+                columns.contains("teacher_entropy") ? row.getFloat("teacher_entropy", 0) : 0);
+    }
+
+    private static int[] tokens(Group list) {
+        int[] tokens = new int[list.getFieldRepetitionCount(0)];
+        Arrays.setAll(tokens, i -> list.getGroup(0, i).getInteger(0, 0));
+        return tokens;
+    }
+
+    @Override
+    public void close() throws IOException {
+        reader.close();
+    }
+}

@@ -1,0 +1,52 @@
+package org.potstill.spark.inspect;
+
+import java.io.Serializable;
+
+/**
+ * What is wrong with something in the cache.
+ *
+ * @param kind   of problem
+ * @param file   that it is in, or the folder that lacks it
+ * @param key    of the row; empty where it is not one row's
+ * @param detail what exactly
+ */
+public record Problem(Kind kind, String file, String key, String detail) implements Serializable, Comparable<Problem> {
+    public enum Kind {
+        DAMAGED_DESCRIPTION("damaged descriptions of labels", "restore what is damaged from a copy, or delete its folder and label anew"),
+        UNREADABLE_FILE("files that cannot be read", Kind.DELETE),
+        FOREIGN_FILE("files whose footer says that they are of other labels", Kind.DELETE),
+        WRONG_KEY("rows whose key is not that of their tokens", Kind.DELETE),
+        DAMAGED_TARGETS("rows with damaged soft targets", Kind.DELETE),
+        IMPOSSIBLE_TARGETS("rows whose soft targets are no distributions", Kind.DELETE),
+        IMPOSSIBLE_STATISTICS("rows with a loss or entropy that is none", Kind.DELETE),
+        DIFFERENT_DUPLICATES("keys whose rows differ", Kind.DELETE),
+        MISSING_ROW("sequences of the snapshot without a row", "run potstill label again: only what is missing is scored"),
+        TEACHER_DISAGREES("rows of which the teacher says something else", Kind.DELETE);
+
+        private static final String DELETE = "delete the files named above and run potstill label again: only what is missing is scored";
+
+        private final String what;
+        private final String remedy;
+
+        Kind(String what, String remedy) {
+            this.what = what;
+            this.remedy = remedy;
+        }
+
+        /** In the plural. */
+        public String what() {
+            return what;
+        }
+
+        public String remedy() {
+            return remedy;
+        }
+    }
+
+    @Override
+    public int compareTo(Problem other) {
+        int byKind = kind.compareTo(other.kind);
+        int byFile = byKind != 0 ? byKind : file.compareTo(other.file);
+        return byFile != 0 ? byFile : key.compareTo(other.key);
+    }
+}

@@ -1,0 +1,41 @@
+package org.potstill.spark.inspect;
+
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.LabelStore;
+
+/**
+ * Which labels of a cache are meant.
+ *
+ * @param cache   path of the cache
+ * @param teacher beginning of its fingerprint; empty for any
+ * @param spec    name of the target specification; empty for any
+ */
+public record Selection(String cache, String teacher, String spec) {
+    /** The folders that may be meant: where the beginning is longer than what a folder's name has of it, see {@link #stores}. */
+    List<String> folders(SparkSession spark) {
+        List<String> all = LabelStore.folders(spark, cache);
+        List<String> meant = all.stream().filter(this::admits).toList();
+        if (meant.isEmpty()) {
+            throw JobErrors.noSuchLabels(cache, teacher, spec, all);
+        }
+        return meant;
+    }
+
+    /** @throws org.potstill.errors.UserException when there are none, or one's description is damaged */
+    public List<LabelStore> stores(SparkSession spark) {
+        List<LabelStore> stores = folders(spark).stream().map(held -> LabelStore.open(spark, cache, held))
+                .filter(store -> store.labels().teacher().startsWith(teacher)).toList();
+        if (stores.isEmpty()) {
+            throw JobErrors.noSuchLabels(cache, teacher, spec, LabelStore.folders(spark, cache));
+        }
+        return stores;
+    }
+
+    private boolean admits(String folder) {
+        int slash = folder.indexOf('/');
+        String print = folder.substring("teacher=".length(), slash);
+        return (print.startsWith(teacher) || teacher.startsWith(print)) && (spec.isEmpty() || folder.substring(slash + 1).equals("spec=" + spec));
+    }
+}

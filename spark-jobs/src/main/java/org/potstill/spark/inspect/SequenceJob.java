@@ -1,0 +1,128 @@
+package org.potstill.spark.inspect;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.LabelFile;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.SnapshotEntry;
+
+/** Finds one sequence in a cache and decodes it for a person to read. */
+public final class SequenceJob {
+    /** Keys that a message names where several are found. */
+    private static final int NAMED = 5;
+
+    private final SparkSession spark;
+    private final JavaSparkContext sc;
+    private final Selection selection;
+    private final int limit;
+
+    /** @param limit positions to tell of */
+    public SequenceJob(SparkSession spark, Selection selection, int limit) {
+        this.spark = spark;
+        this.sc = new JavaSparkContext(spark.sparkContext());
+        this.selection = selection;
+        this.limit = limit;
+    }
+
+    private record Place(String key, String path) implements Serializable {
+    }
+
+    /** Where a row was found. */
+    private record Found(LabelStore store, Place place) {
+    }
+
+    /** @param prefix of the only key that begins so */
+    public DecodedSequence byKey(String prefix) {
+        String wanted = "a key that begins with " + VisibleText.of(prefix, 64);
+        if (!prefix.matches("[0-9a-f]{1,32}")) {
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "keys are 32 of the digits 0 to 9 and a to f");
+        }
+        List<Found> found = new ArrayList<>();
+        for (LabelStore store : selection.stores(spark)) {
+            places(store, prefix).forEach(place -> found.add(new Found(store, place)));
+        }
+        List<String> keys = found.stream().map(f -> f.place().key()).distinct().limit(NAMED).toList();
+        if (keys.isEmpty()) {
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "no row that can be read has one");
+        }
+        if (keys.size() > 1) {
+            throw JobErrors.ambiguousSequence(selection.cache(), wanted, keys);
+        }
+        return decode(found.get(0));
+    }
+
+    /**
+     * @param id       of a document of the current snapshot
+     * @param sequence its number in the document, from 0
+     */
+    public DecodedSequence ofDocument(String id, int sequence) {
+        String wanted = "the number " + sequence + " of the document " + VisibleText.of(id, 200);
+        List<LabelStore> stores = selection.stores(spark).stream().filter(LabelStore::hasSnapshot).toList();
+        if (stores.size() != 1) {
+            throw stores.isEmpty() ? JobErrors.noSuchSequence(selection.cache(), wanted, "no label run has come to its end")
+                    : JobErrors.ambiguousSequence(selection.cache(), wanted, stores.stream().map(s -> s.labels().folder()).toList());
+        }
+        LabelStore store = stores.get(0);
+        List<SnapshotEntry> entries = store.snapshot().filter(e -> e.document().equals(id) && e.sequence() == sequence).take(1);
+        if (entries.isEmpty()) {
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "the current snapshot does not name it");
+        }
+        List<Place> places = places(store, entries.get(0).key());
+        if (places.isEmpty()) {
+            throw JobErrors.missingLabels(store.folder().path().toString(), 1, 1);
+        }
+        return decode(new Found(store, places.get(0)));
+    }
+
+    /** A few rows whose keys begin so, of different keys. */
+    private List<Place> places(LabelStore store, String prefix) {
+        return new LabelFiles(sc, store).map((path, hadoop) -> {
+            List<Place> places = new ArrayList<>();
+            LabelFiles.read(path, hadoop, LabelFile.KEYS, row -> {
+                if (row.key().startsWith(prefix)) {
+                    places.add(new Place(row.key(), path));
+                }
+            });
+            return places;
+        }).flatMap(List::iterator).mapToPair(place -> new scala.Tuple2<>(place.key(), place))
+                .reduceByKey((a, b) -> a.path().compareTo(b.path()) <= 0 ? a : b).values().take(NAMED);
+    }
+
+    private DecodedSequence decode(Found found) {
+        Place place = found.place();
+        Broadcast<SerializableConfiguration> shared = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        LabelledSequence row = sc.parallelize(List.of(place), 1).map(p -> row(p, shared.value().value())).first();
+        LabelStore store = found.store();
+        TokenizerDefinition definition = store.tokenizer();
+        if (!definition.fingerprint().equals(store.labels().tokenizer())) {
+            throw JobErrors.damagedJson(store.folder().path("tokenizer.json").toString(), "it is not the tokenizer of provenance.json");
+        }
+        try (Tokenizer tokenizer = new Tokenizer(definition)) {
+            return DecodedSequence.of(store.folder().path().toString(), LabelFiles.name(place.path()), row,
+                    store.labels().decode(row, place.path()), tokenizer, limit);
+        }
+    }
+
+    private static LabelledSequence row(Place place, Configuration hadoop) {
+        List<LabelledSequence> rows = new ArrayList<>();
+        String torn = LabelFiles.read(place.path(), hadoop, LabelFile.ALL, row -> {
+            if (rows.isEmpty() && row.key().equals(place.key())) {
+                rows.add(row);
+            }
+        });
+        if (rows.isEmpty()) {
+            throw JobErrors.damagedRow(place.path(), place.key(), torn);
+        }
+        return rows.get(0);
+    }
+}
