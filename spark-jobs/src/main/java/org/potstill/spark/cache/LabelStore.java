@@ -2,36 +2,48 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import scala.Tuple2;
 
 /**
  * The soft labels of one teacher and target specification in the cache:
  *
  * <pre>
- * teacher=…/spec=…/provenance.json    what made them: the contract with every reader
+ * teacher=…/spec=…/provenance.json        what made them: the contract with every reader
  *                  tokenizer.json
- *                  labels/            Parquet, one row per sequence, keyed by content
- *                  snapshots/ID/      Parquet: which document is made of which sequences
- *                  snapshots/current.json
- *                  quarantine/        JSON lines: documents and sequences that could not be used, and why
+ *                  labels/part-*.parquet  one row per sequence, keyed by content
+ *                  replaced/ID.json       names files that others have taken the place of
+ *                  snapshots/RUN/         Parquet: which document is made of which sequences
+ *                  snapshots/current.json the snapshot in force, and settings that train must agree with
+ *                  quarantine/RUN/        JSON lines: documents and sequences that could not be used, and why
+ *                  quarantine/current.json
  * </pre>
+ *
+ * <p>Nothing but the two {@code current.json} is ever written twice. A file of labels appears whole under a name that says what
+ * rows are in it; the same key in two files is the same row, and readers keep one. A reader lists {@code replaced/} first and
+ * {@code labels/} after: it then sees the rows of a compacted file in the old files, in the new one or, at worst, in both. Names
+ * that begin with {@code _} or {@code .} are no part of the cache. It may be written by several runs at a time and killed at any
+ * moment, on local disks, HDFS and object stores.
  */
 public final class LabelStore {
     static final StructType LABELS = new StructType()
@@ -50,17 +62,27 @@ public final class LabelStore {
             .add("sequence", DataTypes.IntegerType, true)
             .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
+    /** Where {@link #rows} says which file a row is in. */
+    static final String FILE = "file";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
     private static final String PROVENANCE = "provenance.json";
 
     private final SparkSession spark;
     private final HadoopFolder folder;
     private final Labels labels;
+    private final Tombstones tombstones;
+    private final RunFolders snapshots;
+    private final RunFolders quarantines;
+    /** What was hidden when it was last known what there is: rows that are gone since can only be among others. */
+    private String generationOfKeys = "";
 
     public LabelStore(SparkSession spark, String cache, Labels labels) {
         this.spark = spark;
         this.folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(labels.folder());
         this.labels = labels;
+        this.tombstones = new Tombstones(folder);
+        this.snapshots = new RunFolders(folder.folder("snapshots"));
+        this.quarantines = new RunFolders(folder.folder("quarantine"));
     }
 
     /**
@@ -70,24 +92,11 @@ public final class LabelStore {
      * @param teacher fingerprint that it must be of; null for the only one there is
      */
     public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
-        HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
-        String spec = "spec=" + wanted.name();
-        List<String> all = new ArrayList<>();
-        List<Labels> found = new ArrayList<>();
-        for (String name : root.names().stream().filter(n -> n.startsWith("teacher=")).toList()) {
-            for (String held : root.folder(name).names()) {
-                HadoopFolder candidate = root.folder(name + "/" + held);
-                if (!candidate.has(PROVENANCE)) {
-                    continue;
-                }
-                all.add(name + "/" + held);
-                if (held.equals(spec)) {
-                    found.add(labels(candidate.readJson(PROVENANCE), candidate.path(PROVENANCE).toString()));
-                }
-            }
-        }
+        List<String> all = folders(spark, cache);
+        List<Labels> found = all.stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
+                .map(held -> open(spark, cache, held).labels()).toList();
         if (found.isEmpty()) {
-            throw JobErrors.noCache(cache, spec.substring(5), all);
+            throw JobErrors.noCache(cache, wanted.name(), all);
         }
         if (teacher == null && found.size() > 1) {
             throw JobErrors.ambiguousCache(cache, found.stream().map(Labels::teacher).toList());
@@ -95,6 +104,30 @@ public final class LabelStore {
         Labels chosen = found.stream().filter(l -> teacher == null || l.teacher().equals(teacher)).findFirst()
                 .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, found.stream().map(Labels::teacher).toList()));
         return new LabelStore(spark, cache, chosen);
+    }
+
+    /** The folders {@code teacher=…/spec=…} of a cache that say what made them, in the order of names. */
+    public static List<String> folders(SparkSession spark, String cache) {
+        HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
+        return root.names().stream().filter(teacher -> teacher.startsWith("teacher="))
+                .flatMap(teacher -> root.folder(teacher).names().stream().map(spec -> teacher + "/" + spec))
+                .filter(held -> root.folder(held).has(PROVENANCE)).toList();
+    }
+
+    /**
+     * Opens what one folder of a cache holds.
+     *
+     * @param held see {@link #folders}
+     * @throws UserException when its provenance is damaged or another folder's
+     */
+    public static LabelStore open(SparkSession spark, String cache, String held) {
+        HadoopFolder folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(held);
+        String path = folder.path(PROVENANCE).toString();
+        Labels labels = labels(folder.readJson(PROVENANCE), path);
+        if (!labels.folder().equals(held)) {
+            throw JobErrors.damagedJson(path, "it describes " + labels.folder() + " and lies in " + held);
+        }
+        return new LabelStore(spark, cache, labels);
     }
 
     private static Labels labels(JsonNode provenance, String path) {
@@ -121,12 +154,32 @@ public final class LabelStore {
         return folder.path("labels").toString();
     }
 
-    /** Writes what made the labels; must be there before the first of them. */
+    /** Paths of the files with labels, in the order of names. */
+    public List<String> files() {
+        return labelFiles().stream().map(file -> file.getPath().toString()).toList();
+    }
+
+    List<FileStatus> labelFiles() {
+        Set<String> hidden = tombstones.hidden();
+        return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))
+                .filter(file -> !hidden.contains("labels/" + file.getPath().getName())).toList();
+    }
+
+    private static boolean isLabels(String name) {
+        return name.endsWith(".parquet") && !name.startsWith("_") && !name.startsWith(".");
+    }
+
+    /** What writes label files, on executors, for as long as one run takes. */
+    public ShardWriter shardWriter() {
+        return new ShardWriter(labelsPath(), labels, tombstones.generation());
+    }
+
+    /**
+     * Writes what made the labels, unless it is there; must be there before the first of them.
+     *
+     * @throws UserException when labels of the same teacher, but another tokenizer, are there
+     */
     public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
-        if (folder.has(PROVENANCE)) {
-            return;
-        }
-        folder.writeText("tokenizer.json", tokenizer.json());
         ObjectNode json = HadoopFolder.JSON.createObjectNode();
         json.put("format", SoftTargetsCodec.VERSION);
         json.set("teacher", teacher);
@@ -135,7 +188,20 @@ public final class LabelStore {
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
-        folder.writeJson(PROVENANCE, json);
+        folder.createJson(PROVENANCE, json);
+        // Another run's may have been first, or even come between on a store that only knows to overwrite.
+        requireSame(labels(provenance(), folder.path(PROVENANCE).toString()));
+        folder.create("tokenizer.json", out -> out.write(tokenizer.json().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private void requireSame(Labels held) {
+        String what = "the cache " + folder.path();
+        if (!held.tokenizer().equals(labels.tokenizer())) {
+            throw JobErrors.settingsDiffer(what, "tokenizer", labels.tokenizer(), held.tokenizer());
+        }
+        if (!held.equals(labels)) {
+            throw JobErrors.settingsDiffer(what, "teacher", labels, held);
+        }
     }
 
     public JsonNode provenance() {
@@ -149,30 +215,42 @@ public final class LabelStore {
     }
 
     public boolean isEmpty() {
-        return folder.folder("labels").names().stream().noneMatch(n -> n.endsWith(".parquet"));
+        return labelFiles().isEmpty();
     }
 
     public JavaRDD<String> keys() {
+        generationOfKeys = tombstones.generation();
         return rows().select("key").as(Encoders.STRING()).javaRDD();
     }
 
     /** One row per key. */
     public JavaRDD<LabelledSequence> sequences() {
-        return rows().javaRDD()
-                .mapToPair(row -> new scala.Tuple2<>(row.getString(1), new LabelledSequence(row.getString(0), row.getString(1),
-                        row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4),
-                        row.getFloat(5))))
+        return rows().javaRDD().map(LabelStore::sequence).mapToPair(row -> new Tuple2<>(row.key(), row))
                 .reduceByKey((one, same) -> one).values();
     }
 
-    private Dataset<Row> rows() {
-        return isEmpty() ? spark.createDataFrame(List.of(), LABELS) : spark.read().schema(LABELS).parquet(labelsPath());
+    /** @param row of {@link #LABELS}, with more columns after them or not */
+    static LabelledSequence sequence(Row row) {
+        return new LabelledSequence(row.getString(0), row.getString(1),
+                row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
+    }
+
+    /** All rows, with the name of their file in the column {@link #FILE}. */
+    Dataset<Row> rows() {
+        Set<String> hidden = tombstones.hidden();
+        String[] names = hidden.stream().filter(path -> path.startsWith("labels/")).map(path -> path.substring(7)).toArray(String[]::new);
+        // Listed after the tombstones were.
+        boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
+        Dataset<Row> all = any ? spark.read().schema(LABELS).parquet(labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
+                : spark.createDataFrame(List.of(), LABELS.add(FILE, DataTypes.StringType));
+        return names.length == 0 ? all : all.where(functions.not(all.col(FILE).isin((Object[]) names)));
     }
 
     /**
      * Records which sequences the corpus consists of now, and makes that the current snapshot.
      *
      * @param settings what train and evaluate must agree with
+     * @throws UserException when rows that {@link #keys} named were pruned since
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
@@ -180,35 +258,87 @@ public final class LabelStore {
         // Rows are distinct, so their hashes' exclusive or, with their number, names the set whatever its order.
         Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
         String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
-        if (!folder.folder("snapshots").has(id + "/_SUCCESS")) {
+        settings.put("id", id);
+        requirePresent(table);
+        if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
+            snapshots.publish(snapshots.current().path("run").asText(), settings);
+        } else {
+            String run = RunFolders.newRun();
             int files = (int) Math.min(10_000, 1 + digest.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
             table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
-                    .write().mode(SaveMode.Overwrite).parquet(folder.path("snapshots/" + id).toString());
+                    .write().parquet(snapshots.path(run));
+            snapshots.publish(run, settings);
         }
+        // Who prunes looks once more at the snapshot in force when its tombstones are written: one of the two sees the other.
+        requirePresent(table);
         table.unpersist();
-        folder.folder("snapshots").writeJson("current.json", settings.put("id", id));
+    }
+
+    /** Nothing to do but when something was compacted or pruned since the keys were read. */
+    private void requirePresent(Dataset<Row> snapshot) {
+        String generation = tombstones.generation();
+        if (!generation.equals(generationOfKeys)) {
+            Dataset<Row> wanted = snapshot.select("key").distinct();
+            long missing = wanted.except(rows().select("key")).count();
+            if (missing > 0) {
+                throw JobErrors.missingLabels(folder.path().toString(), missing, wanted.count());
+            }
+            generationOfKeys = generation;
+        }
+    }
+
+    /** Whether a label run came to its end here. */
+    public boolean hasSnapshot() {
+        return snapshots.isPublished();
     }
 
     /** Settings of the current snapshot, with its {@code id}. */
     public JsonNode currentSnapshot() {
-        HadoopFolder snapshots = folder.folder("snapshots");
-        if (!snapshots.has("current.json")) {
+        if (!hasSnapshot()) {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
         }
-        return snapshots.readJson("current.json");
+        return snapshots.current();
     }
 
     public JavaRDD<SnapshotEntry> snapshot() {
-        return spark.read().schema(SNAPSHOT).parquet(folder.path("snapshots/" + currentSnapshot().get("id").asText()).toString())
-                .javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
+        currentSnapshot();
+        return snapshotTable().javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
     }
 
-    /** Replaces the quarantine by these. @return where it is */
+    Dataset<Row> snapshotTable() {
+        return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
+    }
+
+    /** Puts these in the place of what is in the quarantine. @return where they are, as JSON lines */
     public String quarantine(JavaRDD<Quarantined> unusable) {
-        String path = folder.path("quarantine").toString();
+        String run = RunFolders.newRun();
         spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
-                .coalesce(1).write().mode(SaveMode.Overwrite).json(path);
-        return path;
+                .coalesce(1).write().json(quarantines.path(run));
+        quarantines.publish(run, HadoopFolder.JSON.createObjectNode());
+        return quarantines.path(run);
+    }
+
+    /** Where the last label run's quarantine is, as JSON lines. */
+    public String quarantinePath() {
+        return quarantines.currentPath();
+    }
+
+    /** Whether it is the run's folder, below this store's, that a current.json names. */
+    boolean isInForce(String path) {
+        return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
+                .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));
+    }
+
+    Tombstones tombstones() {
+        return tombstones;
+    }
+
+    RunFolders snapshots() {
+        return snapshots;
+    }
+
+    RunFolders quarantines() {
+        return quarantines;
     }
 
     private static Configuration hadoop(SparkSession spark) {
