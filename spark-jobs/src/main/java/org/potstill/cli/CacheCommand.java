@@ -5,10 +5,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "cache", mixinStandardHelpOptions = true, description = "Shows and checks the soft labels in the cache.",
+@Command(name = "cache", mixinStandardHelpOptions = true, description = "Shows, checks and tidies up the soft labels in the cache.",
         footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache --help",
             "  potstill cache inspect --conf distil.conf", "  potstill cache verify --conf distil.conf"},
-        subcommands = {CacheInspectCommand.class, CacheVerifyCommand.class})
+        subcommands = {CacheInspectCommand.class, CacheVerifyCommand.class, CacheCompactCommand.class, CachePruneCommand.class})
 final class CacheCommand implements Runnable {
     @Spec
     private CommandSpec spec;

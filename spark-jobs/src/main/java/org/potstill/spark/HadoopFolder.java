@@ -7,21 +7,22 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
-import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.RemoteIterator;
 
-/** A folder on any Hadoop file system. Small files are written whole under another name and then renamed. */
+/** A folder on any Hadoop file system. Files appear in it once they are whole, see {@link WholeFile}. */
 public final class HadoopFolder {
     public static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     private static final int MAX_BYTES = 256 << 20;
@@ -84,18 +85,40 @@ public final class HadoopFolder {
 
     /** Names in the folder, sorted; none when it does not exist. */
     public List<String> names() {
+        return list().stream().map(status -> status.getPath().getName()).toList();
+    }
+
+    /** What is in the folder, sorted by name; nothing when it does not exist. */
+    public List<FileStatus> list() {
         try {
-            List<String> names = new ArrayList<>();
-            for (FileStatus status : fs.listStatus(path)) {
-                names.add(status.getPath().getName());
-            }
-            names.sort(null);
-            return names;
+            FileStatus[] found = fs.listStatus(path);
+            Arrays.sort(found, Comparator.comparing(status -> status.getPath().getName()));
+            return List.of(found);
         } catch (FileNotFoundException e) {
             return List.of();
         } catch (IOException e) {
             throw JobErrors.damagedJson(path.toString(), String.valueOf(e.getMessage()));
         }
+    }
+
+    /** All files below the folder; none when it does not exist. */
+    public List<FileStatus> tree() {
+        try {
+            List<FileStatus> files = new ArrayList<>();
+            for (RemoteIterator<LocatedFileStatus> found = fs.listFiles(path, true); found.hasNext();) {
+                files.add(found.next());
+            }
+            return files;
+        } catch (FileNotFoundException e) {
+            return List.of();
+        } catch (IOException e) {
+            throw JobErrors.damagedJson(path.toString(), String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Whether it is what a writer that did not come to its end, or is at work, has written so far. */
+    public static boolean isIncoming(String name) {
+        return name.startsWith(WholeFile.INCOMING);
     }
 
     public JsonNode readJson(String name) {
@@ -123,8 +146,18 @@ public final class HadoopFolder {
     }
 
     public void writeJson(String name, Object content) {
+        writeText(name, json(content));
+    }
+
+    /** Writes JSON unless there is a file of that name. */
+    public void createJson(String name, Object content) {
+        byte[] bytes = json(content).getBytes(StandardCharsets.UTF_8);
+        create(name, out -> out.write(bytes));
+    }
+
+    private static String json(Object content) {
         try {
-            writeText(name, JSON.writeValueAsString(content) + "\n");
+            return JSON.writeValueAsString(content) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
         }
@@ -134,24 +167,47 @@ public final class HadoopFolder {
         write(name, content.getBytes(StandardCharsets.UTF_8));
     }
 
+    /** Writes a file in place of the one of that name, if there is one. */
     public void write(String name, byte[] content) {
-        Path incoming = path("_incoming-" + UUID.randomUUID());
-        try {
-            try (OutputStream out = fs.create(incoming, false)) {
-                out.write(content);
-            }
-            replace(incoming, path(name));
+        try (WholeFile file = WholeFile.replace(fs, path(name))) {
+            file.out().write(content);
+            file.publishOver();
         } catch (IOException e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);
         }
     }
 
+    /** What goes into a file. */
+    public interface Content {
+        void writeTo(FSDataOutputStream out) throws IOException;
+    }
+
+    /**
+     * Writes a file that appears once it is whole, unless there is one of that name: it is taken to hold the same.
+     *
+     * @return its length in bytes
+     */
+    public long create(String name, Content content) {
+        Path target = path(name);
+        try {
+            if (!fs.exists(target)) {
+                try (WholeFile file = WholeFile.create(fs, target)) {
+                    content.writeTo(file.out());
+                    file.publish();
+                }
+            }
+            return fs.getFileStatus(target).getLen();
+        } catch (IOException e) {
+            throw JobErrors.unwritable(what, target.toString(), e);
+        }
+    }
+
     /** Copies a local folder's files here, then makes it visible under its name. */
     public void publish(java.nio.file.Path local, String name) {
-        Path incoming = path("_incoming-" + UUID.randomUUID());
+        Path incoming = WholeFile.incoming(path(name));
         try {
             fs.copyFromLocalFile(false, true, new Path(local.toUri()), incoming);
-            replace(incoming, path(name));
+            WholeFile.rename(fs, incoming, path(name));
         } catch (IOException e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);
         }
@@ -168,21 +224,10 @@ public final class HadoopFolder {
 
     public void delete(String name) {
         try {
-            fs.delete(path(name), true);
+            // Not by the raw local file system: other tools leave .crc files beside theirs, and they must go, too.
+            path(name).getFileSystem(fs.getConf()).delete(path(name), true);
         } catch (IOException e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);
-        }
-    }
-
-    private void replace(Path incoming, Path target) throws IOException {
-        try {
-            FileContext.getFileContext(target.toUri(), fs.getConf()).rename(incoming, target, Options.Rename.OVERWRITE);
-        } catch (UnsupportedFileSystemException e) {
-            // An object store known to FileSystem alone: nothing there renames in one step anyway.
-            fs.delete(target, true);
-            if (!fs.rename(incoming, target)) {
-                throw new IOException("cannot rename " + incoming + " to " + target, e);
-            }
         }
     }
 }

@@ -24,6 +24,10 @@ public final class JobErrors {
         return new UserException("unusable value of '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
+    public static UserException badOption(String option, String why) {
+        return new UserException("unusable value of '" + option + "'", why, "see the command's --help");
+    }
+
     public static UserException missingKey(String key) {
         return new UserException("'" + key + "' is not set", "this command cannot go without it",
                 "set it in the file or with --set " + key + "=...");

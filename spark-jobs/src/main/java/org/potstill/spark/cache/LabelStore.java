@@ -2,17 +2,20 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
@@ -25,19 +28,28 @@ import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Versions;
+import scala.Tuple2;
 
 /**
  * The soft labels of one teacher and target specification in the cache:
  *
  * <pre>
- * teacher=…/spec=…/provenance.json    what made them: the contract with every reader
+ * teacher=…/spec=…/provenance.json        what made them: the contract with every reader
  *                  tokenizer.json
- *                  priors/            how frequent tokens are held to be, see {@link TokenPriors}
- *                  labels/            Parquet, one row per sequence, keyed by content
- *                  snapshots/ID/      Parquet: which document is made of which sequences
- *                  snapshots/current.json
- *                  quarantine/        JSON lines: documents and sequences that could not be used, and why
+ *                  priors/                how frequent tokens are held to be, see {@link TokenPriors}
+ *                  labels/part-*.parquet  one row per sequence, keyed by content
+ *                  replaced/ID.json       names files that others have taken the place of
+ *                  snapshots/RUN/         Parquet: which document is made of which sequences
+ *                  snapshots/current.json the snapshot in force, and settings that train must agree with
+ *                  quarantine/RUN/        JSON lines: documents and sequences that could not be used, and why
+ *                  quarantine/current.json
  * </pre>
+ *
+ * <p>Nothing but the two {@code current.json} is ever written twice. A file of labels appears whole under a name that says what
+ * rows are in it; the same key in two files is the same row, and readers keep one. A reader lists {@code replaced/} first and
+ * {@code labels/} after: it then sees the rows of a compacted file in the old files, in the new one or, at worst, in both. Names
+ * that begin with {@code _} or {@code .} are no part of the cache. It may be written by several runs at a time and killed at any
+ * moment, on local disks, HDFS and object stores.
  */
 public final class LabelStore {
     static final StructType LABELS = new StructType()
@@ -56,17 +68,27 @@ public final class LabelStore {
             .add("sequence", DataTypes.IntegerType, true)
             .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
+    /** Where {@link #rows} says which file a row is in. */
+    static final String FILE = "file";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
     private static final String PROVENANCE = "provenance.json";
 
     private final SparkSession spark;
     private final HadoopFolder folder;
     private Labels labels;
+    private final Tombstones tombstones;
+    private final RunFolders snapshots;
+    private final RunFolders quarantines;
+    /** What was hidden when it was last known what there is: rows that are gone since can only be among others. */
+    private String generationOfKeys = "";
 
     public LabelStore(SparkSession spark, String cache, Labels labels) {
         this.spark = spark;
         this.folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(labels.folder());
         this.labels = labels.with(TokenPriors.in(folder, labels.vocabSize()));
+        this.tombstones = new Tombstones(folder);
+        this.snapshots = new RunFolders(folder.folder("snapshots"));
+        this.quarantines = new RunFolders(folder.folder("quarantine"));
     }
 
     /**
@@ -152,17 +174,30 @@ public final class LabelStore {
 
     /** Paths of the files with labels, in the order of names. */
     public List<String> files() {
-        HadoopFolder held = folder.folder("labels");
-        return held.names().stream().filter(name -> name.endsWith(".parquet") && !name.startsWith("_") && !name.startsWith("."))
-                .map(name -> held.path(name).toString()).toList();
+        return labelFiles().stream().map(file -> file.getPath().toString()).toList();
     }
 
-    /** Writes what made the labels; must be there before the first of them. */
+    List<FileStatus> labelFiles() {
+        Set<String> hidden = tombstones.hidden();
+        return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))
+                .filter(file -> !hidden.contains("labels/" + file.getPath().getName())).toList();
+    }
+
+    private static boolean isLabels(String name) {
+        return name.endsWith(".parquet") && !name.startsWith("_") && !name.startsWith(".");
+    }
+
+    /** What writes label files, on executors, for as long as one run takes. */
+    public ShardWriter shardWriter() {
+        return new ShardWriter(labelsPath(), labels, tombstones.generation());
+    }
+
+    /**
+     * Writes what made the labels, unless it is there; must be there before the first of them.
+     *
+     * @throws UserException when labels of the same teacher, but another tokenizer, are there
+     */
     public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
-        if (folder.has(PROVENANCE)) {
-            return;
-        }
-        folder.writeText("tokenizer.json", tokenizer.json());
         ObjectNode json = HadoopFolder.JSON.createObjectNode();
         json.put("format", SoftTargetsCodec.VERSION).put("potstill", Versions.potstill())
                 .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
@@ -172,7 +207,20 @@ public final class LabelStore {
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
-        folder.writeJson(PROVENANCE, json);
+        folder.createJson(PROVENANCE, json);
+        // Another run's may have been first, or even come between on a store that only knows to overwrite.
+        requireSame(labels(provenance(), folder.path(PROVENANCE).toString()));
+        folder.create("tokenizer.json", out -> out.write(tokenizer.json().getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private void requireSame(Labels held) {
+        String what = "the cache " + folder.path();
+        if (!held.tokenizer().equals(labels.tokenizer())) {
+            throw JobErrors.settingsDiffer(what, "tokenizer", labels.tokenizer(), held.tokenizer());
+        }
+        if (!held.equals(labels)) {
+            throw JobErrors.settingsDiffer(what, "teacher", labels, held);
+        }
     }
 
     public JsonNode provenance() {
@@ -186,30 +234,42 @@ public final class LabelStore {
     }
 
     public boolean isEmpty() {
-        return files().isEmpty();
+        return labelFiles().isEmpty();
     }
 
     public JavaRDD<String> keys() {
+        generationOfKeys = tombstones.generation();
         return rows().select("key").as(Encoders.STRING()).javaRDD();
     }
 
     /** One row per key. */
     public JavaRDD<LabelledSequence> sequences() {
-        return rows().javaRDD()
-                .mapToPair(row -> new scala.Tuple2<>(row.getString(1), new LabelledSequence(row.getString(0), row.getString(1),
-                        row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4),
-                        row.getFloat(5))))
+        return rows().javaRDD().map(LabelStore::sequence).mapToPair(row -> new Tuple2<>(row.key(), row))
                 .reduceByKey((one, same) -> one).values();
     }
 
-    private Dataset<Row> rows() {
-        return isEmpty() ? spark.createDataFrame(List.of(), LABELS) : spark.read().schema(LABELS).parquet(labelsPath());
+    /** @param row of {@link #LABELS}, with more columns after them or not */
+    static LabelledSequence sequence(Row row) {
+        return new LabelledSequence(row.getString(0), row.getString(1),
+                row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
+    }
+
+    /** All rows, with the name of their file in the column {@link #FILE}. */
+    Dataset<Row> rows() {
+        Set<String> hidden = tombstones.hidden();
+        String[] names = hidden.stream().filter(path -> path.startsWith("labels/")).map(path -> path.substring(7)).toArray(String[]::new);
+        // Listed after the tombstones were.
+        boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
+        Dataset<Row> all = any ? spark.read().schema(LABELS).parquet(labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
+                : spark.createDataFrame(List.of(), LABELS.add(FILE, DataTypes.StringType));
+        return names.length == 0 ? all : all.where(functions.not(all.col(FILE).isin((Object[]) names)));
     }
 
     /**
      * Records which sequences the corpus consists of now, and makes that the current snapshot.
      *
      * @param settings what train and evaluate must agree with
+     * @throws UserException when rows that {@link #keys} named were pruned since
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
@@ -217,18 +277,38 @@ public final class LabelStore {
         // Rows are distinct, so their hashes' exclusive or, with their number, names the set whatever its order.
         Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
         String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
-        if (!folder.folder("snapshots").has(id + "/_SUCCESS")) {
+        settings.put("id", id);
+        requirePresent(table);
+        if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
+            snapshots.publish(snapshots.current().path("run").asText(), settings);
+        } else {
+            String run = RunFolders.newRun();
             int files = (int) Math.min(10_000, 1 + digest.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
             table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
-                    .write().mode(SaveMode.Overwrite).parquet(folder.path("snapshots/" + id).toString());
+                    .write().parquet(snapshots.path(run));
+            snapshots.publish(run, settings);
         }
+        // Who prunes looks once more at the snapshot in force when its tombstones are written: one of the two sees the other.
+        requirePresent(table);
         table.unpersist();
-        folder.folder("snapshots").writeJson("current.json", settings.put("id", id));
+    }
+
+    /** Nothing to do but when something was compacted or pruned since the keys were read. */
+    private void requirePresent(Dataset<Row> snapshot) {
+        String generation = tombstones.generation();
+        if (!generation.equals(generationOfKeys)) {
+            Dataset<Row> wanted = snapshot.select("key").distinct();
+            long missing = wanted.except(rows().select("key")).count();
+            if (missing > 0) {
+                throw JobErrors.missingLabels(folder.path().toString(), missing, wanted.count());
+            }
+            generationOfKeys = generation;
+        }
     }
 
     /** Whether a label run came to its end here. */
     public boolean hasSnapshot() {
-        return folder.folder("snapshots").has("current.json");
+        return snapshots.isPublished();
     }
 
     /** Settings of the current snapshot, with its {@code id}. */
@@ -236,20 +316,48 @@ public final class LabelStore {
         if (!hasSnapshot()) {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
         }
-        return folder.folder("snapshots").readJson("current.json");
+        return snapshots.current();
     }
 
     public JavaRDD<SnapshotEntry> snapshot() {
-        return spark.read().schema(SNAPSHOT).parquet(folder.path("snapshots/" + currentSnapshot().get("id").asText()).toString())
-                .javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
+        currentSnapshot();
+        return snapshotTable().javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
     }
 
-    /** Replaces the quarantine by these. @return where it is */
+    Dataset<Row> snapshotTable() {
+        return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
+    }
+
+    /** Puts these in the place of what is in the quarantine. @return where they are, as JSON lines */
     public String quarantine(JavaRDD<Quarantined> unusable) {
-        String path = folder.path("quarantine").toString();
+        String run = RunFolders.newRun();
         spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
-                .coalesce(1).write().mode(SaveMode.Overwrite).json(path);
-        return path;
+                .coalesce(1).write().json(quarantines.path(run));
+        quarantines.publish(run, HadoopFolder.JSON.createObjectNode());
+        return quarantines.path(run);
+    }
+
+    /** Where the last label run's quarantine is, as JSON lines. */
+    public String quarantinePath() {
+        return quarantines.currentPath();
+    }
+
+    /** Whether it is the run's folder, below this store's, that a current.json names. */
+    boolean isInForce(String path) {
+        return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
+                .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));
+    }
+
+    Tombstones tombstones() {
+        return tombstones;
+    }
+
+    RunFolders snapshots() {
+        return snapshots;
+    }
+
+    RunFolders quarantines() {
+        return quarantines;
     }
 
     private static Configuration hadoop(SparkSession spark) {

@@ -1,32 +1,42 @@
 package org.potstill.spark.cache;
 
 import java.io.IOException;
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.example.data.simple.SimpleGroupFactory;
 import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.parquet.hadoop.codec.ZstandardCodec;
 import org.apache.parquet.hadoop.example.ExampleParquetWriter;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
-import org.apache.parquet.hadoop.util.HadoopOutputFile;
+import org.apache.parquet.io.OutputFile;
+import org.apache.parquet.io.PositionOutputStream;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Types;
 import org.potstill.softlabels.SoftTargetsCodec;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.HadoopFolder;
 
 /**
- * Writes one Parquet file of the cache on an executor and makes it visible once it is whole. The file is named after
- * the keys in it: a retried or speculative task writes the same file again.
+ * Writes Parquet files of the cache on an executor; each appears once it is whole. A file is named after the keys in it,
+ * so that a retried or speculative task finds it there, and after the tombstones of when the writer was made, so that no
+ * new file has the name of one that a tombstone hides.
+ *
+ * @param labelsPath folder of the files
+ * @param labels     what made the rows
+ * @param generation see {@link Tombstones#generation}
  */
-public final class ShardWriter {
+public record ShardWriter(String labelsPath, Labels labels, String generation) implements Serializable {
     static final MessageType SCHEMA = Types.buildMessage()
             .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("document")
             .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("key")
@@ -35,54 +45,52 @@ public final class ShardWriter {
             .required(PrimitiveTypeName.FLOAT).named("teacher_loss")
             .required(PrimitiveTypeName.FLOAT).named("teacher_entropy")
             .named("labelled_sequence");
-
-    private final Path labels;
-    private final Labels provenance;
-    private final Configuration hadoop;
-
-    public ShardWriter(String labelsPath, Labels provenance, Configuration hadoop) {
-        this.labels = new Path(labelsPath);
-        this.provenance = provenance;
-        this.hadoop = hadoop;
-    }
+    /** What a writer holds in memory, and the least that a reader's task takes. */
+    private static final int ROW_GROUP_BYTES = 32 << 20;
+    private static final int ZSTD_LEVEL = 9;
 
     /** @return the number of bytes written */
-    public long write(List<LabelledSequence> rows) {
+    public long write(List<LabelledSequence> rows, Configuration hadoop) {
         List<LabelledSequence> sorted = new ArrayList<>(rows);
-        sorted.sort((a, b) -> a.key().compareTo(b.key()));
+        sorted.sort(Comparator.comparing(LabelledSequence::key));
         StringBuilder keys = new StringBuilder();
         sorted.forEach(row -> keys.append(row.key()));
-        String name = UUID.nameUUIDFromBytes(keys.toString().getBytes(java.nio.charset.StandardCharsets.US_ASCII)).toString();
-        Path target = new Path(labels, "part-" + name + ".parquet");
-        Path incoming = new Path(labels, "_incoming-" + UUID.randomUUID() + ".parquet");
-        try {
-            FileSystem fs = labels.getFileSystem(hadoop);
-            try {
-                writeFile(sorted, incoming);
-                if (!fs.rename(incoming, target) && !fs.exists(target)) {
-                    throw new IOException("cannot rename " + incoming + " to " + target);
-                }
-                return fs.getFileStatus(target).getLen();
-            } finally {
-                fs.delete(incoming, false);
-            }
-        } catch (IOException e) {
-            throw JobErrors.unwritable("soft labels", target.toString(), e);
-        }
+        return write(keys.toString(), sorted.iterator(), hadoop);
     }
 
-    private void writeFile(List<LabelledSequence> rows, Path file) throws IOException {
-        try (ParquetWriter<Group> writer = ExampleParquetWriter.builder(HadoopOutputFile.fromPath(file, hadoop))
+    /**
+     * Writes a file unless it is there.
+     *
+     * @param content names the rows: the same for the same rows
+     * @param sorted  by key
+     * @return its length in bytes
+     */
+    long write(String content, Iterator<LabelledSequence> sorted, Configuration hadoop) {
+        String name = UUID.nameUUIDFromBytes((content + generation).getBytes(StandardCharsets.US_ASCII)).toString();
+        return new HadoopFolder("soft labels", labelsPath, hadoop)
+                .create("part-" + name + ".parquet", out -> writeRows(sorted, out, hadoop));
+    }
+
+    private void writeRows(Iterator<LabelledSequence> rows, FSDataOutputStream out, Configuration hadoop) throws IOException {
+        Configuration configuration = new Configuration(hadoop);
+        configuration.setInt(ZstandardCodec.PARQUET_COMPRESS_ZSTD_LEVEL, ZSTD_LEVEL);
+        try (ParquetWriter<Group> writer = ExampleParquetWriter.builder(new OpenStream(out))
+                .withConf(configuration)
                 .withType(SCHEMA)
                 .withCompressionCodec(CompressionCodecName.ZSTD)
+                .withRowGroupSize((long) ROW_GROUP_BYTES)
+                // Dictionaries make of few documents little; of token ids, of keys and of coded targets they only make more.
+                .withDictionaryEncoding(false)
+                .withDictionaryEncoding("document", true)
                 .withExtraMetaData(Map.of(
                         "potstill.format", String.valueOf(SoftTargetsCodec.VERSION),
-                        "potstill.teacher", provenance.teacher(),
-                        "potstill.tokenizer", provenance.tokenizer(),
-                        "potstill.spec", provenance.spec().name()))
+                        "potstill.teacher", labels.teacher(),
+                        "potstill.tokenizer", labels.tokenizer(),
+                        "potstill.spec", labels.spec().name()))
                 .build()) {
             SimpleGroupFactory groups = new SimpleGroupFactory(SCHEMA);
-            for (LabelledSequence row : rows) {
+            while (rows.hasNext()) {
+                LabelledSequence row = rows.next();
                 Group group = groups.newGroup().append("document", row.document()).append("key", row.key());
                 Group tokens = group.addGroup("tokens");
                 for (int token : row.tokens()) {
@@ -92,6 +100,44 @@ public final class ShardWriter {
                         .append("teacher_entropy", row.teacherEntropy());
                 writer.write(group);
             }
+        }
+    }
+
+    /** Parquet closes its file, with a footer, even when a row could not be had: whether the file is whole is not for it to say. */
+    private record OpenStream(FSDataOutputStream out) implements OutputFile {
+        @Override
+        public PositionOutputStream create(long blockSize) {
+            return new PositionOutputStream() {
+                @Override
+                public long getPos() {
+                    return out.getPos();
+                }
+
+                @Override
+                public void write(int b) throws IOException {
+                    out.write(b);
+                }
+
+                @Override
+                public void write(byte[] bytes, int begin, int length) throws IOException {
+                    out.write(bytes, begin, length);
+                }
+            };
+        }
+
+        @Override
+        public PositionOutputStream createOrOverwrite(long blockSize) {
+            return create(blockSize);
+        }
+
+        @Override
+        public boolean supportsBlockSize() {
+            return false;
+        }
+
+        @Override
+        public long defaultBlockSize() {
+            return 0;
         }
     }
 }

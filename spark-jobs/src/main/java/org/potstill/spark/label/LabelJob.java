@@ -138,7 +138,7 @@ public final class LabelJob {
         pending.unpersist(false);
         UnscoredSequences unscored = unscored(labels, results);
         if (!unscored.reasons().isEmpty()) {
-            store.quarantine(unusable.union(unscored.quarantined(training)));
+            quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));
             long sequences = count.sequences();
             count = CorpusCount.of(documents, unscored);
             if (count.unscored() > limit * sequences) {
@@ -203,7 +203,7 @@ public final class LabelJob {
             if (source.precision() != Precision.FP32) {
                 results.add(checkPrecision(pending.map(PendingSequence::tokens)));
             }
-            ShardScoring task = new ShardScoring(source, labels, store.labelsPath(), longest, told.batchTokens(), cores, hadoop,
+            ShardScoring task = new ShardScoring(source, labels, store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
                     counters);
             int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + told.shardTokens() - 1) / told.shardTokens()));
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {

@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * @param batchTokens padded tokens per forward pass
  * @param cores       of an executor
  */
-record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int longest, int batchTokens, int cores,
+record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int longest, int batchTokens, int cores,
         Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(ShardScoring.class);
 
@@ -57,7 +57,7 @@ record ShardScoring(TeacherSource source, Labels labels, String labelsPath, int 
                     work.tokenBudget(), batchTokens);
         }
         long begin = System.nanoTime();
-        long bytes = shard.rows.isEmpty() ? 0 : new ShardWriter(labelsPath, labels, hadoop.value().value()).write(shard.rows);
+        long bytes = shard.rows.isEmpty() ? 0 : writer.write(shard.rows, hadoop.value().value());
         shard.storingNanos += System.nanoTime() - begin;
         return new ShardResult(task.executor(), task.gpu(), task.loads(), work.halvings(), shard.positions, bytes, work.seconds(),
                 shard.storingNanos / 1e9, shard.lossSum, shard.entropySum, shard.unscored);

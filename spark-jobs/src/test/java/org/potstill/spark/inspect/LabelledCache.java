@@ -14,7 +14,6 @@ import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
-import org.potstill.spark.cache.ShardWriter;
 
 /** A cache that tests look into and damage. */
 final class LabelledCache {
@@ -86,8 +85,7 @@ final class LabelledCache {
 
     /** As label does: a whole file with a right footer. */
     void write(List<LabelledSequence> rows) {
-        LabelStore store = store();
-        new ShardWriter(store.labelsPath(), store.labels(), Distillery.spark().sparkContext().hadoopConfiguration()).write(rows);
+        store().shardWriter().write(rows, Distillery.spark().sparkContext().hadoopConfiguration());
     }
 
     Labels labels() {

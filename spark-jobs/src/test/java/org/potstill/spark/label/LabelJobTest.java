@@ -171,7 +171,7 @@ class LabelJobTest {
         LabelSummary summary = label("corpus.max-bad-share=0.2");
         assertEquals(1, summary.corpus().unusable());
         assertTrue(summary.scoredTokens() > 0);
-        var quarantined = Distillery.spark().read().json(store().folder().path("quarantine").toString()).collectAsList();
+        var quarantined = Distillery.spark().read().json(store().quarantinePath()).collectAsList();
         assertEquals(1, quarantined.size());
         assertTrue(quarantined.get(0).<String>getAs("document").endsWith("bad.txt"));
         assertTrue(quarantined.get(0).<String>getAs("problem").contains("UTF-8"));

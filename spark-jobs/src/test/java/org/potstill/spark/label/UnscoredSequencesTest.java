@@ -56,7 +56,7 @@ class UnscoredSequencesTest {
     }
 
     private List<Row> quarantine() {
-        return Distillery.spark().read().json(store().folder().path("quarantine").toString()).sort("document").collectAsList();
+        return Distillery.spark().read().json(store().quarantinePath()).sort("document").collectAsList();
     }
 
     @Test

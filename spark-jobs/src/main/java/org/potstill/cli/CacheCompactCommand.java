@@ -1,0 +1,27 @@
+package org.potstill.cli;
+
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.CacheChange;
+import org.potstill.spark.cache.CacheCompaction;
+import org.potstill.spark.cache.LabelStore;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "compact", description = {
+    "Makes few large files of the many small ones that label runs leave, one row per sequence, sorted by key.", "",
+    "Jobs that read or write the cache go on meanwhile. The old files are no longer read, and stay until 'prune' deletes them."},
+    footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache compact --conf distil.conf"})
+final class CacheCompactCommand extends CacheUpkeepCommand {
+    @Option(names = "--target-mib", paramLabel = "MIB", defaultValue = "" + (CacheCompaction.TARGET_BYTES >> 20),
+            description = "About how large files shall be (default: ${DEFAULT-VALUE}).")
+    private int targetMib;
+
+    @Override
+    CacheChange tidy(SparkSession spark, LabelStore store) {
+        if (targetMib < 1) {
+            throw JobErrors.badOption("--target-mib", targetMib + " is less than 1");
+        }
+        return new CacheCompaction(spark, (long) targetMib << 20).compact(store);
+    }
+}

@@ -1,0 +1,33 @@
+package org.potstill.cli;
+
+import java.time.Duration;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.CacheChange;
+import org.potstill.spark.cache.CachePruning;
+import org.potstill.spark.cache.LabelStore;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "prune", description = {
+    "Drops from the cache what the corpus no longer needs: rows that the last label run did not name, its forerunners' lists of "
+        + "sequences and quarantines, and what killed jobs left.", "",
+    "They are hidden from readers first, and deleted by a prune that comes --retention-hours later: whoever reads them can end. What "
+        + "is younger than that stays, since a label run may be at work on it; a row that is dropped and wanted again is scored again."},
+    footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache prune --conf distil.conf --dry-run"})
+final class CachePruneCommand extends CacheUpkeepCommand {
+    @Option(names = "--dry-run", description = "Only count: bytes and files after are estimates.")
+    private boolean dryRun;
+
+    @Option(names = "--retention-hours", paramLabel = "HOURS", defaultValue = "" + CachePruning.RETENTION_HOURS,
+            description = "Longer than any job takes (default: ${DEFAULT-VALUE}).")
+    private long retentionHours;
+
+    @Override
+    CacheChange tidy(SparkSession spark, LabelStore store) {
+        if (retentionHours < 0 || retentionHours > 1_000_000) {
+            throw JobErrors.badOption("--retention-hours", retentionHours + " does not lie between 0 and 1000000");
+        }
+        return new CachePruning(spark, Duration.ofHours(retentionHours), dryRun).prune(store);
+    }
+}

@@ -1,0 +1,60 @@
+package org.potstill.spark.cache;
+
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+
+/**
+ * Makes few large files of the many small ones that label runs leave, sorted by key, one row per key. Files from half the
+ * wanted size on stay as they are, unless a row in them is in another file, too. Readers and label runs go on meanwhile: see
+ * {@link Tombstones}.
+ */
+public final class CacheCompaction {
+    public static final long TARGET_BYTES = 128L << 20;
+    private static final String REASON = "compact";
+
+    private final SparkSession spark;
+    private final long targetBytes;
+
+    /** @param targetBytes about how large files shall be; label files have three quarters to three halves of it */
+    public CacheCompaction(SparkSession spark, long targetBytes) {
+        this.spark = spark;
+        this.targetBytes = targetBytes;
+    }
+
+    public CacheChange compact(LabelStore store) {
+        List<FileStatus> before = store.labelFiles();
+        Dataset<Row> rows = store.rows();
+        long rowsBefore = rows.count();
+        Set<String> twice = Set.copyOf(filesWithRowsOfOthers(rows));
+        List<FileStatus> sources = before.stream()
+                .filter(file -> file.getLen() < targetBytes / 2 || twice.contains(file.getPath().getName())).toList();
+        if (sources.size() < 2 && twice.isEmpty()) {
+            return change(store, before, rowsBefore, before, rowsBefore);
+        }
+        Object[] names = sources.stream().map(file -> file.getPath().getName()).toArray();
+        int files = LabelRewriting.files(bytes(sources), targetBytes);
+        new LabelRewriting(spark, store).rewrite(sources, rows.where(rows.col(LabelStore.FILE).isin(names)), files, REASON);
+        return change(store, before, rowsBefore, store.labelFiles(), store.rows().count());
+    }
+
+    private static List<String> filesWithRowsOfOthers(Dataset<Row> rows) {
+        return rows.groupBy("key").agg(functions.count("key").as("rows"), functions.collect_set(LabelStore.FILE).as("files"))
+                .where("rows > 1").select(functions.explode(functions.col("files"))).distinct().as(Encoders.STRING()).collectAsList();
+    }
+
+    private static CacheChange change(LabelStore store, List<FileStatus> before, long rowsBefore, List<FileStatus> after, long rowsAfter) {
+        return new CacheChange(store.folder().path().toString(), rowsBefore, rowsAfter, bytes(before), bytes(after), before.size(),
+                after.size(), 0, 0);
+    }
+
+    static long bytes(List<FileStatus> files) {
+        return files.stream().collect(Collectors.summingLong(FileStatus::getLen));
+    }
+}

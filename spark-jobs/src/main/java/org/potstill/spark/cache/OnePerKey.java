@@ -1,0 +1,43 @@
+package org.potstill.spark.cache;
+
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+
+/** Rows sorted by key, one of each. The same key twice is the same row: which is kept shall not depend on the order all the same. */
+final class OnePerKey implements Iterator<LabelledSequence> {
+    private static final Comparator<LabelledSequence> FIRST = Comparator.comparing(LabelledSequence::document)
+            .thenComparing(LabelledSequence::targets, Arrays::compareUnsigned)
+            .thenComparing(LabelledSequence::teacherLoss).thenComparing(LabelledSequence::teacherEntropy);
+
+    private final Iterator<LabelledSequence> sorted;
+    private LabelledSequence next;
+
+    OnePerKey(Iterator<LabelledSequence> sorted) {
+        this.sorted = sorted;
+        this.next = sorted.hasNext() ? sorted.next() : null;
+    }
+
+    @Override
+    public boolean hasNext() {
+        return next != null;
+    }
+
+    @Override
+    public LabelledSequence next() {
+        if (next == null) {
+            throw new NoSuchElementException();
+        }
+        LabelledSequence kept = next;
+        for (next = null; sorted.hasNext() && next == null;) {
+            LabelledSequence row = sorted.next();
+            if (row.key().equals(kept.key())) {
+                kept = FIRST.compare(row, kept) < 0 ? row : kept;
+            } else {
+                next = row;
+            }
+        }
+        return kept;
+    }
+}
