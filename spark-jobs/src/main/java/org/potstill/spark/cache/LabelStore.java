@@ -218,8 +218,8 @@ public final class LabelStore {
         if (!held.tokenizer().equals(labels.tokenizer())) {
             throw JobErrors.settingsDiffer(what, "tokenizer", labels.tokenizer(), held.tokenizer());
         }
-        if (!held.equals(labels)) {
-            throw JobErrors.settingsDiffer(what, "teacher", labels, held);
+        if (!held.teacher().equals(labels.teacher())) {
+            throw JobErrors.settingsDiffer(what, "teacher", labels.teacher(), held.teacher());
         }
     }
 
