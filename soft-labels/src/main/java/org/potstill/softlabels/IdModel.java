@@ -1,6 +1,7 @@
 package org.potstill.softlabels;
 
-import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
 
 /**
  * The ids of one row's positions, each with a share by its weight among those that its position does not have yet. A weight
@@ -33,16 +34,15 @@ final class IdModel {
         this.tokens = tokens;
         this.weights = new TokenWeights(prior);
         this.learnt = 1 + prior.total() / LEARNT_SHARE;
-        this.previous = previousOccurrences(tokens, prior.vocabSize());
+        this.previous = previousOccurrences(tokens);
     }
 
-    private static int[] previousOccurrences(int[] tokens, int vocabSize) {
-        int[] last = new int[vocabSize];
-        Arrays.fill(last, -1);
+    private static int[] previousOccurrences(int[] tokens) {
+        Map<Integer, Integer> last = new HashMap<>();
         int[] previous = new int[tokens.length];
         for (int t = 0; t < tokens.length; t++) {
-            previous[t] = last[tokens[t]];
-            last[tokens[t]] = t;
+            Integer before = last.put(tokens[t], t);
+            previous[t] = before == null ? -1 : before;
         }
         return previous;
     }

@@ -21,6 +21,7 @@ final class RowEncoder {
     private final CountModel countModel;
     private final SymbolTape tape = new SymbolTape();
     private final int[] tapeEnds;
+    /** Position + 1 at which an id was seen last; without most probable tokens, ids ascend and cannot come twice. */
     private final int[] seenAt;
 
     RowEncoder(RowShape shape, int[] tokens, TokenPrior prior, SoftTargets targets) {
@@ -34,7 +35,7 @@ final class RowEncoder {
         this.model = new IdModel(tokens, prior);
         this.countModel = shape.mostDrawn() > 0 ? new CountModel(spec.draws(), shape.mostDrawn()) : null;
         this.tapeEnds = new int[targets.positions() + 1];
-        this.seenAt = new int[shape.vocabSize()];
+        this.seenAt = new int[head > 0 ? shape.vocabSize() : 0];
     }
 
     /** @throws IllegalArgumentException for targets that are not of this shape */
@@ -76,10 +77,12 @@ final class RowEncoder {
             if (id < 0 || id >= shape.vocabSize()) {
                 throw new IllegalArgumentException("token id " + id + " outside the vocabulary of " + shape.vocabSize());
             }
-            if (seenAt[id] == t + 1) {
-                throw new IllegalArgumentException("position " + t + " has the token id " + id + " twice");
+            if (head > 0) {
+                if (seenAt[id] == t + 1) {
+                    throw new IllegalArgumentException("position " + t + " has the token id " + id + " twice");
+                }
+                seenAt[id] = t + 1;
             }
-            seenAt[id] = t + 1;
             if (i > offsets[t] + head && ids[i - 1] >= id) {
                 throw new IllegalArgumentException("position " + t + " has ids that do not ascend");
             }

@@ -13,7 +13,7 @@ import org.potstill.errors.UserException;
  *
  * <p>Ids and draws come back as they were. Log-probabilities of most probable tokens are kept in steps of {@value #STEP} nats:
  * after decoding, all masses sum to one and no log-probability above −{@value #FLOOR} is further than {@value #STEP} from the
- * one encoded. A codec holds nothing of the rows it has seen, and may be used from several threads.
+ * one encoded, if the masses encoded sum to one. A codec holds nothing of the rows it has seen, and may be used from several threads.
  */
 public final class SoftTargetsCodec {
     public static final int VERSION = 2;

@@ -43,7 +43,6 @@ final class CodecBenchmark {
             }
         }
         TokenPrior prior = args.length < 2 ? TokenPrior.none(vocabSize) : TokenPrior.of(counts(Path.of(args[1])));
-        System.out.println("prior bytes " + prior.bytes().length);
         SoftTargetsCodec codec = new SoftTargetsCodec(spec, vocabSize, prior);
         int positions = rows.stream().mapToInt(row -> row.targets().positions()).sum();
         int entries = rows.stream().mapToInt(row -> row.targets().ids().length).sum();
@@ -51,8 +50,8 @@ final class CodecBenchmark {
         double all = encoded.stream().mapToInt(bytes -> bytes.length).sum();
         double numbers = rows.stream().mapToLong(row -> numbersAlone(new RowShape(spec, vocabSize), row.targets())).sum();
         double frame = rows.size() * (double) (SoftTargetsCodec.HEADER_BYTES + SymbolStack.STATE_BYTES + SoftTargetsCodec.CHECKSUM_BYTES);
-        System.out.printf(Locale.ROOT, "%s, prior %s, %d rows, %d positions, %.2f entries a position%n", spec.name(), prior.name(),
-                rows.size(), positions, entries / (double) positions);
+        System.out.printf(Locale.ROOT, "%s, prior %s of %d bytes, %d rows, %d positions, %.2f entries a position%n", spec.name(),
+                prior.name(), prior.bytes().length, rows.size(), positions, entries / (double) positions);
         System.out.printf(Locale.ROOT, "bytes a position: %.3f = ids %.3f + counts or levels %.3f + header, state and checksum %.3f%n",
                 all / positions, (all - numbers - frame) / positions, numbers / positions, frame / positions);
         time("encode", positions, () -> rows.forEach(row -> codec.encode(row.tokens(), row.targets())));

@@ -117,7 +117,7 @@ class SoftTargetsCodecTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"'0 0.5 1 0.5', 4, sampled", "'3 0.5 1 0.5', 2, do not ascend", "'3 0.5 3 0.5', 2, twice", "'3 0.4 4 0.6', 2, draws of token",
+    @CsvSource({"'0 0.5 1 0.5', 4, sampled", "'3 0.5 1 0.5', 2, do not ascend", "'3 0.5 3 0.5', 2, do not ascend", "'3 0.4 4 0.6', 2, draws of token",
         "'3 0.5', 2, 1 draws", "'3 0.5 5000 0.5', 2, outside the vocabulary", "'3 NaN', 2, draws of token", "'', 2, entries",
         "'1 0.25 2 0.25 3 0.5', 2, entries"})
     void targetsThatAreNoDrawsAreRefused(String position, int draws, String why) {
@@ -135,9 +135,12 @@ class SoftTargetsCodecTest {
     void mostProbableTokensOutOfOrderOrWithLostMassAreRefused() {
         SoftTargetsCodec top = new SoftTargetsCodec(TargetSpec.topK(2), 50, TokenPrior.none(50));
         assertThrows(IllegalArgumentException.class, () -> top.encode(new int[2], position("1 0.2 2 0.3")));
+        assertThrows(IllegalArgumentException.class, () -> top.encode(new int[2], position("1 0.3 1 0.3")));
         SoftTargetsCodec both = new SoftTargetsCodec(TargetSpec.topKAndSampled(2, 4, 0), 50, TokenPrior.none(50));
         assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2")));
         assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2 7 0.1")));
+        assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2")));
+        assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2 2 0.5")));
         assertEquals(3, both.decode(new int[2], both.encode(new int[2], position("1 0.3 2 0.2 7 0.5"))).ids().length);
     }
 
