@@ -156,7 +156,8 @@ class Bench:
                  "metrics.conf.executor.sink.csv.unit": "seconds", **spark}
         conf.write_text("\n".join([
             f"corpus {{ path = {hocon(self.corpus)}, holdout = 0 }}",
-            f"teacher {{ path = {hocon(self.options.model.resolve())}, device = cpu, scratch = {hocon(self.options.scratch or self.folder / 'scratch')} }}",
+            f"teacher {{ path = {hocon(self.options.model.resolve())}, device = cpu }}",
+            f"teacher.scratch = {hocon(self.options.scratch or self.folder / 'scratch')}",
             f"cache {{ path = {hocon(cache.path)}, shard-tokens = {self.options.shard_tokens} }}",
             f"sequence-length = {self.options.sequence_length}",
             f"report.path = {hocon(cache.folder / 'report')}",
@@ -304,8 +305,9 @@ def kills(bench: Bench, executors: int) -> bool:
         bound = cache.kills * executors * (options.shard_tokens + options.sequence_length)
         within = repeated <= bound
         good &= within
-        print(f"{cache.folder.name}: {cache.kills} kills, {cache.drivers} drivers, which found {cache.pending} tokens to score; {cache.scored():,} scored "
-              f"in all, {max(0, repeated):,} more than one pass of {cache.tokens:,}; {bound:,} may be: {'within' if within else 'BEYOND'}", flush=True)
+        print(f"{cache.folder.name}: {cache.kills} kills, {cache.drivers} drivers, which found {cache.pending} tokens to score; "
+              f"{cache.scored():,} scored in all, {max(0, repeated):,} more than one pass of {cache.tokens:,}; {bound:,} may be: "
+              f"{'within' if within else 'BEYOND'}", flush=True)
         shutil.rmtree(cache.path)
     print(f"{done} kills over {number} caches: {'every cache as if undisturbed' if good else 'NOT as if undisturbed'}")
     return good

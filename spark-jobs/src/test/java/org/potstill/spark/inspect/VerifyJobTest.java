@@ -188,7 +188,7 @@ class VerifyJobTest {
             int at = i;
             VerifySummary summary = verify();
             // What Parquet keeps for the hurried reader alone, such as the smallest key of a column, harms nobody.
-            assertTrue(!summary.sound() || cache.rows(file).equals(List.of()) || isTheSame(cache.rows(file), bytes), () -> "byte at " + at + " of 12");
+            assertTrue(!summary.sound() || isTheSame(cache.rows(file), bytes), () -> "byte at " + at + " of 12");
         }
     }
 
@@ -208,7 +208,8 @@ class VerifyJobTest {
     @Test
     void rowsAndFilesOfAnotherTeacherAreNamed() throws IOException {
         TinyLlama.write(folder.resolve("other.gguf"), 9);
-        new LabelJob(Distillery.spark(), distillery.settings("teacher.path=" + folder.resolve("other.gguf"), "cache.path=" + folder.resolve("foreign"))).run();
+        new LabelJob(Distillery.spark(), distillery.settings("teacher.path=" + folder.resolve("other.gguf"),
+                "cache.path=" + folder.resolve("foreign"))).run();
         LabelledCache foreign = new LabelledCache(folder.resolve("foreign"));
         LabelledSequence row = foreign.rows(foreign.file(0)).get(0);
         cache.write(List.of(row));
@@ -216,7 +217,6 @@ class VerifyJobTest {
 
         Files.copy(foreign.file(1), cache.described("labels").resolve("part-copied.parquet"));
         VerifySummary summary = verify();
-        assertEquals(2L, summary.problems().get(Kind.FOREIGN_FILE) + summary.problems().getOrDefault(Kind.UNREADABLE_FILE, 1L));
         assertEquals("part-copied.parquet", only(summary, Kind.FOREIGN_FILE).file());
         assertEquals(1L + foreign.rows(foreign.file(1)).size(), summary.problems().get(Kind.WRONG_KEY));
     }
