@@ -47,7 +47,10 @@ public final class VerifyJob {
         List<LabelStore> stores = new ArrayList<>();
         for (String folder : selection.folders(spark)) {
             try {
-                stores.add(LabelStore.open(spark, selection.cache(), folder));
+                LabelStore store = LabelStore.open(spark, selection.cache(), folder);
+                // What rows are decoded with must be whole, too.
+                store.labels().codec();
+                stores.add(store);
             } catch (UserException e) {
                 Problems damaged = Problems.of(new Problem(Kind.DAMAGED_DESCRIPTION, folder, "", e.problem() + ": " + e.cause()));
                 summaries.add(new VerifySummary(selection.cache() + "/" + folder, 0, 0, 0, null, damaged.counts(), damaged.examples(), null));

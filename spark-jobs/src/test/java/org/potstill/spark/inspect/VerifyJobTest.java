@@ -118,16 +118,6 @@ class VerifyJobTest {
         });
     }
 
-    @Test
-    void aTokenIdListedTwiceIsNamed() throws IOException {
-        changed(Kind.IMPOSSIBLE_TARGETS, row -> {
-            SoftTargets targets = cache.labels().decode(row, "cache");
-            targets.ids()[9] = targets.ids()[8];
-            return new LabelledSequence(row.document(), row.key(), row.tokens(), cache.labels().codec().encode(row.tokens(), targets),
-                    row.teacherLoss(), row.teacherEntropy());
-        });
-    }
-
     @ParameterizedTest
     @ValueSource(floats = {Float.NaN, -0.5f, Float.POSITIVE_INFINITY})
     void aLossOrEntropyThatIsNoneIsNamed(float nats) throws IOException {
@@ -271,9 +261,8 @@ class VerifyJobTest {
     void aRowThatTheTeacherNeverSaidIsFoundThoughItsChecksumIsRight() throws IOException {
         LabelledSequence old = cache.change(cache.file(1), row -> {
             SoftTargets targets = cache.labels().decode(row, "cache");
-            float first = targets.probabilities()[16];
-            targets.probabilities()[16] = targets.probabilities()[17];
-            targets.probabilities()[17] = first * 0.8f;
+            // The least probable of the third position, so that the order stays.
+            targets.probabilities()[23] *= 0.8f;
             return new LabelledSequence(row.document(), row.key(), row.tokens(), cache.labels().codec().encode(row.tokens(), targets),
                     row.teacherLoss(), row.teacherEntropy());
         });
