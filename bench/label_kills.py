@@ -51,6 +51,7 @@ class Cluster:
         self.environment = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1", "RUST_FLAVOR": "cpu",
                             "SPARK_SCALA_VERSION": next(SPARK_HOME.glob("jars/spark-core_*.jar")).name.split("_")[1].split("-")[0]}
         self.processes: list[subprocess.Popen] = []
+        self.drivers: list[subprocess.Popen] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -90,7 +91,7 @@ class Cluster:
     def close(self) -> None:
         for pid in self.executors() if len(self.processes) > 1 else []:
             os.kill(pid, signal.SIGKILL)
-        for process in self.processes:
+        for process in [*self.drivers, *self.processes]:
             process.kill()
             process.wait()
 
@@ -173,6 +174,7 @@ class Bench:
         with log.open("w") as out:
             driver = subprocess.Popen([str(ROOT / "deploy/potstill"), "label", "--conf", str(conf)], env=environment, cwd=cache.folder,
                                       stdout=out, stderr=subprocess.STDOUT)
+        self.cluster.drivers.append(driver)
         return driver, log
 
     def finish(self, cache: Cache, driver: subprocess.Popen, log: Path) -> None:
@@ -338,7 +340,9 @@ def main() -> int:
     parser.add_argument("--executor-memory", default="1g")
     parser.add_argument("--scratch", type=Path, help="folder with the teacher compiled already")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="label-kills-") as name:
+    # Whoever ends this ends its cluster.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="label-kills-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         corpus = folder / "corpus"
         corpus.mkdir()
