@@ -51,6 +51,7 @@ class Cluster:
         self.environment = {**os.environ, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1", "RUST_FLAVOR": "cpu",
                             "SPARK_SCALA_VERSION": next(SPARK_HOME.glob("jars/spark-core_*.jar")).name.split("_")[1].split("-")[0]}
         self.processes: list[subprocess.Popen] = []
+        self.drivers: list[subprocess.Popen] = []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -90,7 +91,7 @@ class Cluster:
     def close(self) -> None:
         for pid in self.executors() if len(self.processes) > 1 else []:
             os.kill(pid, signal.SIGKILL)
-        for process in self.processes:
+        for process in [*self.drivers, *self.processes]:
             process.kill()
             process.wait()
 
@@ -156,7 +157,8 @@ class Bench:
                  "metrics.conf.executor.sink.csv.unit": "seconds", **spark}
         conf.write_text("\n".join([
             f"corpus {{ path = {hocon(self.corpus)}, holdout = 0 }}",
-            f"teacher {{ path = {hocon(self.options.model.resolve())}, device = cpu, scratch = {hocon(self.options.scratch or self.folder / 'scratch')} }}",
+            f"teacher {{ path = {hocon(self.options.model.resolve())}, device = cpu }}",
+            f"teacher.scratch = {hocon(self.options.scratch or self.folder / 'scratch')}",
             f"cache {{ path = {hocon(cache.path)}, shard-tokens = {self.options.shard_tokens} }}",
             f"sequence-length = {self.options.sequence_length}",
             f"report.path = {hocon(cache.folder / 'report')}",
@@ -172,6 +174,7 @@ class Bench:
         with log.open("w") as out:
             driver = subprocess.Popen([str(ROOT / "deploy/potstill"), "label", "--conf", str(conf)], env=environment, cwd=cache.folder,
                                       stdout=out, stderr=subprocess.STDOUT)
+        self.cluster.drivers.append(driver)
         return driver, log
 
     def finish(self, cache: Cache, driver: subprocess.Popen, log: Path) -> None:
@@ -304,8 +307,9 @@ def kills(bench: Bench, executors: int) -> bool:
         bound = cache.kills * executors * (options.shard_tokens + options.sequence_length)
         within = repeated <= bound
         good &= within
-        print(f"{cache.folder.name}: {cache.kills} kills, {cache.drivers} drivers, which found {cache.pending} tokens to score; {cache.scored():,} scored "
-              f"in all, {max(0, repeated):,} more than one pass of {cache.tokens:,}; {bound:,} may be: {'within' if within else 'BEYOND'}", flush=True)
+        print(f"{cache.folder.name}: {cache.kills} kills, {cache.drivers} drivers, which found {cache.pending} tokens to score; "
+              f"{cache.scored():,} scored in all, {max(0, repeated):,} more than one pass of {cache.tokens:,}; {bound:,} may be: "
+              f"{'within' if within else 'BEYOND'}", flush=True)
         shutil.rmtree(cache.path)
     print(f"{done} kills over {number} caches: {'every cache as if undisturbed' if good else 'NOT as if undisturbed'}")
     return good
@@ -336,7 +340,9 @@ def main() -> int:
     parser.add_argument("--executor-memory", default="1g")
     parser.add_argument("--scratch", type=Path, help="folder with the teacher compiled already")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="label-kills-") as name:
+    # Whoever ends this ends its cluster.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="label-kills-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         corpus = folder / "corpus"
         corpus.mkdir()

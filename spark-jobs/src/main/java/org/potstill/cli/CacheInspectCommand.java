@@ -31,7 +31,8 @@ final class CacheInspectCommand implements Callable<Integer> {
     @Mixin
     private SettingsOptions options;
 
-    @Option(names = "--teacher", paramLabel = "FINGERPRINT", defaultValue = "", description = "Only this teacher's labels; the beginning of its fingerprint will do.")
+    @Option(names = "--teacher", paramLabel = "FINGERPRINT", defaultValue = "",
+            description = "Only this teacher's labels; the beginning of its fingerprint will do.")
     private String teacher;
 
     @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of this target specification, such as top-32.")

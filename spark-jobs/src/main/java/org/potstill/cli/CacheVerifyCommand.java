@@ -39,7 +39,8 @@ final class CacheVerifyCommand implements Callable<Integer> {
     @Option(names = "--teacher", paramLabel = "PATH", description = "Score a sample of its labels again with this teacher (teacher.path).")
     private String teacher;
 
-    @Option(names = "--sample", paramLabel = "N", description = "Rows of each specification to score again (" + SAMPLE + " where --teacher is given).")
+    @Option(names = "--sample", paramLabel = "N",
+            description = "Rows of each specification to score again (" + SAMPLE + " where --teacher is given).")
     private Integer sample;
 
     @Spec

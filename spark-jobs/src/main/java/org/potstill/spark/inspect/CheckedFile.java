@@ -63,7 +63,8 @@ record CheckedFile(String path, Problems problems, List<Row> rows) implements Se
         });
         String format = String.valueOf(file.said("potstill.format"));
         if (!format.matches("[0-9]{1,4}") || Integer.parseInt(format) < 1 || Integer.parseInt(format) > SoftTargetsCodec.VERSION) {
-            found.add(new Problem(Kind.FOREIGN_FILE, name, "", "potstill.format is " + format + ", this Potstill reads up to " + SoftTargetsCodec.VERSION));
+            found.add(new Problem(Kind.FOREIGN_FILE, name, "",
+                    "potstill.format is " + format + ", this Potstill reads up to " + SoftTargetsCodec.VERSION));
         }
     }
 

@@ -100,7 +100,8 @@ public final class InspectText {
         line("  %8s %-" + CELL + "s", "", cell(s.first()));
         for (DecodedSequence.Position p : s.positions()) {
             line("  %8d %-" + CELL + "s %7s   %s   rest %s", p.position(), cell(p.came()), percent(p.came().probability()),
-                    p.guesses().stream().map(g -> String.format(Locale.ROOT, "%-12s %6s", cell(g), percent(g.probability()))).collect(Collectors.joining("   ")),
+                    p.guesses().stream().map(g -> String.format(Locale.ROOT, "%-12s %6s", cell(g), percent(g.probability())))
+                            .collect(Collectors.joining("   ")),
                     percent(p.tail()));
         }
         if (s.positions().size() < s.tokens() - 1) {

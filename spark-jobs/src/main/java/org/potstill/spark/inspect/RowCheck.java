@@ -61,7 +61,7 @@ final class RowCheck {
     }
 
     /** @return what is wrong with a position; null for nothing */
-    private String wrong(SoftTargets targets, int t) {
+    String wrong(SoftTargets targets, int t) {
         double sum = 0;
         for (int i = targets.begin(t); i < targets.end(t); i++) {
             float p = targets.probabilities()[i];

@@ -69,7 +69,8 @@ record Sample(List<Drawn> rows) {
         Map<String, String> files = rows.stream().collect(Collectors.toMap(drawn -> drawn.row().key(), Drawn::path));
         return results.stream().filter(result -> !result.agrees()).map(result -> Problems.of(new Problem(Problem.Kind.TEACHER_DISAGREES,
                 LabelFiles.name(files.get(result.key())), result.key(), result.problem() != null ? result.problem()
-                        : String.format(Locale.ROOT, "soft targets differ by %.3g, loss or entropy by %.3g nats", result.difference(), result.statistics()))))
+                        : String.format(Locale.ROOT, "soft targets differ by %.3g, loss or entropy by %.3g nats", result.difference(),
+                                result.statistics()))))
                 .reduce(Problems.NONE, Problems::plus);
     }
 

@@ -47,15 +47,20 @@ public final class VerifyJob {
         List<LabelStore> stores = new ArrayList<>();
         for (String folder : selection.folders(spark)) {
             try {
-                stores.add(LabelStore.open(spark, selection.cache(), folder));
+                LabelStore store = LabelStore.open(spark, selection.cache(), folder);
+                // What rows are decoded with must be whole, too.
+                store.labels().codec();
+                stores.add(store);
             } catch (UserException e) {
                 Problems damaged = Problems.of(new Problem(Kind.DAMAGED_DESCRIPTION, folder, "", e.problem() + ": " + e.cause()));
                 summaries.add(new VerifySummary(selection.cache() + "/" + folder, 0, 0, 0, null, damaged.counts(), damaged.examples(), null));
             }
         }
-        List<LabelStore> meant = stores.stream().filter(store -> rescoring == null || store.labels().teacher().equals(rescoring.fingerprint())).toList();
+        List<LabelStore> meant = stores.stream()
+                .filter(store -> rescoring == null || store.labels().teacher().equals(rescoring.fingerprint())).toList();
         if (meant.isEmpty() && rescoring != null) {
-            throw JobErrors.cacheOfAnotherTeacher(selection.cache(), rescoring.fingerprint(), stores.stream().map(s -> s.labels().teacher()).toList());
+            throw JobErrors.cacheOfAnotherTeacher(selection.cache(), rescoring.fingerprint(),
+                    stores.stream().map(store -> store.labels().teacher()).toList());
         }
         meant.forEach(store -> summaries.add(verify(store, rescoring)));
         return summaries;
@@ -66,7 +71,8 @@ public final class VerifyJob {
         LabelFiles files = new LabelFiles(sc, store);
         Footers footers = files.footers();
         LongAccumulator tokens = sc.sc().longAccumulator("tokens verified");
-        JavaRDD<CheckedFile> checked = files.map((path, hadoop) -> CheckedFile.of(labels, path, hadoop, tokens)).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        JavaRDD<CheckedFile> checked = files.map((path, hadoop) -> CheckedFile.of(labels, path, hadoop, tokens))
+                .persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, KeyRows> keys = checked.flatMap(file -> file.rows().stream().map(row -> new KeyRows(file.path(), row)).iterator())
                 .mapToPair(row -> new Tuple2<>(row.row().key(), row)).reduceByKey(KeyRows::plus).persist(StorageLevel.MEMORY_AND_DISK_SER());
         Problems problems = description(store);

@@ -18,7 +18,8 @@ public final class VerifyText {
     private static void summary(StringBuilder out, VerifySummary s) {
         line(out, "%s", visible(s.folder()));
         line(out, "  %,d rows in %,d files, %,d positions; %s", s.rows(), s.files(), s.positions(),
-                s.named() == null ? "no snapshot: no label run has come to its end" : String.format(Locale.ROOT, "%,d keys in the snapshot", s.named()));
+                s.named() == null ? "no snapshot: no label run has come to its end"
+                        : String.format(Locale.ROOT, "%,d keys in the snapshot", s.named()));
         if (s.teacher() != null) {
             line(out, "  scored again: %,d rows, of which %,d are the same to the byte; soft targets differ by %.3g at most (%s allowed), "
                     + "losses and entropies by %.3g nats", s.teacher().rows(), s.teacher().identical(), s.teacher().difference(),
@@ -34,7 +35,8 @@ public final class VerifyText {
     }
 
     private static void example(StringBuilder out, Problem problem) {
-        line(out, "    %s%s: %s", visible(problem.file()), problem.key().isEmpty() ? "" : " key " + visible(problem.key()), visible(problem.detail()));
+        line(out, "    %s%s: %s", visible(problem.file()), problem.key().isEmpty() ? "" : " key " + visible(problem.key()),
+                visible(problem.detail()));
     }
 
     private static String visible(String text) {

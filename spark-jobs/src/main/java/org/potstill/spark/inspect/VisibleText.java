@@ -36,7 +36,8 @@ public final class VisibleText {
             case ' ' -> " ";
             default -> switch (Character.getType(c)) {
                 case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.UNASSIGNED,
-                        Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR -> String.format(Locale.ROOT, "\\u%04x", c);
+                        Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SPACE_SEPARATOR ->
+                        String.format(Locale.ROOT, "\\u%04x", c);
                 default -> Character.toString(c);
             };
         };

@@ -46,8 +46,8 @@ public final class Rescoring {
     private final Pass pass;
 
     /** What goes to the executors. */
-    private record Pass(TeacherSource source, String fingerprint, int longest, int batchTokens, int cores, Broadcast<SerializableConfiguration> hadoop,
-            PassCounters counters) implements Serializable {
+    private record Pass(TeacherSource source, String fingerprint, int longest, int batchTokens, int cores,
+            Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
         List<Rescored> compare(Labels labels, List<LabelledSequence> all) {
             List<Rescored> results = new ArrayList<>();
             List<LabelledSequence> rows = new ArrayList<>();

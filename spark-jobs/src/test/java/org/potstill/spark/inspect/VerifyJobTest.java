@@ -118,16 +118,6 @@ class VerifyJobTest {
         });
     }
 
-    @Test
-    void aTokenIdListedTwiceIsNamed() throws IOException {
-        changed(Kind.IMPOSSIBLE_TARGETS, row -> {
-            SoftTargets targets = cache.labels().decode(row, "cache");
-            targets.ids()[9] = targets.ids()[8];
-            return new LabelledSequence(row.document(), row.key(), row.tokens(), cache.labels().codec().encode(row.tokens(), targets),
-                    row.teacherLoss(), row.teacherEntropy());
-        });
-    }
-
     @ParameterizedTest
     @ValueSource(floats = {Float.NaN, -0.5f, Float.POSITIVE_INFINITY})
     void aLossOrEntropyThatIsNoneIsNamed(float nats) throws IOException {
@@ -188,7 +178,7 @@ class VerifyJobTest {
             int at = i;
             VerifySummary summary = verify();
             // What Parquet keeps for the hurried reader alone, such as the smallest key of a column, harms nobody.
-            assertTrue(!summary.sound() || cache.rows(file).equals(List.of()) || isTheSame(cache.rows(file), bytes), () -> "byte at " + at + " of 12");
+            assertTrue(!summary.sound() || isTheSame(cache.rows(file), bytes), () -> "byte at " + at + " of 12");
         }
     }
 
@@ -208,7 +198,8 @@ class VerifyJobTest {
     @Test
     void rowsAndFilesOfAnotherTeacherAreNamed() throws IOException {
         TinyLlama.write(folder.resolve("other.gguf"), 9);
-        new LabelJob(Distillery.spark(), distillery.settings("teacher.path=" + folder.resolve("other.gguf"), "cache.path=" + folder.resolve("foreign"))).run();
+        new LabelJob(Distillery.spark(), distillery.settings("teacher.path=" + folder.resolve("other.gguf"),
+                "cache.path=" + folder.resolve("foreign"))).run();
         LabelledCache foreign = new LabelledCache(folder.resolve("foreign"));
         LabelledSequence row = foreign.rows(foreign.file(0)).get(0);
         cache.write(List.of(row));
@@ -216,7 +207,6 @@ class VerifyJobTest {
 
         Files.copy(foreign.file(1), cache.described("labels").resolve("part-copied.parquet"));
         VerifySummary summary = verify();
-        assertEquals(2L, summary.problems().get(Kind.FOREIGN_FILE) + summary.problems().getOrDefault(Kind.UNREADABLE_FILE, 1L));
         assertEquals("part-copied.parquet", only(summary, Kind.FOREIGN_FILE).file());
         assertEquals(1L + foreign.rows(foreign.file(1)).size(), summary.problems().get(Kind.WRONG_KEY));
     }
@@ -271,9 +261,8 @@ class VerifyJobTest {
     void aRowThatTheTeacherNeverSaidIsFoundThoughItsChecksumIsRight() throws IOException {
         LabelledSequence old = cache.change(cache.file(1), row -> {
             SoftTargets targets = cache.labels().decode(row, "cache");
-            float first = targets.probabilities()[16];
-            targets.probabilities()[16] = targets.probabilities()[17];
-            targets.probabilities()[17] = first * 0.8f;
+            // The least probable of the third position, so that the order stays.
+            targets.probabilities()[23] *= 0.8f;
             return new LabelledSequence(row.document(), row.key(), row.tokens(), cache.labels().codec().encode(row.tokens(), targets),
                     row.teacherLoss(), row.teacherEntropy());
         });
