@@ -79,8 +79,6 @@ public final class LabelStore {
     private final Tombstones tombstones;
     private final RunFolders snapshots;
     private final RunFolders quarantines;
-    /** What was hidden when it was last known what there is: rows that are gone since can only be among others. */
-    private String generationOfKeys = "";
 
     public LabelStore(SparkSession spark, String cache, Labels labels) {
         this.spark = spark;
@@ -238,7 +236,6 @@ public final class LabelStore {
     }
 
     public JavaRDD<String> keys() {
-        generationOfKeys = tombstones.generation();
         return rows().select("key").as(Encoders.STRING()).javaRDD();
     }
 
@@ -269,7 +266,7 @@ public final class LabelStore {
      * Records which sequences the corpus consists of now, and makes that the current snapshot.
      *
      * @param settings what train and evaluate must agree with
-     * @throws UserException when rows that {@link #keys} named were pruned since
+     * @throws UserException when the labels of some are not there: they may have been pruned since the run began
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
@@ -278,6 +275,7 @@ public final class LabelStore {
         Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
         String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
         settings.put("id", id);
+        String generation = tombstones.generation();
         requirePresent(table);
         if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
             snapshots.publish(snapshots.current().path("run").asText(), settings);
@@ -289,20 +287,17 @@ public final class LabelStore {
             snapshots.publish(run, settings);
         }
         // Who prunes looks once more at the snapshot in force when its tombstones are written: one of the two sees the other.
-        requirePresent(table);
+        if (!tombstones.generation().equals(generation)) {
+            requirePresent(table);
+        }
         table.unpersist();
     }
 
-    /** Nothing to do but when something was compacted or pruned since the keys were read. */
     private void requirePresent(Dataset<Row> snapshot) {
-        String generation = tombstones.generation();
-        if (!generation.equals(generationOfKeys)) {
-            Dataset<Row> wanted = snapshot.select("key").distinct();
-            long missing = wanted.except(rows().select("key")).count();
-            if (missing > 0) {
-                throw JobErrors.missingLabels(folder.path().toString(), missing, wanted.count());
-            }
-            generationOfKeys = generation;
+        Dataset<Row> wanted = snapshot.select("key").distinct();
+        long missing = wanted.except(rows().select("key")).count();
+        if (missing > 0) {
+            throw JobErrors.missingLabels(folder.path().toString(), missing, wanted.count());
         }
     }
 
