@@ -22,7 +22,7 @@ public final class CacheCompaction {
     private final SparkSession spark;
     private final long targetBytes;
 
-    /** @param targetBytes about how large files shall be; label files have three quarters to three halves of it */
+    /** @param targetBytes about how large files shall be: where there is as much as that, from two thirds to three halves of it */
     public CacheCompaction(SparkSession spark, long targetBytes) {
         this.spark = spark;
         this.targetBytes = targetBytes;

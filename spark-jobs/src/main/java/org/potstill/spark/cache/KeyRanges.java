@@ -15,7 +15,7 @@ final class KeyRanges extends Partitioner {
         return ranges;
     }
 
-    /** By the first eight of a key's hex digits; what is no key goes to the first range, and is refused there. */
+    /** By the first eight of a key's hex digits; what is no key stays, in the first range, for who verifies to find. */
     @Override
     public int getPartition(Object key) {
         String digits = (String) key;
