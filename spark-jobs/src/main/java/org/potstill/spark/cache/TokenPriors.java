@@ -2,6 +2,7 @@ package org.potstill.spark.cache;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
@@ -59,5 +60,17 @@ public final class TokenPriors implements Serializable {
             }
         }
         return new SoftTargetsCodec(spec, vocabSize, priors.get(0), priors);
+    }
+
+    /** By content: each task has a copy of its own, and an executor keeps what was made for equal ones. */
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof TokenPriors those && vocabSize == those.vocabSize
+                && Arrays.deepEquals(files.toArray(), those.files.toArray());
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.deepHashCode(files.toArray());
     }
 }
