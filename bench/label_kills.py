@@ -6,7 +6,7 @@ On a standalone cluster of real processes on loopback (a master and two workers 
 
 kills      labels once undisturbed. Then labels again into an empty cache while, at random moments, the driver or an executor gets
            a `kill -9`; label is started again after the driver's. Where a cache is done before all kills are, the next is begun.
-executors  labels with few executors and with many, under speculation that starts nearly every task twice.
+executors  labels with few executors and with many, under speculation that starts a second copy of a task wherever there is room.
 
 Every cache must have the same keys with the same tokens, soft targets and loss, to the byte, the same snapshot, and be sound to
 `potstill cache verify`. The tokens scored in all are set against one pass: each kill may cost no more than the shards that were
@@ -61,7 +61,8 @@ class Cluster:
             wait(lambda: "I have been elected leader" in log.read_text(), "the master")
             self.workers = len(self.processes)
             for i in range(WORKERS):
-                self.start(f"worker-{i}", "org.apache.spark.deploy.worker.Worker", "--host", "127.0.0.1", "--cores", CORES, "--memory",
+                # Hosts of their own: no host is given the same task twice.
+                self.start(f"worker-{i}", "org.apache.spark.deploy.worker.Worker", "--host", f"127.0.0.{i + 1}", "--cores", CORES, "--memory",
                            "8g", "--webui-port", 0, "--work-dir", folder / f"work-{i}", self.master)
             wait(lambda: log.read_text().count("Registering worker") == WORKERS, "the workers")
         except BaseException:
@@ -125,6 +126,16 @@ class Cache:
     def metrics(self) -> Path:
         return self.folder / "metrics"
 
+    @property
+    def events(self) -> Path:
+        return self.folder / "events"
+
+    def speculative(self) -> int:
+        """Copies that speculation started, of tasks of all stages, by Spark's event log."""
+        starts = (json.loads(line) for file in self.events.iterdir() for line in file.read_text().splitlines()
+                  if line.startswith('{"Event":"SparkListenerTaskStart"'))
+        return sum(start["Task Info"]["Speculative"] for start in starts)
+
     def scored(self) -> int:
         """Tokens that executors told of, whether or not they were committed."""
         total = 0
@@ -145,6 +156,7 @@ class Bench:
     def cache(self, name: str) -> Cache:
         cache = Cache(self.folder / name)
         cache.metrics.mkdir(parents=True)
+        cache.events.mkdir()
         return cache
 
     def settings(self, cache: Cache, executors: int, spark: dict[str, str]) -> Path:
@@ -152,6 +164,7 @@ class Bench:
         spark = {"ui.enabled": "false", "executor.cores": 1, "cores.max": executors, "executor.memory": self.options.executor_memory,
                  # Kills are no reason to give up here.
                  "task.maxFailures": 1000, "stage.maxConsecutiveAttempts": 1000, "deploy.maxExecutorRetries": -1,
+                 "eventLog.enabled": "true", "eventLog.dir": cache.events.as_uri(),
                  "metrics.conf.executor.sink.csv.class": "org.apache.spark.metrics.sink.CsvSink",
                  "metrics.conf.executor.sink.csv.directory": cache.metrics, "metrics.conf.executor.sink.csv.period": 1,
                  "metrics.conf.executor.sink.csv.unit": "seconds", **spark}
@@ -162,7 +175,8 @@ class Bench:
             f"cache {{ path = {hocon(cache.path)}, shard-tokens = {self.options.shard_tokens} }}",
             f"sequence-length = {self.options.sequence_length}",
             f"report.path = {hocon(cache.folder / 'report')}",
-            *(f"spark.{key} = {hocon(value)}" for key, value in spark.items())]) + "\n")
+            # Quoted: spark.speculation and spark.speculation.interval cannot both be paths.
+            *(f"spark.{hocon(key)} = {hocon(value)}" for key, value in spark.items())]) + "\n")
         return conf
 
     def start(self, cache: Cache, conf: Path) -> tuple[subprocess.Popen, Path]:
@@ -321,7 +335,10 @@ def executors(bench: Bench, counts: list[int]) -> bool:
     for other in others:
         good &= same(first, other) & bench.verify(other)
     for cache in (first, *others):
-        print(f"{cache.folder.name}: {cache.scored():,} tokens scored, one pass is {cache.tokens:,}")
+        print(f"{cache.folder.name}: {cache.scored():,} tokens scored, one pass is {cache.tokens:,}; {cache.speculative()} tasks were copied")
+    if not any(cache.speculative() for cache in (first, *others)):
+        print("speculation copied nothing: a smaller --shard-tokens gives it more to do")
+        good = False
     print(f"{counts} executors with speculation: {'the same content' if good else 'NOT the same content'}")
     return good
 
