@@ -1,6 +1,5 @@
 package org.potstill.cli;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -10,26 +9,21 @@ import org.potstill.spark.Sessions;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.CacheChange;
 import org.potstill.spark.cache.LabelStore;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** What the commands that tidy up a cache have in common: they go through all that it holds, or some of it. */
 abstract class CacheUpkeepCommand implements Callable<Integer> {
-    @Option(names = "--conf", paramLabel = "FILE", description = "The settings, HOCON; a local file or any Hadoop path.")
-    private String conf;
-
-    @Option(names = "--set", paramLabel = "KEY=VALUE", description = "One setting, above the file's; may be repeated.")
-    private final List<String> overrides = new ArrayList<>();
+    @Mixin
+    private SettingsOptions options;
 
     @Option(names = "--teacher", paramLabel = "HEX", defaultValue = "", description = "Only labels of teachers whose fingerprint begins so.")
     private String teacher;
 
     @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of target specifications whose name begins so.")
     private String target;
-
-    @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help and exit.")
-    private boolean help;
 
     @Spec
     private CommandSpec spec;
@@ -38,7 +32,7 @@ abstract class CacheUpkeepCommand implements Callable<Integer> {
 
     @Override
     public final Integer call() {
-        Settings settings = Settings.load(conf, overrides);
+        Settings settings = options.load();
         String cache = settings.required("cache.path");
         return Sessions.run(spec.name(), settings, spark -> {
             List<String> all = LabelStore.folders(spark, cache);
