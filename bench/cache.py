@@ -44,8 +44,9 @@ def label(folder: Path, texts: list[str], **targets) -> dict:
 
 def columns(summary: dict) -> Counter:
     """Bytes by column."""
-    sizes = Counter()
-    for file in Path(summary["cache"].removeprefix("file:")).glob("labels/*.parquet"):
+    folder = Path(summary["cache"].removeprefix("file:"))
+    sizes = Counter({"prior": sum(file.stat().st_size for file in folder.glob("priors/*.bin"))})
+    for file in folder.glob("labels/*.parquet"):
         sizes["footer and headers"] += file.stat().st_size
         metadata = parquet.ParquetFile(file).metadata
         for group in range(metadata.num_row_groups):
@@ -54,6 +55,14 @@ def columns(summary: dict) -> Counter:
                 sizes[chunk.path_in_schema.split(".")[0]] += chunk.total_compressed_size
                 sizes["footer and headers"] -= chunk.total_compressed_size
     return sizes
+
+
+def entries(folder: Path, spec: str) -> float:
+    """Mean token ids a position."""
+    inspected = subprocess.run([str(ROOT / "deploy/potstill"), "cache", "inspect", "--json", "--spec", spec, "--set",
+                                f"cache.path={folder / 'cache'}", "--set", 'spark.master="local[2]"'],
+                               check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(inspected.stdout)[0]["entriesPerPosition"]
 
 
 def tell(name: str, summary: dict) -> None:
@@ -74,6 +83,7 @@ def main() -> None:
         texts = documents(OPTIONS.corpus)
         full = label(folder, texts, k=0, draws=50)
         tell("sampled-50", full)
+        print(f"  mean distinct ids a position: {entries(folder, 'sampled-50-seed-0'):.2f}")
 
         edited = list(texts)
         for i in range(0, len(texts), 100):

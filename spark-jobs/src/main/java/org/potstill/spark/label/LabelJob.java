@@ -164,10 +164,12 @@ public final class LabelJob {
     }
 
     private static long[] tokenCounts(JavaRDD<TokenizedDocument> documents, int vocabSize) {
-        return documents.treeAggregate(new long[vocabSize], (counts, document) -> {
-            document.sequences().forEach(tokens -> Arrays.stream(tokens).forEach(token -> counts[token]++));
-            return counts;
-        }, (one, other) -> {
+        return documents.mapPartitions(part -> {
+            long[] counts = new long[vocabSize];
+            part.forEachRemaining(document ->
+                    document.sequences().forEach(tokens -> Arrays.stream(tokens).forEach(token -> counts[token]++)));
+            return List.of(counts).iterator();
+        }).treeReduce((one, other) -> {
             Arrays.setAll(one, token -> one[token] + other[token]);
             return one;
         });
