@@ -14,8 +14,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import peer
 import pyarrow.parquet as parquet
-from peer import ROOT, cpu
 
 WORDS = 500
 SEQUENCE_LENGTH = 512
@@ -31,15 +31,9 @@ def documents(corpus: Path) -> list[str]:
 
 def label(folder: Path, texts: list[str], **targets) -> dict:
     (folder / "corpus.jsonl").write_text("".join(json.dumps({"id": f"{i:06}", "text": t}) + "\n" for i, t in enumerate(texts)))
-    settings = {"corpus.path": folder / "corpus.jsonl", "corpus.id-field": "id", "corpus.holdout": 0,
-                "teacher.path": OPTIONS.model.resolve(), "teacher.scratch": folder / "scratch", "teacher.precision": OPTIONS.precision,
-                "cache.path": folder / "cache", "sequence-length": SEQUENCE_LENGTH, "report.path": folder / "report",
-                "spark.master": '"local[2]"', **{f"targets.{key}": value for key, value in targets.items()}}
-    command = [str(ROOT / "deploy/potstill"), "label"]
-    for key, value in settings.items():
-        command += ["--set", f"{key}={value}"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return json.loads((folder / "report/report.json").read_text())["label"]
+    return peer.label(folder, {"corpus.path": folder / "corpus.jsonl", "corpus.id-field": "id", "teacher.path": OPTIONS.model.resolve(),
+                               "teacher.precision": OPTIONS.precision, "sequence-length": SEQUENCE_LENGTH,
+                               **{f"targets.{key}": value for key, value in targets.items()}})
 
 
 def columns(summary: dict) -> Counter:
@@ -59,9 +53,8 @@ def columns(summary: dict) -> Counter:
 
 def entries(folder: Path, spec: str) -> float:
     """Mean token ids a position."""
-    inspected = subprocess.run([str(ROOT / "deploy/potstill"), "cache", "inspect", "--json", "--spec", spec, "--set",
-                                f"cache.path={folder / 'cache'}", "--set", 'spark.master="local[2]"'],
-                               check=True, stdout=subprocess.PIPE, text=True)
+    inspected = peer.potstill("cache", "inspect", "--json", "--spec", spec,
+                              {"cache.path": folder / "cache", "spark.master": '"local[2]"'}, stdout=subprocess.PIPE)
     return json.loads(inspected.stdout)[0]["entriesPerPosition"]
 
 
@@ -77,7 +70,7 @@ def tell(name: str, summary: dict) -> None:
 
 
 def main() -> None:
-    print(f"{cpu()}: {OPTIONS.precision}, sequences of {SEQUENCE_LENGTH} tokens")
+    print(f"{peer.cpu()}: {OPTIONS.precision}, sequences of {SEQUENCE_LENGTH} tokens")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         texts = documents(OPTIONS.corpus)

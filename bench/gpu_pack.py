@@ -59,7 +59,7 @@ def keep_only(library: Path, compute: int) -> None:
 
 
 def stage(folder: Path, natives: Path | None, compute: int | None) -> None:
-    jars = [Path(entry) for entry in classpath().split(":")]
+    jars = [Path(entry) for entry in classpath("teacher-inference").split(":")]
     found = {name: next((j for j in jars if j.name.startswith(name + "-") and j.suffix == ".jar"), None) for name in CLASSES}
     gpu = found["onnxruntime_gpu"]
     if not gpu:

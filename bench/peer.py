@@ -1,5 +1,6 @@
 """What the comparisons share: the same weights as a plain transformers model, and Java's class path."""
 
+import json
 import os
 import subprocess
 import tempfile
@@ -10,18 +11,18 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "teacher-inference"]
-BUILD = ("mvn -B -ntp -q -pl teacher-inference -am test-compile dependency:build-classpath "
+MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "teacher-inference", "student-model"]
+BUILD = ("mvn -B -ntp -q -pl teacher-inference,student-model -am test-compile dependency:build-classpath "
          "-Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test")
 
 
-def classpath() -> str:
-    """Class folders of this reactor, and the jars that BUILD lists."""
-    listed = ROOT / "teacher-inference/target/test-classpath"
+def classpath(module: str) -> str:
+    """Class folders of this reactor with the module's tests, and the jars that BUILD lists."""
+    listed = ROOT / module / "target/test-classpath"
     if not listed.exists():
         raise SystemExit(f"compile the Java side first, in {ROOT}:\n  {BUILD}")
-    folders = [str(ROOT / module / "target/classes") for module in MODULES]
-    folders.append(str(ROOT / "teacher-inference/target/test-classes"))
+    folders = [str(ROOT / each / "target/classes") for each in MODULES]
+    folders.append(str(ROOT / module / "target/test-classes"))
     return os.pathsep.join(folders + [listed.read_text().strip()])
 
 
@@ -38,6 +39,22 @@ def tokenizer(path: Path):
     return AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
 
 
+def potstill(*command: str | dict, **run) -> subprocess.CompletedProcess:
+    """Runs a command of the packaged application; a dictionary among its words is settings."""
+    words = [str(ROOT / "deploy/potstill")]
+    for word in command:
+        words += [word] if isinstance(word, str) else [s for key, value in word.items() for s in ("--set", f"{key}={value}")]
+    return subprocess.run(words, check=True, text=True, **run)
+
+
+def label(folder: Path, settings: dict) -> dict:
+    """Labels on local[2], into a cache in the folder; what the report says of it."""
+    everywhere = {"corpus.holdout": 0, "teacher.scratch": f"{folder}/scratch", "cache.path": f"{folder}/cache",
+                  "report.path": f"{folder}/report", "spark.master": '"local[2]"'}
+    potstill("label", {**everywhere, **settings}, stdout=subprocess.DEVNULL)
+    return json.loads(Path(folder, "report/report.json").read_text())["label"]
+
+
 def cpu() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -45,9 +62,10 @@ def cpu() -> str:
     return "unknown"
 
 
-def java(main: str, *arguments: str, jvm: tuple = ("-Xmx1g",), runtime: Path | None = None, **options) -> subprocess.Popen:
-    """runtime: a folder that gpu_pack.py made, instead of this machine's Java and this reactor's classes."""
-    start = ["java", "-cp", classpath()]
+def java(main: str, *arguments: str, jvm: tuple = ("-Xmx1g",), runtime: Path | None = None, module: str = "teacher-inference",
+         **options) -> subprocess.Popen:
+    """module: whose test class main is. runtime: a folder that gpu_pack.py made, instead of this machine's Java and classes."""
+    start = ["java", "-cp", classpath(module)]
     if runtime:
         start = [f"{runtime}/jre/bin/java", f"-Donnxruntime.native.path={runtime}/natives", "-cp", f"{runtime}/classes"]
     command = [*start, *jvm, main, *map(str, arguments)]

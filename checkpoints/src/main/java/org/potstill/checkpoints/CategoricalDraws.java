@@ -15,9 +15,8 @@ import onnx.Onnx.TensorProto.DataType;
  * number of rows.
  */
 final class CategoricalDraws {
-    static final int STEPS = 3;
-    private static final int BLOCK = 64;
-    private static final int BLOCKS_IN_GROUP = 32;
+    private static final int BLOCK = LlamaGraph.DRAW_BLOCK;
+    private static final int BLOCKS_IN_GROUP = LlamaGraph.DRAW_GROUP / BLOCK;
 
     private final OnnxGraph graph;
     private final int blocks;
@@ -40,7 +39,7 @@ final class CategoricalDraws {
 
     /**
      * @param masses   [n, V], not negative
-     * @param uniforms [n, {@value #STEPS}, S]
+     * @param uniforms [n, {@link LlamaGraph#DRAW_STEPS}, S]
      */
     Drawn of(String masses, String uniforms) {
         String ofIds = node("Reshape", padded(masses, blocks * BLOCK - vocabSize), graph.longs(0, blocks, BLOCK));

@@ -38,6 +38,12 @@ public final class LlamaGraph {
     public static final String DRAWS = "draws";
     public static final String DRAWN_MASS = "drawn_mass";
     public static final String LOGITS = "logits";
+    /** Uniform numbers a draw: for a group of blocks, a block of ids, an id. */
+    public static final int DRAW_STEPS = 3;
+    /** Ids in a block. */
+    public static final int DRAW_BLOCK = 64;
+    /** Ids in a group. */
+    public static final int DRAW_GROUP = 32 * DRAW_BLOCK;
 
     /**
      * What the graph computes of the logits. CHANNEL_MAXIMA: nothing; instead an output of each linear layer's input,

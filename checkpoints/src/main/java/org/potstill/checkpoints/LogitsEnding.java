@@ -38,7 +38,7 @@ final class LogitsEnding {
         String nextIds = graph.input(LlamaGraph.NEXT_IDS, DataType.INT64, "N", "1");
         String k = ending.hasTop() ? graph.input(LlamaGraph.K, DataType.INT64, "1") : null;
         String uniforms = ending.hasDraws()
-                ? graph.input(LlamaGraph.UNIFORMS, DataType.FLOAT, "N", Integer.toString(CategoricalDraws.STEPS), "S") : null;
+                ? graph.input(LlamaGraph.UNIFORMS, DataType.FLOAT, "N", Integer.toString(LlamaGraph.DRAW_STEPS), "S") : null;
         CategoricalDraws categorical = new CategoricalDraws(graph, vocabSize);
         String count = node("Gather", node("Shape", rows), graph.longs(0));
         String last = node("Sub", count, graph.longs(1));

@@ -29,7 +29,8 @@ public final class Sha256 {
         return HexFormat.of().formatHex(sha.digest());
     }
 
-    static MessageDigest digest() {
+    /** One that has seen nothing yet. */
+    public static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -37,8 +37,13 @@ public final class Nd4jRuntime {
     public static void setThreads(int threads) {
         Nd4j.getEnvironment().setMaxThreads(threads);
         Nd4j.getEnvironment().setMaxMasterThreads(threads);
-        openblas_nolapack.blas_set_num_threads(threads);
+        setBlasThreads(threads);
         NativeOpsHolder.getInstance().getDeviceNativeOps().setOmpNumThreads(threads);
+    }
+
+    /** How many threads one matrix product may use; 1 for callers that share out products among threads of their own. */
+    public static void setBlasThreads(int threads) {
+        openblas_nolapack.blas_set_num_threads(threads);
     }
 
     /** Whether this build's ND4J computes on NVIDIA GPUs, and then on nothing else. */

@@ -22,9 +22,12 @@ public final class SequenceKey {
         byte[] context = (teacher + "\n" + tokenizer + "\n" + spec.name() + "\n").getBytes(StandardCharsets.UTF_8);
         ByteBuffer bytes = ByteBuffer.allocate(context.length + 4 * tokens.length).put(context);
         bytes.asIntBuffer().put(tokens);
+        return HexFormat.of().formatHex(Arrays.copyOf(sha256(bytes.array()), 16));
+    }
+
+    static byte[] sha256(byte[] bytes) {
         try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(bytes.array());
-            return HexFormat.of().formatHex(Arrays.copyOf(digest, 16));
+            return MessageDigest.getInstance("SHA-256").digest(bytes);
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e);
         }

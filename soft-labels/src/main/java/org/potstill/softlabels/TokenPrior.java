@@ -1,8 +1,6 @@
 package org.potstill.softlabels;
 
 import java.nio.ByteBuffer;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import org.potstill.errors.UserException;
@@ -152,10 +150,6 @@ public final class TokenPrior {
     }
 
     private static long hash(byte[] bytes) {
-        try {
-            return ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest(bytes)).getLong();
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        return ByteBuffer.wrap(SequenceKey.sha256(bytes)).getLong();
     }
 }

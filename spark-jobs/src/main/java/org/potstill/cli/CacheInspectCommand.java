@@ -31,12 +31,8 @@ final class CacheInspectCommand implements Callable<Integer> {
     @Mixin
     private SettingsOptions options;
 
-    @Option(names = "--teacher", paramLabel = "FINGERPRINT", defaultValue = "",
-            description = "Only this teacher's labels; the beginning of its fingerprint will do.")
-    private String teacher;
-
-    @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of this target specification, such as top-32.")
-    private String targets;
+    @Mixin
+    private SelectionOptions labels;
 
     @Option(names = "--json", description = "For machines.")
     private boolean json;
@@ -65,7 +61,7 @@ final class CacheInspectCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--limit must be 1 or more");
         }
         Settings settings = options.load();
-        Selection selection = new Selection(settings.required("cache.path"), teacher, targets);
+        Selection selection = labels.of(settings);
         String text = Sessions.run("cache inspect", settings, spark -> key == null && document == null
                 ? summaries(spark, selection) : sequence(new SequenceJob(spark, selection, limit)));
         spec.commandLine().getOut().println(text);

@@ -1,17 +1,15 @@
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.CacheChange;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.inspect.Selection;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** What the commands that tidy up a cache have in common: they go through all that it holds, or some of it. */
@@ -19,11 +17,8 @@ abstract class CacheUpkeepCommand implements Callable<Integer> {
     @Mixin
     private SettingsOptions options;
 
-    @Option(names = "--teacher", paramLabel = "HEX", defaultValue = "", description = "Only labels of teachers whose fingerprint begins so.")
-    private String teacher;
-
-    @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of target specifications whose name begins so.")
-    private String target;
+    @Mixin
+    private SelectionOptions labels;
 
     @Spec
     private CommandSpec spec;
@@ -33,16 +28,10 @@ abstract class CacheUpkeepCommand implements Callable<Integer> {
     @Override
     public final Integer call() {
         Settings settings = options.load();
-        String cache = settings.required("cache.path");
+        Selection selection = labels.of(settings);
         return Sessions.run(spec.name(), settings, spark -> {
-            List<String> all = LabelStore.folders(spark, cache);
-            List<String> chosen = all.stream()
-                    .filter(held -> held.startsWith("teacher=" + teacher) && held.contains("/spec=" + target)).toList();
-            if (chosen.isEmpty()) {
-                throw JobErrors.noCache(cache, target.isEmpty() ? teacher : target, all);
-            }
-            for (String held : chosen) {
-                spec.commandLine().getOut().println(held + ": " + describe(tidy(spark, LabelStore.open(spark, cache, held))));
+            for (LabelStore store : selection.stores(spark)) {
+                spec.commandLine().getOut().println(store.labels().folder() + ": " + describe(tidy(spark, store)));
                 spec.commandLine().getOut().flush();
             }
             return 0;

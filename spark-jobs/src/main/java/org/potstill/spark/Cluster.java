@@ -3,7 +3,9 @@ package org.potstill.spark;
 import java.util.OptionalInt;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.resource.ResourceInformation;
+import org.apache.spark.util.SerializableConfiguration;
 
 /** What the cluster has to run on. */
 public final class Cluster {
@@ -38,6 +40,11 @@ public final class Cluster {
             throw JobErrors.badGpuAddress(address);
         }
         return OptionalInt.of(Integer.parseInt(address));
+    }
+
+    /** Hadoop's settings of the driver, for tasks. */
+    public static Broadcast<SerializableConfiguration> hadoop(JavaSparkContext sc) {
+        return sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
     }
 
     public static int coresPerTask(JavaSparkContext sc) {

@@ -100,7 +100,7 @@ public final class JobErrors {
     }
 
     public static UserException noSuchLabels(String path, String teacher, String spec, Collection<String> held) {
-        return new UserException("the cache " + path + " holds no such soft labels",
+        return new UserException("the cache " + path + " holds no soft labels that are meant",
                 held.isEmpty() ? "it is empty" : "it holds " + held + ", and wanted are those of teacher " + (teacher.isEmpty() ? "any" : teacher)
                         + " and specification " + (spec.isEmpty() ? "any" : spec),
                 held.isEmpty() ? "check cache.path, or run potstill label first" : "give the beginning of one of these fingerprints and its spec");

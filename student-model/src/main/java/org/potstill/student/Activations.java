@@ -10,44 +10,78 @@ final class Activations {
     /** Of one decoder layer; {@code input} and {@code middle} are the residual stream before and after attention. */
     record Block(Matrix input, Matrix inputNormed, Matrix qkv, Matrix attended, Matrix middle, Matrix middleNormed,
             Matrix gateUp, Matrix activated) {
+        Block rows(int from, int to) {
+            return new Block(input.rows(from, to), inputNormed.rows(from, to), qkv.rows(from, to), attended.rows(from, to),
+                    middle.rows(from, to), middleNormed.rows(from, to), gateUp.rows(from, to), activated.rows(from, to));
+        }
+    }
+
+    /** Gradients by the same, reused from layer to layer; {@code output} is the gradient by the layer's output. */
+    record Gradients(Matrix output, Matrix middle, Matrix input, Matrix normed, Matrix qkv, Matrix attended,
+            Matrix activated) {
+        Gradients rows(int from, int to) {
+            return new Gradients(output.rows(from, to), middle.rows(from, to), input.rows(from, to), normed.rows(from, to),
+                    qkv.rows(from, to), attended.rows(from, to), activated.rows(from, to));
+        }
+
+        /** Those of the layer below, whose output is this one's input. */
+        Gradients below() {
+            return new Gradients(input, middle, output, normed, qkv, attended, activated);
+        }
     }
 
     final int capacity;
-    final Block[] blocks;
+    private final Block[] blocks;
     /** The residual stream after the last layer, and that normed. */
-    final Matrix last;
-    final Matrix lastNormed;
-    /** Gradients, reused from layer to layer. */
-    final Matrix dStream;
-    final Matrix dNormed;
-    final Matrix dQkv;
-    final Matrix dAttended;
-    final Matrix dActivated;
+    private final Matrix last;
+    private final Matrix lastNormed;
+    private final Gradients gradients;
     private final List<Matrix> all = new ArrayList<>();
     private final DataType type;
 
-    Activations(CausalLmConfig c, DataType type, int rows) {
+    /** @param checkpointing all layers share what can be computed again from their inputs */
+    Activations(CausalLmConfig c, DataType type, int rows, boolean checkpointing) {
         this.type = type;
         capacity = rows;
         int queries = c.numAttentionHeads() * c.headDim();
         int qkv = queries + 2 * c.numKeyValueHeads() * c.headDim();
         blocks = new Block[c.numHiddenLayers()];
         for (int i = 0; i < blocks.length; i++) {
-            blocks[i] = new Block(allocate(c.hiddenSize()), allocate(c.hiddenSize()), allocate(qkv), allocate(queries),
-                    allocate(c.hiddenSize()), allocate(c.hiddenSize()), allocate(2 * c.intermediateSize()),
-                    allocate(c.intermediateSize()));
+            Matrix input = allocate(c.hiddenSize());
+            blocks[i] = i > 0 && checkpointing ? of(input, blocks[0])
+                    : new Block(input, allocate(c.hiddenSize()), allocate(qkv), allocate(queries), allocate(c.hiddenSize()),
+                            allocate(c.hiddenSize()), allocate(2 * c.intermediateSize()), allocate(c.intermediateSize()));
         }
         last = allocate(c.hiddenSize());
         lastNormed = allocate(c.hiddenSize());
-        dStream = allocate(c.hiddenSize());
-        dNormed = allocate(c.hiddenSize());
-        dQkv = allocate(qkv);
-        dAttended = allocate(queries);
-        dActivated = allocate(c.intermediateSize());
+        gradients = new Gradients(allocate(c.hiddenSize()), allocate(c.hiddenSize()), allocate(c.hiddenSize()),
+                allocate(c.hiddenSize()), allocate(qkv), allocate(queries), allocate(c.intermediateSize()));
+    }
+
+    Block block(int layer, int rows) {
+        return blocks[layer].rows(0, rows);
+    }
+
+    /** Where the layer's output goes. */
+    Matrix output(int layer, int rows) {
+        return (layer + 1 == blocks.length ? last : blocks[layer + 1].input()).rows(0, rows);
+    }
+
+    Matrix lastNormed(int rows) {
+        return lastNormed.rows(0, rows);
+    }
+
+    Gradients gradients(int rows) {
+        return gradients.rows(0, rows);
     }
 
     void free() {
         all.forEach(Matrix::free);
+    }
+
+    private static Block of(Matrix input, Block shared) {
+        return new Block(input, shared.inputNormed(), shared.qkv(), shared.attended(), shared.middle(),
+                shared.middleNormed(), shared.gateUp(), shared.activated());
     }
 
     private Matrix allocate(int columns) {

@@ -1,68 +1,108 @@
 package org.potstill.student;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * Causal attention with grouped queries (Ainslie et al. 2023), one sequence and one head at a time. The backward pass
- * computes the probabilities again, so that memory grows with the square of one sequence's length, not with
- * sequences, heads and layers as well.
+ * Causal attention with grouped queries (Ainslie et al. 2023); a sequence's query heads that share a key head are one
+ * piece of work. The backward pass computes the probabilities again, so that memory grows with the square of one
+ * sequence's length, not with sequences, heads and layers as well.
  *
  * <p>A row of {@code qkv} holds the query heads, then the key heads, then the value heads, rotated already.
  */
 final class Attention {
+    /** Room for one head, {@code [longest, longest]}. */
+    private record Scratch(Matrix scores, Matrix gradient) {
+    }
+
     private final CausalLmConfig config;
     private final DataType type;
     private final double scale;
-    private Matrix scoreMemory;
-    private Matrix gradientMemory;
+    private final int group;
+    /** One for each thread that ever worked here at once. */
+    private final Queue<Scratch> idle = new ConcurrentLinkedQueue<>();
 
     Attention(CausalLmConfig config, DataType type) {
         this.config = config;
         this.type = type;
         this.scale = 1 / Math.sqrt(config.headDim());
+        this.group = config.numAttentionHeads() / config.numKeyValueHeads();
     }
 
     void forward(PackedBatch batch, Matrix qkv, Matrix out) {
-        reserve(batch.longest());
-        for (int s = 0; s < batch.sequences(); s++) {
-            Matrix rows = qkv.rows(batch.starts()[s], batch.starts()[s + 1]);
-            Matrix outRows = out.rows(batch.starts()[s], batch.starts()[s + 1]);
-            Matrix scores = scoreMemory.block(0, rows.rows(), 0, rows.rows());
-            for (int h = 0; h < config.numAttentionHeads(); h++) {
-                probabilities(rows, h, scores);
-                Gemm.times(scores, value(rows, h), head(outRows, h), 0);
+        eachGroup(batch, (from, to, keyHead, scratch) -> {
+            Matrix rows = qkv.rows(from, to);
+            Matrix p = scratch.scores().block(0, to - from, 0, to - from);
+            for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
+                probabilities(rows, h, p);
+                Gemm.times(p, value(rows, h), head(out.rows(from, to), h), 0);
             }
-        }
+        });
     }
 
     void backward(PackedBatch batch, Matrix qkv, Matrix dOut, Matrix dQkv) {
-        reserve(batch.longest());
-        int group = config.numAttentionHeads() / config.numKeyValueHeads();
-        for (int s = 0; s < batch.sequences(); s++) {
-            Matrix rows = qkv.rows(batch.starts()[s], batch.starts()[s + 1]);
-            Matrix dRows = dQkv.rows(batch.starts()[s], batch.starts()[s + 1]);
-            Matrix dOutRows = dOut.rows(batch.starts()[s], batch.starts()[s + 1]);
-            Matrix p = scoreMemory.block(0, rows.rows(), 0, rows.rows());
-            Matrix gradient = gradientMemory.block(0, rows.rows(), 0, rows.rows());
-            for (int h = 0; h < config.numAttentionHeads(); h++) {
+        eachGroup(batch, (from, to, keyHead, scratch) -> {
+            Matrix rows = qkv.rows(from, to);
+            Matrix dRows = dQkv.rows(from, to);
+            Matrix p = scratch.scores().block(0, to - from, 0, to - from);
+            Matrix dP = scratch.gradient().block(0, to - from, 0, to - from);
+            for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
                 // The first query head of a group sets the gradient of the shared key and value, the others add.
                 double beta = h % group == 0 ? 0 : 1;
+                Matrix dHead = head(dOut.rows(from, to), h);
                 probabilities(rows, h, p);
-                Gemm.transposedTimes(p, head(dOutRows, h), value(dRows, h), beta);
-                Gemm.timesTransposed(head(dOutRows, h), value(rows, h), gradient, 0);
-                Kernels.causalSoftmaxBackward(p, gradient, scale);
-                Gemm.times(gradient, key(rows, h), head(dRows, h), 0);
-                Gemm.transposedTimes(gradient, head(rows, h), key(dRows, h), beta);
+                Gemm.transposedTimes(p, dHead, value(dRows, h), beta);
+                Gemm.timesTransposed(dHead, value(rows, h), dP, 0);
+                Kernels.causalSoftmaxBackward(p, dP, scale);
+                Gemm.times(dP, key(rows, h), head(dRows, h), 0);
+                Gemm.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
             }
-        }
+        });
     }
 
     void free() {
-        if (scoreMemory != null) {
-            scoreMemory.free();
-            gradientMemory.free();
+        for (Scratch scratch = idle.poll(); scratch != null; scratch = idle.poll()) {
+            scratch.scores().free();
+            scratch.gradient().free();
         }
+    }
+
+    @FunctionalInterface
+    private interface GroupWork {
+        void run(int from, int to, int keyHead, Scratch scratch);
+    }
+
+    private void eachGroup(PackedBatch batch, GroupWork work) {
+        int longest = batch.longest();
+        List<Runnable> pieces = new ArrayList<>();
+        for (int s = 0; s < batch.sequences(); s++) {
+            int from = batch.starts()[s];
+            int to = batch.starts()[s + 1];
+            for (int h = 0; h < config.numKeyValueHeads(); h++) {
+                int keyHead = h;
+                pieces.add(() -> {
+                    Scratch scratch = take(longest);
+                    work.run(from, to, keyHead, scratch);
+                    idle.add(scratch);
+                });
+            }
+        }
+        Slices.all(pieces);
+    }
+
+    private Scratch take(int longest) {
+        Scratch scratch = idle.poll();
+        if (scratch != null && scratch.scores().rows() < longest) {
+            scratch.scores().free();
+            scratch.gradient().free();
+            scratch = null;
+        }
+        return scratch != null ? scratch
+                : new Scratch(Matrix.allocate(type, longest, longest), Matrix.allocate(type, longest, longest));
     }
 
     private void probabilities(Matrix rows, int h, Matrix scores) {
@@ -75,20 +115,10 @@ final class Attention {
     }
 
     private Matrix key(Matrix rows, int h) {
-        int group = config.numAttentionHeads() / config.numKeyValueHeads();
         return head(rows, config.numAttentionHeads() + h / group);
     }
 
     private Matrix value(Matrix rows, int h) {
-        int group = config.numAttentionHeads() / config.numKeyValueHeads();
         return head(rows, config.numAttentionHeads() + config.numKeyValueHeads() + h / group);
-    }
-
-    private void reserve(int length) {
-        if (scoreMemory == null || scoreMemory.rows() < length) {
-            free();
-            scoreMemory = Matrix.allocate(type, length, length);
-            gradientMemory = Matrix.allocate(type, length, length);
-        }
     }
 }

@@ -56,7 +56,7 @@ final class CausalDecoder extends BaseLayer {
             Collection<TrainingListener> listeners, int layerIndex, INDArray layerParamsView, boolean initializeParams,
             DataType networkDataType) {
         CausalDecoderLayer layer = new CausalDecoderLayer(conf, networkDataType,
-                new Decoder(config, networkDataType, alpha), config);
+                new Decoder(config, networkDataType, alpha, false), config);
         layer.setListeners(listeners);
         layer.setIndex(layerIndex);
         layer.setParamsViewArray(layerParamsView);

@@ -1,23 +1,35 @@
 package org.potstill.student;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
  * The mathematics of a Llama decoder (Touvron et al. 2023): forward, loss, backward. Knows nothing of Deeplearning4j;
  * {@link CausalDecoderLayer} puts it there.
+ *
+ * <p>Threads share out rows, which go through everything between two attentions by themselves, and attention's heads. A
+ * weight's gradient is a sum over all rows, so that there the weight's rows are shared out, once a layer is through.
  */
 final class Decoder {
     private final CausalLmConfig config;
     private final DataType type;
+    private final boolean checkpointing;
     private final Attention attention;
     private final LanguageModelHead head;
     private final RotaryAngles angles;
     private Activations memory;
 
-    Decoder(CausalLmConfig config, DataType type, double alpha) {
+    /**
+     * @param checkpointing keep the layers' inputs only and compute the rest again in the backward pass (Chen et al. 2016,
+     *                      arXiv 1604.06174): a third more work, a fraction of the memory
+     */
+    Decoder(CausalLmConfig config, DataType type, double alpha, boolean checkpointing) {
         this.config = config;
         this.type = type;
+        this.checkpointing = checkpointing;
         this.attention = new Attention(config, type);
         this.head = new LanguageModelHead(config.vocabSize(), type, alpha);
         this.angles = new RotaryAngles(config, type);
@@ -30,24 +42,36 @@ final class Decoder {
 
     /** Logits of every row, {@code [rows, vocabSize]}, into {@code logits}. */
     void logits(PackedBatch batch, Weights weights, Matrix logits) {
-        Gemm.timesTransposed(forward(batch, weights), weights.embedTokens(), logits, 0);
+        head.logits(forward(batch, weights), weights.embedTokens(), logits);
     }
 
     /** The loss of a batch; replaces {@code gradients} by its gradient. */
     StepLoss lossAndGradient(PackedBatch batch, Weights weights, Weights gradients) {
         Matrix hidden = forward(batch, weights);
         int rows = batch.rows();
-        Matrix dNormed = memory.dNormed.rows(0, rows);
-        StepLoss loss = head.lossAndGradient(batch.targets(), hidden, weights.embedTokens(), dNormed,
+        int layers = config.numHiddenLayers();
+        Activations.Gradients top = memory.gradients(rows);
+        StepLoss loss = head.lossAndGradient(batch.targets(), hidden, weights.embedTokens(), top.normed(),
                 gradients.embedTokens());
-        Matrix dStream = memory.dStream.rows(0, rows);
-        Kernels.zero(dStream);
-        Kernels.rmsNormBackward(dNormed, memory.last.rows(0, rows), weights.norm(), config.rmsNormEps(), dStream,
-                gradients.norm());
-        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
-            backward(batch, weights.blocks()[i], gradients.blocks()[i], memory.blocks[i], dStream);
+        Row[] dGain = sums(rows);
+        Matrix last = memory.output(layers - 1, rows);
+        Slices.run(rows, (from, to) -> {
+            Matrix dOutput = top.output().rows(from, to);
+            Kernels.zero(dOutput);
+            Kernels.rmsNormBackward(top.normed().rows(from, to), last.rows(from, to), weights.norm(), config.rmsNormEps(), dOutput,
+                    dGain[from / Slices.size(rows)]);
+        });
+        Kernels.sum(dGain, gradients.norm());
+        Activations.Gradients d = top;
+        for (int i = layers - 1; i >= 0; i--) {
+            Activations.Block block = memory.block(i, rows);
+            if (checkpointing && i < layers - 1) {
+                forward(batch, weights.blocks()[i], block, null);
+            }
+            backward(batch, weights.blocks()[i], gradients.blocks()[i], block, d);
+            d = d.below();
         }
-        Kernels.scatterAdd(dStream, batch.ids(), gradients.embedTokens());
+        Kernels.scatterAdd(d.output(), batch.ids(), gradients.embedTokens());
         return loss;
     }
 
@@ -66,72 +90,97 @@ final class Decoder {
             if (memory != null) {
                 memory.free();
             }
-            memory = new Activations(config, type, rows);
+            memory = new Activations(config, type, rows, checkpointing);
         }
         angles.reserve(batch.longest());
-        Kernels.gather(weights.embedTokens(), batch.ids(), memory.blocks[0].input());
+        Matrix stream = memory.block(0, rows).input();
+        Slices.run(rows, (from, to) -> Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to)));
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            boolean top = i + 1 == config.numHiddenLayers();
-            Matrix next = top ? memory.last : memory.blocks[i + 1].input();
-            forward(batch, weights.blocks()[i], memory.blocks[i], next.rows(0, rows));
+            forward(batch, weights.blocks()[i], memory.block(i, rows), memory.output(i, rows));
         }
-        Matrix normed = memory.lastNormed.rows(0, rows);
-        Kernels.rmsNorm(memory.last.rows(0, rows), weights.norm(), config.rmsNormEps(), normed);
+        Matrix last = memory.output(config.numHiddenLayers() - 1, rows);
+        Matrix normed = memory.lastNormed(rows);
+        Slices.run(rows, (from, to) ->
+                Kernels.rmsNorm(last.rows(from, to), weights.norm(), config.rmsNormEps(), normed.rows(from, to)));
         return normed;
     }
 
-    private void forward(PackedBatch batch, Weights.Block w, Activations.Block memory, Matrix next) {
+    /** @param output null where only what the backward pass needs is wanted */
+    private void forward(PackedBatch batch, Weights.Block w, Activations.Block block, Matrix output) {
         int rows = batch.rows();
-        Matrix input = memory.input().rows(0, rows);
-        Matrix inputNormed = memory.inputNormed().rows(0, rows);
-        Matrix qkv = memory.qkv().rows(0, rows);
-        Matrix attended = memory.attended().rows(0, rows);
-        Matrix middle = memory.middle().rows(0, rows);
-        Matrix middleNormed = memory.middleNormed().rows(0, rows);
-        Matrix gateUp = memory.gateUp().rows(0, rows);
-        Matrix activated = memory.activated().rows(0, rows);
-
-        Kernels.rmsNorm(input, w.inputLayernorm(), config.rmsNormEps(), inputNormed);
-        Gemm.timesTransposed(inputNormed, w.qkvProj(), qkv, 0);
-        Kernels.rotate(queriesAndKeys(qkv), config.headDim(), angles.table(), batch.positions(), 1);
-        attention.forward(batch, qkv, attended);
-        Kernels.copy(input, middle);
-        Gemm.timesTransposed(attended, w.oProj(), middle, 1);
-
-        Kernels.rmsNorm(middle, w.postAttentionLayernorm(), config.rmsNormEps(), middleNormed);
-        Gemm.timesTransposed(middleNormed, w.gateUpProj(), gateUp, 0);
-        Kernels.swiGlu(gateUp, activated);
-        Kernels.copy(middle, next);
-        Gemm.timesTransposed(activated, w.downProj(), next, 1);
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Kernels.rmsNorm(x.input(), w.inputLayernorm(), config.rmsNormEps(), x.inputNormed());
+            Gemm.timesTransposed(x.inputNormed(), w.qkvProj(), x.qkv(), 0);
+            Kernels.rotate(queriesAndKeys(x.qkv()), config.headDim(), angles.table(), batch.positions(), from, 1);
+        });
+        attention.forward(batch, block.qkv(), block.attended());
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Kernels.copy(x.input(), x.middle());
+            Gemm.timesTransposed(x.attended(), w.oProj(), x.middle(), 1);
+            Kernels.rmsNorm(x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), x.middleNormed());
+            Gemm.timesTransposed(x.middleNormed(), w.gateUpProj(), x.gateUp(), 0);
+            Kernels.swiGlu(x.gateUp(), x.activated());
+            if (output != null) {
+                Kernels.copy(x.middle(), output.rows(from, to));
+                Gemm.timesTransposed(x.activated(), w.downProj(), output.rows(from, to), 1);
+            }
+        });
     }
 
-    /** {@code dStream} comes in as the gradient by the layer's output and leaves as the one by its input. */
+    /** From {@code gradient.output} to {@code gradient.input}; replaces {@code dw}. */
     private void backward(PackedBatch batch, Weights.Block w, Weights.Block dw, Activations.Block block,
-            Matrix dStream) {
+            Activations.Gradients gradient) {
         int rows = batch.rows();
-        Matrix dNormed = memory.dNormed.rows(0, rows);
-        Matrix dQkv = memory.dQkv.rows(0, rows);
-        Matrix dAttended = memory.dAttended.rows(0, rows);
-        Matrix dActivated = memory.dActivated.rows(0, rows);
-        Matrix qkv = block.qkv().rows(0, rows);
-        Matrix gateUp = block.gateUp().rows(0, rows);
+        Row[] dMiddleGain = sums(rows);
+        Row[] dInputGain = sums(rows);
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Activations.Gradients d = gradient.rows(from, to);
+            Gemm.times(d.output(), w.downProj(), d.activated(), 0);
+            Kernels.swiGluBackward(x.gateUp(), d.activated());
+            Gemm.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
+            Kernels.copy(d.output(), d.middle());
+            Kernels.rmsNormBackward(d.normed(), x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), d.middle(),
+                    dMiddleGain[from / Slices.size(rows)]);
+            Gemm.times(d.middle(), w.oProj(), d.attended(), 0);
+        });
+        attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv());
+        Slices.run(rows, (from, to) -> {
+            Activations.Gradients d = gradient.rows(from, to);
+            Kernels.rotate(queriesAndKeys(d.qkv()), config.headDim(), angles.table(), batch.positions(), from, -1);
+            Gemm.times(d.qkv(), w.qkvProj(), d.normed(), 0);
+            Kernels.copy(d.middle(), d.input());
+            Kernels.rmsNormBackward(d.normed(), block.input().rows(from, to), w.inputLayernorm(), config.rmsNormEps(), d.input(),
+                    dInputGain[from / Slices.size(rows)]);
+        });
+        List<Runnable> pieces = new ArrayList<>();
+        addWeightGradient(gradient.output(), block.activated(), dw.downProj(), pieces);
+        // The gradient by gate and up has taken their place.
+        addWeightGradient(block.gateUp(), block.middleNormed(), dw.gateUpProj(), pieces);
+        addWeightGradient(gradient.middle(), block.attended(), dw.oProj(), pieces);
+        addWeightGradient(gradient.qkv(), block.inputNormed(), dw.qkvProj(), pieces);
+        Slices.all(pieces);
+        Kernels.sum(dMiddleGain, dw.postAttentionLayernorm());
+        Kernels.sum(dInputGain, dw.inputLayernorm());
+    }
 
-        Gemm.transposedTimes(dStream, block.activated().rows(0, rows), dw.downProj(), 0);
-        Gemm.times(dStream, w.downProj(), dActivated, 0);
-        Kernels.swiGluBackward(gateUp, dActivated);
-        Gemm.transposedTimes(gateUp, block.middleNormed().rows(0, rows), dw.gateUpProj(), 0);
-        Gemm.times(gateUp, w.gateUpProj(), dNormed, 0);
-        Kernels.rmsNormBackward(dNormed, block.middle().rows(0, rows), w.postAttentionLayernorm(),
-                config.rmsNormEps(), dStream, dw.postAttentionLayernorm());
+    /** {@code dw = dyᵀ·x}, some rows of the weight a piece. */
+    private static void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
+        int size = Slices.size(dw.rows());
+        for (int begin = 0; begin < dw.rows(); begin += size) {
+            int from = begin;
+            int to = Math.min(dw.rows(), begin + size);
+            pieces.add(() -> Gemm.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
+        }
+    }
 
-        Gemm.transposedTimes(dStream, block.attended().rows(0, rows), dw.oProj(), 0);
-        Gemm.times(dStream, w.oProj(), dAttended, 0);
-        attention.backward(batch, qkv, dAttended, dQkv);
-        Kernels.rotate(queriesAndKeys(dQkv), config.headDim(), angles.table(), batch.positions(), -1);
-        Gemm.transposedTimes(dQkv, block.inputNormed().rows(0, rows), dw.qkvProj(), 0);
-        Gemm.times(dQkv, w.qkvProj(), dNormed, 0);
-        Kernels.rmsNormBackward(dNormed, block.input().rows(0, rows), w.inputLayernorm(), config.rmsNormEps(),
-                dStream, dw.inputLayernorm());
+    /** One row of zeros a slice. */
+    private Row[] sums(int rows) {
+        Row[] sums = new Row[Slices.count(rows)];
+        Arrays.setAll(sums, i -> Row.of(memory.lastNormed(1), config.hiddenSize()));
+        return sums;
     }
 
     private Matrix queriesAndKeys(Matrix qkv) {

@@ -85,6 +85,13 @@ final class DoubleRow implements Row {
     }
 
     @Override
+    public void add(int n, double factor, Row x, Row y) {
+        for (int i = 0; i < n; i++) {
+            values[i] += factor * x.get(i) * y.get(i);
+        }
+    }
+
+    @Override
     public void multiply(int n, Row x) {
         for (int i = 0; i < n; i++) {
             values[i] *= x.get(i);

@@ -139,6 +139,17 @@ final class FloatRow implements Row {
     }
 
     @Override
+    public void add(int n, double factor, Row first, Row second) {
+        final float[] x = values;
+        final float[] y = ((FloatRow) first).values;
+        final float[] z = ((FloatRow) second).values;
+        final float a = (float) factor;
+        for (int i = 0; i < n; i++) {
+            x[i] = x[i] + a * y[i] * z[i];
+        }
+    }
+
+    @Override
     public void multiply(int n, Row other) {
         final float[] x = values;
         final float[] y = ((FloatRow) other).values;

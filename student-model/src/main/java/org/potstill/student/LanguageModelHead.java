@@ -4,21 +4,30 @@ import org.nd4j.linalg.api.buffer.DataType;
 
 /**
  * The tied head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor
- * is ever held.
+ * is ever held: memory is the same for any batch, and above {@code LOGITS / MAX_CHUNK} tokens for any vocabulary.
+ *
+ * <p>The vocabulary is cut into parts, the pieces that threads share out. Each part's share of the gradient by the hidden
+ * state is kept by itself and these are summed in order.
  */
 final class LanguageModelHead {
-    /** Positions at once: enough for an efficient matrix product, few enough to keep memory small. */
-    private static final int CHUNK = 256;
+    /** Logits held at once: enough positions for efficient matrix products at any vocabulary. */
+    private static final int LOGITS = 1 << 24;
+    private static final int MAX_CHUNK = 512;
+    private static final int MIN_CHUNK = 16;
+    private static final int PARTS = 16;
 
     private final DataType type;
     private final int vocabSize;
     private final double alpha;
+    private final int chunk;
     private Matrix logitMemory;
+    private Matrix partMemory;
 
     LanguageModelHead(int vocabSize, DataType type, double alpha) {
         this.vocabSize = vocabSize;
         this.type = type;
         this.alpha = alpha;
+        this.chunk = Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
 
     StepLoss loss(PackedBatch.Targets targets, Matrix hidden, Matrix embedTokens) {
@@ -35,9 +44,17 @@ final class LanguageModelHead {
         return run(targets, hidden, embedTokens, dHidden, dEmbedTokens);
     }
 
+    /** {@code [rows, vocabSize]}. */
+    void logits(Matrix hidden, Matrix embedTokens, Matrix logits) {
+        Slices.each(PARTS, part -> Gemm.timesTransposed(hidden, part(embedTokens, part), columns(logits, part), 0));
+    }
+
     void free() {
         if (logitMemory != null) {
             logitMemory.free();
+        }
+        if (partMemory != null) {
+            partMemory.free();
         }
     }
 
@@ -46,21 +63,56 @@ final class LanguageModelHead {
         int rows = hidden.rows();
         int positions = targets.count();
         boolean gradient = dHidden != null;
-        if (logitMemory == null) {
-            logitMemory = Matrix.allocate(type, CHUNK, vocabSize);
-        }
+        reserve(Math.min(rows, chunk), gradient ? hidden.columns() : 0);
         SoftTargetLoss loss = new SoftTargetLoss(targets, alpha, 1.0 / positions, gradient);
-        for (int from = 0; from < rows; from += CHUNK) {
+        for (int from = 0; from < rows; from += chunk) {
             int first = from;
-            int to = Math.min(rows, from + CHUNK);
+            int to = Math.min(rows, from + chunk);
             Matrix logits = logitMemory.rows(0, to - from);
-            Gemm.timesTransposed(hidden.rows(from, to), embedTokens, logits, 0);
+            logits(hidden.rows(from, to), embedTokens, logits);
             Slices.run(to - from, (begin, end) -> loss.rows(logits, first, begin, end));
             if (gradient) {
-                Gemm.times(logits, embedTokens, dHidden.rows(from, to), 0);
-                Gemm.transposedTimes(logits, hidden.rows(from, to), dEmbedTokens, from == 0 ? 0 : 1);
+                Slices.each(PARTS, part -> {
+                    Matrix dLogits = columns(logits, part);
+                    Gemm.times(dLogits, part(embedTokens, part), share(part, to - first), 0);
+                    Gemm.transposedTimes(dLogits, hidden.rows(first, to), part(dEmbedTokens, part), first == 0 ? 0 : 1);
+                });
+                Slices.run(to - from, (begin, end) -> {
+                    Matrix sum = dHidden.rows(first + begin, first + end);
+                    Kernels.copy(share(0, to - first).rows(begin, end), sum);
+                    for (int part = 1; part < PARTS; part++) {
+                        Kernels.add(share(part, to - first).rows(begin, end), sum);
+                    }
+                });
             }
         }
         return loss.mean(positions);
+    }
+
+    private void reserve(int rows, int hiddenSize) {
+        if (logitMemory == null || logitMemory.rows() < rows) {
+            free();
+            logitMemory = Matrix.allocate(type, rows, vocabSize);
+            partMemory = null;
+        }
+        if (hiddenSize > 0 && partMemory == null) {
+            partMemory = Matrix.allocate(type, PARTS * logitMemory.rows(), hiddenSize);
+        }
+    }
+
+    private int begin(int part) {
+        return (int) ((long) vocabSize * part / PARTS);
+    }
+
+    private Matrix part(Matrix table, int part) {
+        return table.rows(begin(part), begin(part + 1));
+    }
+
+    private Matrix columns(Matrix logits, int part) {
+        return logits.block(0, logits.rows(), begin(part), begin(part + 1));
+    }
+
+    private Matrix share(int part, int rows) {
+        return partMemory.rows(part * logitMemory.rows(), part * logitMemory.rows() + rows);
     }
 }

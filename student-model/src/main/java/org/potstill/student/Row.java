@@ -36,6 +36,9 @@ interface Row {
     /** {@code this = this + factor·x}. */
     void add(int n, double factor, Row x);
 
+    /** {@code this = this + factor·x·y}, elementwise. */
+    void add(int n, double factor, Row x, Row y);
+
     /** {@code this = this·x}, elementwise. */
     void multiply(int n, Row x);
 

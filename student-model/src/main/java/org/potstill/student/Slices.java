@@ -4,17 +4,26 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ForkJoinTask;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 
-/** Splits rows over the threads of {@link Student#setThreads}; the caller is one of them. */
+/**
+ * Splits work over the threads of {@link Student#setThreads}; the caller is one of them. How it is split depends on the
+ * work alone, and each thread takes the next piece when it is done with one: so results are the same bits for any number
+ * of threads, and a thread that the machine slows down holds up the others by one piece at most.
+ */
 final class Slices {
-    private static final int MIN_ROWS = 16;
+    /** Rows of a slice: enough for an efficient matrix product, few enough to share out evenly. */
+    private static final int MIN_ROWS = 64;
+    private static final int MAX_ROWS = 256;
+    private static final int SLICES = 8;
 
     private static volatile int threads = 1;
 
     private Slices() {
     }
 
-    /** Work on rows {@code [from, to)}; must not depend on how rows are split. */
+    /** Work on rows {@code [from, to)}. */
     @FunctionalInterface
     interface Work {
         void run(int from, int to);
@@ -24,23 +33,37 @@ final class Slices {
         threads = count;
     }
 
-    static int threads() {
-        return threads;
+    /** Rows of each slice but the last. */
+    static int size(int rows) {
+        return Math.max(MIN_ROWS, Math.min(MAX_ROWS, (rows + SLICES - 1) / SLICES));
+    }
+
+    static int count(int rows) {
+        return (rows + size(rows) - 1) / size(rows);
     }
 
     static void run(int rows, Work work) {
-        int slices = Math.min(threads, rows / MIN_ROWS);
-        if (slices <= 1) {
-            work.run(0, rows);
-            return;
+        int size = size(rows);
+        each(count(rows), i -> work.run(i * size, Math.min(rows, (i + 1) * size)));
+    }
+
+    /** Pieces 0 to {@code count − 1}, in any order. */
+    static void each(int count, IntConsumer piece) {
+        AtomicInteger next = new AtomicInteger();
+        Runnable takeAll = () -> {
+            for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {
+                piece.accept(i);
+            }
+        };
+        List<ForkJoinTask<?>> others = new ArrayList<>();
+        for (int t = 1; t < Math.min(threads, count); t++) {
+            others.add(ForkJoinPool.commonPool().submit(takeAll));
         }
-        List<ForkJoinTask<?>> others = new ArrayList<>(slices - 1);
-        for (int i = 1; i < slices; i++) {
-            int from = (int) ((long) rows * i / slices);
-            int to = (int) ((long) rows * (i + 1) / slices);
-            others.add(ForkJoinPool.commonPool().submit(() -> work.run(from, to)));
-        }
-        work.run(0, (int) ((long) rows / slices));
+        takeAll.run();
         others.forEach(ForkJoinTask::join);
+    }
+
+    static void all(List<Runnable> pieces) {
+        each(pieces.size(), i -> pieces.get(i).run());
     }
 }

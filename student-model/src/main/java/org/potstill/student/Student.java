@@ -59,6 +59,8 @@ public final class Student implements AutoCloseable {
             throw StudentErrors.badOptions("a student cannot use " + threads + " threads");
         }
         Nd4jRuntime.setThreads(threads);
+        // Slices share out rows; each of them multiplies its own.
+        Nd4jRuntime.setBlasThreads(1);
         Slices.setThreads(threads);
     }
 

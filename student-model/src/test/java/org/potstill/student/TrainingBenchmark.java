@@ -1,63 +1,78 @@
 package org.potstill.student;
 
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.softlabels.SoftTargets;
 
 /**
- * Tokens a second of {@link Student#step}, best of several steps. Not a test: run its main with arguments
- * {@code threads students hidden layers vocabulary batch time steps}.
+ * A student that trains when it is told to, for {@code bench/student_speed.py}. Not a test: run its main with the
+ * arguments {@code threads alpha folder}; the folder holds {@code config.json} and gets the first weights,
+ * {@code model.safetensors}. Says {@code ready}; then of each line of its input, the name of a file of sequences, the
+ * seconds of one step and the loss before it; at the input's end its peak memory in KiB.
+ *
+ * <p>In a file, a line is a sequence: {@code n k}, n ids, then for each of n − 1 positions k ids and k probabilities.
  */
 final class TrainingBenchmark {
     private TrainingBenchmark() {
     }
 
-    public static void main(String[] args) throws Exception {
-        int threads = argument(args, 0, 2);
-        int students = argument(args, 1, 1);
-        int hidden = argument(args, 2, 256);
-        int layers = argument(args, 3, 4);
-        int vocabSize = argument(args, 4, 49152);
-        int batch = argument(args, 5, 8);
-        int time = argument(args, 6, 256);
-        int steps = argument(args, 7, 8);
-        Student.setThreads(threads);
-        CausalLmConfig config = new CausalLmConfig(vocabSize, hidden, hidden * 8 / 3 / 32 * 32, layers, hidden / 32,
-                Math.max(1, hidden / 64), 32, 2048, 1e-5f, 10_000f, true);
-        int[] lengths = new int[batch];
-        java.util.Arrays.fill(lengths, time + 1);
-        ExecutorService pool = Executors.newFixedThreadPool(students);
-        List<Future<Double>> runs = new ArrayList<>();
-        for (int s = 0; s < students; s++) {
-            long seed = s;
-            Callable<Double> run = () -> {
-                List<TrainingSequence> sequences = Fixtures.batch(seed, vocabSize, 32, lengths);
-                try (Student student = Student.create(config, Fixtures.adamW(), seed)) {
-                    double best = Double.MAX_VALUE;
-                    for (int step = 0; step < steps; step++) {
-                        long start = System.nanoTime();
-                        student.step(sequences, step);
-                        best = Math.min(best, (System.nanoTime() - start) / 1e9);
-                    }
-                    return (double) batch * time / best;
-                }
-            };
-            runs.add(pool.submit(run));
+    public static void main(String[] args) throws IOException {
+        Student.setThreads(Integer.parseInt(args[0]));
+        Path folder = Path.of(args[2]);
+        CausalLmConfig config = CausalLmConfig.fromJson(Files.readString(folder.resolve("config.json")), "config.json");
+        TrainingOptions options = new TrainingOptions(Double.parseDouble(args[1]), 1e-3, 0, 1_000_000, 1e-3, 0.1, 0.9, 0.95,
+                1e-8, 1, TrainingOptions.Optimizer.ADAMW);
+        try (Student student = Student.create(config, options, 1);
+                BufferedReader in = new BufferedReader(new InputStreamReader(System.in))) {
+            student.save(folder);
+            System.out.println("ready");
+            int step = 0;
+            for (String line = in.readLine(); line != null; line = in.readLine()) {
+                List<TrainingSequence> batch = read(Path.of(line));
+                long start = System.nanoTime();
+                StepLoss loss = student.step(batch, step++);
+                System.out.println((System.nanoTime() - start) / 1e9 + " " + loss.total());
+            }
+            System.out.println(peakKiB());
         }
-        double sum = 0;
-        for (Future<Double> run : runs) {
-            sum += run.get();
-        }
-        pool.shutdown();
-        System.out.printf("%d threads, %d students, %d parameters each: %.0f tokens/s%n", threads, students,
-                DecoderParameters.count(config), sum);
     }
 
-    private static int argument(String[] args, int i, int fallback) {
-        return args.length > i ? Integer.parseInt(args[i]) : fallback;
+    private static List<TrainingSequence> read(Path file) throws IOException {
+        List<TrainingSequence> batch = new ArrayList<>();
+        for (String line : Files.readAllLines(file)) {
+            String[] words = line.split(" ");
+            int n = Integer.parseInt(words[0]);
+            int k = Integer.parseInt(words[1]);
+            int at = 2;
+            int[] tokens = new int[n];
+            for (int t = 0; t < n; t++) {
+                tokens[t] = Integer.parseInt(words[at++]);
+            }
+            int[] offsets = new int[n];
+            int[] ids = new int[(n - 1) * k];
+            float[] probabilities = new float[ids.length];
+            for (int t = 0; t < n - 1; t++) {
+                offsets[t + 1] = offsets[t] + k;
+                for (int i = 0; i < k; i++) {
+                    ids[offsets[t] + i] = Integer.parseInt(words[at++]);
+                }
+                for (int i = 0; i < k; i++) {
+                    probabilities[offsets[t] + i] = Float.parseFloat(words[at++]);
+                }
+            }
+            batch.add(new TrainingSequence(tokens, new SoftTargets(offsets, ids, probabilities)));
+        }
+        return batch;
+    }
+
+    private static String peakKiB() throws IOException {
+        return Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM"))
+                .findFirst().orElseThrow().replaceAll("\\D", "");
     }
 }

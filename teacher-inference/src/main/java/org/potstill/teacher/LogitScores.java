@@ -3,6 +3,7 @@ package org.potstill.teacher;
 import java.util.Arrays;
 import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
+import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.softlabels.TargetSpec;
 
 /**
@@ -11,8 +12,8 @@ import org.potstill.softlabels.TargetSpec;
  * block by block, id by id, as ONNX Runtime's graph looks for them. Costs 5 ns a logit and thread.
  */
 final class LogitScores {
-    private static final int BLOCK = 64;
-    private static final int GROUP = 32 * BLOCK;
+    private static final int BLOCK = LlamaGraph.DRAW_BLOCK;
+    private static final int GROUP = LlamaGraph.DRAW_GROUP;
 
     private final int[] sequence;
     private final int vocabSize;

@@ -114,7 +114,7 @@ final class OnnxEngine implements AutoCloseable {
                 outputs.put(LlamaGraph.TOP_IDS, tensor(scores.topIds, n, k));
             }
             if (draws > 0) {
-                inputs.put(LlamaGraph.UNIFORMS, tensor(uniforms(batch, spec), n, Uniforms.STEPS, draws));
+                inputs.put(LlamaGraph.UNIFORMS, tensor(uniforms(batch, spec), n, LlamaGraph.DRAW_STEPS, draws));
                 outputs.put(LlamaGraph.DRAWS, tensor(scores.drawn, n, draws));
                 outputs.put(LlamaGraph.DRAWN_MASS, tensor(scores.drawnMass, n, 1));
             }
@@ -196,11 +196,11 @@ final class OnnxEngine implements AutoCloseable {
 
     /** [N, 3, draws] */
     private FloatBuffer uniforms(TokenBatch batch, TargetSpec spec) {
-        FloatBuffer all = floats("uniforms", (long) batch.positions() * Uniforms.STEPS * spec.draws());
+        FloatBuffer all = floats("uniforms", (long) batch.positions() * LlamaGraph.DRAW_STEPS * spec.draws());
         for (int[] tokens : batch.sequences()) {
             Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
             for (int t = 0; t < tokens.length - 1; t++) {
-                for (int step = 0; step < Uniforms.STEPS; step++) {
+                for (int step = 0; step < LlamaGraph.DRAW_STEPS; step++) {
                     for (int draw = 0; draw < spec.draws(); draw++) {
                         all.put(uniforms.at(t, step, draw));
                     }

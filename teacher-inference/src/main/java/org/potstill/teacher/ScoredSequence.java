@@ -13,6 +13,24 @@ import org.potstill.softlabels.SoftTargets;
  * @param problem            why not; null when all is well
  */
 public record ScoredSequence(SoftTargets targets, float[] tokenLogProbabilities, float[] entropies, String problem) {
+    /** Σ −log p, in nats, of the tokens that really came next. */
+    public double loss() {
+        return 0 - sum(tokenLogProbabilities);
+    }
+
+    /** Σ of the entropies, in nats. */
+    public double entropy() {
+        return sum(entropies);
+    }
+
+    private static double sum(float[] ofPositions) {
+        double sum = 0;
+        for (float of : ofPositions) {
+            sum += of;
+        }
+        return sum;
+    }
+
     static ScoredSequence of(SoftTargets targets, float[] tokenLogProbabilities, float[] entropies) {
         return new ScoredSequence(targets, tokenLogProbabilities, entropies, null);
     }

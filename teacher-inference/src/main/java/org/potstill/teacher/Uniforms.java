@@ -2,8 +2,8 @@ package org.potstill.teacher;
 
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Sha256;
 
 /**
  * The random numbers that a sequence's draws are made with: a function of its token ids, the seed, the position and the
@@ -12,8 +12,6 @@ import java.security.NoSuchAlgorithmException;
  * <p>SplitMix64 (Steele, Lea and Flood 2014) as a counter-based generator, from the first 8 bytes of SHA-256 over seed and ids.
  */
 final class Uniforms {
-    /** Numbers a draw, see {@link org.potstill.checkpoints.LlamaGraph}. */
-    static final int STEPS = 3;
     private static final long GOLDEN = 0x9e3779b97f4a7c15L;
 
     private final long state;
@@ -24,17 +22,13 @@ final class Uniforms {
         byte[] context = (seed + "\n").getBytes(StandardCharsets.US_ASCII);
         ByteBuffer bytes = ByteBuffer.allocate(context.length + 4 * tokens.length).put(context);
         bytes.asIntBuffer().put(tokens);
-        try {
-            this.state = ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest(bytes.array())).getLong();
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
-        }
+        this.state = ByteBuffer.wrap(Sha256.digest().digest(bytes.array())).getLong();
         this.draws = draws;
     }
 
     /** @return a multiple of 2⁻²³ in [0, 1): times any sum in single precision it stays below that sum */
     float at(int position, int step, int draw) {
-        long z = state + GOLDEN * (1 + draw + (long) draws * (step + (long) STEPS * position));
+        long z = state + GOLDEN * (1 + draw + (long) draws * (step + (long) LlamaGraph.DRAW_STEPS * position));
         z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
         z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
         return ((z ^ z >>> 31) >>> 41) * 0x1p-23f;

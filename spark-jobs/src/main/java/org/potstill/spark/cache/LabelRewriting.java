@@ -9,7 +9,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.Sha256;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Cluster;
 import scala.Tuple2;
 
 /**
@@ -38,14 +38,14 @@ final class LabelRewriting {
         List<String> names = sources.stream().map(file -> file.getPath().getName()).sorted().toList();
         String content = Sha256.of(reason + "\n" + String.join("\n", names) + "\n" + files);
         ShardWriter writer = store.shardWriter();
-        Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        Broadcast<SerializableConfiguration> hadoop = Cluster.hadoop(sc);
         rows.javaRDD().map(LabelStore::sequence).mapToPair(row -> new Tuple2<>(row.key(), row))
                 .repartitionAndSortWithinPartitions(new KeyRanges(files)).values()
                 .mapPartitionsWithIndex((range, sorted) -> {
                     OnePerKey kept = new OnePerKey(sorted);
                     return List.of(kept.hasNext() ? writer.write(content + range, kept, hadoop.value().value()) : 0L).iterator();
                 }, false).collect();
-        return store.tombstones().add(names.stream().map(name -> "labels/" + name).toList(), reason);
+        return store.tombstones().add(names.stream().map(name -> LabelStore.LABEL_FILES + name).toList(), reason);
     }
 
     /** How many files of about a size hold so many bytes. */

@@ -2,9 +2,6 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.charset.StandardCharsets;
-import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -22,12 +19,10 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.errors.UserException;
-import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
-import org.potstill.spark.Versions;
 import scala.Tuple2;
 
 /**
@@ -70,11 +65,13 @@ public final class LabelStore {
             .add("problem", DataTypes.StringType, false);
     /** Where {@link #rows} says which file a row is in. */
     static final String FILE = "file";
+    /** Where the label files are, below the store's folder. */
+    static final String LABEL_FILES = "labels/";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
-    private static final String PROVENANCE = "provenance.json";
 
     private final SparkSession spark;
     private final HadoopFolder folder;
+    private final Provenance provenance;
     private Labels labels;
     private final Tombstones tombstones;
     private final RunFolders snapshots;
@@ -83,6 +80,7 @@ public final class LabelStore {
     public LabelStore(SparkSession spark, String cache, Labels labels) {
         this.spark = spark;
         this.folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(labels.folder());
+        this.provenance = new Provenance(folder);
         this.labels = labels.with(TokenPriors.in(folder, labels.vocabSize()));
         this.tombstones = new Tombstones(folder);
         this.snapshots = new RunFolders(folder.folder("snapshots"));
@@ -97,17 +95,17 @@ public final class LabelStore {
      */
     public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
         List<String> all = folders(spark, cache);
-        List<Labels> found = all.stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
-                .map(held -> open(spark, cache, held).labels()).toList();
+        List<LabelStore> found = all.stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
+                .map(held -> open(spark, cache, held)).toList();
         if (found.isEmpty()) {
             throw JobErrors.noCache(cache, wanted.name(), all);
         }
+        List<String> teachers = found.stream().map(store -> store.labels().teacher()).toList();
         if (teacher == null && found.size() > 1) {
-            throw JobErrors.ambiguousCache(cache, found.stream().map(Labels::teacher).toList());
+            throw JobErrors.ambiguousCache(cache, teachers);
         }
-        Labels chosen = found.stream().filter(l -> teacher == null || l.teacher().equals(teacher)).findFirst()
-                .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, found.stream().map(Labels::teacher).toList()));
-        return new LabelStore(spark, cache, chosen);
+        return found.stream().filter(store -> teacher == null || store.labels().teacher().equals(teacher)).findFirst()
+                .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, teachers));
     }
 
     /** The folders {@code teacher=…/spec=…} of a cache that say what made them, in the order of names. */
@@ -115,7 +113,7 @@ public final class LabelStore {
         HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
         return root.names().stream().filter(teacher -> teacher.startsWith("teacher="))
                 .flatMap(teacher -> root.folder(teacher).names().stream().map(spec -> teacher + "/" + spec))
-                .filter(held -> root.folder(held).has(PROVENANCE)).toList();
+                .filter(held -> new Provenance(root.folder(held)).exists()).toList();
     }
 
     /**
@@ -125,25 +123,12 @@ public final class LabelStore {
      * @throws UserException when its provenance is damaged or another folder's
      */
     public static LabelStore open(SparkSession spark, String cache, String held) {
-        HadoopFolder folder = new HadoopFolder("cache", cache, hadoop(spark)).folder(held);
-        String path = folder.path(PROVENANCE).toString();
-        Labels labels = labels(folder.readJson(PROVENANCE), path);
+        Provenance provenance = new Provenance(new HadoopFolder("cache", cache, hadoop(spark)).folder(held));
+        Labels labels = provenance.labels();
         if (!labels.folder().equals(held)) {
-            throw JobErrors.damagedJson(path, "it describes " + labels.folder() + " and lies in " + held);
+            throw JobErrors.damagedJson(provenance.path(), "it describes " + labels.folder() + " and lies in " + held);
         }
         return new LabelStore(spark, cache, labels);
-    }
-
-    private static Labels labels(JsonNode provenance, String path) {
-        JsonNode teacher = provenance.path("teacher").path("fingerprint");
-        JsonNode tokenizer = provenance.path("tokenizer").path("fingerprint");
-        int vocab = provenance.path("teacher").path("vocab_size").asInt(0);
-        String spec = provenance.path("targets").path("spec").asText();
-        if (!teacher.asText().matches("[0-9a-f]{64}") || !tokenizer.asText().matches("[0-9a-f]{64}") || vocab < 1 || spec.isEmpty()) {
-            throw JobErrors.damagedJson(path,
-                    "it lacks the teacher's or the tokenizer's fingerprint, vocab_size or the target specification");
-        }
-        return new Labels(teacher.asText(), tokenizer.asText(), vocab, TargetSpec.parse(spec));
     }
 
     public Labels labels() {
@@ -178,7 +163,7 @@ public final class LabelStore {
     List<FileStatus> labelFiles() {
         Set<String> hidden = tombstones.hidden();
         return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))
-                .filter(file -> !hidden.contains("labels/" + file.getPath().getName())).toList();
+                .filter(file -> !hidden.contains(LABEL_FILES + file.getPath().getName())).toList();
     }
 
     private static boolean isLabels(String name) {
@@ -196,39 +181,15 @@ public final class LabelStore {
      * @throws UserException when labels of the same teacher, but another tokenizer, are there
      */
     public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
-        ObjectNode json = HadoopFolder.JSON.createObjectNode();
-        json.put("format", SoftTargetsCodec.VERSION).put("potstill", Versions.potstill())
-                .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
-        json.set("teacher", teacher);
-        json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
-                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
-        TargetSpec spec = labels.spec();
-        json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
-                .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
-        folder.createJson(PROVENANCE, json);
-        // Another run's may have been first, or even come between on a store that only knows to overwrite.
-        requireSame(labels(provenance(), folder.path(PROVENANCE).toString()));
-        folder.create("tokenizer.json", out -> out.write(tokenizer.json().getBytes(StandardCharsets.UTF_8)));
-    }
-
-    private void requireSame(Labels held) {
-        String what = "the cache " + folder.path();
-        if (!held.tokenizer().equals(labels.tokenizer())) {
-            throw JobErrors.settingsDiffer(what, "tokenizer", labels.tokenizer(), held.tokenizer());
-        }
-        if (!held.teacher().equals(labels.teacher())) {
-            throw JobErrors.settingsDiffer(what, "teacher", labels.teacher(), held.teacher());
-        }
+        provenance.describe(labels, teacher, tokenizer);
     }
 
     public JsonNode provenance() {
-        return folder.readJson(PROVENANCE);
+        return provenance.json();
     }
 
     public TokenizerDefinition tokenizer() {
-        JsonNode json = provenance().path("tokenizer");
-        return new TokenizerDefinition(folder.readText("tokenizer.json"), json.path("bos_id").asInt(-1),
-                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean());
+        return provenance.tokenizer();
     }
 
     public boolean isEmpty() {
@@ -254,7 +215,7 @@ public final class LabelStore {
     /** All rows, with the name of their file in the column {@link #FILE}. */
     Dataset<Row> rows() {
         Set<String> hidden = tombstones.hidden();
-        String[] names = hidden.stream().filter(path -> path.startsWith("labels/")).map(path -> path.substring(7)).toArray(String[]::new);
+        String[] names = hidden.stream().filter(path -> path.startsWith(LABEL_FILES)).map(path -> path.substring(LABEL_FILES.length())).toArray(String[]::new);
         // Listed after the tombstones were.
         boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
         Dataset<Row> all = any ? spark.read().schema(LABELS).parquet(labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))

@@ -36,6 +36,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import scala.Tuple2;
@@ -144,7 +145,7 @@ public final class Corpus {
 
     private JavaRDD<Document> textFiles(List<FileStatus> files) {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
-        Broadcast<SerializableConfiguration> hadoop = hadoop(sc);
+        Broadcast<SerializableConfiguration> hadoop = Cluster.hadoop(sc);
         List<File> listed = files.stream().map(f -> new File(f.getPath().toString(), f.getLen())).toList();
         int partitions = Math.max(1, Math.min(listed.size(), Math.max(4 * sc.defaultParallelism(), listed.size() / 1000)));
         Fields limits = fields;
@@ -248,9 +249,5 @@ public final class Corpus {
 
     private static Document tooLong(String id, long bytes, int maxBytes) {
         return Document.unusable(id, bytes + " bytes are more than corpus.max-document-mib allows (" + maxBytes + ")");
-    }
-
-    private static Broadcast<SerializableConfiguration> hadoop(JavaSparkContext sc) {
-        return sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
     }
 }

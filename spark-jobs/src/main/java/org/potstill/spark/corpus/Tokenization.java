@@ -3,13 +3,13 @@ package org.potstill.spark.corpus;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.potstill.checkpoints.Sha256;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.ExecutorCache;
@@ -47,18 +47,14 @@ public record Tokenization(int sequenceLength, double holdout, long seed) implem
 
     /** By content, so that copies of a document are held out together. */
     boolean heldOut(String text) {
-        try {
-            MessageDigest sha = MessageDigest.getInstance("SHA-256");
-            sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
-            byte[] digest = sha.digest(text.getBytes(StandardCharsets.UTF_8));
-            long bits = 0;
-            for (int i = 0; i < 6; i++) {
-                bits = bits << 8 | digest[i] & 0xff;
-            }
-            return bits < holdout * (1L << 48);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError(e);
+        MessageDigest sha = Sha256.digest();
+        sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
+        byte[] digest = sha.digest(text.getBytes(StandardCharsets.UTF_8));
+        long bits = 0;
+        for (int i = 0; i < 6; i++) {
+            bits = bits << 8 | digest[i] & 0xff;
         }
+        return bits < holdout * (1L << 48);
     }
 
     List<int[]> cut(int[] ids, int bos) {

@@ -136,7 +136,7 @@ public final class EvaluateJob {
         long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
         LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
         Task task = new Task(source, source.fingerprint(teacher), threads, config, sc.broadcast(parameters),
-                provenance.path("identity").path("seed").asLong(), sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), done);
+                provenance.path("identity").path("seed").asLong(), Cluster.hadoop(sc), done);
         Scores sums;
         try (Progress progress = Progress.of("evaluate", positions, sc.sc(), done)) {
             // One task an executor, which has all its cores: the figures are of models that run alone.

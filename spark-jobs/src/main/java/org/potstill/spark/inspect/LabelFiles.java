@@ -35,7 +35,7 @@ final class LabelFiles {
     LabelFiles(JavaSparkContext sc, LabelStore store) {
         this.sc = sc;
         this.paths = store.files();
-        this.hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        this.hadoop = Cluster.hadoop(sc);
     }
 
     /** One result a file. */

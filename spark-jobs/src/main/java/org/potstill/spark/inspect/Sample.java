@@ -45,7 +45,7 @@ record Sample(List<Drawn> rows) {
         if (byFile.isEmpty()) {
             return List.of();
         }
-        Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        Broadcast<SerializableConfiguration> hadoop = Cluster.hadoop(sc);
         Broadcast<Map<String, Set<String>>> keys = sc.broadcast(byFile);
         long positions = rows.stream().mapToLong(drawn -> drawn.row().tokens() - 1L).sum();
         int tasks = Math.min(byFile.size(), Cluster.taskSlots(sc));

@@ -10,6 +10,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelStore;
@@ -100,7 +101,7 @@ public final class SequenceJob {
 
     private DecodedSequence decode(Found found) {
         Place place = found.place();
-        Broadcast<SerializableConfiguration> shared = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        Broadcast<SerializableConfiguration> shared = Cluster.hadoop(sc);
         LabelledSequence row = sc.parallelize(List.of(place), 1).map(p -> row(p, shared.value().value())).first();
         LabelStore store = found.store();
         TokenizerDefinition definition = store.tokenizer();

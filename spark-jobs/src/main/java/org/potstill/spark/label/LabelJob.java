@@ -45,11 +45,15 @@ public final class LabelJob {
     private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
+    private final int cores;
+    private final Broadcast<SerializableConfiguration> hadoop;
 
     public LabelJob(SparkSession spark, Settings settings) {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
+        this.cores = Cluster.coresPerExecutor(sc);
+        this.hadoop = Cluster.hadoop(sc);
     }
 
     /** @return what the report shows of the run */
@@ -92,11 +96,11 @@ public final class LabelJob {
 
     /** Everything will have to be scored: executors load the teacher while the corpus is read and tokenized. */
     private void prefetch(TeacherSource source, String fingerprint) {
-        int cores = Cluster.coresPerExecutor(sc);
-        Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+        int ofExecutor = cores;
+        Broadcast<SerializableConfiguration> shared = hadoop;
         int slots = Cluster.taskSlots(sc);
         sc.parallelize(Collections.nCopies(slots, fingerprint), slots)
-                .foreach(print -> ExecutorTeacher.prefetch(source, print, cores, hadoop.value().value()));
+                .foreach(print -> ExecutorTeacher.prefetch(source, print, ofExecutor, shared.value().value()));
     }
 
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,
@@ -189,9 +193,7 @@ public final class LabelJob {
         private final TeacherSource source;
         private final LabelSettings told;
         private final Labels labels;
-        private final int cores = Cluster.coresPerExecutor(sc);
         private final PassCounters counters = PassCounters.of(sc.sc());
-        private final Broadcast<SerializableConfiguration> hadoop = sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
         private PrecisionCost precisionCost;
 
         Pass(TeacherSource source, LabelSettings told, Labels labels) {

@@ -16,7 +16,6 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
-import org.potstill.teacher.Batches;
 import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teachers;
 
@@ -63,13 +62,8 @@ public final class Rescoring {
             }
             SoftTargetsCodec codec = labels.codec();
             TaskTeacher task = TaskTeacher.get(source, fingerprint, cores, hadoop.value().value(), counters);
-            List<int[]> plan = Batches.plan(rows.stream().mapToInt(row -> row.tokens().length).toArray(), longest, batchTokens);
-            ScoreAhead.forEach(task.teacher(), labels.spec(), plan.stream()
-                    .map(batch -> Arrays.stream(batch).mapToObj(index -> rows.get(index).tokens()).toList()).toList(), (batch, scored) -> {
-                        for (int i = 0; i < scored.size(); i++) {
-                            results.add(compare(codec, labels.spec(), rows.get(plan.get(batch)[i]), scored.get(i)));
-                        }
-                    });
+            ScoreAhead.forEach(task.teacher(), labels.spec(), rows, LabelledSequence::tokens, longest, batchTokens,
+                    (row, scored) -> results.add(compare(codec, labels.spec(), row, scored)));
             counters.worked(task.teacher().takeWork());
             return results;
         }
@@ -79,12 +73,8 @@ public final class Rescoring {
                 counters.unscored();
                 return new Rescored(row.key(), false, 0, 0, now.problem());
             }
-            double loss = 0;
-            double entropy = 0;
-            for (int t = 0; t < row.positions(); t++) {
-                loss -= now.tokenLogProbabilities()[t];
-                entropy += now.entropies()[t];
-            }
+            double loss = now.loss();
+            double entropy = now.entropy();
             counters.scored(row.positions(), entropy);
             byte[] encoded = codec.encode(row.tokens(), now.targets());
             boolean identical = Arrays.equals(encoded, row.targets());
@@ -103,7 +93,7 @@ public final class Rescoring {
             Teachers.require(teacher, source.options(1, 0));
             this.fingerprint = source.fingerprint(teacher);
             this.pass = new Pass(source, fingerprint, teacher.maxPositionEmbeddings(), batchTokens, Cluster.coresPerExecutor(sc),
-                    sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration())), PassCounters.of(sc.sc()));
+                    Cluster.hadoop(sc), PassCounters.of(sc.sc()));
         }
     }
 

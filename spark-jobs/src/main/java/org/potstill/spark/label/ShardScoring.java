@@ -2,7 +2,6 @@ package org.potstill.spark.label;
 
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +14,6 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
-import org.potstill.teacher.Batches;
 import org.potstill.teacher.Teacher;
 import org.potstill.teacher.ScoredSequence;
 import org.slf4j.Logger;
@@ -40,14 +38,9 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
         }
         TaskTeacher task = TaskTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), counters);
         Shard shard = new Shard(labels.codec());
-        List<int[]> plan = Batches.plan(sequences.stream().mapToInt(s -> s.tokens().length).toArray(), longest, batchTokens);
-        List<List<int[]>> batches = plan.stream()
-                .map(batch -> Arrays.stream(batch).mapToObj(index -> sequences.get(index).tokens()).toList()).toList();
-        ScoreAhead.forEach(task.teacher(), labels.spec(), batches, (batch, scored) -> {
+        ScoreAhead.forEach(task.teacher(), labels.spec(), sequences, PendingSequence::tokens, longest, batchTokens, (sequence, scored) -> {
             long begin = System.nanoTime();
-            for (int i = 0; i < scored.size(); i++) {
-                shard.add(sequences.get(plan.get(batch)[i]), scored.get(i));
-            }
+            shard.add(sequence, scored);
             shard.storingNanos += System.nanoTime() - begin;
         });
         Teacher.Work work = task.teacher().takeWork();
@@ -83,12 +76,8 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
                 counters.unscored();
                 return;
             }
-            double loss = 0;
-            double entropy = 0;
-            for (int t = 0; t < scored.entropies().length; t++) {
-                loss -= scored.tokenLogProbabilities()[t];
-                entropy += scored.entropies()[t];
-            }
+            double loss = scored.loss();
+            double entropy = scored.entropy();
             int length = sequence.positions();
             rows.add(new LabelledSequence(sequence.document(), sequence.key(), sequence.tokens(),
                     codec.encode(sequence.tokens(), scored.targets()), (float) (loss / length), (float) (entropy / length)));
