@@ -14,6 +14,8 @@ import org.potstill.checkpoints.CausalLmConfig;
  * weight's gradient is a sum over all rows, so that there the weight's rows are shared out, once a layer is through.
  */
 final class Decoder {
+    private static final int WEIGHT_ROWS = 256;
+
     private final CausalLmConfig config;
     private final DataType type;
     private final boolean checkpointing;
@@ -166,12 +168,12 @@ final class Decoder {
         Kernels.sum(dInputGain, dw.inputLayernorm());
     }
 
-    /** {@code dw = dyᵀ·x}, some rows of the weight a piece. */
+    /** {@code dw = dyᵀ·x}, some rows of the weight a piece: enough of them to be worth arranging all of x for BLAS's kernel. */
     private static void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
-        int size = Slices.size(dw.rows());
-        for (int begin = 0; begin < dw.rows(); begin += size) {
-            int from = begin;
-            int to = Math.min(dw.rows(), begin + size);
+        int count = Math.max(1, dw.rows() / WEIGHT_ROWS);
+        for (int i = 0; i < count; i++) {
+            int from = dw.rows() * i / count;
+            int to = dw.rows() * (i + 1) / count;
             pieces.add(() -> Gemm.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
         }
     }
