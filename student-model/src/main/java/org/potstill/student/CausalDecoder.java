@@ -32,16 +32,19 @@ final class CausalDecoder extends BaseLayer {
     private static final long serialVersionUID = 1L;
 
     private final CausalLmConfig config;
-    private final double alpha;
+    private final Objective objective;
+    private final DecoderKind kind;
     private final double weightDecay;
 
     /**
      * @param weightDecay decoupled, times the learning rate; on matrices only
      * @param maxGradientNorm 0 for no clip
      */
-    CausalDecoder(CausalLmConfig config, double alpha, double weightDecay, double maxGradientNorm, IUpdater updater) {
+    CausalDecoder(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay, double maxGradientNorm,
+            IUpdater updater) {
         this.config = config;
-        this.alpha = alpha;
+        this.objective = objective;
+        this.kind = kind;
         this.weightDecay = weightDecay;
         setIUpdater(updater);
         setLayerName("decoder");
@@ -56,7 +59,7 @@ final class CausalDecoder extends BaseLayer {
             Collection<TrainingListener> listeners, int layerIndex, INDArray layerParamsView, boolean initializeParams,
             DataType networkDataType) {
         CausalDecoderLayer layer = new CausalDecoderLayer(conf, networkDataType,
-                new Decoder(config, networkDataType, alpha, false), config);
+                kind.decoder(config, networkDataType, objective), config, objective.alpha());
         layer.setListeners(listeners);
         layer.setIndex(layerIndex);
         layer.setParamsViewArray(layerParamsView);

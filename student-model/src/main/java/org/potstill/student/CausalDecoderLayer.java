@@ -13,6 +13,7 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.api.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /** {@link Decoder} as Deeplearning4j sees it: an output layer. {@link CausalDecoder} says what goes in. */
@@ -21,16 +22,21 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
 
     private final transient Decoder decoder;
     private final CausalLmConfig config;
-    private transient Weights weights;
-    private transient Weights gradients;
     private transient INDArray labels;
     private transient INDArray featuresMask;
     private transient StepLoss loss;
+    private double alpha;
 
-    CausalDecoderLayer(NeuralNetConfiguration conf, DataType type, Decoder decoder, CausalLmConfig config) {
+    CausalDecoderLayer(NeuralNetConfiguration conf, DataType type, Decoder decoder, CausalLmConfig config, double alpha) {
         super(conf, type);
         this.decoder = decoder;
         this.config = config;
+        this.alpha = alpha;
+    }
+
+    /** Weight of the divergence from now on. */
+    void setAlpha(double alpha) {
+        this.alpha = alpha;
     }
 
     /** The losses of the last batch, or null. */
@@ -41,13 +47,13 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
     @Override
     public void setParamsViewArray(INDArray view) {
         super.setParamsViewArray(view);
-        weights = Weights.of(config, view);
+        decoder.setParameters(view);
     }
 
     @Override
     public void setBackpropGradientsViewArray(INDArray view) {
         super.setBackpropGradientsViewArray(view);
-        gradients = Weights.of(config, view);
+        decoder.setGradients(view);
     }
 
     @Override
@@ -58,7 +64,7 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaceMgr) {
-        loss = decoder.lossAndGradient(batch(), weights, gradients);
+        loss = decoder.lossAndGradient(batch(), alpha);
         Gradient gradient = new DefaultGradient(gradientsFlattened);
         gradientViews.forEach((key, view) -> gradient.setGradientFor(key, view, 'c'));
         return new Pair<>(gradient, null);
@@ -67,7 +73,7 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
     @Override
     public double computeScore(double fullNetworkRegScore, boolean training, LayerWorkspaceMgr workspaceMgr) {
         if (loss == null) {
-            loss = decoder.loss(batch(), weights);
+            loss = decoder.loss(batch(), alpha);
         }
         score = loss.total() + fullNetworkRegScore;
         return score;
@@ -83,24 +89,21 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaceMgr) {
         PackedBatch batch = PackedBatch.of(input, featuresMask, null, null);
-        int vocabSize = config.vocabSize();
-        INDArray out = workspaceMgr.create(ArrayType.ACTIVATIONS, dataType,
-                new long[] {input.size(0), input.size(1), vocabSize}, 'c');
-        Matrix all = Matrix.of(out, (int) (input.size(0) * input.size(1)), vocabSize);
-        Matrix packed = all.rows(0, batch.rows());
-        decoder.logits(batch, weights, packed);
-        Row row = Row.of(all, vocabSize);
-        Row zero = Row.of(all, vocabSize);
-        int width = (int) input.size(1);
-        // From the back, because rows move towards the end.
-        for (int s = batch.sequences() - 1; s >= 0; s--) {
-            int length = batch.starts()[s + 1] - batch.starts()[s];
-            for (int t = width - 1; t >= 0; t--) {
-                Row source = t < length ? row.load(packed, batch.starts()[s] + t, 0, vocabSize) : zero;
-                source.store(all, s * width + t, 0, vocabSize);
-            }
+        INDArray packed = decoder.logits(batch);
+        long width = input.size(1);
+        if (batch.rows() == input.length()) {
+            return packed.reshape('c', input.size(0), width, config.vocabSize());
         }
-        return out;
+        INDArray padded = workspaceMgr.create(ArrayType.ACTIVATIONS, dataType, new long[] {input.size(0), width, config.vocabSize()},
+                'c');
+        for (int s = 0; s < batch.sequences(); s++) {
+            int from = batch.starts()[s];
+            int to = batch.starts()[s + 1];
+            padded.get(NDArrayIndex.point(s), NDArrayIndex.interval(0, to - from), NDArrayIndex.all())
+                    .assign(packed.get(NDArrayIndex.interval(from, to), NDArrayIndex.all()));
+        }
+        packed.close();
+        return padded;
     }
 
     @Override

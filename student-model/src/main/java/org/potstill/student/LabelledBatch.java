@@ -8,7 +8,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 
 /** Training sequences as the arrays that {@link CausalDecoder} describes. */
-record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implements AutoCloseable {
+record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, INDArray labelsMask) implements AutoCloseable {
     static LabelledBatch of(List<TrainingSequence> batch, CausalLmConfig config, DataType type) {
         int width = 0;
         int k = 0;
@@ -26,14 +26,17 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implemen
         int label = 1 + 2 * k;
         float[] features = new float[batch.size() * width];
         float[] labels = new float[Math.multiplyExact(features.length, label)];
-        float[] mask = new float[features.length];
+        float[] featuresMask = new float[features.length];
+        float[] labelsMask = new float[features.length];
         for (int s = 0; s < batch.size(); s++) {
             int[] tokens = batch.get(s).tokens();
             SoftTargets targets = batch.get(s).targets();
+            boolean[] counted = batch.get(s).counted();
             for (int t = 0; t < targets.positions(); t++) {
                 int row = s * width + t;
                 features[row] = tokens[t];
-                mask[row] = 1;
+                featuresMask[row] = 1;
+                labelsMask[row] = counted == null || counted[t] ? 1 : 0;
                 int at = row * label;
                 labels[at] = tokens[t + 1];
                 int kept = targets.end(t) - targets.begin(t);
@@ -46,7 +49,8 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implemen
         return new LabelledBatch(
                 array(features, type, batch.size(), width),
                 array(labels, type, batch.size(), width, label),
-                array(mask, type, batch.size(), width));
+                array(featuresMask, type, batch.size(), width),
+                array(labelsMask, type, batch.size(), width));
     }
 
     /** Token ids of one sequence, without labels. */
@@ -65,7 +69,8 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray mask) implemen
     public void close() {
         features.close();
         labels.close();
-        mask.close();
+        featuresMask.close();
+        labelsMask.close();
     }
 
     private static INDArray array(float[] values, DataType type, long... shape) {

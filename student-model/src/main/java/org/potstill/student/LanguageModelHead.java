@@ -18,20 +18,20 @@ final class LanguageModelHead {
 
     private final DataType type;
     private final int vocabSize;
-    private final double alpha;
+    private final Objective objective;
     private final int chunk;
     private Matrix logitMemory;
     private Matrix partMemory;
 
-    LanguageModelHead(int vocabSize, DataType type, double alpha) {
+    LanguageModelHead(int vocabSize, DataType type, Objective objective) {
         this.vocabSize = vocabSize;
         this.type = type;
-        this.alpha = alpha;
+        this.objective = objective;
         this.chunk = Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
 
-    StepLoss loss(PackedBatch.Targets targets, Matrix hidden, Matrix embedTokens) {
-        return run(targets, hidden, embedTokens, null, null);
+    StepLoss loss(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens) {
+        return run(targets, alpha, hidden, embedTokens, null, null);
     }
 
     /**
@@ -39,9 +39,9 @@ final class LanguageModelHead {
      * @param dHidden replaced by the gradient by {@code hidden}
      * @param dEmbedTokens replaced by the gradient by the head's weight
      */
-    StepLoss lossAndGradient(PackedBatch.Targets targets, Matrix hidden, Matrix embedTokens, Matrix dHidden,
+    StepLoss lossAndGradient(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens, Matrix dHidden,
             Matrix dEmbedTokens) {
-        return run(targets, hidden, embedTokens, dHidden, dEmbedTokens);
+        return run(targets, alpha, hidden, embedTokens, dHidden, dEmbedTokens);
     }
 
     /** {@code [rows, vocabSize]}. */
@@ -58,13 +58,12 @@ final class LanguageModelHead {
         }
     }
 
-    private StepLoss run(PackedBatch.Targets targets, Matrix hidden, Matrix embedTokens, Matrix dHidden,
+    private StepLoss run(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens, Matrix dHidden,
             Matrix dEmbedTokens) {
         int rows = hidden.rows();
-        int positions = targets.count();
         boolean gradient = dHidden != null;
         reserve(Math.min(rows, chunk), gradient ? hidden.columns() : 0);
-        SoftTargetLoss loss = new SoftTargetLoss(targets, alpha, 1.0 / positions, gradient);
+        SoftTargetLoss loss = new SoftTargetLoss(targets, objective, alpha, gradient);
         for (int from = 0; from < rows; from += chunk) {
             int first = from;
             int to = Math.min(rows, from + chunk);
@@ -86,7 +85,7 @@ final class LanguageModelHead {
                 });
             }
         }
-        return loss.mean(positions);
+        return loss.mean();
     }
 
     private void reserve(int rows, int hiddenSize) {

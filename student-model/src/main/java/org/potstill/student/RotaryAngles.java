@@ -30,16 +30,26 @@ final class RotaryAngles {
         free();
         table = Matrix.allocate(type, positions, headDim);
         Row row = Row.of(table, headDim);
-        int half = headDim / 2;
         for (int position = 0; position < positions; position++) {
-            for (int j = 0; j < half; j++) {
-                float frequency = (float) Math.pow(theta, -2.0 * j / headDim);
-                float angle = position * frequency;
-                row.set(j, Math.cos(angle));
-                row.set(half + j, Math.sin(angle));
+            double[] values = of(position, headDim, theta);
+            for (int j = 0; j < headDim; j++) {
+                row.set(j, values[j]);
             }
             row.store(table, position, 0, headDim);
         }
+    }
+
+    /** Cosines, then sines, {@code headDim / 2} of each. */
+    static double[] of(int position, int headDim, double theta) {
+        double[] values = new double[headDim];
+        int half = headDim / 2;
+        for (int j = 0; j < half; j++) {
+            float frequency = (float) Math.pow(theta, -2.0 * j / headDim);
+            float angle = position * frequency;
+            values[j] = Math.cos(angle);
+            values[half + j] = Math.sin(angle);
+        }
+        return values;
     }
 
     void free() {

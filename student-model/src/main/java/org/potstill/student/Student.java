@@ -41,11 +41,13 @@ public final class Student implements AutoCloseable {
     }
 
     private final CausalLmConfig config;
+    private final TrainingOptions options;
     private final MultiLayerNetwork network;
     private Updater updater;
 
-    private Student(CausalLmConfig config, MultiLayerNetwork network) {
+    private Student(CausalLmConfig config, TrainingOptions options, MultiLayerNetwork network) {
         this.config = config;
+        this.options = options;
         this.network = network;
     }
 
@@ -68,7 +70,7 @@ public final class Student implements AutoCloseable {
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = network(config, options, seed, DataType.FLOAT);
         network.init();
-        return new Student(config, network);
+        return new Student(config, options, network);
     }
 
     /** Reads {@code config.json} and {@code model.safetensors} of a folder that {@link #save} wrote. */
@@ -93,7 +95,7 @@ public final class Student implements AutoCloseable {
             });
             MultiLayerNetwork network = network(config, options, 0, DataType.FLOAT);
             network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
-            Student student = new Student(config, network);
+            Student student = new Student(config, options, network);
             FloatBuffer parameters = student.buffer(network.params());
             shapes.keySet().forEach(name -> tensors.read(name, parameters));
             return student;
@@ -107,12 +109,12 @@ public final class Student implements AutoCloseable {
         IUpdater updater = sgd ? new Sgd(schedule)
                 : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
                         .epsilon(options.epsilon()).build();
-        return network(config, options.alpha(), sgd ? 0 : options.weightDecay(), options.maxGradientNorm(), updater,
-                seed, type);
+        return network(config, options.objective(), DecoderKind.of(options.gradientCheckpointing()),
+                sgd ? 0 : options.weightDecay(), options.maxGradientNorm(), updater, seed, type);
     }
 
-    static MultiLayerNetwork network(CausalLmConfig config, double alpha, double weightDecay, double maxGradientNorm,
-            IUpdater updater, long seed, DataType type) {
+    static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
+            double maxGradientNorm, IUpdater updater, long seed, DataType type) {
         if (!config.tieWordEmbeddings()) {
             throw StudentErrors.untiedEmbeddings();
         }
@@ -131,7 +133,7 @@ public final class Student implements AutoCloseable {
                 .trainingWorkspaceMode(WorkspaceMode.NONE)
                 .inferenceWorkspaceMode(WorkspaceMode.NONE)
                 .list()
-                .layer(new CausalDecoder(config, alpha, weightDecay, maxGradientNorm, updater))
+                .layer(new CausalDecoder(config, objective, kind, weightDecay, maxGradientNorm, updater))
                 .build();
         return new MultiLayerNetwork(configuration);
     }
@@ -160,8 +162,9 @@ public final class Student implements AutoCloseable {
     }
 
     /**
-     * One optimizer step on one batch. Losses and gradients are means over all positions of the batch. AdamW is
-     * Deeplearning4j's Adam, whose epsilon stands beside the uncorrected second moment, and its decoupled decay.
+     * One optimizer step on one batch; none where no position of it counts. Losses and gradients are means over the positions
+     * that count. AdamW is Deeplearning4j's Adam, whose epsilon stands beside the uncorrected second moment, and its decoupled
+     * decay.
      *
      * @param step number of this step from 0, which sets the learning rate and Adam's bias correction
      * @return the losses before the step
@@ -171,10 +174,14 @@ public final class Student implements AutoCloseable {
             Updater optimizer = updater();
             network.setInput(arrays.features());
             network.setLabels(arrays.labels());
-            network.setLayerMaskArrays(arrays.mask(), arrays.mask());
+            network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
             network.setIterationCount(step);
+            decoder().setAlpha(options.objective().alphaAt(step, options.totalSteps()));
             network.computeGradientAndScore();
             StepLoss loss = decoder().loss();
+            if (loss.positions() == 0) {
+                return loss;
+            }
             INDArray gradient = network.getFlattenedGradients();
             double norm = gradient.norm2Number().doubleValue();
             if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
@@ -194,7 +201,7 @@ public final class Student implements AutoCloseable {
             CausalDecoderLayer decoder = decoder();
             decoder.setInput(arrays.features(), LayerWorkspaceMgr.noWorkspaces());
             decoder.setLabels(arrays.labels());
-            network.setLayerMaskArrays(arrays.mask(), arrays.mask());
+            network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
             decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces());
             return decoder.loss();
         } finally {

@@ -3,7 +3,7 @@ package org.potstill.student;
 /**
  * How the student learns.
  *
- * @param alpha        weight of the distillation loss; 1 − alpha is the cross-entropy's
+ * @param objective    what is minimised
  * @param learningRate peak rate
  * @param warmupSteps  linear warm-up from 0
  * @param totalSteps   the cosine reaches {@code minLearningRate} here
@@ -14,9 +14,11 @@ package org.potstill.student;
  * @param epsilon      Adam's
  * @param maxGradientNorm global L2 clip; 0 for none
  * @param optimizer    ADAMW, or SGD (plain, no decay) as the reference for averaging
+ * @param gradientCheckpointing layers keep their inputs only and compute the rest again in the backward pass: a third more
+ *                     work, a fraction of the memory
  */
 public record TrainingOptions(
-        double alpha,
+        Objective objective,
         double learningRate,
         int warmupSteps,
         int totalSteps,
@@ -26,11 +28,16 @@ public record TrainingOptions(
         double beta2,
         double epsilon,
         double maxGradientNorm,
-        Optimizer optimizer) implements java.io.Serializable {
+        Optimizer optimizer,
+        boolean gradientCheckpointing) implements java.io.Serializable {
     public enum Optimizer { ADAMW, SGD }
 
+    /** Of a student that only answers. */
+    public static final TrainingOptions NONE =
+            new TrainingOptions(Objective.of(1), 0, 0, 1, 0, 0, 0, 0, 1, 0, Optimizer.SGD, false);
+
     public TrainingOptions {
-        require(alpha >= 0 && alpha <= 1, "alpha is " + alpha + ", not between 0 and 1");
+        require(objective != null, "there is no objective");
         require(learningRate >= 0 && Double.isFinite(learningRate), "the learning rate is " + learningRate);
         require(minLearningRate >= 0 && minLearningRate <= learningRate,
                 "the minimal learning rate " + minLearningRate + " is not between 0 and the peak of " + learningRate);

@@ -7,9 +7,17 @@ import org.potstill.softlabels.SoftTargets;
  *
  * @param tokens  n token ids
  * @param targets the teacher's n − 1 distributions
+ * @param counted which of the n − 1 positions are learnt from; null for all. The others are read, and no more.
  */
-public record TrainingSequence(int[] tokens, SoftTargets targets) {
+public record TrainingSequence(int[] tokens, SoftTargets targets, boolean[] counted) {
+    public TrainingSequence(int[] tokens, SoftTargets targets) {
+        this(tokens, targets, null);
+    }
+
     public TrainingSequence {
+        if (counted != null && counted.length != targets.positions()) {
+            throw new IllegalArgumentException(targets.positions() + " positions, a mask of " + counted.length);
+        }
         if (targets.positions() != tokens.length - 1) {
             throw new IllegalArgumentException(tokens.length + " tokens but " + targets.positions() + " positions");
         }

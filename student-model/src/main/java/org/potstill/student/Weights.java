@@ -1,6 +1,8 @@
 package org.potstill.student;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
@@ -14,16 +16,22 @@ import org.potstill.checkpoints.CausalLmConfig;
  * @param embedTokens {@code [vocabSize, hiddenSize]}, also the head
  * @param blocks one a layer
  * @param norm  {@code [1, hiddenSize]}
+ * @param <T>   how matrices are seen
  */
-record Weights(Matrix embedTokens, Block[] blocks, Matrix norm) {
+record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm) {
     /**
      * @param qkvProj {@code [(heads + 2·keyValueHeads)·headDim, hiddenSize]}
      * @param oProj   {@code [hiddenSize, heads·headDim]}
      * @param gateUpProj {@code [2·intermediateSize, hiddenSize]}
      * @param downProj {@code [hiddenSize, intermediateSize]}
      */
-    record Block(Matrix qkvProj, Matrix oProj, Matrix gateUpProj, Matrix downProj, Matrix inputLayernorm,
-            Matrix postAttentionLayernorm) {
+    record Block<T>(T qkvProj, T oProj, T gateUpProj, T downProj, T inputLayernorm, T postAttentionLayernorm) {
+    }
+
+    /** Sees a piece of the flat vector as a matrix. */
+    @FunctionalInterface
+    interface View<T> {
+        T of(INDArray piece, int rows, int columns);
     }
 
     /** Hugging Face name to shape, in the order of the flat vector. */
@@ -56,36 +64,38 @@ record Weights(Matrix embedTokens, Block[] blocks, Matrix norm) {
         return count;
     }
 
-    static Weights of(CausalLmConfig c, INDArray flat) {
-        Cursor cursor = new Cursor(flat.reshape(flat.length()));
+    static <T> Weights<T> of(CausalLmConfig c, INDArray flat, View<T> view) {
+        Cursor<T> cursor = new Cursor<>(flat.reshape(flat.length()), view);
         int hidden = c.hiddenSize();
         int queries = c.numAttentionHeads() * c.headDim();
         int keys = c.numKeyValueHeads() * c.headDim();
-        Matrix embedTokens = cursor.next(c.vocabSize(), hidden);
-        Block[] blocks = new Block[c.numHiddenLayers()];
-        for (int i = 0; i < blocks.length; i++) {
-            blocks[i] = new Block(
+        T embedTokens = cursor.next(c.vocabSize(), hidden);
+        List<Block<T>> blocks = new ArrayList<>();
+        for (int i = 0; i < c.numHiddenLayers(); i++) {
+            blocks.add(new Block<>(
                     cursor.next(queries + 2 * keys, hidden),
                     cursor.next(hidden, queries),
                     cursor.next(2 * c.intermediateSize(), hidden),
                     cursor.next(hidden, c.intermediateSize()),
                     cursor.next(1, hidden),
-                    cursor.next(1, hidden));
+                    cursor.next(1, hidden)));
         }
-        return new Weights(embedTokens, blocks, cursor.next(1, hidden));
+        return new Weights<>(embedTokens, blocks, cursor.next(1, hidden));
     }
 
-    private static final class Cursor {
+    private static final class Cursor<T> {
         private final INDArray flat;
+        private final View<T> view;
         private long offset;
 
-        Cursor(INDArray flat) {
+        Cursor(INDArray flat, View<T> view) {
             this.flat = flat;
+            this.view = view;
         }
 
-        Matrix next(int rows, int columns) {
+        T next(int rows, int columns) {
             long end = offset + (long) rows * columns;
-            Matrix matrix = Matrix.of(flat.get(NDArrayIndex.interval(offset, end)), rows, columns);
+            T matrix = view.of(flat.get(NDArrayIndex.interval(offset, end)), rows, columns);
             offset = end;
             return matrix;
         }

@@ -86,7 +86,7 @@ class DecoderTest {
         List<TrainingSequence> batch = Fixtures.batch(5, vocabSize, 4, 4, 7);
         try (LabelledBatch arrays = LabelledBatch.of(batch, Fixtures.TINY, org.nd4j.linalg.api.buffer.DataType.FLOAT);
                 Student student = Student.create(Fixtures.TINY, Fixtures.adamW(), 1)) {
-            float[] out = network.output(arrays.features(), false, arrays.mask(), null).data().asFloat();
+            float[] out = network.output(arrays.features(), false, arrays.featuresMask(), null).data().asFloat();
             float[] second = student.logits(Arrays.copyOf(batch.get(1).tokens(), 6));
             assertArrayEquals(new float[3 * vocabSize], Arrays.copyOfRange(out, 3 * vocabSize, 6 * vocabSize));
             assertArrayEquals(second, Arrays.copyOfRange(out, 6 * vocabSize, 12 * vocabSize), 1e-6f);

@@ -16,8 +16,8 @@ final class Fixtures {
     }
 
     static TrainingOptions options(double alpha, double learningRate, TrainingOptions.Optimizer optimizer) {
-        return new TrainingOptions(alpha, learningRate, 0, 1_000_000, learningRate, 0.01, 0.9, 0.95, 1e-8, 0,
-                optimizer);
+        return new TrainingOptions(Objective.of(alpha), learningRate, 0, 1_000_000, learningRate, 0.01, 0.9, 0.95, 1e-8, 0,
+                optimizer, false);
     }
 
     static TrainingOptions adamW() {

@@ -1,16 +1,20 @@
 package org.potstill.student;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import org.deeplearning4j.gradientcheck.GradientCheckUtil;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.NoOp;
 
@@ -26,24 +30,72 @@ class GradientTest {
         Nd4j.setDefaultDataTypes(DataType.FLOAT, DataType.FLOAT);
     }
 
+    static Stream<Arguments> cases() {
+        return Stream.of(
+                Arguments.of(DecoderKind.FUSED, Objective.of(0)),
+                Arguments.of(DecoderKind.FUSED, Objective.of(0.5)),
+                Arguments.of(DecoderKind.FUSED, Objective.of(1)),
+                Arguments.of(DecoderKind.FUSED, new Objective(0.7, 0, Divergence.REVERSE_KL, Tail.GHOST)),
+                Arguments.of(DecoderKind.FUSED, new Objective(0.7, 0, Divergence.JSD, Tail.RENORMALISE)),
+                Arguments.of(DecoderKind.FUSED_CHECKPOINTING, Objective.of(0.5)),
+                Arguments.of(DecoderKind.ND4J, Objective.of(0.5)),
+                Arguments.of(DecoderKind.ND4J, new Objective(0.7, 0, Divergence.JSD, Tail.GHOST)));
+    }
+
     @ParameterizedTest
-    @ValueSource(doubles = {0, 0.5, 1})
-    void everyParametersGradientIsThatOfTheLoss(double alpha) {
-        List<TrainingSequence> batch = Fixtures.batch(7, Fixtures.TINY.vocabSize(), 4, 6, 3, 9);
-        MultiLayerNetwork network =
-                Student.network(Fixtures.TINY, alpha, 0, 0, new NoOp(), 3, DataType.DOUBLE);
-        network.init();
-        // Wider than real initial weights, so that attention and the gates are not near their linear middle.
-        network.params().muli(6);
-        try (LabelledBatch arrays = LabelledBatch.of(batch, Fixtures.TINY, DataType.DOUBLE)) {
-            INDArray labelMask = arrays.mask().dup();
-            labelMask.putScalar(0, 2, 0);
+    @MethodSource("cases")
+    void everyParametersGradientIsThatOfTheLoss(DecoderKind kind, Objective objective) {
+        MultiLayerNetwork network = network(kind, objective);
+        try (LabelledBatch arrays = batch()) {
             assertTrue(GradientCheckUtil.checkGradients(new GradientCheckUtil.MLNConfig()
                     .net(network).input(arrays.features()).labels(arrays.labels())
-                    .inputMask(arrays.mask()).labelMask(labelMask)
+                    .inputMask(arrays.featuresMask()).labelMask(arrays.labelsMask())
                     .epsilon(1e-6).maxRelError(1e-5).minAbsoluteError(1e-8)
-                    .subset(true).maxPerParam(60)
+                    .subset(true).maxPerParam(kind == DecoderKind.ND4J ? 12 : 40)
                     .print(GradientCheckUtil.PrintMode.FAILURES_ONLY)));
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"FUSED_CHECKPOINTING", "ND4J"})
+    void everyDecoderComputesTheSame(DecoderKind kind) {
+        for (Divergence divergence : Divergence.values()) {
+            for (Tail tail : Tail.values()) {
+                Objective objective = new Objective(0.6, 0, divergence, tail);
+                double[] expected = lossAndGradient(DecoderKind.FUSED, objective);
+                double[] computed = lossAndGradient(kind, objective);
+                assertArrayEquals(expected, computed, 1e-10, objective.toString());
+            }
+        }
+    }
+
+    private static double[] lossAndGradient(DecoderKind kind, Objective objective) {
+        MultiLayerNetwork network = network(kind, objective);
+        try (LabelledBatch arrays = batch()) {
+            network.setInput(arrays.features());
+            network.setLabels(arrays.labels());
+            network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
+            network.computeGradientAndScore();
+            double[] gradient = network.getFlattenedGradients().toDoubleVector();
+            double[] all = Arrays.copyOf(gradient, gradient.length + 1);
+            all[gradient.length] = network.score();
+            return all;
+        }
+    }
+
+    /** Wider than real initial weights, so that attention and the gates are not near their linear middle. */
+    private static MultiLayerNetwork network(DecoderKind kind, Objective objective) {
+        MultiLayerNetwork network = Student.network(Fixtures.TINY, objective, kind, 0, 0, new NoOp(), 3, DataType.DOUBLE);
+        network.init();
+        network.params().muli(6);
+        return network;
+    }
+
+    /** Of three lengths; one position does not count. */
+    private static LabelledBatch batch() {
+        List<TrainingSequence> sequences = Fixtures.batch(7, Fixtures.TINY.vocabSize(), 4, 6, 3, 9);
+        boolean[] counted = {true, true, false, true, true};
+        sequences.set(0, new TrainingSequence(sequences.get(0).tokens(), sequences.get(0).targets(), counted));
+        return LabelledBatch.of(sequences, Fixtures.TINY, DataType.DOUBLE);
     }
 }

@@ -69,17 +69,49 @@ final class NaiveDecoder {
     }
 
     static double kl(double[] logits, SoftTargets targets, int t) {
+        return divergence(logits, targets, t, Objective.of(1));
+    }
+
+    /** Both distributions written out over the kept tokens and, for a ghost, one bucket more. */
+    static double divergence(double[] logits, SoftTargets targets, int t, Objective objective) {
         double[] s = softmax(logits);
-        double kl = 0;
-        double kept = 0;
-        double keptByStudent = 0;
-        for (int i = targets.begin(t); i < targets.end(t); i++) {
-            double p = targets.probabilities()[i];
-            kl += p * Math.log(p / s[targets.ids()[i]]);
-            kept += p;
-            keptByStudent += s[targets.ids()[i]];
+        int kept = targets.end(t) - targets.begin(t);
+        double[] teacher = new double[kept + 1];
+        double[] student = new double[kept + 1];
+        teacher[kept] = 1;
+        student[kept] = 1;
+        for (int i = 0; i < kept; i++) {
+            teacher[i] = targets.probabilities()[targets.begin(t) + i];
+            student[i] = s[targets.ids()[targets.begin(t) + i]];
+            teacher[kept] -= teacher[i];
+            student[kept] -= student[i];
         }
-        return kl + (1 - kept) * Math.log((1 - kept) / (1 - keptByStudent));
+        if (teacher[kept] < 1e-6) {
+            teacher[kept] = 0;
+        }
+        if (objective.tail() == Tail.RENORMALISE) {
+            double teacherMass = java.util.Arrays.stream(teacher, 0, kept).sum();
+            double studentMass = java.util.Arrays.stream(student, 0, kept).sum();
+            teacher = java.util.Arrays.stream(teacher, 0, kept).map(p -> p / teacherMass).toArray();
+            student = java.util.Arrays.stream(student, 0, kept).map(p -> p / studentMass).toArray();
+        }
+        double[] mixture = new double[teacher.length];
+        for (int i = 0; i < mixture.length; i++) {
+            mixture[i] = (teacher[i] + student[i]) / 2;
+        }
+        return switch (objective.divergence()) {
+            case FORWARD_KL -> relativeEntropy(teacher, student);
+            case REVERSE_KL -> relativeEntropy(student, teacher);
+            case JSD -> (relativeEntropy(teacher, mixture) + relativeEntropy(student, mixture)) / 2;
+        };
+    }
+
+    private static double relativeEntropy(double[] p, double[] q) {
+        double sum = 0;
+        for (int i = 0; i < p.length; i++) {
+            sum += p[i] == 0 ? 0 : p[i] * Math.log(p[i] / q[i]);
+        }
+        return sum;
     }
 
     static double[] softmax(double[] z) {

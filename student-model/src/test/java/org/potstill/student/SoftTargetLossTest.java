@@ -3,9 +3,13 @@ package org.potstill.student;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.softlabels.SoftTargets;
@@ -13,24 +17,47 @@ import org.potstill.softlabels.SoftTargets;
 class SoftTargetLossTest {
     private static final int VOCABULARY = 2000;
 
+    static Stream<Arguments> objectives() {
+        return Arrays.stream(Divergence.values()).flatMap(divergence -> Arrays.stream(Tail.values()).flatMap(tail ->
+                Stream.of(0, 0.5, 1).flatMap(alpha -> Stream.of(1, 8, 64).map(kept ->
+                        Arguments.of(new Objective(alpha.doubleValue(), 0, divergence, tail), kept)))));
+    }
+
     @ParameterizedTest
-    @CsvSource({"0, 8", "0.5, 8", "1, 8", "1, 0", "0.7, 64"})
-    void lossAndGradientAreThoseOfTheDenseTwin(double alpha, int kept) {
+    @MethodSource("objectives")
+    void lossAndGradientAreThoseOfTheDenseTwin(Objective objective, int kept) {
         Random random = new Random(6);
-        TrainingSequence sequence = Fixtures.sequence(random, 2, VOCABULARY, kept);
-        double[] z = random.doubles(VOCABULARY, -6, 6).toArray();
+        compare(Fixtures.sequence(random, 2, VOCABULARY, kept), random.doubles(VOCABULARY, -6, 6).toArray(), objective);
+    }
+
+    @Test
+    void withNothingKeptTheGhostHoldsAll() {
+        Random random = new Random(6);
+        compare(Fixtures.sequence(random, 2, VOCABULARY, 0), random.doubles(VOCABULARY, -6, 6).toArray(), Objective.of(1));
+    }
+
+    /** Sampled targets sum to one. Under the Jensen-Shannon divergence what was not drawn counts against the student. */
+    @ParameterizedTest
+    @EnumSource(names = {"FORWARD_KL", "JSD"})
+    void sampledTargetsAreTakenAsAWholeDistribution(Divergence divergence) {
+        Random random = new Random(8);
+        TrainingSequence sampled = new TrainingSequence(new int[] {1, 2},
+                new SoftTargets(new int[] {0, 3}, new int[] {4, 70, 1500}, new float[] {7 / 50f, 1 / 50f, 42 / 50f}));
+        compare(sampled, random.doubles(VOCABULARY, -6, 6).toArray(), new Objective(1, 1, divergence, Tail.GHOST));
+    }
+
+    private static void compare(TrainingSequence sequence, double[] z, Objective objective) {
         for (DataType type : new DataType[] {DataType.FLOAT, DataType.DOUBLE}) {
             Matrix logits = matrix(type, z);
-            StepLoss loss = apply(sequence, logits, alpha);
-            double tolerance = type == DataType.FLOAT ? 2e-6 : 1e-9;
-            assertEquals(naive(sequence, z, alpha), loss.total(), tolerance);
+            StepLoss loss = apply(sequence, logits, objective);
+            double tolerance = type == DataType.FLOAT ? 3e-6 : 1e-9;
+            assertEquals(naive(sequence, z, objective), loss.total(), tolerance);
             Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
             for (int j = 0; j < VOCABULARY; j += j < 100 ? 1 : 37) {
-                assertEquals(difference(sequence, z, alpha, j), gradient.get(j), 2e-7, type + " " + j);
+                assertEquals(difference(sequence, z, objective, j), gradient.get(j), 3e-7, type + " " + j);
             }
-            for (int i = 0; i < kept; i++) {
-                int j = sequence.targets().ids()[i];
-                assertEquals(difference(sequence, z, alpha, j), gradient.get(j), 2e-7, type + " kept " + j);
+            for (int j : sequence.targets().ids()) {
+                assertEquals(difference(sequence, z, objective, j), gradient.get(j), 3e-7, type + " kept " + j);
             }
             logits.free();
         }
@@ -44,7 +71,7 @@ class SoftTargetLossTest {
         TrainingSequence itself = new TrainingSequence(new int[] {1, 2},
                 new SoftTargets(new int[] {0, 3}, new int[] {3, 70, 1999}, p));
         Matrix logits = matrix(DataType.FLOAT, z);
-        assertEquals(0, apply(itself, logits, 1).kl(), 1e-6);
+        assertEquals(0, apply(itself, logits, Objective.of(1)).kl(), 1e-6);
         Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
         assertEquals(0, gradient.max(VOCABULARY), 1e-8);
         logits.free();
@@ -58,7 +85,7 @@ class SoftTargetLossTest {
                 new SoftTargets(new int[] {0, 1}, new int[] {5}, new float[] {0.6f}));
         for (DataType type : new DataType[] {DataType.FLOAT, DataType.DOUBLE}) {
             Matrix logits = matrix(type, z);
-            StepLoss loss = apply(sequence, logits, 1);
+            StepLoss loss = apply(sequence, logits, Objective.of(1));
             assertTrue(loss.kl() > 10 && loss.kl() < 1e3, loss.toString());
             Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
             assertEquals(0.4, gradient.get(5), 1e-6);
@@ -75,7 +102,7 @@ class SoftTargetLossTest {
         Matrix logits = matrix(DataType.FLOAT, z);
         double[] s = NaiveDecoder.softmax(z);
         double expected = 0.5 * Math.log(0.5 / s[2]) + 0.3 * Math.log(0.3 / s[0]) + 0.1999 * Math.log(0.1999 / s[1]);
-        assertEquals(expected, apply(sequence, logits, 1).kl(), 1e-6);
+        assertEquals(expected, apply(sequence, logits, Objective.of(1)).kl(), 1e-6);
         logits.free();
     }
 
@@ -94,7 +121,7 @@ class SoftTargetLossTest {
             expected += p[i] * Math.log(p[i] / s[ids[i]]);
             pull[ids[i]] -= p[i];
         }
-        assertEquals(expected, apply(sampled, logits, 1).kl(), 1e-5);
+        assertEquals(expected, apply(sampled, logits, Objective.of(1)).kl(), 1e-5);
         Row gradient = Row.of(logits, VOCABULARY).load(logits, 0, 0, VOCABULARY);
         for (int j = 0; j < VOCABULARY; j++) {
             assertEquals(pull[j], gradient.get(j), 1e-6, "logit " + j);
@@ -102,27 +129,28 @@ class SoftTargetLossTest {
         logits.free();
     }
 
-    private static StepLoss apply(TrainingSequence sequence, Matrix logits, double alpha) {
+    private static StepLoss apply(TrainingSequence sequence, Matrix logits, Objective objective) {
         SoftTargets t = sequence.targets();
         PackedBatch.Targets targets = new PackedBatch.Targets(new boolean[] {true},
                 new int[] {sequence.tokens()[1]}, t.offsets(), t.ids(), t.probabilities());
-        SoftTargetLoss loss = new SoftTargetLoss(targets, alpha, 1, true);
+        SoftTargetLoss loss = new SoftTargetLoss(targets, objective, objective.alpha(), true);
         loss.rows(logits, 0, 0, 1);
-        return loss.mean(1);
+        return loss.mean();
     }
 
-    private static double naive(TrainingSequence sequence, double[] z, double alpha) {
-        return alpha * NaiveDecoder.kl(z, sequence.targets(), 0)
+    private static double naive(TrainingSequence sequence, double[] z, Objective objective) {
+        double alpha = objective.alpha();
+        return (alpha == 0 ? 0 : alpha * NaiveDecoder.divergence(z, sequence.targets(), 0, objective))
                 - (1 - alpha) * Math.log(NaiveDecoder.softmax(z)[sequence.tokens()[1]]);
     }
 
-    private static double difference(TrainingSequence sequence, double[] z, double alpha, int j) {
+    private static double difference(TrainingSequence sequence, double[] z, Objective objective, int j) {
         double epsilon = 1e-4;
         double at = z[j];
         z[j] = at + epsilon;
-        double up = naive(sequence, z, alpha);
+        double up = naive(sequence, z, objective);
         z[j] = at - epsilon;
-        double down = naive(sequence, z, alpha);
+        double down = naive(sequence, z, objective);
         z[j] = at;
         return (up - down) / (2 * epsilon);
     }

@@ -26,8 +26,8 @@ final class TrainingBenchmark {
         Student.setThreads(Integer.parseInt(args[0]));
         Path folder = Path.of(args[2]);
         CausalLmConfig config = CausalLmConfig.fromJson(Files.readString(folder.resolve("config.json")), "config.json");
-        TrainingOptions options = new TrainingOptions(Double.parseDouble(args[1]), 1e-3, 0, 1_000_000, 1e-3, 0.1, 0.9, 0.95,
-                1e-8, 1, TrainingOptions.Optimizer.ADAMW);
+        TrainingOptions options = new TrainingOptions(Objective.of(Double.parseDouble(args[1])), 1e-3, 0, 1_000_000, 1e-3, 0.1, 0.9, 0.95,
+                1e-8, 1, TrainingOptions.Optimizer.ADAMW, false);
         try (Student student = Student.create(config, options, 1);
                 BufferedReader in = new BufferedReader(new InputStreamReader(System.in))) {
             student.save(folder);

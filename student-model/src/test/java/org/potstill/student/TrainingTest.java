@@ -73,7 +73,8 @@ class TrainingTest {
 
     @Test
     void adamWStepsAreThoseOfTheFormula() {
-        TrainingOptions adamW = new TrainingOptions(0.5, 1e-2, 2, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, 0, Optimizer.ADAMW);
+        TrainingOptions adamW = new TrainingOptions(Objective.of(0.5), 1e-2, 2, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, 0,
+                Optimizer.ADAMW, false);
         List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 10, 5);
         try (Student student = Student.create(Fixtures.TINY, adamW, 1);
                 Student probe = Student.create(Fixtures.TINY, Fixtures.options(0.5, 1, Optimizer.SGD), 1)) {
@@ -104,7 +105,8 @@ class TrainingTest {
     @Test
     void clippingScalesTheWholeGradientToTheLimit() {
         List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 10, 5);
-        TrainingOptions clipped = new TrainingOptions(0.5, 1, 0, 10, 1, 0, 0.9, 0.95, 1e-8, 0.01, Optimizer.SGD);
+        TrainingOptions clipped = new TrainingOptions(Objective.of(0.5), 1, 0, 10, 1, 0, 0.9, 0.95, 1e-8, 0.01,
+                Optimizer.SGD, false);
         try (Student student = Student.create(Fixtures.TINY, clipped, 1);
                 Student probe = Student.create(Fixtures.TINY, Fixtures.options(0.5, 1, Optimizer.SGD), 1)) {
             float[] before = student.parameters();
@@ -149,6 +151,78 @@ class TrainingTest {
     }
 
     @Test
+    void positionsThatDoNotCountAreReadButNotLearntFrom() {
+        TrainingSequence whole = Fixtures.batch(4, VOCABULARY, 4, 10).get(0);
+        boolean[] second = new boolean[9];
+        java.util.Arrays.fill(second, 5, 9, true);
+        boolean[] first = new boolean[9];
+        java.util.Arrays.fill(first, 0, 5, true);
+        try (Student student = Student.create(Fixtures.TINY, Fixtures.adamW(), 1)) {
+            StepLoss all = student.loss(List.of(whole));
+            StepLoss ofFirst = student.loss(List.of(new TrainingSequence(whole.tokens(), whole.targets(), first)));
+            StepLoss ofSecond = student.loss(List.of(new TrainingSequence(whole.tokens(), whole.targets(), second)));
+            assertEquals(5, ofFirst.positions());
+            assertEquals(4, ofSecond.positions());
+            assertEquals(9 * all.kl(), 5 * ofFirst.kl() + 4 * ofSecond.kl(), 1e-5);
+            float[] before = student.parameters();
+            StepLoss none = student.step(List.of(new TrainingSequence(whole.tokens(), whole.targets(), new boolean[9])), 0);
+            assertEquals(0, none.positions());
+            assertArrayEquals(before, student.parameters());
+        }
+    }
+
+    @Test
+    void alphaGoesInALineFromTheFirstStepToTheLast() {
+        Objective objective = new Objective(1, 0.2, Divergence.FORWARD_KL, Tail.GHOST);
+        assertEquals(1, objective.alphaAt(0, 5));
+        assertEquals(0.6, objective.alphaAt(2, 5), 1e-12);
+        assertEquals(0.2, objective.alphaAt(4, 5), 1e-12);
+        assertEquals(0.2, objective.alphaAt(9, 5), 1e-12);
+        assertEquals(1, objective.alphaAt(0, 1), 1e-12);
+        List<TrainingSequence> batch = Fixtures.batch(4, VOCABULARY, 4, 10);
+        TrainingOptions scheduled = new TrainingOptions(objective, 0, 0, 5, 0, 0, 0.9, 0.95, 1e-8, 0, Optimizer.SGD, false);
+        try (Student student = Student.create(Fixtures.TINY, scheduled, 1)) {
+            StepLoss first = student.step(batch, 0);
+            StepLoss last = student.step(batch, 4);
+            assertEquals(first.kl(), first.total(), 1e-12);
+            assertEquals(0.2 * last.kl() + 0.8 * last.crossEntropy(), last.total(), 1e-12);
+        }
+    }
+
+    @Test
+    void gradientCheckpointingTeachesTheSameBits() {
+        List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 40, 35);
+        float[][] learnt = new float[2][];
+        for (int i = 0; i < 2; i++) {
+            TrainingOptions options = new TrainingOptions(Objective.of(0.5), 1e-2, 0, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1,
+                    Optimizer.ADAMW, i == 1);
+            try (Student student = Student.create(Fixtures.TINY, options, 3)) {
+                for (int step = 0; step < 3; step++) {
+                    student.step(batch, step);
+                }
+                learnt[i] = student.parameters();
+            }
+        }
+        assertArrayEquals(learnt[0], learnt[1]);
+    }
+
+    @Test
+    void anyNumberOfThreadsComputesTheSameBits() {
+        List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 60, 60, 50, 60, 40);
+        float[][] learnt = new float[3][];
+        for (int threads = 1; threads <= 3; threads++) {
+            Student.setThreads(threads);
+            try (Student student = Student.create(Fixtures.TINY, Fixtures.adamW(), 3)) {
+                student.step(batch, 0);
+                learnt[threads - 1] = student.parameters();
+            }
+        }
+        Student.setThreads(1);
+        assertArrayEquals(learnt[0], learnt[1]);
+        assertArrayEquals(learnt[0], learnt[2]);
+    }
+
+    @Test
     void aStudentGoesOnWhereAnotherStopped() {
         List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 10, 5);
         try (Student first = Student.create(Fixtures.TINY, Fixtures.adamW(), 1);
@@ -182,7 +256,8 @@ class TrainingTest {
         LabelledBatch arrays = LabelledBatch.of(Fixtures.batch(2, VOCABULARY, 4, 30, 20), Fixtures.TINY,
                 DataType.FLOAT);
         arrays.close();
-        assertTrue(arrays.features().wasClosed() && arrays.labels().wasClosed() && arrays.mask().wasClosed());
+        assertTrue(arrays.features().wasClosed() && arrays.labels().wasClosed() && arrays.featuresMask().wasClosed()
+                && arrays.labelsMask().wasClosed());
     }
 
     private static float[] gradient(Student probe, float[] parameters, List<TrainingSequence> batch) {

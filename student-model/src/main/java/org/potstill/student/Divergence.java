@@ -1,0 +1,54 @@
+package org.potstill.student;
+
+/**
+ * How far the student's distribution S is from the teacher's P, as a sum over tokens (and the ghost bucket of all tokens
+ * that the teacher did not keep).
+ */
+public enum Divergence {
+    /** KL(P‖S): S covers all that P holds likely (Hinton et al. 2015, arXiv 1503.02531). */
+    FORWARD_KL {
+        @Override
+        double term(double p, double s, double logS) {
+            return p == 0 ? 0 : p * (Math.log(p) - logS);
+        }
+
+        @Override
+        double slope(double p, double s, double logS) {
+            return -p;
+        }
+    },
+    /** KL(S‖P): S avoids what P holds unlikely (Gu et al. 2024, arXiv 2306.08543). */
+    REVERSE_KL {
+        @Override
+        double term(double p, double s, double logS) {
+            return s == 0 ? 0 : s * (logS - Math.log(Math.max(p, Float.MIN_NORMAL)));
+        }
+
+        @Override
+        double slope(double p, double s, double logS) {
+            return s == 0 ? 0 : s * (logS - Math.log(Math.max(p, Float.MIN_NORMAL)));
+        }
+    },
+    /** (KL(P‖M) + KL(S‖M)) / 2 with M = (P + S) / 2, at most ln 2 (Agarwal et al. 2024, arXiv 2306.13649, β = ½). */
+    JSD {
+        @Override
+        double term(double p, double s, double logS) {
+            double logM = Math.log((p + s) / 2);
+            return (p == 0 ? 0 : p * (Math.log(p) - logM) / 2) + (s == 0 ? 0 : s * (logS - logM) / 2);
+        }
+
+        @Override
+        double slope(double p, double s, double logS) {
+            return s == 0 ? 0 : s * (logS - Math.log((p + s) / 2)) / 2;
+        }
+    };
+
+    /** One token's share, in nats. {@code logS} is the logarithm of s, known where s underflows. */
+    abstract double term(double p, double s, double logS);
+
+    /**
+     * s times the derivative of {@link #term} by s, up to a multiple of s that is the same for all tokens, which no logit
+     * feels: {@code ∂/∂zⱼ = slopeⱼ − sⱼ·Σ slope}.
+     */
+    abstract double slope(double p, double s, double logS);
+}

@@ -1,0 +1,208 @@
+package org.potstill.student;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * The decoder for CPUs: large matrix products, and everything between them in few passes over memory.
+ *
+ * <p>Threads share out rows, which go through everything between two attentions by themselves, and attention's heads. A
+ * weight's gradient is a sum over all rows, so that there the weight's rows are shared out, once a layer is through.
+ */
+final class FusedDecoder implements Decoder {
+    private static final int WEIGHT_ROWS = 256;
+
+    private final CausalLmConfig config;
+    private final DataType type;
+    private final boolean checkpointing;
+    private final Attention attention;
+    private final LanguageModelHead head;
+    private final RotaryAngles angles;
+    private Activations memory;
+    private Weights<Matrix> weights;
+    private Weights<Matrix> gradients;
+
+    /**
+     * @param checkpointing keep the layers' inputs only and compute the rest again in the backward pass (Chen et al. 2016,
+     *                      arXiv 1604.06174): a third more work, a fraction of the memory
+     */
+    FusedDecoder(CausalLmConfig config, DataType type, Objective objective, boolean checkpointing) {
+        this.config = config;
+        this.type = type;
+        this.checkpointing = checkpointing;
+        this.attention = new Attention(config, type);
+        this.head = new LanguageModelHead(config.vocabSize(), type, objective);
+        this.angles = new RotaryAngles(config, type);
+    }
+
+    @Override
+    public void setParameters(INDArray flat) {
+        weights = Weights.of(config, flat, Matrix::of);
+    }
+
+    @Override
+    public void setGradients(INDArray flat) {
+        gradients = Weights.of(config, flat, Matrix::of);
+    }
+
+    @Override
+    public StepLoss loss(PackedBatch batch, double alpha) {
+        return head.loss(batch.targets(), alpha, forward(batch), weights.embedTokens());
+    }
+
+    @Override
+    public INDArray logits(PackedBatch batch) {
+        INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
+        head.logits(forward(batch), weights.embedTokens(), Matrix.of(logits, batch.rows(), config.vocabSize()));
+        return logits;
+    }
+
+    @Override
+    public StepLoss lossAndGradient(PackedBatch batch, double alpha) {
+        Matrix hidden = forward(batch);
+        int rows = batch.rows();
+        int layers = config.numHiddenLayers();
+        Activations.Gradients top = memory.gradients(rows);
+        StepLoss loss = head.lossAndGradient(batch.targets(), alpha, hidden, weights.embedTokens(), top.normed(),
+                gradients.embedTokens());
+        Row[] dGain = sums(rows);
+        Matrix last = memory.output(layers - 1, rows);
+        Slices.run(rows, (from, to) -> {
+            Matrix dOutput = top.output().rows(from, to);
+            Kernels.zero(dOutput);
+            Kernels.rmsNormBackward(top.normed().rows(from, to), last.rows(from, to), weights.norm(), config.rmsNormEps(), dOutput,
+                    dGain[from / Slices.size(rows)]);
+        });
+        Kernels.sum(dGain, gradients.norm());
+        Activations.Gradients d = top;
+        for (int i = layers - 1; i >= 0; i--) {
+            Activations.Block block = memory.block(i, rows);
+            if (checkpointing && i < layers - 1) {
+                forward(batch, weights.blocks().get(i), block, null);
+            }
+            backward(batch, weights.blocks().get(i), gradients.blocks().get(i), block, d);
+            d = d.below();
+        }
+        Kernels.scatterAdd(d.output(), batch.ids(), gradients.embedTokens());
+        return loss;
+    }
+
+    @Override
+    public void free() {
+        if (memory != null) {
+            memory.free();
+        }
+        attention.free();
+        head.free();
+        angles.free();
+    }
+
+    private Matrix forward(PackedBatch batch) {
+        int rows = batch.rows();
+        if (memory == null || memory.capacity < rows) {
+            if (memory != null) {
+                memory.free();
+            }
+            memory = new Activations(config, type, rows, checkpointing);
+        }
+        angles.reserve(batch.longest());
+        Matrix stream = memory.block(0, rows).input();
+        Slices.run(rows, (from, to) -> Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to)));
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            forward(batch, weights.blocks().get(i), memory.block(i, rows), memory.output(i, rows));
+        }
+        Matrix last = memory.output(config.numHiddenLayers() - 1, rows);
+        Matrix normed = memory.lastNormed(rows);
+        Slices.run(rows, (from, to) ->
+                Kernels.rmsNorm(last.rows(from, to), weights.norm(), config.rmsNormEps(), normed.rows(from, to)));
+        return normed;
+    }
+
+    /** @param output null where only what the backward pass needs is wanted */
+    private void forward(PackedBatch batch, Weights.Block<Matrix> w, Activations.Block block, Matrix output) {
+        int rows = batch.rows();
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Kernels.rmsNorm(x.input(), w.inputLayernorm(), config.rmsNormEps(), x.inputNormed());
+            Gemm.timesTransposed(x.inputNormed(), w.qkvProj(), x.qkv(), 0);
+            Kernels.rotate(queriesAndKeys(x.qkv()), config.headDim(), angles.table(), batch.positions(), from, 1);
+        });
+        attention.forward(batch, block.qkv(), block.attended());
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Kernels.copy(x.input(), x.middle());
+            Gemm.timesTransposed(x.attended(), w.oProj(), x.middle(), 1);
+            Kernels.rmsNorm(x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), x.middleNormed());
+            Gemm.timesTransposed(x.middleNormed(), w.gateUpProj(), x.gateUp(), 0);
+            Kernels.swiGlu(x.gateUp(), x.activated());
+            if (output != null) {
+                Kernels.copy(x.middle(), output.rows(from, to));
+                Gemm.timesTransposed(x.activated(), w.downProj(), output.rows(from, to), 1);
+            }
+        });
+    }
+
+    /** From {@code gradient.output} to {@code gradient.input}; replaces {@code dw}. */
+    private void backward(PackedBatch batch, Weights.Block<Matrix> w, Weights.Block<Matrix> dw, Activations.Block block,
+            Activations.Gradients gradient) {
+        int rows = batch.rows();
+        Row[] dMiddleGain = sums(rows);
+        Row[] dInputGain = sums(rows);
+        Slices.run(rows, (from, to) -> {
+            Activations.Block x = block.rows(from, to);
+            Activations.Gradients d = gradient.rows(from, to);
+            Gemm.times(d.output(), w.downProj(), d.activated(), 0);
+            Kernels.swiGluBackward(x.gateUp(), d.activated());
+            Gemm.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
+            Kernels.copy(d.output(), d.middle());
+            Kernels.rmsNormBackward(d.normed(), x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), d.middle(),
+                    dMiddleGain[from / Slices.size(rows)]);
+            Gemm.times(d.middle(), w.oProj(), d.attended(), 0);
+        });
+        attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv());
+        Slices.run(rows, (from, to) -> {
+            Activations.Gradients d = gradient.rows(from, to);
+            Kernels.rotate(queriesAndKeys(d.qkv()), config.headDim(), angles.table(), batch.positions(), from, -1);
+            Gemm.times(d.qkv(), w.qkvProj(), d.normed(), 0);
+            Kernels.copy(d.middle(), d.input());
+            Kernels.rmsNormBackward(d.normed(), block.input().rows(from, to), w.inputLayernorm(), config.rmsNormEps(), d.input(),
+                    dInputGain[from / Slices.size(rows)]);
+        });
+        List<Runnable> pieces = new ArrayList<>();
+        addWeightGradient(gradient.output(), block.activated(), dw.downProj(), pieces);
+        // The gradient by gate and up has taken their place.
+        addWeightGradient(block.gateUp(), block.middleNormed(), dw.gateUpProj(), pieces);
+        addWeightGradient(gradient.middle(), block.attended(), dw.oProj(), pieces);
+        addWeightGradient(gradient.qkv(), block.inputNormed(), dw.qkvProj(), pieces);
+        Slices.all(pieces);
+        Kernels.sum(dMiddleGain, dw.postAttentionLayernorm());
+        Kernels.sum(dInputGain, dw.inputLayernorm());
+    }
+
+    /** {@code dw = dyᵀ·x}, some rows of the weight a piece: enough of them to be worth arranging all of x for BLAS's kernel. */
+    private static void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
+        int count = Math.max(1, dw.rows() / WEIGHT_ROWS);
+        for (int i = 0; i < count; i++) {
+            int from = dw.rows() * i / count;
+            int to = dw.rows() * (i + 1) / count;
+            pieces.add(() -> Gemm.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
+        }
+    }
+
+    /** One row of zeros a slice. */
+    private Row[] sums(int rows) {
+        Row[] sums = new Row[Slices.count(rows)];
+        Arrays.setAll(sums, i -> Row.of(memory.lastNormed(1), config.hiddenSize()));
+        return sums;
+    }
+
+    private Matrix queriesAndKeys(Matrix qkv) {
+        int width = (config.numAttentionHeads() + config.numKeyValueHeads()) * config.headDim();
+        return qkv.block(0, qkv.rows(), 0, width);
+    }
+}

@@ -1,0 +1,116 @@
+package org.potstill.student;
+
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * Causal grouped-query attention of {@link Nd4jDecoder}: all sequences and heads in one batch of matrix products. The
+ * queries that share a key head lie below one another, {@code [sequences·keyHeads, group·time, headDim]}.
+ *
+ * <p>Sequences are padded at their end: no query sees a key behind it, and no gradient comes from padding.
+ */
+final class Nd4jAttention {
+    private final CausalLmConfig config;
+    private final PackedBatch batch;
+    private final int time;
+    private final INDArray queries;
+    private final INDArray keys;
+    private final INDArray values;
+    private final INDArray probabilities;
+
+    private Nd4jAttention(CausalLmConfig config, PackedBatch batch, INDArray qkv) {
+        this.config = config;
+        this.batch = batch;
+        this.time = batch.longest();
+        int heads = config.numAttentionHeads();
+        int keyHeads = config.numKeyValueHeads();
+        INDArray padded = padded(qkv);
+        queries = split(padded, 0, heads);
+        keys = split(padded, heads, keyHeads);
+        values = split(padded, heads + keyHeads, keyHeads);
+        INDArray scores = Nd4j.matmul(queries, keys, false, true, false).muli(scale());
+        probabilities = Nd4j.exec(new SoftMax(scores.add(future()), scores, 2))[0];
+    }
+
+    /** @return {@code [rows, heads·headDim]} */
+    static INDArray forward(CausalLmConfig config, PackedBatch batch, INDArray qkv) {
+        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv);
+        return attention.packed(attention.merged(Nd4j.matmul(attention.probabilities, attention.values),
+                config.numAttentionHeads()));
+    }
+
+    /** The gradient by {@code qkv}. */
+    static INDArray backward(CausalLmConfig config, PackedBatch batch, INDArray qkv, INDArray dAttended) {
+        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv);
+        return attention.packed(attention.backward(attention.padded(dAttended)));
+    }
+
+    private INDArray backward(INDArray dAttended) {
+        INDArray p = probabilities;
+        INDArray dOut = split(dAttended, 0, config.numAttentionHeads());
+        INDArray dValues = Nd4j.matmul(p, dOut, true, false, false);
+        INDArray dP = Nd4j.matmul(dOut, values, false, true, false);
+        INDArray dScores = dP.sub(dP.mul(p).sum(true, 2)).muli(p).muli(scale());
+        INDArray dQueries = Nd4j.matmul(dScores, keys);
+        INDArray dKeys = Nd4j.matmul(dScores, queries, true, false, false);
+        return Nd4j.concat(2, merged(dQueries, config.numAttentionHeads()), merged(dKeys, config.numKeyValueHeads()),
+                merged(dValues, config.numKeyValueHeads()));
+    }
+
+    private double scale() {
+        return 1 / Math.sqrt(config.headDim());
+    }
+
+    /** {@code [1, group·time, time]}: far below any score where the key comes after the query. */
+    private INDArray future() {
+        int group = config.numAttentionHeads() / config.numKeyValueHeads();
+        float[][] mask = new float[group * time][time];
+        for (int row = 0; row < mask.length; row++) {
+            for (int key = row % time + 1; key < time; key++) {
+                mask[row][key] = -1e30f;
+            }
+        }
+        return Nd4j.createFromArray(mask).castTo(queries.dataType()).reshape(1, mask.length, time);
+    }
+
+    /** {@code [rows, n]} to {@code [sequences, time, n]} */
+    private INDArray padded(INDArray x) {
+        INDArray padded = Nd4j.zeros(x.dataType(), batch.sequences(), time, x.size(1));
+        for (int s = 0; s < batch.sequences(); s++) {
+            int from = batch.starts()[s];
+            int to = batch.starts()[s + 1];
+            padded.get(NDArrayIndex.point(s), NDArrayIndex.interval(0, to - from), NDArrayIndex.all())
+                    .assign(x.get(NDArrayIndex.interval(from, to), NDArrayIndex.all()));
+        }
+        return padded;
+    }
+
+    private INDArray packed(INDArray x) {
+        INDArray packed = Nd4j.createUninitialized(x.dataType(), batch.rows(), x.size(2));
+        for (int s = 0; s < batch.sequences(); s++) {
+            int from = batch.starts()[s];
+            int to = batch.starts()[s + 1];
+            packed.get(NDArrayIndex.interval(from, to), NDArrayIndex.all())
+                    .assign(x.get(NDArrayIndex.point(s), NDArrayIndex.interval(0, to - from), NDArrayIndex.all()));
+        }
+        return packed;
+    }
+
+    /** Heads {@code first} to {@code first + n} of {@code [sequences, time, …]}, as {@code [sequences·keyHeads, …·time, headDim]} */
+    private INDArray split(INDArray padded, int first, int n) {
+        int dim = config.headDim();
+        int keyHeads = config.numKeyValueHeads();
+        return padded.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(first * dim, (first + n) * dim)).dup('c')
+                .reshape(batch.sequences(), time, n, dim).permute(0, 2, 1, 3).dup('c')
+                .reshape(batch.sequences() * keyHeads, n / keyHeads * time, dim);
+    }
+
+    /** Back to {@code [sequences, time, n·headDim]} */
+    private INDArray merged(INDArray x, int n) {
+        return x.reshape(batch.sequences(), n, time, config.headDim()).permute(0, 2, 1, 3).dup('c')
+                .reshape(batch.sequences(), time, n * config.headDim());
+    }
+}

@@ -1,0 +1,186 @@
+package org.potstill.student;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.memory.MemoryWorkspace;
+import org.nd4j.linalg.api.memory.conf.WorkspaceConfiguration;
+import org.nd4j.linalg.api.memory.enums.SpillPolicy;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.ops.transforms.Transforms;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * The decoder in ND4J's own operations, one for each step of the mathematics: slower on CPUs than {@link FusedDecoder},
+ * but at home on all of ND4J's backends. Rows are packed as they are there; attention alone is padded.
+ */
+final class Nd4jDecoder implements Decoder {
+    private static final WorkspaceConfiguration REUSED =
+            WorkspaceConfiguration.builder().policySpill(SpillPolicy.REALLOCATE).build();
+
+    private final CausalLmConfig config;
+    private final DataType type;
+    private final Nd4jHead head;
+    private Weights<INDArray> weights;
+    private Weights<INDArray> gradients;
+
+    /** What a layer leaves for its backward pass; {@code input} and {@code middle} are of the residual stream. */
+    private record Block(INDArray input, INDArray qkv, INDArray attended, INDArray middle, INDArray gateUp) {
+    }
+
+    Nd4jDecoder(CausalLmConfig config, DataType type, Objective objective) {
+        this.config = config;
+        this.type = type;
+        this.head = new Nd4jHead(config.vocabSize(), objective);
+    }
+
+    @Override
+    public void setParameters(INDArray flat) {
+        weights = Weights.of(config, flat, (piece, rows, columns) -> piece.reshape('c', rows, columns));
+    }
+
+    @Override
+    public void setGradients(INDArray flat) {
+        gradients = Weights.of(config, flat, (piece, rows, columns) -> piece.reshape('c', rows, columns));
+    }
+
+    @Override
+    public StepLoss loss(PackedBatch batch, double alpha) {
+        try (MemoryWorkspace scratch = scratch()) {
+            return head.loss(batch.targets(), alpha, normed(forward(batch, new ArrayList<>())), weights.embedTokens(), null, null);
+        }
+    }
+
+    @Override
+    public INDArray logits(PackedBatch batch) {
+        INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
+        try (MemoryWorkspace scratch = scratch()) {
+            return logits.assign(timesTransposed(normed(forward(batch, new ArrayList<>())), weights.embedTokens()));
+        }
+    }
+
+    @Override
+    public StepLoss lossAndGradient(PackedBatch batch, double alpha) {
+        try (MemoryWorkspace scratch = scratch()) {
+            List<Block> blocks = new ArrayList<>();
+            INDArray last = forward(batch, blocks);
+            INDArray dNormed = Nd4j.zeros(type, last.shape());
+            StepLoss loss = head.loss(batch.targets(), alpha, normed(last), weights.embedTokens(), dNormed, gradients.embedTokens());
+            INDArray dStream = rmsNormBackward(dNormed, last, weights.norm(), gradients.norm());
+            for (int i = blocks.size() - 1; i >= 0; i--) {
+                dStream = backward(batch, blocks.get(i), weights.blocks().get(i), gradients.blocks().get(i), dStream);
+            }
+            head.addRows(gradients.embedTokens(), batch.ids(), dStream);
+            return loss;
+        }
+    }
+
+    @Override
+    public void free() {
+        Nd4j.getWorkspaceManager().destroyAllWorkspacesForCurrentThread();
+    }
+
+    private static MemoryWorkspace scratch() {
+        return Nd4j.getWorkspaceManager().getAndActivateWorkspace(REUSED, "potstill-student");
+    }
+
+    /** The residual stream after the last layer; what the backward pass needs goes to {@code blocks}. */
+    private INDArray forward(PackedBatch batch, List<Block> blocks) {
+        INDArray stream = Nd4j.pullRows(weights.embedTokens(), 1, batch.ids());
+        for (Weights.Block<INDArray> w : weights.blocks()) {
+            INDArray qkv = timesTransposed(rmsNorm(stream, w.inputLayernorm()), w.qkvProj());
+            rotate(batch, qkv, 1);
+            INDArray attended = Nd4jAttention.forward(config, batch, qkv);
+            INDArray middle = stream.add(timesTransposed(attended, w.oProj()));
+            INDArray gateUp = timesTransposed(rmsNorm(middle, w.postAttentionLayernorm()), w.gateUpProj());
+            blocks.add(new Block(stream, qkv, attended, middle, gateUp));
+            stream = middle.add(timesTransposed(activated(gateUp), w.downProj()));
+        }
+        return stream;
+    }
+
+    /** From the gradient by the layer's output to that by its input; replaces {@code dw}. */
+    private INDArray backward(PackedBatch batch, Block block, Weights.Block<INDArray> w, Weights.Block<INDArray> dw,
+            INDArray dOutput) {
+        dw.downProj().assign(transposedTimes(dOutput, activated(block.gateUp())));
+        INDArray dGateUp = swiGluBackward(block.gateUp(), dOutput.mmul(w.downProj()));
+        dw.gateUpProj().assign(transposedTimes(dGateUp, rmsNorm(block.middle(), w.postAttentionLayernorm())));
+        INDArray dMiddle = dOutput.add(rmsNormBackward(dGateUp.mmul(w.gateUpProj()), block.middle(), w.postAttentionLayernorm(),
+                dw.postAttentionLayernorm()));
+
+        dw.oProj().assign(transposedTimes(dMiddle, block.attended()));
+        INDArray dQkv = Nd4jAttention.backward(config, batch, block.qkv(), dMiddle.mmul(w.oProj()));
+        rotate(batch, dQkv, -1);
+        dw.qkvProj().assign(transposedTimes(dQkv, rmsNorm(block.input(), w.inputLayernorm())));
+        return dMiddle.add(rmsNormBackward(dQkv.mmul(w.qkvProj()), block.input(), w.inputLayernorm(), dw.inputLayernorm()));
+    }
+
+    private INDArray normed(INDArray stream) {
+        return rmsNorm(stream, weights.norm());
+    }
+
+    private INDArray rmsNorm(INDArray x, INDArray gain) {
+        return x.mulColumnVector(inverseRms(x)).muliRowVector(gain);
+    }
+
+    private INDArray inverseRms(INDArray x) {
+        return Transforms.pow(x.mul(x).mean(true, 1).addi(config.rmsNormEps()), -0.5, false);
+    }
+
+    private INDArray rmsNormBackward(INDArray dOut, INDArray x, INDArray gain, INDArray dGain) {
+        INDArray inverse = inverseRms(x);
+        dGain.assign(x.mulColumnVector(inverse).muli(dOut).sum(true, 0));
+        INDArray dNormed = dOut.mulRowVector(gain);
+        INDArray projection = x.mul(dNormed).mean(true, 1).muli(Transforms.pow(inverse, 3));
+        return dNormed.muliColumnVector(inverse).subi(x.mulColumnVector(projection));
+    }
+
+    private static INDArray activated(INDArray gateUp) {
+        INDArray gate = half(gateUp, 0);
+        return Transforms.sigmoid(gate).muli(gate).muli(half(gateUp, 1));
+    }
+
+    private static INDArray swiGluBackward(INDArray gateUp, INDArray dActivated) {
+        INDArray gate = half(gateUp, 0);
+        INDArray sigmoid = Transforms.sigmoid(gate);
+        INDArray dSilu = sigmoid.mul(gate.mul(sigmoid.rsub(1)).addi(1));
+        return Nd4j.concat(1, dSilu.muli(half(gateUp, 1)).muli(dActivated), sigmoid.mul(gate).muli(dActivated));
+    }
+
+    private static INDArray half(INDArray x, int which) {
+        long width = x.size(1) / 2;
+        return x.get(NDArrayIndex.all(), NDArrayIndex.interval(which * width, (which + 1) * width)).dup('c');
+    }
+
+    /** Turns dimension j of each query and key head together with j + headDim / 2, in place. */
+    private void rotate(PackedBatch batch, INDArray qkv, int sign) {
+        int rows = batch.rows();
+        int half = config.headDim() / 2;
+        int heads = config.numAttentionHeads() + config.numKeyValueHeads();
+        double[][] angles = new double[rows][];
+        for (int row = 0; row < rows; row++) {
+            angles[row] = RotaryAngles.of(batch.positions()[row], config.headDim(), config.ropeTheta());
+        }
+        INDArray table = Nd4j.createFromArray(angles).castTo(type);
+        INDArray cos = table.get(NDArrayIndex.all(), NDArrayIndex.interval(0, half)).dup('c').reshape(rows, 1, half);
+        INDArray sin = table.get(NDArrayIndex.all(), NDArrayIndex.interval(half, 2 * half)).mul(sign).reshape(rows, 1, half);
+        INDArray turned = qkv.get(NDArrayIndex.all(), NDArrayIndex.interval(0, heads * config.headDim()));
+        INDArray halves = turned.dup('c').reshape(rows, heads, 2, half);
+        INDArray a = halves.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()).dup('c');
+        INDArray b = halves.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.point(1), NDArrayIndex.all()).dup('c');
+        turned.assign(Nd4j.concat(2, a.mul(cos).subi(b.mul(sin)), b.mul(cos).addi(a.mul(sin)))
+                .reshape(rows, heads * config.headDim()));
+    }
+
+    /** {@code x·wᵀ} */
+    private static INDArray timesTransposed(INDArray x, INDArray w) {
+        return Nd4j.matmul(x, w, false, true, false);
+    }
+
+    /** {@code dyᵀ·x} */
+    private static INDArray transposedTimes(INDArray dy, INDArray x) {
+        return Nd4j.matmul(dy, x, true, false, false);
+    }
+}
