@@ -154,6 +154,11 @@ final class CheckpointErrors {
                 "it " + cause, "export it with Hugging Face Optimum for the task text-generation");
     }
 
+    static UserException noCache(Path file, String cause) {
+        return error("cannot generate text with " + file, cause,
+                "export it with Hugging Face Optimum for the task text-generation-with-past, in float32");
+    }
+
     static UserException unknownOperator(Path file, String operator, String definedBy) {
         return error("cannot use " + file + " as a teacher", "its operator " + operator + " is defined by "
                 + definedBy + "; only those of ONNX and ONNX Runtime (com.microsoft) are supported",
