@@ -188,6 +188,15 @@ final class CheckpointErrors {
                 "copy the " + name + " of the original model beside it");
     }
 
+    static UserException noChatTemplate() {
+        return error("the model has no chat template", "neither its tokenizer_config.json nor a chat_template.jinja nor GGUF's "
+                + "tokenizer.chat_template holds one", "prompt it without a conversation, or use a model that was taught to converse");
+    }
+
+    static UserException badChatTemplate(String cause) {
+        return error("cannot use the model's chat template", cause, "prompt the model otherwise, or without a conversation");
+    }
+
     static UserException noTokenizer(Path folder) {
         return error("cannot use the tokenizer in " + folder, "it has no tokenizer.json",
                 "load its tokenizer with transformers' AutoTokenizer and save it there again, which writes that file");

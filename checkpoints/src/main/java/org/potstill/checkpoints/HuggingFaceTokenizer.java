@@ -42,13 +42,27 @@ final class HuggingFaceTokenizer {
             Map<String, Object> tokenizerConfig = Files.exists(settings)
                     ? Json.object(HuggingFaceCheckpoint.text(settings, MAX_CONFIG_BYTES)) : Map.of();
             return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson), vocabSize)
-                    .definition(json);
+                    .definition(json, chatTemplate(folder, tokenizerConfig));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizer(file, e.getMessage());
         }
     }
 
-    /** What {@link #read} reads back as this definition's document tokens. */
+    /** In a file of its own, or in tokenizer_config.json: one, or several with names. */
+    private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
+        Path file = folder.resolve("chat_template.jinja");
+        if (Files.isRegularFile(file)) {
+            return HuggingFaceCheckpoint.text(file, MAX_CONFIG_BYTES);
+        }
+        Object template = tokenizerConfig.get("chat_template");
+        if (template instanceof List<?> several) {
+            template = several.stream().filter(each -> each instanceof Map<?, ?> named && "default".equals(named.get("name")))
+                    .map(each -> ((Map<?, ?>) each).get("template")).findFirst().orElse(null);
+        }
+        return template instanceof String text ? text : "";
+    }
+
+    /** What {@link #read} reads back as this definition's document tokens and template. */
     static String config(TokenizerDefinition definition) {
         Map<String, Object> members = new LinkedHashMap<>();
         members.put("tokenizer_class", "PreTrainedTokenizerFast");
@@ -70,18 +84,22 @@ final class HuggingFaceTokenizer {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
         }
         members.put("add_bos_token", definition.addBos());
+        if (!definition.chatTemplate().isEmpty()) {
+            members.put("chat_template", definition.chatTemplate());
+        }
         return TokenizerJson.write(members) + "\n";
     }
 
-    private TokenizerDefinition definition(String json) throws Json.MalformedException {
+    private TokenizerDefinition definition(String json, String chatTemplate) throws Json.MalformedException {
         collectIds();
         int eos = documentToken("eos");
         int first = firstOfTemplate(tokenizer.get("post_processor"));
         if (first >= 0) {
-            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true);
+            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true, chatTemplate);
         }
         int bos = documentToken("bos");
-        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")));
+        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")),
+                chatTemplate);
     }
 
     private void collectIds() throws Json.MalformedException {

@@ -1,20 +1,27 @@
 package org.potstill.checkpoints;
 
 /**
- * Everything needed to make a {@link Tokenizer}; small enough to send to executors.
+ * Everything needed to make a {@link Tokenizer} and a {@link ChatTemplate}; small enough to send to executors.
  *
- * @param json   the content of a {@code tokenizer.json}
- * @param bosId  token that begins a document, or −1
- * @param eosId  token that ends a document, or −1
- * @param addBos whether the model expects {@code bosId} before each document
+ * @param json         the content of a {@code tokenizer.json}
+ * @param bosId        token that begins a document, or −1
+ * @param eosId        token that ends a document, or −1
+ * @param addBos       whether the model expects {@code bosId} before each document
+ * @param chatTemplate how conversations are written, in Jinja; empty where the model has no template
  */
-public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) implements java.io.Serializable {
+public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos, String chatTemplate)
+        implements java.io.Serializable {
+    /** Of a model that has no template. */
+    public TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) {
+        this(json, bosId, eosId, addBos, "");
+    }
+
     /** The content of a {@code tokenizer_config.json} that says beside {@link #json} what this definition says. */
     public String configJson() {
         return HuggingFaceTokenizer.config(this);
     }
 
-    /** SHA-256 over all of the definition, in hex. */
+    /** SHA-256, in hex, over all that decides how documents are tokenized. */
     public String fingerprint() {
         return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);
     }

@@ -201,7 +201,7 @@ public final class LabelStore {
                 .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         json.set("teacher", teacher);
         json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
-                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
+                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos()).put("chat_template", tokenizer.chatTemplate());
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
@@ -228,7 +228,7 @@ public final class LabelStore {
     public TokenizerDefinition tokenizer() {
         JsonNode json = provenance().path("tokenizer");
         return new TokenizerDefinition(folder.readText("tokenizer.json"), json.path("bos_id").asInt(-1),
-                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean());
+                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean(), json.path("chat_template").asText(""));
     }
 
     public boolean isEmpty() {
