@@ -90,6 +90,36 @@ final class HuggingFaceTokenizer {
         return TokenizerJson.write(members) + "\n";
     }
 
+    /** Where the first token is not in the file's template, one that puts it there. */
+    static String withTemplate(TokenizerDefinition definition) {
+        try {
+            Map<String, Object> tokenizer = Json.object(definition.json());
+            Object processor = tokenizer.get("post_processor");
+            if (!definition.addBos() || firstOfTemplate(processor) >= 0) {
+                return definition.json();
+            }
+            HuggingFaceTokenizer names = new HuggingFaceTokenizer(Path.of("tokenizer.json"), tokenizer, Map.of(), Map.of(), Integer.MAX_VALUE);
+            names.collectIds();
+            String first = names.ids.entrySet().stream().filter(token -> token.getValue() == definition.bosId())
+                    .map(Map.Entry::getKey).findFirst().orElseThrow();
+            Map<String, Object> bos = Map.of("SpecialToken", Map.of("id", first, "type_id", 0L));
+            Map<String, Object> template = new LinkedHashMap<>();
+            template.put("type", "TemplateProcessing");
+            template.put("single", List.of(bos, sequence("A", 0)));
+            template.put("pair", List.of(bos, sequence("A", 0), bos, sequence("B", 1)));
+            template.put("special_tokens", Map.of(first, Map.of("id", first, "ids", List.of((long) definition.bosId()), "tokens", List.of(first))));
+            tokenizer.put("post_processor", processor == null ? template
+                    : Map.of("type", "Sequence", "processors", List.of(processor, template)));
+            return TokenizerJson.write(tokenizer);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
+    }
+
+    private static Map<String, Object> sequence(String id, long type) {
+        return Map.of("Sequence", Map.of("id", id, "type_id", type));
+    }
+
     private TokenizerDefinition definition(String json, String chatTemplate) throws Json.MalformedException {
         collectIds();
         int eos = documentToken("eos");

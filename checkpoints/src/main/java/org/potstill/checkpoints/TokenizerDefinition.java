@@ -21,6 +21,11 @@ public record TokenizerDefinition(String json, int bosId, int eosId, boolean add
         return HuggingFaceTokenizer.config(this);
     }
 
+    /** {@link #json} for libraries that add {@code bosId} only where the file says so. */
+    public String huggingFaceJson() {
+        return HuggingFaceTokenizer.withTemplate(this);
+    }
+
     /** SHA-256, in hex, over all that decides how documents are tokenized. */
     public String fingerprint() {
         return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);

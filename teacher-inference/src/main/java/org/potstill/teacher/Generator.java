@@ -47,6 +47,9 @@ public final class Generator implements AutoCloseable {
      * @param text   told as it comes, whole characters only
      */
     public Written write(int[] prompt, int maxNewTokens, SamplingOptions sampling, Consumer<String> text) {
+        if (prompt.length == 0 || prompt.length > limits.maxPositionEmbeddings()) {
+            throw TeacherErrors.badPrompt(prompt.length, limits.maxPositionEmbeddings());
+        }
         limits.requireReadable(prompt);
         session.forget();
         Sampler sampler = new Sampler(sampling);

@@ -94,6 +94,11 @@ final class TeacherErrors {
         return new UserException("unusable " + what + ": " + value, "it must be " + range, "correct it");
     }
 
+    static UserException badPrompt(int tokens, int max) {
+        return new UserException("cannot go on from a prompt of " + tokens + " tokens", "the model reads 1 to " + max,
+                tokens == 0 ? "give a prompt" : "shorten the prompt, or use a model with a longer context");
+    }
+
     static UserException notFinite(int tokens) {
         return new UserException("the model gives no finite logits after " + tokens + " tokens", "its weights or activations overflow",
                 "check the model: compare the file's checksum, or convert it again");
