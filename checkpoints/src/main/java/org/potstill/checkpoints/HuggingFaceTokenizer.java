@@ -66,28 +66,33 @@ final class HuggingFaceTokenizer {
     static String config(TokenizerDefinition definition) {
         Map<String, Object> members = new LinkedHashMap<>();
         members.put("tokenizer_class", "PreTrainedTokenizerFast");
-        try {
-            HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
-                    Map.of(), Map.of(), Integer.MAX_VALUE);
-            tokenizer.collectIds();
-            members.put("bos_token", null);
-            members.put("eos_token", null);
-            tokenizer.ids.forEach((content, id) -> {
-                if (id == definition.bosId()) {
-                    members.put("bos_token", content);
-                }
-                if (id == definition.eosId()) {
-                    members.put("eos_token", content);
-                }
-            });
-        } catch (Json.MalformedException e) {
-            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
-        }
+        members.put("bos_token", null);
+        members.put("eos_token", null);
+        ids(definition).forEach((content, id) -> {
+            if (id == definition.bosId()) {
+                members.put("bos_token", content);
+            }
+            if (id == definition.eosId()) {
+                members.put("eos_token", content);
+            }
+        });
         members.put("add_bos_token", definition.addBos());
         if (!definition.chatTemplate().isEmpty()) {
             members.put("chat_template", definition.chatTemplate());
         }
         return TokenizerJson.write(members) + "\n";
+    }
+
+    /** Every token and its id. */
+    static Map<String, Long> ids(TokenizerDefinition definition) {
+        try {
+            HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
+                    Map.of(), Map.of(), Integer.MAX_VALUE);
+            tokenizer.collectIds();
+            return tokenizer.ids;
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
     }
 
     /** Where the first token is not in the file's template, one that puts it there. */
@@ -98,9 +103,7 @@ final class HuggingFaceTokenizer {
             if (!definition.addBos() || firstOfTemplate(processor) >= 0) {
                 return definition.json();
             }
-            HuggingFaceTokenizer names = new HuggingFaceTokenizer(Path.of("tokenizer.json"), tokenizer, Map.of(), Map.of(), Integer.MAX_VALUE);
-            names.collectIds();
-            String first = names.ids.entrySet().stream().filter(token -> token.getValue() == definition.bosId())
+            String first = ids(definition).entrySet().stream().filter(token -> token.getValue() == definition.bosId())
                     .map(Map.Entry::getKey).findFirst().orElseThrow();
             Map<String, Object> bos = Map.of("SpecialToken", Map.of("id", first, "type_id", 0L));
             Map<String, Object> template = new LinkedHashMap<>();

@@ -1,5 +1,8 @@
 package org.potstill.checkpoints;
 
+import java.util.Map;
+import java.util.Optional;
+
 /**
  * Everything needed to make a {@link Tokenizer} and a {@link ChatTemplate}; small enough to send to executors.
  *
@@ -24,6 +27,18 @@ public record TokenizerDefinition(String json, int bosId, int eosId, boolean add
     /** {@link #json} for libraries that add {@code bosId} only where the file says so. */
     public String huggingFaceJson() {
         return HuggingFaceTokenizer.withTemplate(this);
+    }
+
+    /**
+     * A token that has another id in the other vocabulary, in words; nothing where there is none. Files of one model may
+     * differ in how they are written, and in tokens that one of them leaves out.
+     */
+    public Optional<String> differenceFrom(TokenizerDefinition other) {
+        Map<String, Long> theirs = HuggingFaceTokenizer.ids(other);
+        return HuggingFaceTokenizer.ids(this).entrySet().stream()
+                .filter(token -> !token.getValue().equals(theirs.getOrDefault(token.getKey(), token.getValue())))
+                .map(token -> "\"" + token.getKey() + "\" is " + token.getValue() + " here and " + theirs.get(token.getKey()) + " there")
+                .findFirst();
     }
 
     /** SHA-256, in hex, over all that decides how documents are tokenized. */

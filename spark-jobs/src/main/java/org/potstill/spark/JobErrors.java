@@ -157,6 +157,12 @@ public final class JobErrors {
                 "set teacher.path to the model that labelled");
     }
 
+    public static UserException initTokenizerDiffers(String init, String cache, String difference) {
+        return new UserException("the student cannot begin with the weights of " + init,
+                "its vocabulary is not that of the cache " + cache + ": " + difference,
+                "set student.init to a model with the teacher's tokenizer, or to \"\" for random weights");
+    }
+
     public static UserException ambiguousCache(String path, Collection<String> held) {
         return new UserException("the cache " + path + " holds the labels of several teachers",
                 "teacher.path is not set, and there are " + held, "set teacher.path to the one to learn from");

@@ -8,6 +8,8 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -31,9 +33,12 @@ public final class Settings {
     private static final String DEFAULTS = "potstill-defaults.conf";
 
     private final Config config;
+    /** What the user said of it. */
+    private final Config given;
 
-    private Settings(Config config) {
+    private Settings(Config config, Config given) {
         this.config = config;
+        this.given = given;
     }
 
     /**
@@ -53,8 +58,8 @@ public final class Settings {
         }
         refuseUnknownKeys(user, defaults);
         try {
-            return new Settings(user.withFallback(defaults).resolveWith(
-                    ConfigFactory.systemProperties().withFallback(user).withFallback(defaults)));
+            Config everything = ConfigFactory.systemProperties().withFallback(user).withFallback(defaults);
+            return new Settings(user.withFallback(defaults).resolveWith(everything), user.resolveWith(everything));
         } catch (ConfigException e) {
             throw JobErrors.unreadableConfiguration(String.valueOf(file), e.getMessage());
         }
@@ -123,6 +128,11 @@ public final class Settings {
                 keys.add(prefix + name);
             }
         });
+    }
+
+    /** Whether it was set, and is not the default. */
+    public boolean isGiven(String key) {
+        return given.hasPath(key);
     }
 
     /** @throws UserException when empty */
@@ -207,6 +217,7 @@ public final class Settings {
 
     /** The same settings with one replaced. */
     public Settings with(String key, Object value) {
-        return new Settings(config.withValue(key, com.typesafe.config.ConfigValueFactory.fromAnyRef(value)));
+        ConfigValue replaced = ConfigValueFactory.fromAnyRef(value);
+        return new Settings(config.withValue(key, replaced), given.withValue(key, replaced));
     }
 }
