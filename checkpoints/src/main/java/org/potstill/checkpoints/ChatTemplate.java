@@ -40,6 +40,9 @@ public final class ChatTemplate {
         variables.put("messages", messages.stream()
                 .map(message -> Map.of("role", message.role(), "content", message.content())).toList());
         variables.put("add_generation_prompt", true);
+        // As transformers has it: defined, and none.
+        variables.put("tools", null);
+        variables.put("documents", null);
         try {
             return template.render(variables);
         } catch (TemplateException e) {

@@ -110,7 +110,8 @@ final class HuggingFaceTokenizer {
             template.put("type", "TemplateProcessing");
             template.put("single", List.of(bos, sequence("A", 0)));
             template.put("pair", List.of(bos, sequence("A", 0), bos, sequence("B", 1)));
-            template.put("special_tokens", Map.of(first, Map.of("id", first, "ids", List.of((long) definition.bosId()), "tokens", List.of(first))));
+            template.put("special_tokens", Map.of(first,
+                    Map.of("id", first, "ids", List.of((long) definition.bosId()), "tokens", List.of(first))));
             tokenizer.put("post_processor", processor == null ? template
                     : Map.of("type", "Sequence", "processors", List.of(processor, template)));
             return TokenizerJson.write(tokenizer);

@@ -64,10 +64,12 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Draw from the likeliest tokens that together have this probability (${DEFAULT-VALUE}); 1 for all.")
     private double topP;
 
-    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Draw from so many of the likeliest tokens; 0 for all (${DEFAULT-VALUE}).")
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0",
+            description = "Draw from so many of the likeliest tokens; 0 for all (${DEFAULT-VALUE}).")
     private int topK;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "42", description = "Of the draws (${DEFAULT-VALUE}): the same seed gives the same text.")
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "42",
+            description = "Of the draws (${DEFAULT-VALUE}): the same seed gives the same text.")
     private long seed;
 
     @Spec
@@ -85,19 +87,21 @@ final class GenerateCommand implements Callable<Integer> {
         SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
         String scratch = settings.required("teacher.scratch");
         int asked = settings.integer("teacher.threads", 0, 1024);
+        int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
         Path path = TeacherSource.localPath("model", model, scratch, Sessions.hadoop(settings));
         // Bytes as they are, whatever the locale takes characters for.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (CausalLm opened = Teachers.model(path); Tokenizer tokenizer = new Tokenizer(opened.tokenizer());
-                Generator generator = new Generator(opened, asked > 0 ? asked : Runtime.getRuntime().availableProcessors(), Path.of(scratch))) {
+                Generator generator = new Generator(opened, threads, Path.of(scratch))) {
             Generator.Written written = generator.write(read(opened.tokenizer(), tokenizer), maxNewTokens, sampling, text -> {
                 out.print(text);
                 out.flush();
             });
             out.println();
             out.flush();
-            spec.commandLine().getErr().println(String.format(Locale.ROOT, "%,d tokens read in %.2f s, %,d written in %.2f s: %.1f tokens/s",
-                    written.promptTokens(), written.promptSeconds(), written.tokens(), written.seconds(), written.tokens() / written.seconds()));
+            spec.commandLine().getErr().println(String.format(Locale.ROOT,
+                    "%,d tokens read in %.2f s, %,d written in %.2f s: %.1f tokens/s", written.promptTokens(), written.promptSeconds(),
+                    written.tokens(), written.seconds(), written.tokens() / written.seconds()));
             spec.commandLine().getErr().flush();
         }
         return 0;

@@ -94,6 +94,16 @@ class ExportAndGenerateTest {
     }
 
     @Test
+    void anExportedFolderIsAStudentToGoOnWith() {
+        export("hf", folder.resolve("hf"));
+        new TrainJob(Distillery.spark(), distillery.settings("student.init=" + folder.resolve("hf"), "student.path=" + folder.resolve("next"),
+                "train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0")).run();
+        try (Student student = Student.load(distillery.path("student"), ANY); Student next = Student.load(folder.resolve("next"), ANY)) {
+            assertArrayEquals(student.parameters(), next.parameters());
+        }
+    }
+
+    @Test
     void theModelCardTellsWhatItIsAndNotWhereItWasMade() throws IOException {
         export("hf", folder.resolve("hf"));
         String card = Files.readString(folder.resolve("hf/README.md"));

@@ -21,14 +21,15 @@ final class Filters {
             case "safe" -> value;
             case "tojson" -> {
                 Object indent = a.get(0, "indent", null);
-                yield Writing.json(value, indent == null ? -1 : (int) Math.max(0, Math.min(16, Values.requireInteger(indent))), budget);
+                yield Writing.json(value, indent == null ? -1 : a.integer(0, "indent", 0), budget);
             }
-            case "length", "count" -> (long) (value instanceof String text ? text.codePointCount(0, text.length()) : Values.items(value).size());
+            case "length", "count" -> (long) Values.items(value).size();
             case "upper" -> Writing.text(value, budget).toUpperCase(Locale.ROOT);
             case "lower" -> Writing.text(value, budget).toLowerCase(Locale.ROOT);
             case "capitalize" -> Methods.capitalize(Writing.text(value, budget));
             case "title" -> Methods.title(Writing.text(value, budget));
-            case "replace" -> Methods.replace(Writing.text(value, budget), a.text(0, "old"), a.text(1, "new"), a.integer(2, "count", -1), budget);
+            case "replace" -> Methods.replace(Writing.text(value, budget), a.text(0, "old"), a.text(1, "new"),
+                    a.integer(2, "count", -1), budget);
             case "indent" -> indent(Writing.text(value, budget), a, budget);
             case "first" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).get(0);
             case "last" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).get(Values.items(value).size() - 1);
@@ -37,7 +38,8 @@ final class Filters {
             case "dictsort" -> sorted(filter, value instanceof Map<?, ?> map ? Methods.items(map) : Values.items(value), a);
             case "sort" -> sorted(filter, Values.items(value), a);
             case "unique" -> unique(Values.items(value));
-            case "reverse" -> value instanceof String text ? new StringBuilder(text).reverse().toString() : reversed(Values.items(value));
+            case "reverse" -> value instanceof String text ? new StringBuilder(text).reverse().toString()
+                    : reversed(Values.items(value));
             case "join" -> Methods.join(Writing.text(a.get(0, "d", ""), budget), Values.items(value), budget);
             case "default", "d" -> value == Values.UNDEFINED || Values.isTrue(a.get(1, "boolean", false)) && !Values.isTrue(value)
                     ? a.get(0, "default_value", "") : value;
@@ -118,13 +120,14 @@ final class Filters {
 
     private static String indent(String text, Function.Arguments a, Budget budget) throws TemplateException {
         Object width = a.get(0, "width", 4L);
-        String prefix = width instanceof String given ? given : " ".repeat((int) Math.max(0, Math.min(100, Values.requireInteger(width))));
+        String prefix = width instanceof String given ? given : " ".repeat(Math.max(0, Math.min(100, a.integer(0, "width", 4))));
         boolean first = Values.isTrue(a.get(1, "first", false));
         boolean blank = Values.isTrue(a.get(2, "blank", false));
         StringBuilder indented = new StringBuilder();
         String[] lines = text.split("\n", -1);
         for (int i = 0; i < lines.length; i++) {
-            indented.append(i > 0 ? "\n" : "").append((i > 0 || first) && (blank || !lines[i].isEmpty()) ? prefix : "").append(lines[i]);
+            boolean moved = (i > 0 || first) && (blank || !lines[i].isEmpty());
+            indented.append(i > 0 ? "\n" : "").append(moved ? prefix : "").append(lines[i]);
             budget.chars(indented.length());
         }
         return indented.toString();

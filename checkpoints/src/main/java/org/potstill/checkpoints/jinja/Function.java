@@ -9,8 +9,6 @@ interface Function {
 
     /** By place and by name. */
     record Arguments(List<Object> places, Map<String, Object> names) {
-        static final Arguments NONE = new Arguments(List.of(), Map.of());
-
         /** The argument at a place or of a name, or what stands for it. */
         Object get(int place, String name, Object otherwise) {
             return place < places.size() ? places.get(place) : names.getOrDefault(name, otherwise);

@@ -10,6 +10,8 @@ import org.potstill.checkpoints.jinja.Token.Kind;
 
 /** Parses what operators stand between: literals and names, with members, calls, filters and tests that follow them. */
 final class Operands {
+    private static final List<String> KEYWORDS = List.of("else", "or", "and", "is", "if", "not", "in");
+
     private final Cursor cursor;
     private final Expressions expressions;
 
@@ -52,10 +54,11 @@ final class Operands {
         boolean negated = cursor.keyword("not");
         String test = cursor.name();
         ArgumentList arguments = ArgumentList.NONE;
-        boolean name = cursor.peek().kind() == Kind.NAME && !List.of("else", "or", "and", "is", "if", "not", "in").contains(cursor.peek().value());
+        boolean name = cursor.peek().kind() == Kind.NAME && !KEYWORDS.contains(cursor.peek().value());
         if (cursor.peek().is(Kind.OPERATOR, "(")) {
             arguments = arguments();
-        } else if (name || cursor.peek().kind() == Kind.STRING || cursor.peek().kind() == Kind.NUMBER || cursor.peek().is(Kind.OPERATOR, "[")) {
+        } else if (name || cursor.peek().kind() == Kind.STRING || cursor.peek().kind() == Kind.NUMBER
+                || cursor.peek().is(Kind.OPERATOR, "[")) {
             arguments = new ArgumentList(List.of(postfix(primary())), Map.of());
         }
         ArgumentList given = arguments;
@@ -107,7 +110,8 @@ final class Operands {
                 Object value = of.of(scope);
                 Object at = key.of(scope);
                 Object item = Values.item(value, at);
-                return item == Values.UNDEFINED && at instanceof String name && !(value instanceof Map) ? Methods.attribute(value, name) : item;
+                return item == Values.UNDEFINED && at instanceof String name && !(value instanceof Map)
+                        ? Methods.attribute(value, name) : item;
             });
         }
         return counted(scope -> Values.slice(of.of(scope), bound(bounds[0], scope), bound(bounds[1], scope), bound(bounds[2], scope)));

@@ -28,7 +28,7 @@ final class Writing {
 
     /** Python's separators; nothing but what JSON itself demands is escaped. */
     static String json(Object value, int indent, Budget budget) throws TemplateException {
-        return write(value, budget, true, Math.min(indent, 16));
+        return write(value, budget, true, Math.max(-1, Math.min(indent, 16)));
     }
 
     private static String write(Object value, Budget budget, boolean json, int indent) throws TemplateException {
@@ -134,7 +134,8 @@ final class Writing {
                 case '\r' -> out.append("\\r");
                 case '\t' -> out.append("\\t");
                 case '\\' -> out.append("\\\\");
-                default -> out.append(c == quote ? "\\" : "").append(c < ' ' || c == 0x7f ? String.format("\\x%02x", c) : Character.toString(c));
+                default -> out.append(c == quote ? "\\" : "")
+                        .append(c < ' ' || c == 0x7f ? String.format("\\x%02x", c) : Character.toString(c));
             }
         });
         out.append(quote);

@@ -57,13 +57,14 @@ public final class StudentExport {
             throw JobErrors.badOption("--output", "it is the student's own folder");
         }
         List<String> there = target.names();
-        if (!overwrite && !there.isEmpty()) {
-            throw JobErrors.exportExists(target.path().toString(), there.get(0));
-        }
+        there.stream().filter(name -> !overwrite && !HadoopFolder.isIncoming(name)).findFirst().ifPresent(name -> {
+            throw JobErrors.exportExists(target.path().toString(), name);
+        });
         target.requireWritable();
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path made = make(format, provenance, local.path());
             target.delete(CONFIG);
+            there.stream().filter(HadoopFolder::isIncoming).forEach(target::delete);
             for (String name : FILES) {
                 if (Files.exists(made.resolve(name))) {
                     target.publish(made.resolve(name), name);

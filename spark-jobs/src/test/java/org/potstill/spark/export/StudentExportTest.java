@@ -1,6 +1,7 @@
 package org.potstill.spark.export;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,9 +78,12 @@ class StudentExportTest {
             }
         }
         assertTrue(killed > 15, killed + " steps");
+        try (Stream<Path> files = Files.list(target)) {
+            assertTrue(files.noneMatch(file -> file.getFileName().toString().contains("incoming")));
+        }
         assertArrayEquals(Files.readAllBytes(student.resolve("model.safetensors")), Files.readAllBytes(target.resolve("model.safetensors")));
         try (CausalLm model = CausalLm.open(target)) {
-            assertTrue(model.vocabSize() == 320);
+            assertEquals(320, model.vocabSize());
         }
     }
 }
