@@ -8,7 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
-import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
 import java.io.IOException;
 import java.io.InputStream;
@@ -33,10 +33,10 @@ public final class Settings {
     private static final String DEFAULTS = "potstill-defaults.conf";
 
     private final Config config;
-    /** What the user said of it. */
-    private final Config given;
+    /** Keys that the user said something of. */
+    private final Set<String> given;
 
-    private Settings(Config config, Config given) {
+    private Settings(Config config, Set<String> given) {
         this.config = config;
         this.given = given;
     }
@@ -58,11 +58,23 @@ public final class Settings {
         }
         refuseUnknownKeys(user, defaults);
         try {
-            Config everything = ConfigFactory.systemProperties().withFallback(user).withFallback(defaults);
-            return new Settings(user.withFallback(defaults).resolveWith(everything), user.resolveWith(everything));
+            return new Settings(resolved(user, defaults), keys(user));
         } catch (ConfigException e) {
             throw JobErrors.unreadableConfiguration(String.valueOf(file), e.getMessage());
         }
+    }
+
+    /** Values may refer to other settings and, as the defaults do, to system properties, which are no settings themselves. */
+    private static Config resolved(Config user, Config defaults) {
+        Config system = ConfigFactory.systemProperties();
+        for (String ours : defaults.root().keySet()) {
+            system = system.withoutPath(ConfigUtil.joinPath(ours));
+        }
+        Config all = user.withFallback(defaults).withFallback(system).resolve();
+        for (String theirs : system.root().keySet()) {
+            all = all.withoutPath(ConfigUtil.joinPath(theirs));
+        }
+        return all;
     }
 
     /** The defaults file as shipped, comments and all. */
@@ -132,7 +144,7 @@ public final class Settings {
 
     /** Whether it was set, and is not the default. */
     public boolean isGiven(String key) {
-        return given.hasPath(key);
+        return given.contains(key);
     }
 
     /** @throws UserException when empty */
@@ -217,7 +229,8 @@ public final class Settings {
 
     /** The same settings with one replaced. */
     public Settings with(String key, Object value) {
-        ConfigValue replaced = ConfigValueFactory.fromAnyRef(value);
-        return new Settings(config.withValue(key, replaced), given.withValue(key, replaced));
+        Set<String> said = new TreeSet<>(given);
+        said.add(key);
+        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), said);
     }
 }
