@@ -2,6 +2,7 @@ package org.potstill.checkpoints;
 
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A causal language model on disk, whatever its format: what a teacher is made of and what is told of it. Safe for use
@@ -31,6 +32,12 @@ public interface CausalLm extends AutoCloseable {
     /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
     TokenizerDefinition tokenizer();
 
+    /** Tokens that end what the model writes: a document, or its turn in a conversation. */
+    default Set<Integer> stopIds() {
+        int end = tokenizer().eosId();
+        return end < 0 ? Set.of() : Set.of(end);
+    }
+
     /** SHA-256, in hex, of all that decides what the model computes: a file, or a folder's weights and configuration. */
     String fingerprint();
 
@@ -53,6 +60,14 @@ public interface CausalLm extends AutoCloseable {
      * @param calibration asked for {@link Precision#INT8} alone, where the weights are not there yet
      */
     OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch);
+
+    /**
+     * The forward pass with the inputs and outputs of {@link CachedLlamaGraph}, in single precision, for generating text;
+     * its weights are written below {@code scratch} where they are not there yet.
+     *
+     * @throws org.potstill.errors.UserException if the model can only read whole texts
+     */
+    OnnxModel cached(Path scratch);
 
     @Override
     void close();

@@ -35,6 +35,11 @@ public interface Checkpoint extends CausalLm {
         return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision), weights);
     }
 
+    @Override
+    default OnnxModel cached(Path scratch) {
+        return new OnnxModel(CachedLlamaGraph.build(config()), ExternalWeights.materialize(this, Precision.FP32, null, scratch));
+    }
+
     /** Hugging Face name to shape. */
     Map<String, long[]> tensors();
 

@@ -154,6 +154,11 @@ final class CheckpointErrors {
                 "it " + cause, "export it with Hugging Face Optimum for the task text-generation");
     }
 
+    static UserException noCache(Path file, String cause) {
+        return error("cannot generate text with " + file, cause,
+                "export it with Hugging Face Optimum for the task text-generation-with-past, in float32");
+    }
+
     static UserException unknownOperator(Path file, String operator, String definedBy) {
         return error("cannot use " + file + " as a teacher", "its operator " + operator + " is defined by "
                 + definedBy + "; only those of ONNX and ONNX Runtime (com.microsoft) are supported",
@@ -181,6 +186,15 @@ final class CheckpointErrors {
         return error("there is no " + name + " for " + model,
                 "it is neither in the model's folder nor in the one above",
                 "copy the " + name + " of the original model beside it");
+    }
+
+    static UserException noChatTemplate() {
+        return error("the model has no chat template", "neither its tokenizer_config.json nor a chat_template.jinja nor GGUF's "
+                + "tokenizer.chat_template holds one", "prompt it without a conversation, or use a model that was taught to converse");
+    }
+
+    static UserException badChatTemplate(String cause) {
+        return error("cannot use the model's chat template", cause, "prompt the model otherwise, or without a conversation");
     }
 
     static UserException noTokenizer(Path folder) {

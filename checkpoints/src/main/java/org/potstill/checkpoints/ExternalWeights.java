@@ -1,8 +1,6 @@
 package org.potstill.checkpoints;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -24,17 +22,10 @@ public final class ExternalWeights {
 
     /** To be raised whenever the bytes that are written of the same checkpoint change. */
     private static final int LAYOUT_VERSION = 2;
-    private static final int CHUNK_FLOATS = 1 << 20;
-
-    /** Values of one tensor, by rows. */
-    private interface Source {
-        void readRows(String name, long firstRow, long rowCount, FloatBuffer target);
-    }
 
     private final WeightsLayout layout;
     private final FileChannel channel;
-    private final FloatBuffer floats = FloatBuffer.allocate(CHUNK_FLOATS);
-    private final ByteBuffer bytes = ByteBuffer.allocateDirect(4 * CHUNK_FLOATS).order(ByteOrder.LITTLE_ENDIAN);
+    private final TensorWriter writer = new TensorWriter();
 
     private ExternalWeights(WeightsLayout layout, FileChannel channel) {
         this.layout = layout;
@@ -52,7 +43,7 @@ public final class ExternalWeights {
         String name = "weights-v" + LAYOUT_VERSION + "-" + precision.name().toLowerCase(Locale.ROOT) + "-"
                 + checkpoint.fingerprint();
         return new ScratchFolder(scratch, name, FILE_NAME, layout.fileBytes()).materialize(file -> {
-            Source source = checkpoint::readRows;
+            TensorWriter.Source source = checkpoint::readRows;
             Int8Weights quantised = null;
             if (precision == Precision.INT8) {
                 quantised = new Int8Weights(checkpoint, maxima.get());
@@ -65,7 +56,7 @@ public final class ExternalWeights {
         });
     }
 
-    private void write(CausalLmConfig config, Source source, Int8Weights quantised) throws IOException {
+    private void write(CausalLmConfig config, TensorWriter.Source source, Int8Weights quantised) throws IOException {
         for (Map.Entry<String, WeightsLayout.Span> tensor : layout.spans().entrySet()) {
             String name = tensor.getKey();
             WeightsLayout.Span span = tensor.getValue();
@@ -81,44 +72,33 @@ public final class ExternalWeights {
         channel.force(true);
     }
 
-    private void write(WeightsLayout.Span span, String name, Source source) throws IOException {
-        int columns = span.columns();
-        if (columns > CHUNK_FLOATS) {
-            throw new IllegalStateException(name + " has " + columns + " columns");
-        }
+    private void write(WeightsLayout.Span span, String name, TensorWriter.Source source) throws IOException {
         channel.position(span.offset());
-        int rowsPerChunk = CHUNK_FLOATS / columns;
-        for (long row = 0; row < span.rows(); row += rowsPerChunk) {
-            int count = (int) Math.min(rowsPerChunk, span.rows() - row);
-            source.readRows(name, row, count, floats.clear());
-            bytes.clear();
-            for (int i = 0; i < count * columns; i++) {
-                if (span.type() == DataType.FLOAT16) {
-                    bytes.putShort(ElementType.floatToHalf(floats.get(i)));
-                } else {
-                    bytes.putFloat(floats.get(i));
-                }
-            }
-            bytes.flip();
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
+        writer.write(name, span, source, channel);
+    }
+
+    /**
+     * Rows of cos or sin of {@code position · frequency}. Frequencies and angles are rounded to float on the way as
+     * transformers rounds them: at position 8000 that is worth 5e-4 of an angle.
+     */
+    private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
+        float[] frequencies = rotaryFrequencies(config);
+        for (long position = firstRow; position < firstRow + rows; position++) {
+            for (float frequency : frequencies) {
+                float angle = position * frequency;
+                target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
             }
         }
     }
 
-    /**
-     * Rows of cos or sin of {@code position · theta^(−2j/D)}, the frequency divided where the model says so. Frequencies
-     * and angles are rounded to float on the way as transformers rounds them: at position 8000 that is worth 5e-4 of
-     * an angle.
-     */
-    private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
+    /** {@code theta^(−2j/D)} for each j below D/2, divided where the model says so. */
+    static float[] rotaryFrequencies(CausalLmConfig config) {
         List<Float> divisors = config.variant().ropeDivisors();
-        for (long position = firstRow; position < firstRow + rows; position++) {
-            for (int j = 0; j < config.headDim() / 2; j++) {
-                float frequency = (float) (1 / Math.pow(config.ropeTheta(), 2.0 * j / config.headDim()));
-                float angle = position * (divisors.isEmpty() ? frequency : frequency / divisors.get(j));
-                target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
-            }
+        float[] frequencies = new float[config.headDim() / 2];
+        for (int j = 0; j < frequencies.length; j++) {
+            float frequency = (float) (1 / Math.pow(config.ropeTheta(), 2.0 * j / config.headDim()));
+            frequencies[j] = divisors.isEmpty() ? frequency : frequency / divisors.get(j);
         }
+        return frequencies;
     }
 }

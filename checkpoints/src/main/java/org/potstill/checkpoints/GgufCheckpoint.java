@@ -5,7 +5,10 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
 final class GgufCheckpoint implements Checkpoint {
@@ -136,6 +139,18 @@ final class GgufCheckpoint implements Checkpoint {
     @Override
     public TokenizerDefinition tokenizer() {
         return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
+    }
+
+    /** The end of a document, of a turn and of a message. */
+    @Override
+    public Set<Integer> stopIds() {
+        Set<Integer> ids = new TreeSet<>(Checkpoint.super.stopIds());
+        for (String end : List.of("eos", "eot", "eom")) {
+            if (metadata.get("tokenizer.ggml." + end + "_token_id") instanceof Long id && id >= 0 && id < config.vocabSize()) {
+                ids.add(id.intValue());
+            }
+        }
+        return ids;
     }
 
     @Override

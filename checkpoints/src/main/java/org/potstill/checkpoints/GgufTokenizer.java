@@ -65,7 +65,8 @@ final class GgufTokenizer {
         json.put("decoder", byteLevel(true));
         json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), wholeWords));
         return new TokenizerDefinition(TokenizerJson.write(json), tokenId("tokenizer.ggml.bos_token_id", tokens),
-                tokenId("tokenizer.ggml.eos_token_id", tokens), flag("tokenizer.ggml.add_bos_token", wholeWords));
+                tokenId("tokenizer.ggml.eos_token_id", tokens), flag("tokenizer.ggml.add_bos_token", wholeWords),
+                metadata.get("tokenizer.chat_template") instanceof String template ? template : "");
     }
 
     private Object preTokenizer(String pre) {

@@ -42,46 +42,98 @@ final class HuggingFaceTokenizer {
             Map<String, Object> tokenizerConfig = Files.exists(settings)
                     ? Json.object(HuggingFaceCheckpoint.text(settings, MAX_CONFIG_BYTES)) : Map.of();
             return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson), vocabSize)
-                    .definition(json);
+                    .definition(json, chatTemplate(folder, tokenizerConfig));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizer(file, e.getMessage());
         }
     }
 
-    /** What {@link #read} reads back as this definition's document tokens. */
+    /** In a file of its own, or in tokenizer_config.json: one, or several with names. */
+    private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
+        Path file = folder.resolve("chat_template.jinja");
+        if (Files.isRegularFile(file)) {
+            return HuggingFaceCheckpoint.text(file, MAX_CONFIG_BYTES);
+        }
+        Object template = tokenizerConfig.get("chat_template");
+        if (template instanceof List<?> several) {
+            template = several.stream().filter(each -> each instanceof Map<?, ?> named && "default".equals(named.get("name")))
+                    .map(each -> ((Map<?, ?>) each).get("template")).findFirst().orElse(null);
+        }
+        return template instanceof String text ? text : "";
+    }
+
+    /** What {@link #read} reads back as this definition's document tokens and template. */
     static String config(TokenizerDefinition definition) {
         Map<String, Object> members = new LinkedHashMap<>();
         members.put("tokenizer_class", "PreTrainedTokenizerFast");
+        members.put("bos_token", null);
+        members.put("eos_token", null);
+        ids(definition).forEach((content, id) -> {
+            if (id == definition.bosId()) {
+                members.put("bos_token", content);
+            }
+            if (id == definition.eosId()) {
+                members.put("eos_token", content);
+            }
+        });
+        members.put("add_bos_token", definition.addBos());
+        if (!definition.chatTemplate().isEmpty()) {
+            members.put("chat_template", definition.chatTemplate());
+        }
+        return TokenizerJson.write(members) + "\n";
+    }
+
+    /** Every token and its id. */
+    static Map<String, Long> ids(TokenizerDefinition definition) {
         try {
             HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
                     Map.of(), Map.of(), Integer.MAX_VALUE);
             tokenizer.collectIds();
-            members.put("bos_token", null);
-            members.put("eos_token", null);
-            tokenizer.ids.forEach((content, id) -> {
-                if (id == definition.bosId()) {
-                    members.put("bos_token", content);
-                }
-                if (id == definition.eosId()) {
-                    members.put("eos_token", content);
-                }
-            });
+            return tokenizer.ids;
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
         }
-        members.put("add_bos_token", definition.addBos());
-        return TokenizerJson.write(members) + "\n";
     }
 
-    private TokenizerDefinition definition(String json) throws Json.MalformedException {
+    /** Where the first token is not in the file's template, one that puts it there. */
+    static String withTemplate(TokenizerDefinition definition) {
+        try {
+            Map<String, Object> tokenizer = Json.object(definition.json());
+            Object processor = tokenizer.get("post_processor");
+            if (!definition.addBos() || firstOfTemplate(processor) >= 0) {
+                return definition.json();
+            }
+            String first = ids(definition).entrySet().stream().filter(token -> token.getValue() == definition.bosId())
+                    .map(Map.Entry::getKey).findFirst().orElseThrow();
+            Map<String, Object> bos = Map.of("SpecialToken", Map.of("id", first, "type_id", 0L));
+            Map<String, Object> template = new LinkedHashMap<>();
+            template.put("type", "TemplateProcessing");
+            template.put("single", List.of(bos, sequence("A", 0)));
+            template.put("pair", List.of(bos, sequence("A", 0), bos, sequence("B", 1)));
+            template.put("special_tokens", Map.of(first,
+                    Map.of("id", first, "ids", List.of((long) definition.bosId()), "tokens", List.of(first))));
+            tokenizer.put("post_processor", processor == null ? template
+                    : Map.of("type", "Sequence", "processors", List.of(processor, template)));
+            return TokenizerJson.write(tokenizer);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
+    }
+
+    private static Map<String, Object> sequence(String id, long type) {
+        return Map.of("Sequence", Map.of("id", id, "type_id", type));
+    }
+
+    private TokenizerDefinition definition(String json, String chatTemplate) throws Json.MalformedException {
         collectIds();
         int eos = documentToken("eos");
         int first = firstOfTemplate(tokenizer.get("post_processor"));
         if (first >= 0) {
-            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true);
+            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true, chatTemplate);
         }
         int bos = documentToken("bos");
-        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")));
+        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")),
+                chatTemplate);
     }
 
     private void collectIds() throws Json.MalformedException {

@@ -112,9 +112,17 @@ public final class OnnxCausalLm implements CausalLm {
     @Override
     public OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
         requirePrecision(precision);
+        return new OnnxModel(graph.edited(ending, vocabSize), materialize(scratch));
+    }
+
+    @Override
+    public OnnxModel cached(Path scratch) {
+        return new OnnxModel(graph.cached(), materialize(scratch));
+    }
+
+    private Path materialize(Path scratch) {
         String name = "weights-onnx-v" + LAYOUT_VERSION + "-" + fingerprint();
-        Path target = new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
-        return new OnnxModel(graph.edited(ending, vocabSize), target);
+        return new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
     }
 
     /** Files are opened when they are read. */

@@ -24,7 +24,7 @@ import org.nd4j.shade.protobuf.ByteString;
 
 /** An ONNX graph under construction. Values are known by name; a node returns the name of what it computes. */
 final class OnnxGraph {
-    private static final int OPSET = 17;
+    private static final OperatorSetIdProto STANDARD = OperatorSetIdProto.newBuilder().setDomain("").setVersion(17).build();
     private static final int IR_VERSION = 8;
     static final String CONTRIB_DOMAIN = "com.microsoft";
 
@@ -45,14 +45,24 @@ final class OnnxGraph {
     }
 
     String input(String name, TensorProto.DataType type, String... dimensions) {
-        graph.addInput(valueInfo(name, type, dimensions));
-        return name;
+        return input(valueInfo(name, type, dimensions));
+    }
+
+    /** One that another graph has. */
+    String input(ValueInfoProto input) {
+        graph.addInput(input);
+        return input.getName();
+    }
+
+    /** Gives a value the public name and type that another graph's output has. */
+    void output(String value, ValueInfoProto output) {
+        define(output.getName(), value);
+        graph.addOutput(output);
     }
 
     /** Gives a value its public name. */
     void output(String value, String name, TensorProto.DataType type, String... dimensions) {
-        graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
-        graph.addOutput(valueInfo(name, type, dimensions));
+        output(value, valueInfo(name, type, dimensions));
     }
 
     /** Computes under a name that is given, for nodes that are spliced in. */
@@ -125,6 +135,12 @@ final class OnnxGraph {
         return constant("scalar[" + value + "f]", TensorProto.DataType.FLOAT, bytes);
     }
 
+    String floats(String name, float... values) {
+        ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asFloatBuffer().put(values);
+        return constant(name, TensorProto.DataType.FLOAT, bytes, values.length);
+    }
+
     String unsignedByte(int value) {
         return constant("scalar[" + value + "u8]", TensorProto.DataType.UINT8, ByteBuffer.wrap(new byte[] {(byte) value}));
     }
@@ -145,9 +161,12 @@ final class OnnxGraph {
     }
 
     byte[] model() {
-        return model(IR_VERSION, List.of(
-                OperatorSetIdProto.newBuilder().setDomain("").setVersion(OPSET).build(),
-                OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1).build()));
+        return model(IR_VERSION, List.of(STANDARD, OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1).build()));
+    }
+
+    /** Of ONNX's own operators only, for any runtime. */
+    byte[] standardModel() {
+        return model(IR_VERSION, List.of(STANDARD));
     }
 
     byte[] model(long irVersion, List<OperatorSetIdProto> operatorSets) {

@@ -83,18 +83,48 @@ final class ReadyMadeGraph {
         return graph.model(model.getIrVersion(), operatorSets());
     }
 
+    /**
+     * Their graph as it came, for generating text; refused where it keeps no keys and values, or not as
+     * {@link CachedLlamaGraph} has them.
+     */
+    byte[] cached() {
+        GraphProto graph = model.getGraph();
+        for (ValueInfoProto input : theirInputs()) {
+            boolean past = input.getName().matches("past_key_values\\.[0-9]+\\.(key|value)");
+            boolean known = past || Set.of(LlamaGraph.INPUT_IDS, CachedLlamaGraph.ATTENTION_MASK, CachedLlamaGraph.POSITION_IDS)
+                    .contains(input.getName());
+            String present = input.getName().replace("past_key_values", "present");
+            if (!known || elementType(input) != (past ? DataType.FLOAT_VALUE : DataType.INT64_VALUE)
+                    || past && (rank(input) != 4 || find(graph.getOutputList(), present) == null)) {
+                throw CheckpointErrors.noCache(file, "it has an input " + described(input)
+                        + ", which is not part of a graph with past, or has no output to go with it");
+            }
+        }
+        if (theirInputs().stream().noneMatch(input -> input.getName().startsWith("past_key_values."))
+                || elementType(logits) != DataType.FLOAT_VALUE) {
+            throw CheckpointErrors.noCache(file, "it takes no past_key_values, or gives logits that are not float32");
+        }
+        OnnxGraph whole = new OnnxGraph("ready-made");
+        theirInputs().forEach(input -> whole.define(THEIRS + input.getName(), whole.input(input)));
+        whole.splice(theirs);
+        graph.getOutputList().forEach(output -> whole.output(THEIRS + output.getName(), output));
+        return whole.model(model.getIrVersion(), operatorSets());
+    }
+
+    /** Those that are not weights. */
+    private List<ValueInfoProto> theirInputs() {
+        Set<String> constants = new HashSet<>();
+        theirs.getInitializerList().forEach(tensor -> constants.add(tensor.getName()));
+        return model.getGraph().getInputList().stream().filter(input -> !constants.contains(THEIRS + input.getName())).toList();
+    }
+
     /** Computes their inputs of ours; returns the positions that are wanted. */
     private String feed(OnnxGraph graph) {
         String ids = graph.input(LlamaGraph.INPUT_IDS, DataType.INT64, "B", "T");
         String positions = graph.input(LlamaGraph.POSITIONS, DataType.INT64, "N");
         String shape = graph.node("Shape", List.of(ids));
         String batch = graph.node("Gather", List.of(shape, graph.longs(0)));
-        Set<String> constants = new HashSet<>();
-        theirs.getInitializerList().forEach(tensor -> constants.add(tensor.getName()));
-        for (ValueInfoProto input : model.getGraph().getInputList()) {
-            if (constants.contains(THEIRS + input.getName())) {
-                continue;
-            }
+        for (ValueInfoProto input : theirInputs()) {
             String value = switch (input.getName()) {
                 case "input_ids" -> ids;
                 case "attention_mask" -> filled(graph, shape, graph.scalar(1), input);

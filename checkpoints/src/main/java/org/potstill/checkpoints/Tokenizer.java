@@ -49,8 +49,17 @@ public final class Tokenizer implements AutoCloseable {
 
     /** Token ids of a text, without special tokens added; special tokens spelled out in the text are not recognised as such. */
     public int[] encode(String text) {
+        return encode(encoder, text);
+    }
+
+    /** The same of what a {@link ChatTemplate} wrote: special tokens spelled out in it are meant as such. */
+    public int[] encodeMarkup(String text) {
+        return encode(decoder, text);
+    }
+
+    private int[] encode(long tokenizer, String text) {
         return whileOpen(() -> {
-            long encoding = TokenizersLibrary.LIB.encode(encoder, wellFormed(text), false);
+            long encoding = TokenizersLibrary.LIB.encode(tokenizer, wellFormed(text), false);
             try {
                 long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
                 int[] narrow = new int[ids.length];

@@ -1,20 +1,47 @@
 package org.potstill.checkpoints;
 
+import java.util.Map;
+import java.util.Optional;
+
 /**
- * Everything needed to make a {@link Tokenizer}; small enough to send to executors.
+ * Everything needed to make a {@link Tokenizer} and a {@link ChatTemplate}; small enough to send to executors.
  *
- * @param json   the content of a {@code tokenizer.json}
- * @param bosId  token that begins a document, or −1
- * @param eosId  token that ends a document, or −1
- * @param addBos whether the model expects {@code bosId} before each document
+ * @param json         the content of a {@code tokenizer.json}
+ * @param bosId        token that begins a document, or −1
+ * @param eosId        token that ends a document, or −1
+ * @param addBos       whether the model expects {@code bosId} before each document
+ * @param chatTemplate how conversations are written, in Jinja; empty where the model has no template
  */
-public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) implements java.io.Serializable {
+public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos, String chatTemplate)
+        implements java.io.Serializable {
+    /** Of a model that has no template. */
+    public TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) {
+        this(json, bosId, eosId, addBos, "");
+    }
+
     /** The content of a {@code tokenizer_config.json} that says beside {@link #json} what this definition says. */
     public String configJson() {
         return HuggingFaceTokenizer.config(this);
     }
 
-    /** SHA-256 over all of the definition, in hex. */
+    /** {@link #json} for libraries that add {@code bosId} only where the file says so. */
+    public String huggingFaceJson() {
+        return HuggingFaceTokenizer.withTemplate(this);
+    }
+
+    /**
+     * A token that has another id in the other vocabulary, in words; nothing where there is none. Files of one model may
+     * differ in how they are written, and in tokens that one of them leaves out.
+     */
+    public Optional<String> differenceFrom(TokenizerDefinition other) {
+        Map<String, Long> theirs = HuggingFaceTokenizer.ids(other);
+        return HuggingFaceTokenizer.ids(this).entrySet().stream()
+                .filter(token -> !token.getValue().equals(theirs.getOrDefault(token.getKey(), token.getValue())))
+                .map(token -> "\"" + token.getKey() + "\" is " + token.getValue() + " here and " + theirs.get(token.getKey()) + " there")
+                .findFirst();
+    }
+
+    /** SHA-256, in hex, over all that decides how documents are tokenized. */
     public String fingerprint() {
         return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);
     }

@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -75,6 +77,34 @@ final class TokenizerTest {
             assertTrue(Arrays.stream(ids).noneMatch(id -> id == the), Arrays.toString(ids));
             assertEquals(" the", mean.decode(ids));
         }
+    }
+
+    @Test
+    void librariesThatGoByTheFileAddTheFirstTokenWhereTheModelWantsIt() {
+        TokenizerDefinition without = definition(TinyLlama.gguf(1, TinyLlama.config()));
+        assertEquals(without.json(), without.huggingFaceJson());
+        TokenizerDefinition with = new TokenizerDefinition(without.json(), 0, 0, true);
+        String processed = without.json().replace("\"post_processor\":null", "\"post_processor\":{\"type\":\"ByteLevel\","
+                + "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}");
+        for (TokenizerDefinition each : List.of(with, new TokenizerDefinition(processed, 0, 0, true))) {
+            long library = TokenizersLibrary.LIB.createTokenizerFromString(each.huggingFaceJson());
+            long encoding = TokenizersLibrary.LIB.encode(library, " the and", true);
+            long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+            assertEquals(0, ids[0]);
+            assertArrayEquals(tokenizer.encode(" the and"), Arrays.stream(ids).skip(1).mapToInt(Math::toIntExact).toArray());
+            TokenizersLibrary.LIB.deleteEncoding(encoding);
+            TokenizersLibrary.LIB.deleteTokenizer(library);
+            TokenizerDefinition again = new TokenizerDefinition(each.huggingFaceJson(), 0, 0, true);
+            assertEquals(again.json(), again.huggingFaceJson());
+        }
+    }
+
+    @Test
+    void vocabulariesDifferWhereATokenHasAnotherId() {
+        TokenizerDefinition tiny = definition(TinyLlama.gguf(1, TinyLlama.config()));
+        assertEquals(Optional.empty(), tiny.differenceFrom(new TokenizerDefinition(tiny.json().replace(",\"version\"", ", \"version\""), 1, 2, true)));
+        TokenizerDefinition other = new TokenizerDefinition(tiny.json().replaceFirst("\"A\":\\d+", "\"A\":299"), 0, 0, false);
+        assertTrue(tiny.differenceFrom(other).orElseThrow().endsWith("and 299 there"), tiny.differenceFrom(other).toString());
     }
 
     @Test

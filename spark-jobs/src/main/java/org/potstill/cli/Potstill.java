@@ -12,12 +12,15 @@ import picocli.CommandLine.IVersionProvider;
             "Distils a large language model into a small one on Apache Spark.", "",
             "First label, once: the teacher scores the corpus and its soft targets go into the cache. Then train, as often as you "
                 + "like: the student learns from the cache, with no teacher in memory. Then evaluate: the student against its "
-                + "teacher on documents it never saw."},
+                + "teacher on documents it never saw; export, as transformers or ONNX Runtime load it; and generate text with it."},
         footer = {"", "Example:", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
             "  potstill evaluate --conf distil.conf",
+            "  potstill export   --conf distil.conf --to hf --output student-hf",
+            "  potstill generate --model student-hf --prompt \"Once\"",
             "  potstill cache inspect --conf distil.conf", "",
             "Exit status: 0 done; 1 failed; 2 wrong usage or a problem that the message tells how to mend."},
-        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, CacheCommand.class, DefaultsCommand.class})
+        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
+            CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
     static final int USER_ERROR = 2;
 

@@ -120,6 +120,12 @@ public final class JobErrors {
         return new UserException("the cache " + path + " is damaged", String.join("; ", problems), String.join("; ", remedies));
     }
 
+    public static UserException unreadableModel(String what, String path, Throwable origin) {
+        return new UserException("cannot read the " + what + " " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
+                String.valueOf(origin.getMessage()), "check the path: every node that uses it must see it (a shared mount, HDFS or "
+                        + "S3), and its user must have the right to read it", origin);
+    }
+
     public static UserException noRoomForTeacher(String scratch, double needed, long free) {
         return new UserException(String.format(java.util.Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
                 String.format(java.util.Locale.ROOT, "%,d bytes are free there", free),
@@ -151,6 +157,12 @@ public final class JobErrors {
                 "set teacher.path to the model that labelled");
     }
 
+    public static UserException initTokenizerDiffers(String init, String cache, String difference) {
+        return new UserException("the student cannot begin with the weights of " + init,
+                "its vocabulary is not that of the cache " + cache + ": " + difference,
+                "set student.init to a model with the teacher's tokenizer, or to \"\" for random weights");
+    }
+
     public static UserException ambiguousCache(String path, Collection<String> held) {
         return new UserException("the cache " + path + " holds the labels of several teachers",
                 "teacher.path is not set, and there are " + held, "set teacher.path to the one to learn from");
@@ -174,6 +186,11 @@ public final class JobErrors {
     public static UserException noStudent(String path) {
         return new UserException("there is no trained student in " + path, "it has no provenance.json",
                 "run potstill train first; it can go on from its last checkpoint");
+    }
+
+    public static UserException exportExists(String path, String first) {
+        return new UserException("there is something in " + path + " already", "it holds " + first + ", for one",
+                "choose an empty folder for --output, or say --overwrite to replace an older export");
     }
 
     public static UserException anotherStudent(String path, String key, Object now, Object then) {

@@ -2,7 +2,9 @@ package org.potstill.spark;
 
 import java.util.List;
 import java.util.function.Function;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
+import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.sql.SparkSession;
 
 /** Gets the Spark session to run in: the platform's (spark-submit, Databricks, EMR), else a local one. */
@@ -29,6 +31,13 @@ public final class Sessions {
                 spark.stop();
             }
         }
+    }
+
+    /** What a session would give its file systems, for commands that need no more of Spark than that. */
+    public static Configuration hadoop(Settings settings) {
+        SparkConf conf = new SparkConf();
+        settings.spark().forEach(conf::setIfMissing);
+        return SparkHadoopUtil.get().newConfiguration(conf);
     }
 
     /** Beside the plugins that are set already. */

@@ -8,6 +8,8 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigSyntax;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValueFactory;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -31,9 +33,12 @@ public final class Settings {
     private static final String DEFAULTS = "potstill-defaults.conf";
 
     private final Config config;
+    /** Keys that the user said something of. */
+    private final Set<String> given;
 
-    private Settings(Config config) {
+    private Settings(Config config, Set<String> given) {
         this.config = config;
+        this.given = given;
     }
 
     /**
@@ -53,11 +58,23 @@ public final class Settings {
         }
         refuseUnknownKeys(user, defaults);
         try {
-            return new Settings(user.withFallback(defaults).resolveWith(
-                    ConfigFactory.systemProperties().withFallback(user).withFallback(defaults)));
+            return new Settings(resolved(user, defaults), keys(user));
         } catch (ConfigException e) {
             throw JobErrors.unreadableConfiguration(String.valueOf(file), e.getMessage());
         }
+    }
+
+    /** Values may refer to other settings and, as the defaults do, to system properties, which are no settings themselves. */
+    private static Config resolved(Config user, Config defaults) {
+        Config system = ConfigFactory.systemProperties();
+        for (String ours : defaults.root().keySet()) {
+            system = system.withoutPath(ConfigUtil.joinPath(ours));
+        }
+        Config all = user.withFallback(defaults).withFallback(system).resolve();
+        for (String theirs : system.root().keySet()) {
+            all = all.withoutPath(ConfigUtil.joinPath(theirs));
+        }
+        return all;
     }
 
     /** The defaults file as shipped, comments and all. */
@@ -123,6 +140,11 @@ public final class Settings {
                 keys.add(prefix + name);
             }
         });
+    }
+
+    /** Whether it was set, and is not the default. */
+    public boolean isGiven(String key) {
+        return given.contains(key);
     }
 
     /** @throws UserException when empty */
@@ -207,6 +229,8 @@ public final class Settings {
 
     /** The same settings with one replaced. */
     public Settings with(String key, Object value) {
-        return new Settings(config.withValue(key, com.typesafe.config.ConfigValueFactory.fromAnyRef(value)));
+        Set<String> said = new TreeSet<>(given);
+        said.add(key);
+        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), said);
     }
 }

@@ -26,6 +26,20 @@ class SettingsTest {
     }
 
     @Test
+    void aValueMayBeThatOfAnotherSettingOrOfASystemProperty() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "teacher.path = \"/models/t.gguf\"\nstudent { init = ${teacher.path}, path = ${java.io.tmpdir}/s }\n");
+        Settings settings = Settings.load(file.toString(), List.of("corpus.holdout=${train.alpha}"));
+        assertEquals("/models/t.gguf", settings.string("student.init"));
+        assertEquals(System.getProperty("java.io.tmpdir") + "/s", settings.string("student.path"));
+        assertEquals(0.5, settings.real("corpus.holdout", 0, 1));
+        assertTrue(settings.isGiven("student.init") && !settings.isGiven("student.heads") && settings.with("student.heads", 3).isGiven("student.heads"));
+        assertFalse(settings.provenance().has("java"));
+        UserException error = assertThrows(UserException.class, () -> Settings.load(null, List.of("student.path=${nothing}")));
+        assertTrue(error.cause().contains("nothing") && !error.cause().contains(System.getProperty("java.home")), error.cause());
+    }
+
+    @Test
     void aKeyThatDoesNotExistIsRefusedWithTheNearestThatDoes() {
         UserException error = assertThrows(UserException.class, () -> Settings.load(null, List.of("train.epoch=3")));
         assertTrue(error.getMessage().contains("unknown configuration key 'train.epoch'"));

@@ -32,6 +32,17 @@ final class StudentErrors {
                 "it is no plain Llama: " + variant, "use a llama configuration without biases, windows or scaled rotary embedding");
     }
 
+    static UserException foreignInitialWeights(String checkpoint, String cause) {
+        return new UserException("a student cannot begin with the weights of " + checkpoint, cause,
+                "use a plain Llama with tied embeddings, or let the student begin at random");
+    }
+
+    static UserException initialWeightsMisfit(String checkpoint, String what, int there, int wanted) {
+        return new UserException("the student does not fit the weights of " + checkpoint + " that it is to begin with",
+                what + " is " + there + " there, and the student's is " + wanted,
+                "leave the student's shape as the checkpoint has it, with as many layers or fewer, or let it begin at random");
+    }
+
     static UserException tooManyParameters(long parameters) {
         return new UserException("a student of " + parameters + " parameters",
                 "parameters and Adam's moments are averaged as arrays, which end at 2^28 parameters",

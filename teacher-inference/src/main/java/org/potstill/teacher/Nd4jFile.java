@@ -73,6 +73,11 @@ final class Nd4jFile implements CausalLm {
     }
 
     @Override
+    public OnnxModel cached(Path scratch) {
+        throw TeacherErrors.cannotGenerate(file);
+    }
+
+    @Override
     public void close() {
     }
 }

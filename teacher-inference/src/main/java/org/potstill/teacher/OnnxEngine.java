@@ -46,7 +46,7 @@ final class OnnxEngine implements AutoCloseable {
         requireDevice(options.device());
         if (options.device() != TeacherOptions.Device.CPU && hasCuda()) {
             try {
-                return new OnnxEngine(session(model, weights, options, true), TeacherOptions.Device.CUDA, options.gpu());
+                return new OnnxEngine(cudaSession(model, weights, options), TeacherOptions.Device.CUDA, options.gpu());
             } catch (OrtException e) {
                 if (options.device() == TeacherOptions.Device.CUDA) {
                     throw TeacherErrors.noUsableGpu(options.gpu(), e);
@@ -54,7 +54,7 @@ final class OnnxEngine implements AutoCloseable {
             }
         }
         try {
-            return new OnnxEngine(session(model, weights, options, false), TeacherOptions.Device.CPU, options.gpu());
+            return new OnnxEngine(session(model, weights, options.threads()), TeacherOptions.Device.CPU, options.gpu());
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("load its model", e);
         }
@@ -64,29 +64,37 @@ final class OnnxEngine implements AutoCloseable {
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
-    private static OrtSession session(byte[] model, Path weights, TeacherOptions options, boolean cuda)
-            throws OrtException {
+    /** A session on the CPU. */
+    static OrtSession session(byte[] model, Path weights, int threads) throws OrtException {
+        OrtEnvironment environment = OrtEnvironment.getEnvironment();
+        try (OrtSession.SessionOptions settings = settings(weights, threads)) {
+            return environment.createSession(model, settings);
+        }
+    }
+
+    private static OrtSession cudaSession(byte[] model, Path weights, TeacherOptions options) throws OrtException {
         // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
         OrtEnvironment environment = OrtEnvironment.getEnvironment();
-        try (OrtSession.SessionOptions settings = new OrtSession.SessionOptions()) {
-            settings.setIntraOpNumThreads(options.threads());
-            settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-            // Batches differ in shape: planned memory would be kept for each of them.
-            settings.setMemoryPatternOptimization(false);
-            // Idle threads must not burn the cores that the next task trains on.
-            settings.addConfigEntry("session.intra_op.allow_spinning", "0");
-            settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
-            if (!cuda) {
-                return environment.createSession(model, settings);
-            }
-            // Not addCUDA(int): it says "Failed to load shared library" and not which.
-            try (OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
-                // Single precision is single precision: TF32 has 10 bits.
-                gpu.add("use_tf32", "0");
-                settings.addCUDA(gpu);
-                return environment.createSession(model, settings);
-            }
+        // Not addCUDA(int): it says "Failed to load shared library" and not which.
+        try (OrtSession.SessionOptions settings = settings(weights, options.threads());
+                OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
+            // Single precision is single precision: TF32 has 10 bits.
+            gpu.add("use_tf32", "0");
+            settings.addCUDA(gpu);
+            return environment.createSession(model, settings);
         }
+    }
+
+    private static OrtSession.SessionOptions settings(Path weights, int threads) throws OrtException {
+        OrtSession.SessionOptions settings = new OrtSession.SessionOptions();
+        settings.setIntraOpNumThreads(threads);
+        settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
+        // Batches differ in shape: planned memory would be kept for each of them.
+        settings.setMemoryPatternOptimization(false);
+        // Idle threads must not burn the cores that the next task trains on.
+        settings.addConfigEntry("session.intra_op.allow_spinning", "0");
+        settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
+        return settings;
     }
 
     TeacherOptions.Device device() {

@@ -90,6 +90,25 @@ final class TeacherErrors {
                 "set the engine to nd4j");
     }
 
+    static UserException badSampling(String what, Number value, String range) {
+        return new UserException("unusable " + what + ": " + value, "it must be " + range, "correct it");
+    }
+
+    static UserException badPrompt(int tokens, int max) {
+        return new UserException("cannot go on from a prompt of " + tokens + " tokens", "the model reads 1 to " + max,
+                tokens == 0 ? "give a prompt" : "shorten the prompt, or use a model with a longer context");
+    }
+
+    static UserException notFinite(int tokens) {
+        return new UserException("the model gives no finite logits after " + tokens + " tokens", "its weights or activations overflow",
+                "check the model: compare the file's checksum, or convert it again");
+    }
+
+    static UserException cannotGenerate(Path file) {
+        return new UserException("cannot generate text with " + file, "it is a SameDiff or Deeplearning4j model, which keeps no past",
+                "use the model as GGUF, safetensors or ONNX");
+    }
+
     static UserException badModelFile(Path file, String cause) {
         return new UserException("cannot use " + file + " as a teacher", cause,
                 "save it as a SameDiff file or with Deeplearning4j's ModelSerializer, without updater and normalizer");

@@ -50,7 +50,7 @@ record Provenance(HadoopFolder folder) {
     TokenizerDefinition tokenizer() {
         JsonNode json = json().path("tokenizer");
         return new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1),
-                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean());
+                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean(), json.path("chat_template").asText(""));
     }
 
     /** See {@link LabelStore#describe}. */
@@ -60,7 +60,7 @@ record Provenance(HadoopFolder folder) {
                 .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         json.set("teacher", teacher);
         json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
-                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos());
+                .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos()).put("chat_template", tokenizer.chatTemplate());
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);

@@ -32,6 +32,7 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.ExecutorTeacher;
 import org.potstill.spark.label.TeacherSource;
 import org.potstill.spark.train.StudentFolder;
+import org.potstill.spark.train.StudentInit;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 import org.potstill.teacher.Teacher;
@@ -100,6 +101,13 @@ public final class EvaluateJob {
         }
     }
 
+    private static void requireSame(JsonNode provenance, StudentInit init) {
+        String then = provenance.path("identity").path("student.init").asText("");
+        if (!then.equals(init.fingerprint())) {
+            throw JobErrors.settingsDiffer("the student", "student.init", init.fingerprint(), then);
+        }
+    }
+
     private List<HeldOut> heldOut(Tokenization tokenization, TokenizerDefinition tokenizer) {
         JavaRDD<TokenizedDocument> documents = tokenization.apply(new Corpus(spark, settings).documents(), tokenizer);
         int limit = settings.integer("evaluate.max-tokens", 1, Integer.MAX_VALUE);
@@ -126,17 +134,25 @@ public final class EvaluateJob {
             JsonNode provenance) throws IOException {
         CausalLmConfig config;
         float[] parameters;
+        float[] first;
         long studentBytes;
-        try (TemporaryFolder local = new TemporaryFolder(); Student student = saved.open(local.path(), INFERENCE)) {
+        try (TemporaryFolder local = new TemporaryFolder(); Student student = saved.open(local.path(), TrainingOptions.NONE)) {
             config = student.config();
             parameters = student.parameters();
             studentBytes = Files.size(local.path().resolve("model.safetensors"));
+        }
+        Settings trainedWith = settings.with("student.init", provenance.path("settings").path("student").path("init").asText(""));
+        try (StudentInit init = new StudentInit(trainedWith, sc.hadoopConfiguration());
+                Student untrained = Student.create(config, TrainingOptions.NONE, provenance.path("identity").path("seed").asLong())) {
+            requireSame(provenance, init);
+            init.apply(untrained);
+            first = untrained.parameters();
         }
         int threads = source.threads(Cluster.coresPerExecutor(sc));
         long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
         LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
         Task task = new Task(source, source.fingerprint(teacher), threads, config, sc.broadcast(parameters),
-                provenance.path("identity").path("seed").asLong(), Cluster.hadoop(sc), done);
+                sc.broadcast(first), Cluster.hadoop(sc), done);
         Scores sums;
         try (Progress progress = Progress.of("evaluate", positions, sc.sc(), done)) {
             // One task an executor, which has all its cores: the figures are of models that run alone.
@@ -158,18 +174,15 @@ public final class EvaluateJob {
                 ModelScore.of("untrained student", parameters.length, 0, sums.untrained()));
     }
 
-    /** Options of a student that will not learn. */
-    private static final TrainingOptions INFERENCE =
-            new TrainingOptions(1, 0, 0, 1, 0, 0, 0, 0, 1, 0, TrainingOptions.Optimizer.SGD);
-
     private record Task(TeacherSource source, String fingerprint, int threads, CausalLmConfig config, Broadcast<float[]> parameters,
-            long seed, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
+            Broadcast<float[]> first, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
         Scores score(Iterator<HeldOut> sequences) {
             Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value());
             Scores sums = Scores.NONE;
             Student.setThreads(threads);
-            try (Student student = Student.create(config, INFERENCE, seed); Student untrained = Student.create(config, INFERENCE, seed)) {
+            try (Student student = Student.create(config, TrainingOptions.NONE, 0); Student untrained = Student.create(config, TrainingOptions.NONE, 0)) {
                 student.setParameters(parameters.value());
+                untrained.setParameters(first.value());
                 boolean warm = false;
                 while (sequences.hasNext()) {
                     int[] tokens = sequences.next().tokens();

@@ -10,8 +10,8 @@ import org.apache.hadoop.fs.LocalFileSystem;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.Sha256;
-import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.teacher.TeacherOptions;
 
@@ -61,8 +61,17 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         return threads > 0 ? threads : cores;
     }
 
-    /** A local path is used in place; anything else is fetched once per node. */
     public Path localPath(Configuration hadoop) {
+        return localPath("teacher", uri, scratch, hadoop);
+    }
+
+    /**
+     * A local path is used in place; anything else is fetched once per node.
+     *
+     * @param what names the model in messages
+     * @param uri  Hadoop path of a file or a folder
+     */
+    public static Path localPath(String what, String uri, String scratch, Configuration hadoop) {
         try {
             org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
             FileSystem fs = path.getFileSystem(hadoop);
@@ -72,9 +81,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
             }
             return new TeacherFetch(fs, Path.of(scratch)).fetch(status);
         } catch (IOException | IllegalArgumentException e) {
-            throw new UserException("cannot read the teacher " + uri + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
-                    String.valueOf(e.getMessage()),
-                    "check teacher.path: every executor must see it (a shared mount, HDFS or S3), and its user must have the right to read it", e);
+            throw JobErrors.unreadableModel(what, uri, e);
         }
     }
 }

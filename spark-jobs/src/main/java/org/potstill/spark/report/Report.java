@@ -1,5 +1,7 @@
 package org.potstill.spark.report;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Base64;
 import java.util.LinkedHashMap;
@@ -53,6 +55,11 @@ public final class Report {
         folder.writeText("report.md", markdown);
         folder.writeText("report.html", html(markdown, plots));
         return folder.path("report.html").toString();
+    }
+
+    /** What a job's last run said; missing where it has not run. */
+    public JsonNode section(String section) {
+        return folder.has(DATA) ? folder.readJson(DATA).path(section) : MissingNode.getInstance();
     }
 
     private static Map<String, byte[]> plots(ObjectNode data) {

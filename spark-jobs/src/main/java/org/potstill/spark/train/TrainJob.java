@@ -52,12 +52,16 @@ public final class TrainJob {
                 throw JobErrors.settingsDiffer("the cache " + cache, key, settings.string(key), snapshot.path(key).asText());
             }
         }
-        CausalLmConfig config = TrainingSettings.student(settings, store.labels().vocabSize());
-        folder.requireWritable();
-        try (TrainingData data = new TrainingData(store, settings.seed());
-                // Made for its checks: a shape that cannot be is refused before the cluster works.
-                Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.seed())) {
-            return train(store, snapshot, data, config, student);
+        try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
+            init.requireVocabulary(store.tokenizer(), cache);
+            CausalLmConfig config = TrainingSettings.student(init.shaped(), store.labels().vocabSize());
+            folder.requireWritable();
+            try (TrainingData data = new TrainingData(store, settings.seed());
+                    // Made for its checks: a shape that cannot be is refused before the cluster works.
+                    Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.seed())) {
+                init.apply(student);
+                return train(store, snapshot, data, config, init, student);
+            }
         }
     }
 
@@ -72,7 +76,8 @@ public final class TrainJob {
         }
     }
 
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, Student student) {
+    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init,
+            Student student) {
         int keep = settings.integer("train.keep-checkpoints", 1, 1000);
         int asked = settings.integer("train.workers", 0, 100_000);
         int workers = asked > 0 ? asked
@@ -80,7 +85,7 @@ public final class TrainJob {
         TrainingPlan plan = new TrainingPlan(data.size(), settings.integer("train.batch-size", 1, 1 << 20), workers,
                 settings.integer("train.local-steps", 1, 1 << 20), settings.integer("train.epochs", 1, 1 << 20));
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
-        ObjectNode identity = TrainingSettings.identity(settings, plan, HadoopFolder.JSON.createObjectNode()
+        ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
                 .put("teacher", store.labels().teacher()).put("tokenizer", store.labels().tokenizer())
                 .put("spec", store.labels().spec().name()).put("snapshot", snapshot.path("id").asText()));
         StudentFolder result = new StudentFolder(folder);
@@ -101,7 +106,7 @@ public final class TrainJob {
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString());
         student.setParameters(end.state().parameters());
-        result.publish(student, store, identity, settings, summary);
+        result.publish(student, store, identity, init.shaped(), summary);
         return summary;
     }
 

@@ -34,10 +34,15 @@ final class TrainingSettings {
                 s.choice("train.optimizer", TrainingOptions.Optimizer.class));
     }
 
-    /** What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. */
-    static ObjectNode identity(Settings s, TrainingPlan plan, ObjectNode data) {
+    /**
+     * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run.
+     *
+     * @param init fingerprint of what it begins with; empty for random weights
+     */
+    static ObjectNode identity(Settings s, TrainingPlan plan, String init, ObjectNode data) {
         ObjectNode identity = HadoopFolder.JSON.createObjectNode();
         identity.set("data", data);
+        identity.put("student.init", init);
         for (String key : new String[] {"student.hidden-size", "student.intermediate-size", "student.layers", "student.heads",
             "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "seed", "train.epochs",
             "train.batch-size", "train.local-steps", "train.alpha", "train.learning-rate", "train.min-learning-rate",

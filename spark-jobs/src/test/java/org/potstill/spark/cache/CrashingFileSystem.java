@@ -20,18 +20,18 @@ import org.apache.hadoop.util.Progressable;
  * A local disk from which a process is cut off: the n-th step that would change something, and all that come after, fail and
  * change nothing. What was written to an open file is there, as far as it came.
  */
-class CrashingFileSystem extends RawLocalFileSystem {
+public class CrashingFileSystem extends RawLocalFileSystem {
     private static final AtomicInteger STEPS_LEFT = new AtomicInteger(Integer.MAX_VALUE);
 
-    static void crashAfter(int steps) {
+    public static void crashAfter(int steps) {
         STEPS_LEFT.set(steps);
     }
 
-    static void recover() {
+    public static void recover() {
         STEPS_LEFT.set(Integer.MAX_VALUE);
     }
 
-    static boolean crashed() {
+    public static boolean crashed() {
         return STEPS_LEFT.get() < 0;
     }
 

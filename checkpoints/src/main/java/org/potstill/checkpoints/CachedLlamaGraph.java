@@ -1,0 +1,94 @@
+package org.potstill.checkpoints;
+
+import static org.potstill.checkpoints.OnnxGraph.attribute;
+
+import java.util.List;
+import onnx.Onnx.TensorProto.DataType;
+
+/**
+ * The forward pass of a Llama-family decoder that goes on from the keys and values of what it has read, for generating
+ * text: in standard operators only, with the inputs and outputs that Hugging Face Optimum gives such a graph.
+ *
+ * <p>Inputs: {@code input_ids [B, T]}; {@code attention_mask [B, P + T]}, 0 for padding, on whichever side;
+ * {@code position_ids [B, T]}; {@code past_key_values.i.key} and {@code .value [B, keyValueHeads, P, D]} for each layer.
+ * Outputs: {@code logits [B, T, V]}; {@code present.i.key} and {@code .value [B, keyValueHeads, P + T, D]}, the next pasts.
+ */
+final class CachedLlamaGraph implements LlamaLayers.Attention {
+    static final String ATTENTION_MASK = "attention_mask";
+    static final String POSITION_IDS = "position_ids";
+    private static final String BATCH = "batch_size";
+    private static final String TIME = "sequence_length";
+    private static final String PAST = "past_sequence_length";
+    private static final String TOTAL = PAST + " + " + TIME;
+
+    private final CausalLmConfig config;
+    private final OnnxGraph graph = new OnnxGraph("llama");
+    private final String batchAndTime;
+    private final PlainAttention attention;
+    private final String cos;
+    private final String sin;
+    private final String mask;
+    private final String slidingMask;
+
+    private CachedLlamaGraph(CausalLmConfig config) {
+        this.config = config;
+        String inputIds = graph.input(LlamaGraph.INPUT_IDS, DataType.INT64, BATCH, TIME);
+        String attentionMask = graph.input(ATTENTION_MASK, DataType.INT64, BATCH, TOTAL);
+        String positionIds = graph.input(POSITION_IDS, DataType.INT64, BATCH, TIME);
+        batchAndTime = node("Shape", inputIds);
+        attention = new PlainAttention(graph, config, Precision.FP32, batchAndTime);
+
+        // [B, 1, 1, T, D/2]
+        String positions = graph.node("Cast", List.of(node("Unsqueeze", positionIds, graph.longs(1, 2, 4))),
+                attribute("to", (long) DataType.FLOAT.getNumber()));
+        String angles = node("Mul", positions, graph.floats("rope.frequencies", ExternalWeights.rotaryFrequencies(config)));
+        cos = node("Cos", angles);
+        sin = node("Sin", angles);
+
+        String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)));
+        String total = graph.node("Gather", List.of(node("Shape", attentionMask), graph.scalar(1)));
+        String query = node("Unsqueeze", node("Range", node("Sub", total, time), total, graph.scalar(1)), graph.longs(1));
+        String key = node("Unsqueeze", node("Range", graph.scalar(0), total, graph.scalar(1)), graph.longs(0));
+        // [B, 1, 1, 1, P + T]
+        String padding = node("Unsqueeze", node("Equal", attentionMask, graph.scalar(0)), graph.longs(1, 2, 3));
+        String hidden = node("Or", padding, node("Less", query, key));
+        mask = attention.mask(hidden);
+        int window = config.variant().slidingWindow();
+        slidingMask = window > 0 ? attention.mask(node("Or", hidden, attention.gone(query, key, window))) : null;
+    }
+
+    /** A serialised ONNX model whose weights are those that {@link ExternalWeights} writes. */
+    static byte[] build(CausalLmConfig config) {
+        CachedLlamaGraph cached = new CachedLlamaGraph(config);
+        OnnxGraph graph = cached.graph;
+        LlamaLayers layers = new LlamaLayers(graph, config, LlamaGraph.Kernels.PLAIN, Precision.FP32, false);
+        String packedIds = cached.node("Reshape", LlamaGraph.INPUT_IDS, graph.longs(-1));
+        String logits = layers.logits(layers.hidden(packedIds, cached));
+        String shape = graph.node("Concat", List.of(cached.batchAndTime, graph.longs(config.vocabSize())), attribute("axis", 0L));
+        graph.output(cached.node("Reshape", logits, shape), LlamaGraph.LOGITS, DataType.FLOAT, BATCH, TIME,
+                Integer.toString(config.vocabSize()));
+        return graph.standardModel();
+    }
+
+    @Override
+    public String of(String q, String k, String v, int layer) {
+        String keys = remembered(attention.rotate(attention.keys(k), cos, sin), layer, "key");
+        String values = remembered(attention.keys(v), layer, "value");
+        return attention.mix(attention.rotate(attention.queries(q), cos, sin), keys, values,
+                config.slidingWindow(layer) > 0 ? slidingMask : mask);
+    }
+
+    /** All that came so far, [B, keyValueHeads, 1, P + T, D], from what came now. */
+    private String remembered(String now, int layer, String kind) {
+        String[] shape = {BATCH, Integer.toString(config.numKeyValueHeads()), PAST, Integer.toString(config.headDim())};
+        String past = graph.input("past_key_values." + layer + "." + kind, DataType.FLOAT, shape);
+        String all = graph.node("Concat", List.of(node("Unsqueeze", past, graph.longs(2)), now), attribute("axis", 3L));
+        shape[2] = TOTAL;
+        graph.output(node("Squeeze", all, graph.longs(2)), "present." + layer + "." + kind, DataType.FLOAT, shape);
+        return all;
+    }
+
+    private String node(String op, String... inputs) {
+        return graph.node(op, List.of(inputs));
+    }
+}

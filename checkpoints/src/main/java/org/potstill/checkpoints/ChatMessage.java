@@ -1,0 +1,9 @@
+package org.potstill.checkpoints;
+
+/**
+ * One turn of a conversation.
+ *
+ * @param role who speaks: {@code system}, {@code user} or {@code assistant}
+ */
+public record ChatMessage(String role, String content) {
+}

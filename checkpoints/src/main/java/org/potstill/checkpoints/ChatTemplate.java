@@ -1,0 +1,52 @@
+package org.potstill.checkpoints;
+
+import java.time.LocalDateTime;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.jinja.JinjaTemplate;
+import org.potstill.checkpoints.jinja.TemplateException;
+
+/** How a model was taught to read conversations: its {@code chat_template}, a Jinja template, rendered as transformers does. */
+public final class ChatTemplate {
+    private final JinjaTemplate template;
+    private final Map<String, String> documentTokens = new LinkedHashMap<>();
+
+    /** @throws org.potstill.errors.UserException where there is no template, or it is not well-formed */
+    public ChatTemplate(TokenizerDefinition definition) {
+        if (definition.chatTemplate().isBlank()) {
+            throw CheckpointErrors.noChatTemplate();
+        }
+        try {
+            template = new JinjaTemplate(definition.chatTemplate(), LocalDateTime::now);
+        } catch (TemplateException e) {
+            throw CheckpointErrors.badChatTemplate(e.getMessage());
+        }
+        addToken("bos_token", definition, definition.bosId());
+        addToken("eos_token", definition, definition.eosId());
+    }
+
+    private void addToken(String name, TokenizerDefinition definition, int id) {
+        if (id >= 0) {
+            try (Tokenizer tokenizer = new Tokenizer(definition)) {
+                documentTokens.put(name, tokenizer.decode(new int[] {id}));
+            }
+        }
+    }
+
+    /** The text of a conversation, up to where the model is to speak; {@link Tokenizer#encodeMarkup} is for it. */
+    public String render(List<ChatMessage> messages) {
+        Map<String, Object> variables = new LinkedHashMap<>(documentTokens);
+        variables.put("messages", messages.stream()
+                .map(message -> Map.of("role", message.role(), "content", message.content())).toList());
+        variables.put("add_generation_prompt", true);
+        // As transformers has it: defined, and none.
+        variables.put("tools", null);
+        variables.put("documents", null);
+        try {
+            return template.render(variables);
+        } catch (TemplateException e) {
+            throw CheckpointErrors.badChatTemplate(e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+package org.potstill.checkpoints.jinja;
+
+/** Computes a value. */
+interface Expression {
+    Object of(Scope scope) throws TemplateException;
+
+    /** The same, counted. */
+    static Expression counted(Expression expression) {
+        return scope -> {
+            scope.budget.step();
+            return expression.of(scope);
+        };
+    }
+}

@@ -1,0 +1,135 @@
+package org.potstill.cli;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.ChatMessage;
+import org.potstill.checkpoints.ChatTemplate;
+import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Sessions;
+import org.potstill.spark.Settings;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.teacher.Generator;
+import org.potstill.teacher.SamplingOptions;
+import org.potstill.teacher.Teachers;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(name = "generate", description = {
+    "Writes text with a model: a student, an exported one, or whatever can be a teacher (GGUF, Hugging Face, ONNX with past).", "",
+    "On this machine's CPU, with ONNX Runtime and a cache of keys and values. The text goes to the standard output as it comes, "
+        + "and how fast it came to the standard error. No cluster is started."},
+    footer = {"", "Needs --model and --prompt. Weights are kept in teacher.scratch; teacher.threads says how many threads to use.", "",
+        "Example:", "  potstill generate --model /models/student --prompt \"Fellow citizens,\"",
+        "  potstill generate --model teacher.gguf --chat --prompt \"Who are you?\" --temperature 0"})
+final class GenerateCommand implements Callable<Integer> {
+    private static final int MAX_PROMPT_BYTES = 1 << 24;
+
+    @Mixin
+    private SettingsOptions options;
+
+    @Option(names = "--model", paramLabel = "PATH", required = true, description = "A file or folder; any Hadoop path.")
+    private String model;
+
+    @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "What to go on from; - reads the standard input.")
+    private String prompt;
+
+    @Option(names = "--chat", description = "Take the prompt for what a user says, and put it into the model's chat template.")
+    private boolean chat;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: what stands before it as the system's message.")
+    private String system;
+
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", description = "Stop after so many (${DEFAULT-VALUE}).")
+    private int maxNewTokens;
+
+    @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7",
+            description = "Divides the logits (${DEFAULT-VALUE}); 0 takes the most probable token each time.")
+    private double temperature;
+
+    @Option(names = "--top-p", paramLabel = "P", defaultValue = "0.95",
+            description = "Draw from the likeliest tokens that together have this probability (${DEFAULT-VALUE}); 1 for all.")
+    private double topP;
+
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0",
+            description = "Draw from so many of the likeliest tokens; 0 for all (${DEFAULT-VALUE}).")
+    private int topK;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "42",
+            description = "Of the draws (${DEFAULT-VALUE}): the same seed gives the same text.")
+    private long seed;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        Settings settings = options.load();
+        if (maxNewTokens < 1) {
+            throw JobErrors.badOption("--max-new-tokens", "it must be 1 or more");
+        }
+        if (system != null && !chat) {
+            throw JobErrors.badOption("--system", "it needs --chat");
+        }
+        SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
+        String scratch = settings.required("teacher.scratch");
+        int asked = settings.integer("teacher.threads", 0, 1024);
+        int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
+        Path path = TeacherSource.localPath("model", model, scratch, Sessions.hadoop(settings));
+        // Bytes as they are, whatever the locale takes characters for.
+        PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        try (CausalLm opened = Teachers.model(path); Tokenizer tokenizer = new Tokenizer(opened.tokenizer());
+                Generator generator = new Generator(opened, threads, Path.of(scratch))) {
+            Generator.Written written = generator.write(read(opened.tokenizer(), tokenizer), maxNewTokens, sampling, text -> {
+                out.print(text);
+                out.flush();
+            });
+            out.println();
+            out.flush();
+            spec.commandLine().getErr().println(String.format(Locale.ROOT,
+                    "%,d tokens read in %.2f s, %,d written in %.2f s: %.1f tokens/s", written.promptTokens(), written.promptSeconds(),
+                    written.tokens(), written.seconds(), written.tokens() / written.seconds()));
+            spec.commandLine().getErr().flush();
+        }
+        return 0;
+    }
+
+    private int[] read(TokenizerDefinition definition, Tokenizer tokenizer) {
+        String text = prompt.equals("-") ? standardInput() : prompt;
+        if (chat) {
+            List<ChatMessage> messages = new ArrayList<>();
+            if (system != null) {
+                messages.add(new ChatMessage("system", system));
+            }
+            messages.add(new ChatMessage("user", text));
+            return tokenizer.encodeMarkup(new ChatTemplate(definition).render(messages));
+        }
+        IntStream first = definition.addBos() ? IntStream.of(definition.bosId()) : IntStream.empty();
+        return IntStream.concat(first, IntStream.of(tokenizer.encode(text))).toArray();
+    }
+
+    private static String standardInput() {
+        try {
+            byte[] bytes = System.in.readNBytes(MAX_PROMPT_BYTES + 1);
+            if (bytes.length > MAX_PROMPT_BYTES) {
+                throw JobErrors.badOption("--prompt", "the standard input has more than " + MAX_PROMPT_BYTES + " bytes");
+            }
+            return new String(bytes, StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

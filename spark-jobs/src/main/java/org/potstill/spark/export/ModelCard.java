@@ -1,0 +1,79 @@
+package org.potstill.spark.export;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Locale;
+
+/**
+ * What a student's folder says of it: where it comes from and how good it is. Of paths, which may tell of machines and
+ * people, only the last name is shown.
+ */
+final class ModelCard {
+    private final JsonNode provenance;
+    private final JsonNode evaluation;
+    private final StudentExport.Format format;
+    private final StringBuilder out = new StringBuilder();
+
+    /** @param evaluation the report's; missing where there is none */
+    ModelCard(JsonNode provenance, JsonNode evaluation, StudentExport.Format format) {
+        this.provenance = provenance;
+        this.evaluation = evaluation;
+        this.format = format;
+    }
+
+    String markdown() {
+        JsonNode training = provenance.path("training");
+        JsonNode corpus = provenance.path("corpus");
+        String teacher = name(provenance.path("teacher").path("name").asText());
+        out.append("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- distillation\n- potstill\n");
+        out.append(format == StudentExport.Format.ONNX ? "- onnx\n---\n" : "---\n");
+        line("\n# A student of %s", teacher);
+        line("\nA causal language model of %,d parameters, distilled with Potstill from %s, which has %,d.", training.path("parameters").asLong(),
+                teacher, provenance.path("teacher").path("parameters").asLong());
+        line("\n| | |\n|---|---|");
+        line("| teacher | %s, SHA-256 %s |", teacher, name(provenance.path("teacher").path("weights").asText()));
+        line("| soft labels | %s |", name(provenance.path("identity").path("data").path("spec").asText()));
+        line("| corpus | %s: %,d documents, of which %,d are held out; %,d tokens in sequences of %,d |",
+                name(corpus.path("corpus.path").asText()), corpus.path("documents").asLong(), corpus.path("held_out").asLong(),
+                corpus.path("positions").asLong(), corpus.path("sequence-length").asLong());
+        line("| trained | on %,d tokens in %,.0f s, %,d workers averaged |", training.path("positions").asLong(),
+                training.path("seconds").asDouble(), training.path("workers").asLong());
+        for (String key : new String[] {"student.init", "train.epochs", "train.batch-size", "train.alpha", "train.learning-rate", "train.optimizer", "seed"}) {
+            if (provenance.path("identity").has(key)) {
+                line("| %s | %s |", key, name(provenance.path("identity").path(key).asText()));
+            }
+        }
+        line("| made with | Potstill %s |", name(provenance.path("versions").path("potstill").asText()));
+        // A report may lie where other students' do.
+        if (evaluation.path("student").path("parameters").asLong(-1) == training.path("parameters").asLong()) {
+            evaluation();
+        }
+        return out.toString();
+    }
+
+    private void evaluation() {
+        line("\n## On %,d held-out tokens", evaluation.path("positions").asLong());
+        line("\n| | teacher | student | before training |\n|---|---:|---:|---:|");
+        row("perplexity", "perplexity", "%,.1f", 1);
+        row("next-token accuracy, %", "accuracy", "%.1f", 100);
+        row("same first choice as the teacher, %", "agreement", "%.1f", 100);
+        row("KL(teacher ‖ model), nats per token", "kl", "%.3f", 1);
+    }
+
+    private void row(String label, String key, String format, double scale) {
+        out.append("| ").append(label).append(" |");
+        for (String model : new String[] {"teacher", "student", "untrained"}) {
+            out.append(' ').append(String.format(Locale.ROOT, format, scale * evaluation.path(model).path(key).asDouble())).append(" |");
+        }
+        out.append('\n');
+    }
+
+    private void line(String format, Object... values) {
+        out.append(String.format(Locale.ROOT, format, values)).append('\n');
+    }
+
+    /** The last name of a path, in letters that mean nothing in Markdown. */
+    private static String name(String path) {
+        String last = path.replaceAll("[/\\\\]+$", "").replaceAll("^.*[/\\\\]", "");
+        return last.substring(0, Math.min(last.length(), 200)).replaceAll("[^A-Za-z0-9._+ =,-]", "?");
+    }
+}

@@ -1,0 +1,245 @@
+package org.potstill.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.TinyLlama;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.Settings;
+import org.potstill.spark.evaluate.EvaluateJob;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.report.Report;
+import org.potstill.spark.train.TrainJob;
+import org.potstill.student.Student;
+import org.potstill.student.TrainingOptions;
+
+class ExportAndGenerateTest {
+    private static final String TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+            + "{% if add_generation_prompt %}assistant:{% endif %}";
+
+    @TempDir
+    private static Path trained;
+    @TempDir
+    private Path folder;
+    private static Distillery distillery;
+
+    @BeforeAll
+    static void train() {
+        distillery = new Distillery(trained);
+        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).write(distillery.teacher());
+        Settings settings = distillery.settings();
+        new LabelJob(Distillery.spark(), settings).run();
+        new TrainJob(Distillery.spark(), settings).run();
+        new Report(settings, Distillery.spark().sparkContext().hadoopConfiguration()).put("evaluate", new EvaluateJob(Distillery.spark(), settings).run());
+    }
+
+    private static PotstillTest.Result export(String format, Path output, String... more) {
+        List<String> args = new ArrayList<>(List.of("export", "--set", "student.path=" + distillery.path("student"), "--to", format,
+                "--output", output.toString()));
+        args.addAll(List.of(more));
+        return PotstillTest.run(args.toArray(String[]::new));
+    }
+
+    private PotstillTest.Result generate(Path model, String... more) {
+        List<String> args = new ArrayList<>(List.of("generate", "--set", "teacher.scratch=" + folder.resolve("scratch"), "--model", model.toString()));
+        args.addAll(List.of(more));
+        return PotstillTest.run(args.toArray(String[]::new));
+    }
+
+    private static List<String> names(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    @Test
+    void theHuggingFaceFolderIsTheStudentAndComesBackAsOne() throws IOException {
+        PotstillTest.Result result = export("hf", folder.resolve("hf"));
+        assertEquals(0, result.status(), result.err());
+        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+                names(folder.resolve("hf")));
+        try (Student student = Student.load(distillery.path("student"), TrainingOptions.NONE); Student exported = Student.load(folder.resolve("hf"), TrainingOptions.NONE)) {
+            assertEquals(student.config(), exported.config());
+            assertArrayEquals(student.parameters(), exported.parameters());
+        }
+        assertTrue(Files.readString(folder.resolve("hf/config.json")).contains("\"eos_token_id\" : 0"));
+        assertTrue(Files.readString(folder.resolve("hf/tokenizer_config.json")).contains("add_generation_prompt"));
+    }
+
+    @Test
+    void anExportedFolderIsAStudentToGoOnWith() {
+        export("hf", folder.resolve("hf"));
+        new TrainJob(Distillery.spark(), distillery.settings("student.init=" + folder.resolve("hf"), "student.path=" + folder.resolve("next"),
+                "train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0")).run();
+        try (Student student = Student.load(distillery.path("student"), TrainingOptions.NONE); Student next = Student.load(folder.resolve("next"), TrainingOptions.NONE)) {
+            assertArrayEquals(student.parameters(), next.parameters());
+        }
+    }
+
+    @Test
+    void theModelCardTellsWhatItIsAndNotWhereItWasMade() throws IOException {
+        export("hf", folder.resolve("hf"));
+        String card = Files.readString(folder.resolve("hf/README.md"));
+        assertTrue(card.startsWith("---\nlibrary_name: transformers\n"), card);
+        assertTrue(card.contains("teacher.gguf") && card.contains("| perplexity |") && card.contains("top-8"), card);
+        assertFalse(card.contains(trained.toString()) || card.contains(trained.getFileName().toString()), card);
+    }
+
+    @Test
+    void onnxRuntimeRunsTheExportedFileToTheStudentsLogits() throws Exception {
+        assertEquals(0, export("onnx", folder.resolve("onnx")).status());
+        int[] ids = new Random(1).ints(31, 0, 320).toArray();
+        try (Student student = Student.load(distillery.path("student"), TrainingOptions.NONE);
+                OrtSession session = OrtEnvironment.getEnvironment().createSession(folder.resolve("onnx/model.onnx").toString())) {
+            float[] expected = student.logits(ids);
+            Past past = new Past(session, student.config().numKeyValueHeads(), student.config().headDim());
+            assertClose(expected, past.read(ids), 0);
+            past = new Past(session, student.config().numKeyValueHeads(), student.config().headDim());
+            for (int t = 0; t < ids.length; t++) {
+                assertClose(expected, past.read(ids[t]), t * 320);
+            }
+        }
+    }
+
+    private static void assertClose(float[] expected, float[] actual, int from) {
+        for (int i = 0; i < actual.length; i++) {
+            assertEquals(expected[from + i], actual[i], 1e-4);
+        }
+    }
+
+    /** The plain way to go on with a graph that keeps keys and values. */
+    private static final class Past {
+        private final OrtSession session;
+        private final Map<String, OnnxTensor> kept = new LinkedHashMap<>();
+        private int length;
+
+        Past(OrtSession session, long heads, long headDim) throws OrtException {
+            this.session = session;
+            for (String name : session.getInputNames()) {
+                if (name.startsWith("past")) {
+                    kept.put(name, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), FloatBuffer.allocate(0), new long[] {1, heads, 0, headDim}));
+                }
+            }
+        }
+
+        float[] read(int... ids) throws OrtException {
+            Map<String, OnnxTensor> inputs = new LinkedHashMap<>(kept);
+            inputs.put("input_ids", longs(Arrays.stream(ids).asLongStream()));
+            inputs.put("attention_mask", longs(LongStream.range(0, length + ids.length).map(i -> 1)));
+            inputs.put("position_ids", longs(LongStream.range(length, length + ids.length)));
+            OrtSession.Result result = session.run(inputs);
+            kept.replaceAll((name, old) -> (OnnxTensor) result.get(name.replace("past_key_values", "present")).orElseThrow());
+            length += ids.length;
+            float[] logits = new float[ids.length * 320];
+            ((OnnxTensor) result.get("logits").orElseThrow()).getFloatBuffer().get(logits);
+            return logits;
+        }
+
+        private static OnnxTensor longs(LongStream values) throws OrtException {
+            long[] all = values.toArray();
+            return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), LongBuffer.wrap(all), new long[] {1, all.length});
+        }
+    }
+
+    @Test
+    void whatIsThereIsReplacedOnRequestOnlyAndWithNothingLeftOfIt() throws IOException {
+        Path target = folder.resolve("target");
+        export("hf", target);
+        PotstillTest.Result refused = export("onnx", target);
+        assertEquals(2, refused.status());
+        assertTrue(refused.err().contains("--overwrite"), refused.err());
+        Files.writeString(target.resolve("notes.txt"), "mine");
+        assertEquals(0, export("onnx", target, "--overwrite").status());
+        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.onnx", "notes.txt", "tokenizer.json", "tokenizer_config.json"),
+                names(target));
+        assertEquals(2, export("hf", distillery.path("student"), "--overwrite").status());
+        assertTrue(Files.exists(distillery.path("student").resolve("provenance.json")));
+    }
+
+    @Test
+    void aStudentThatIsNotFinishedIsNotExported() {
+        PotstillTest.Result result = PotstillTest.run("export", "--set", "student.path=" + folder.resolve("none"), "--to", "hf", "--output",
+                folder.resolve("out").toString());
+        assertEquals(2, result.status());
+        assertTrue(result.err().contains("potstill train"), result.err());
+    }
+
+    @Test
+    void studentAndExportsWriteTheSameText() {
+        export("hf", folder.resolve("hf"));
+        export("onnx", folder.resolve("onnx"));
+        String[] greedy = {"--prompt", "the still", "--max-new-tokens", "20", "--temperature", "0"};
+        PotstillTest.Result student = generate(distillery.path("student"), greedy);
+        assertEquals(0, student.status(), student.err());
+        assertTrue(student.err().contains("tokens/s"), student.err());
+        assertFalse(student.out().isBlank());
+        assertEquals(student.out(), generate(folder.resolve("hf"), greedy).out());
+        assertEquals(student.out(), generate(folder.resolve("onnx"), greedy).out());
+    }
+
+    @Test
+    void theSameSeedWritesTheSameAndThePromptMayComeFromTheStandardInput() {
+        String[] seven = {"--prompt", "the", "--seed", "7", "--max-new-tokens", "30", "--temperature", "2", "--top-p", "1"};
+        String[] eight = seven.clone();
+        eight[3] = "8";
+        String[] piped = seven.clone();
+        piped[1] = "-";
+        String text = generate(distillery.teacher(), seven).out();
+        assertEquals(text, generate(distillery.teacher(), seven).out());
+        assertNotEquals(text, generate(distillery.teacher(), eight).out());
+        InputStream in = System.in;
+        try {
+            System.setIn(new ByteArrayInputStream("the".getBytes(StandardCharsets.UTF_8)));
+            assertEquals(text, generate(distillery.teacher(), piped).out());
+        } finally {
+            System.setIn(in);
+        }
+    }
+
+    @Test
+    void aConversationGoesThroughTheTemplateThatTheStudentHasOfItsTeacher() {
+        String[] chat = {"--chat", "--system", "S", "--prompt", "hi", "--temperature", "0", "--max-new-tokens", "10"};
+        PotstillTest.Result result = generate(distillery.path("student"), chat);
+        assertEquals(0, result.status(), result.err());
+        // "system: S" and "user: hi", the end after each, and "assistant:".
+        assertTrue(result.err().contains(" tokens read"), result.err());
+        assertNotEquals(result.out(), generate(distillery.path("student"), "--prompt", "hi", "--temperature", "0", "--max-new-tokens", "10").out());
+    }
+
+    @Test
+    void whatMeansNothingIsRefused() {
+        for (String[] bad : new String[][] {{"--prompt", ""}, {"--prompt", "a", "--system", "S"}, {"--prompt", "a", "--max-new-tokens", "0"},
+            {"--prompt", "a", "--top-p", "0"}, {"--prompt", "a".repeat(2000)}}) {
+            PotstillTest.Result result = generate(distillery.teacher(), bad);
+            assertEquals(2, result.status(), String.join(" ", bad));
+            assertTrue(result.err().contains("remedy:"), result.err());
+        }
+        assertTrue(generate(folder.resolve("nothing"), "--prompt", "a").err().contains("cannot read the model"));
+    }
+}

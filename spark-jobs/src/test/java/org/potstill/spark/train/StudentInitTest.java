@@ -1,0 +1,193 @@
+package org.potstill.spark.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.apache.commons.io.FileUtils;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.CausalLmConfig.Family;
+import org.potstill.checkpoints.CausalLmConfig.Variant;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.TinyLlama;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+import org.potstill.spark.evaluate.EvaluateJob;
+import org.potstill.spark.evaluate.EvaluateSummary;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.student.Student;
+import org.potstill.teacher.OnnxTeacher;
+import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions;
+
+class StudentInitTest {
+    private static final CausalLmConfig FOUR_LAYERS = new CausalLmConfig(320, 64, 128, 4, 4, 2, 16, 256, 1e-5f, 10_000f, true);
+    private static final String[] AS_IT_IS = {"train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0"};
+
+    @TempDir
+    private static Path labelled;
+    @TempDir
+    private Path folder;
+    private Distillery distillery;
+
+    @BeforeAll
+    static void label() {
+        new LabelJob(Distillery.spark(), new Distillery(labelled).settings()).run();
+    }
+
+    @BeforeEach
+    void copyTheCache() throws IOException {
+        distillery = new Distillery(folder);
+        FileUtils.copyDirectory(labelled.resolve("cache").toFile(), folder.resolve("cache").toFile());
+    }
+
+    private TrainSummary train(Path init, String... more) {
+        List<String> all = new ArrayList<>(List.of("student.init=" + init, "student.hidden-size=64", "student.intermediate-size=128",
+                "student.heads=4", "student.kv-heads=2"));
+        all.addAll(List.of(more));
+        return new TrainJob(Distillery.spark(), distillery.settings(all.toArray(String[]::new))).run();
+    }
+
+    private Settings settings(Path init, String... more) {
+        List<String> all = new ArrayList<>(List.of("student.init=" + init, "teacher.scratch=" + folder.resolve("scratch")));
+        all.addAll(List.of(more));
+        return Settings.load(null, all);
+    }
+
+    private static UserException error(Runnable job) {
+        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+    }
+
+    private float[] logits(Path model, int[] ids) {
+        try (Teacher teacher = OnnxTeacher.open(model, new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch")))) {
+            return teacher.logits(ids);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gguf", "safetensors"})
+    void aModelOfAllItsLayersComesInWithItsLogits(String format) throws IOException {
+        Path model = folder.resolve("model.gguf");
+        TinyLlama.write(model, 21, FOUR_LAYERS);
+        Path source = model;
+        if (format.equals("safetensors")) {
+            source = folder.resolve("hf");
+            try (StudentInit init = new StudentInit(settings(model), new Configuration());
+                    Student student = Student.create(FOUR_LAYERS, TrainingSettings.options(init.shaped(), 1), 1)) {
+                init.apply(student);
+                student.save(source);
+            }
+        }
+        try (StudentInit init = new StudentInit(settings(source), new Configuration())) {
+            // Nothing is said of the shape: it is the model's, other than the defaults in all.
+            CausalLmConfig config = TrainingSettings.student(init.shaped(), 320);
+            assertEquals(FOUR_LAYERS, new CausalLmConfig(320, config.hiddenSize(), config.intermediateSize(), config.numHiddenLayers(),
+                    config.numAttentionHeads(), config.numKeyValueHeads(), config.headDim(), 256, config.rmsNormEps(), config.ropeTheta(), true));
+            try (Student student = Student.create(config, TrainingSettings.options(init.shaped(), 1), 1)) {
+                init.apply(student);
+                int[] ids = new Random(3).ints(50, 0, 320).toArray();
+                float[] expected = logits(model, ids);
+                float[] actual = student.logits(ids);
+                for (int i = 0; i < expected.length; i++) {
+                    assertEquals(expected[i], actual[i], 1e-4);
+                }
+            }
+        }
+    }
+
+    @Test
+    void trainingBeginsWithTheWeightsAndEvaluationKnowsThem() throws IOException {
+        TinyLlama.write(folder.resolve("four.gguf"), 21, FOUR_LAYERS);
+        train(folder.resolve("four.gguf"), concat(AS_IT_IS, "student.layers=2"));
+        try (Checkpoint student = Checkpoints.open(distillery.path("student")); Checkpoint four = Checkpoints.open(folder.resolve("four.gguf"))) {
+            assertEquals(2, student.config().numHiddenLayers());
+            assertArrayEquals(values(four, "model.layers.3.mlp.up_proj.weight"), values(student, "model.layers.1.mlp.up_proj.weight"));
+        }
+        String[] shape = {"student.init=" + folder.resolve("four.gguf")};
+        EvaluateSummary summary = new EvaluateJob(Distillery.spark(), distillery.settings(shape)).run();
+        assertEquals(summary.student().perplexity(), summary.untrained().perplexity());
+        // All of the teacher itself, and nothing learnt: the teacher.
+        train(distillery.teacher(), concat(AS_IT_IS, "student.path=" + folder.resolve("same")));
+        EvaluateSummary same = new EvaluateJob(Distillery.spark(), distillery.settings("student.path=" + folder.resolve("same"))).run();
+        assertEquals(0, same.student().kl(), 1e-6);
+        assertEquals(1, same.student().agreement());
+        Files.delete(folder.resolve("four.gguf"));
+        TinyLlama.write(folder.resolve("four.gguf"), 22, FOUR_LAYERS);
+        assertTrue(error(() -> new EvaluateJob(Distillery.spark(), distillery.settings()).run()).problem().contains("student.init"));
+    }
+
+    private static float[] values(Checkpoint checkpoint, String name) {
+        FloatBuffer values = FloatBuffer.allocate((int) Arrays.stream(checkpoint.tensors().get(name)).reduce(1, (a, b) -> a * b));
+        checkpoint.read(name, values);
+        return values.array();
+    }
+
+    @Test
+    void aRunThatBeganWithOtherWeightsIsNotGoneOnWith() throws IOException {
+        train(distillery.teacher());
+        for (String name : List.of("provenance.json", "model.safetensors")) {
+            Files.delete(distillery.path("student").resolve(name));
+        }
+        TinyLlama.write(folder.resolve("other.gguf"), 9);
+        assertTrue(error(() -> train(folder.resolve("other.gguf"))).problem().contains("student.init"));
+        UserException random = error(() -> new TrainJob(Distillery.spark(), distillery.settings("student.hidden-size=64",
+                "student.intermediate-size=128", "student.heads=4", "student.kv-heads=2")).run());
+        assertTrue(random.problem().contains("student.init"), random.getMessage());
+        assertTrue(train(distillery.teacher()).positions() > 0);
+    }
+
+    @Test
+    void whatCannotBeTheBeginningIsRefusedBeforeAnyWork() throws IOException {
+        TinyLlama.write(folder.resolve("untied.gguf"), 1, new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, false));
+        assertTrue(error(() -> train(folder.resolve("untied.gguf"))).cause().contains("head"));
+        TinyLlama.write(folder.resolve("qwen.gguf"), 1, new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, true,
+                new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
+        assertTrue(error(() -> train(folder.resolve("qwen.gguf"))).cause().contains("no plain Llama"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.layers=3")).cause().contains("num_hidden_layers is 2 there"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.hidden-size=32")).cause().contains("hidden_size"));
+        assertTrue(error(() -> train(folder.resolve("none.gguf"))).problem().contains("student.init"));
+        TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.tokens", swapped()).write(folder.resolve("swapped.gguf"));
+        UserException tokens = error(() -> train(folder.resolve("swapped.gguf")));
+        assertTrue(tokens.cause().contains("\"A\" is"), tokens.getMessage());
+    }
+
+    /** TinyLlama's tokens, two of them in each other's place. */
+    private String[] swapped() throws IOException {
+        try (Checkpoint tiny = Checkpoints.open(distillery.teacher())) {
+            JsonNode vocabulary = HadoopFolder.JSON.readTree(tiny.tokenizer().json()).path("model").path("vocab");
+            String[] tokens = new String[vocabulary.size()];
+            vocabulary.fields().forEachRemaining(token -> tokens[token.getValue().asInt()] = token.getKey());
+            List<String> order = Arrays.asList(tokens);
+            Collections.swap(order, order.indexOf("A"), order.indexOf("B"));
+            return tokens;
+        }
+    }
+
+    private static String[] concat(String[] some, String... more) {
+        List<String> all = new ArrayList<>(List.of(some));
+        all.addAll(List.of(more));
+        return all.toArray(String[]::new);
+    }
+}

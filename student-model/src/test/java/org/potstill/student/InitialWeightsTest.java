@@ -1,0 +1,79 @@
+package org.potstill.student;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Checkpoints;
+import org.potstill.errors.UserException;
+
+class InitialWeightsTest {
+    @TempDir
+    Path folder;
+
+    private static CausalLmConfig tiny(int layers) {
+        return new CausalLmConfig(37, 12, 20, layers, 4, 2, 6, 64, 1e-5f, 10_000f, true);
+    }
+
+    @Test
+    void layersAreTakenAsDistilBertTakesThem() {
+        assertArrayEquals(new int[] {0, 2, 4, 7, 9, 11}, InitialWeights.layers(12, 6));
+        assertArrayEquals(new int[] {0, 1, 2, 3, 4}, InitialWeights.layers(5, 5));
+        assertArrayEquals(new int[] {0, 10, 19, 29}, InitialWeights.layers(30, 4));
+        assertArrayEquals(new int[] {0, 23}, InitialWeights.layers(24, 2));
+        assertArrayEquals(new int[] {0}, InitialWeights.layers(12, 1));
+    }
+
+    @Test
+    void embeddingsNormsAndEvenlySpacedLayersAreCopied() {
+        try (Student teacher = Student.create(tiny(5), Fixtures.adamW(), 1)) {
+            teacher.save(folder);
+        }
+        try (Checkpoint checkpoint = Checkpoints.open(folder); Student student = Student.create(tiny(3), Fixtures.adamW(), 2)) {
+            student.setParameters(InitialWeights.read(checkpoint, "teacher", tiny(3)));
+            student.save(folder.resolve("student"));
+            try (Checkpoint begun = Checkpoints.open(folder.resolve("student"))) {
+                Map<String, String> layers = Map.of("0", "0", "1", "2", "2", "4");
+                for (String name : begun.tensors().keySet()) {
+                    String[] parts = name.split("\\.");
+                    String source = parts[1].equals("layers") ? name.replace("." + parts[2] + ".", "." + layers.get(parts[2]) + ".") : name;
+                    assertArrayEquals(values(checkpoint, source), values(begun, name), name);
+                }
+            }
+        }
+    }
+
+    private static float[] values(Checkpoint checkpoint, String name) {
+        FloatBuffer values = FloatBuffer.allocate((int) Weights.count(checkpoint.tensors().get(name)));
+        checkpoint.read(name, values);
+        return values.array();
+    }
+
+    @Test
+    void whatDoesNotFitIsRefusedByName() {
+        try (Student teacher = Student.create(tiny(2), Fixtures.adamW(), 1)) {
+            teacher.save(folder);
+        }
+        try (Checkpoint checkpoint = Checkpoints.open(folder)) {
+            Map<String, CausalLmConfig> misfits = Map.of(
+                    "num_hidden_layers", tiny(3),
+                    "vocab_size", new CausalLmConfig(38, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true),
+                    "hidden_size", new CausalLmConfig(37, 24, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true),
+                    "intermediate_size", new CausalLmConfig(37, 12, 21, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true),
+                    "num_attention_heads", new CausalLmConfig(37, 12, 20, 2, 2, 2, 6, 64, 1e-5f, 10_000f, true),
+                    "num_key_value_heads", new CausalLmConfig(37, 12, 20, 2, 4, 4, 6, 64, 1e-5f, 10_000f, true),
+                    "head_dim", new CausalLmConfig(37, 12, 20, 2, 4, 2, 8, 64, 1e-5f, 10_000f, true));
+            misfits.forEach((what, config) -> {
+                UserException error = assertThrows(UserException.class, () -> InitialWeights.read(checkpoint, "teacher", config));
+                assertTrue(error.cause().startsWith(what), error.getMessage());
+            });
+        }
+    }
+}
