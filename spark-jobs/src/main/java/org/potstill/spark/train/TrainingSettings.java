@@ -34,6 +34,20 @@ final class TrainingSettings {
                 s.choice("train.optimizer", TrainingOptions.Optimizer.class));
     }
 
+    static OuterOptimizer outer(Settings s) {
+        double momentum = s.real("train.outer-momentum", 0, 1);
+        if (momentum == 1) {
+            throw JobErrors.badValue("train.outer-momentum", "at 1 every step is added to all later ones");
+        }
+        return new OuterOptimizer(momentum, s.real("train.outer-learning-rate", 0, 100));
+    }
+
+    /** In nats per token. */
+    static double maxLoss(Settings s, int vocabSize) {
+        double beyond = s.real("train.max-loss-beyond-chance", 0, Double.MAX_VALUE);
+        return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
+    }
+
     /** What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. */
     static ObjectNode identity(Settings s, TrainingPlan plan, ObjectNode data) {
         ObjectNode identity = HadoopFolder.JSON.createObjectNode();
@@ -42,7 +56,7 @@ final class TrainingSettings {
             "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "seed", "train.epochs",
             "train.batch-size", "train.local-steps", "train.alpha", "train.learning-rate", "train.min-learning-rate",
             "train.warmup-share", "train.weight-decay", "train.beta1", "train.beta2", "train.epsilon",
-            "train.max-gradient-norm", "train.optimizer"}) {
+            "train.max-gradient-norm", "train.optimizer", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
         return identity.put("train.workers", String.valueOf(plan.workers()));

@@ -247,11 +247,28 @@ class TrainJobTest {
     }
 
     @Test
-    void anExplodingLossNamesThePlaceAndTheLastGoodCheckpoint() {
+    void aLossThatIsNotANumberNamesTheStepTheShardAndTheLastGoodCheckpoint() {
         UserException error = error(() -> train("train.epochs=3", "train.optimizer=sgd", "train.learning-rate=100",
-                "train.min-learning-rate=100", "train.max-gradient-norm=0", "train.warmup-share=0", "train.local-steps=8"));
-        assertTrue(error.cause().contains("averaging round"), error.getMessage());
-        assertTrue(error.remedy().contains("checkpoint"), error.getMessage());
+                "train.min-learning-rate=100", "train.max-gradient-norm=0", "train.warmup-share=0", "train.max-loss-beyond-chance=0"));
+        assertTrue(error.cause().contains("the loss is NaN") || error.cause().contains("the norm of the gradient is"), error.getMessage());
+        assertPlace(error, "none: training begins anew");
+    }
+
+    @Test
+    void anExplodingLossNamesTheStepTheShardAndTheLastGoodCheckpoint() {
+        UserException error = error(() -> train("train.checkpoint-rounds=1", "train.optimizer=sgd", "train.learning-rate=50",
+                "train.min-learning-rate=50", "train.max-gradient-norm=0", "train.warmup-share=0", "train.max-loss-beyond-chance=2", "train.local-steps=1"));
+        assertTrue(error.cause().contains("nats per token"), error.getMessage());
+        assertPlace(error, "checkpoints/step-000000");
+    }
+
+    private void assertPlace(UserException error, String checkpoint) {
+        assertTrue(error.problem().matches("training diverged at step \\d+"), error.getMessage());
+        assertTrue(error.cause().matches("(?s).*at step \\d+ of worker [01], whose batch is the sequences .*averaging round \\d+.*"), error.getMessage());
+        assertTrue(error.remedy().contains("The last good checkpoint is ") && error.remedy().contains(checkpoint), error.getMessage());
+        List<String> keys = store().snapshot().map(e -> e.key()).collect();
+        String named = error.cause().replaceAll("(?s).*the sequences (.*?), in epoch.*", "$1");
+        assertTrue(keys.containsAll(List.of(named.split(", "))) && named.split(", ").length == 4, named);
     }
 
     private LabelStore store() {
