@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.net.URI;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -20,18 +21,24 @@ import org.apache.hadoop.util.Progressable;
  * A local disk from which a process is cut off: the n-th step that would change something, and all that come after, fail and
  * change nothing. What was written to an open file is there, as far as it came.
  */
-class CrashingFileSystem extends RawLocalFileSystem {
+public class CrashingFileSystem extends RawLocalFileSystem {
     private static final AtomicInteger STEPS_LEFT = new AtomicInteger(Integer.MAX_VALUE);
 
-    static void crashAfter(int steps) {
+    /** Makes {@code crash://} and {@code objects://} known. */
+    public static void register(Configuration hadoop) {
+        hadoop.set("fs.crash.impl", CrashingFileSystem.class.getName());
+        hadoop.set("fs.objects.impl", Objects.class.getName());
+    }
+
+    public static void crashAfter(int steps) {
         STEPS_LEFT.set(steps);
     }
 
-    static void recover() {
+    public static void recover() {
         STEPS_LEFT.set(Integer.MAX_VALUE);
     }
 
-    static boolean crashed() {
+    public static boolean crashed() {
         return STEPS_LEFT.get() < 0;
     }
 
@@ -101,7 +108,7 @@ class CrashingFileSystem extends RawLocalFileSystem {
     }
 
     /** The same for an object store: an object is there from the close of its stream on, and not before. */
-    static final class Objects extends CrashingFileSystem {
+    public static final class Objects extends CrashingFileSystem {
         @Override
         public URI getUri() {
             return URI.create("objects:///");
