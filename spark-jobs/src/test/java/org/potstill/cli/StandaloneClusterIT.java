@@ -1,5 +1,6 @@
 package org.potstill.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -20,6 +21,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.Settings;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.train.TrainJob;
+import org.potstill.spark.train.TrainSummary;
 
 /** The application jar, through spark-submit, on a standalone master and two workers: real processes on loopback. */
 class StandaloneClusterIT {
@@ -62,6 +67,47 @@ class StandaloneClusterIT {
 
         cluster.submit("evaluate", conf, "");
         assertTrue(report().path("evaluate").path("student").path("perplexity").asDouble() > 1);
+    }
+
+    /**
+     * A {@code kill -9} of an executor in the middle of a round, then one of the driver, and a resume. That the executor's
+     * steps of that round, and no other, are taken again is seen by the tasks that Spark's event log tells of.
+     */
+    @Test
+    void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
+        String[] settings = {"train.local-steps=25", "train.epochs=2", "train.batch-size=1", "train.checkpoint-rounds=2", "student.hidden-size=256",
+            "student.intermediate-size=512", "student.layers=6", "train.learning-rate=0.001", "cache.path=" + folder.resolve("cache")};
+        // In one process, without a kill.
+        Settings undisturbed = distillery.settings(Stream.concat(Stream.of(settings), Stream.of("student.path=" + folder.resolve("undisturbed")))
+                .toArray(String[]::new));
+        new LabelJob(Distillery.spark(), undisturbed).run();
+        TrainSummary expected = new TrainJob(Distillery.spark(), undisturbed).run();
+
+        Path conf = folder.resolve("kills.conf");
+        Distillery.write(conf, """
+                corpus { path = "%s", holdout = 0.2 }
+                teacher { path = "%s", device = cpu, scratch = "%s" }
+                targets.k = 8
+                sequence-length = 32
+                student { path = "%s", heads = 2, kv-heads = 1 }
+                train.workers = 2
+                spark { executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" } }
+                %s
+                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("student"), events(),
+                String.join("\n", settings)));
+        Process driver = cluster.begin("train", conf, "");
+        StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
+        Thread.sleep(300);
+        cluster.executors().get(0).destroyForcibly();
+        StandaloneCluster.await(cluster.log("train"), "epoch 2 round 1/", 1);
+        driver.destroyForcibly().waitFor();
+        assertEquals(1, trainingTasksRepeated(), "of the executor that died, one task");
+
+        cluster.submit("train", conf, "");
+        assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
+                Files.readAllBytes(folder.resolve("student/model.safetensors")));
+        assertEquals(expected.history(), new TrainJob(Distillery.spark(), undisturbed.with("student.path", folder.resolve("student").toString()))
+                .run().history());
     }
 
     /** There are no GPUs, and the teacher runs on the CPU: what is tested is that each task scores with the address it is given. */
@@ -138,11 +184,31 @@ class StandaloneClusterIT {
         try (Stream<Path> logs = Files.list(events())) {
             for (Path log : logs.sorted().toList()) {
                 for (String line : Files.readAllLines(log)) {
-                    all.add(JSON.readTree(line));
+                    // A driver that was killed leaves half a line.
+                    if (line.endsWith("}")) {
+                        all.add(JSON.readTree(line));
+                    }
                 }
             }
         }
         return all;
+    }
+
+    /** How many tasks of local steps were begun beyond one of each of two workers, in the rounds that were completed. */
+    private int trainingTasksRepeated() throws IOException {
+        TreeSet<Integer> completed = new TreeSet<>();
+        List<Integer> begun = new ArrayList<>();
+        for (JsonNode event : logged()) {
+            JsonNode stage = event.path("Stage Info");
+            if (event.path("Event").asText().equals("SparkListenerStageCompleted")
+                    && stage.path("Stage Name").asText().startsWith("mapPartitionsToPair at AveragingRound")) {
+                completed.add(stage.path("Stage ID").asInt());
+            } else if (event.path("Event").asText().equals("SparkListenerTaskStart")) {
+                begun.add(event.path("Stage ID").asInt());
+            }
+        }
+        assertTrue(completed.size() > 3, completed.toString());
+        return (int) begun.stream().filter(completed::contains).count() - 2 * completed.size();
     }
 
     /** Which executors ran tasks of the stages with this name, by Spark's event log. */

@@ -152,6 +152,32 @@ class TrainJobTest {
     }
 
     @Test
+    void halfThePayloadTeachesTheSame() {
+        List<StepLoss> single = train("train.epochs=4", "train.alpha=0", "student.path=" + folder.resolve("fp32")).history();
+        List<StepLoss> half = train("train.epochs=4", "train.alpha=0", "train.payload=fp16", "student.path=" + folder.resolve("fp16")).history();
+        assertTrue(end(single).total() < 0.9 * begin(single).total(), begin(single) + " " + end(single));
+        assertEquals(end(single).total(), end(half).total(), 0.01);
+        assertFalse(java.util.Arrays.equals(weights("fp32"), weights("fp16")));
+    }
+
+    @Test
+    void outerMomentumIsKeptOverAResumeAndChangesTheStudent() throws Exception {
+        String[] outer = {"train.epochs=2", "train.outer-momentum=0.9", "train.outer-learning-rate=0.7", "train.payload=fp16"};
+        train("train.epochs=2", "train.payload=fp16", "student.path=" + folder.resolve("plain"));
+        train(concat(outer, "student.path=" + folder.resolve("undisturbed")));
+        assertFalse(java.util.Arrays.equals(weights("plain"), weights("undisturbed")));
+        train(concat(outer, "train.keep-checkpoints=9"));
+        for (String name : List.of("provenance.json", "model.safetensors")) {
+            Files.delete(folder.resolve("student").resolve(name));
+        }
+        try (Stream<Path> files = Files.list(folder.resolve("student/checkpoints"))) {
+            FileUtils.deleteDirectory(files.max(java.util.Comparator.naturalOrder()).orElseThrow().toFile());
+        }
+        train(concat(outer, "train.keep-checkpoints=9"));
+        assertArrayEquals(weights("undisturbed"), weights("student"));
+    }
+
+    @Test
     void aRunThatWasStoppedGoesOnToTheSameBytes() throws Exception {
         train("train.epochs=2", "student.path=" + folder.resolve("undisturbed"));
         train("train.epochs=2", "train.checkpoint-rounds=2", "train.keep-checkpoints=100");
