@@ -16,15 +16,13 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.Settings;
 import org.potstill.spark.label.LabelJob;
-import org.potstill.spark.train.TrainJob;
-import org.potstill.spark.train.TrainSummary;
 
 /** The application jar, through spark-submit, on a standalone master and two workers: real processes on loopback. */
 class StandaloneClusterIT {
@@ -75,39 +73,44 @@ class StandaloneClusterIT {
      */
     @Test
     void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
-        String[] settings = {"train.local-steps=25", "train.epochs=2", "train.batch-size=1", "train.checkpoint-rounds=2", "student.hidden-size=256",
-            "student.intermediate-size=512", "student.layers=6", "train.learning-rate=0.001", "cache.path=" + folder.resolve("cache")};
-        // In one process, without a kill.
-        Settings undisturbed = distillery.settings(Stream.concat(Stream.of(settings), Stream.of("student.path=" + folder.resolve("undisturbed")))
-                .toArray(String[]::new));
-        new LabelJob(Distillery.spark(), undisturbed).run();
-        TrainSummary expected = new TrainJob(Distillery.spark(), undisturbed).run();
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"))).run();
+        cluster.submit("train", writeTrainingConf("undisturbed"), "");
+        FileUtils.deleteDirectory(folder.resolve("events").toFile());
 
-        Path conf = folder.resolve("kills.conf");
-        Distillery.write(conf, """
-                corpus { path = "%s", holdout = 0.2 }
-                teacher { path = "%s", device = cpu, scratch = "%s" }
-                targets.k = 8
-                sequence-length = 32
-                student { path = "%s", heads = 2, kv-heads = 1 }
-                train.workers = 2
-                spark { executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" } }
-                %s
-                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("student"), events(),
-                String.join("\n", settings)));
+        Path conf = writeTrainingConf("student");
         Process driver = cluster.begin("train", conf, "");
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
-        Thread.sleep(300);
+        Thread.sleep(150);
         cluster.executors().get(0).destroyForcibly();
-        StandaloneCluster.await(cluster.log("train"), "epoch 2 round 1/", 1);
+        StandaloneCluster.await(cluster.log("train"), "epoch 1 round 3/", 1);
         driver.destroyForcibly().waitFor();
         assertEquals(1, trainingTasksRepeated(), "of the executor that died, one task");
 
         cluster.submit("train", conf, "");
         assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
                 Files.readAllBytes(folder.resolve("student/model.safetensors")));
-        assertEquals(expected.history(), new TrainJob(Distillery.spark(), undisturbed.with("student.path", folder.resolve("student").toString()))
-                .run().history());
+        assertEquals(history("undisturbed"), history("student"));
+    }
+
+    private JsonNode history(String student) throws IOException {
+        return JSON.readTree(folder.resolve(student + "/provenance.json").toFile()).path("training").path("history");
+    }
+
+    /** Rounds of a second or so, and a checkpoint after every second one. */
+    private Path writeTrainingConf(String student) {
+        Path conf = folder.resolve(student + ".conf");
+        Distillery.write(conf, """
+                corpus { path = "%s", holdout = 0.2 }
+                teacher { path = "%s", device = cpu, scratch = "%s" }
+                cache.path = "%s"
+                targets.k = 8
+                sequence-length = 32
+                student { path = "%s", hidden-size = 256, intermediate-size = 512, layers = 4, heads = 2, kv-heads = 1 }
+                train { workers = 2, batch-size = 1, local-steps = 20, checkpoint-rounds = 2, outer-momentum = 0.5 }
+                spark { executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" } }
+                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
+                folder.resolve(student), events()));
+        return conf;
     }
 
     /** There are no GPUs, and the teacher runs on the CPU: what is tested is that each task scores with the address it is given. */
@@ -207,7 +210,7 @@ class StandaloneClusterIT {
                 begun.add(event.path("Stage ID").asInt());
             }
         }
-        assertTrue(completed.size() > 3, completed.toString());
+        assertTrue(completed.size() >= 3, completed.toString());
         return (int) begun.stream().filter(completed::contains).count() - 2 * completed.size();
     }
 
