@@ -34,7 +34,7 @@ public final class ChatTemplate {
         }
     }
 
-    /** The text of a conversation, up to where the model is to speak; {@link Tokenizer#encodeMarkup} is for it. */
+    /** The text of a conversation, up to where the model is to speak; to be encoded with its special tokens. */
     public String render(List<ChatMessage> messages) {
         Map<String, Object> variables = new LinkedHashMap<>(documentTokens);
         variables.put("messages", messages.stream()

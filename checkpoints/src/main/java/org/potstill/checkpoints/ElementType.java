@@ -41,16 +41,16 @@ enum ElementType {
         for (int i = 0; i < elements; i += blockSize) {
             switch (this) {
                 case F32 -> target[i] = source.getFloat();
-                case F16 -> target[i] = halfToFloat(source.getShort());
+                case F16 -> target[i] = Half.toFloat(source.getShort());
                 case BF16 -> target[i] = Float.intBitsToFloat(source.getShort() << 16);
                 case Q8_0 -> {
-                    float d = halfToFloat(source.getShort());
+                    float d = Half.toFloat(source.getShort());
                     for (int j = 0; j < 32; j++) {
                         target[i + j] = d * source.get();
                     }
                 }
                 case Q4_0 -> {
-                    float d = halfToFloat(source.getShort());
+                    float d = Half.toFloat(source.getShort());
                     for (int j = 0; j < 16; j++) {
                         int pair = source.get();
                         target[i + j] = d * ((pair & 15) - 8);
@@ -58,7 +58,7 @@ enum ElementType {
                     }
                 }
                 case Q5_0 -> {
-                    float d = halfToFloat(source.getShort());
+                    float d = Half.toFloat(source.getShort());
                     int fifthBits = source.getInt();
                     for (int j = 0; j < 16; j++) {
                         int pair = source.get();
@@ -75,8 +75,8 @@ enum ElementType {
                     source.position(source.position() + blockBytes);
                 }
                 case Q4_1 -> {
-                    float d = halfToFloat(source.getShort());
-                    float m = halfToFloat(source.getShort());
+                    float d = Half.toFloat(source.getShort());
+                    float m = Half.toFloat(source.getShort());
                     for (int j = 0; j < 16; j++) {
                         int pair = source.get();
                         target[i + j] = d * (pair & 15) + m;
@@ -92,8 +92,8 @@ enum ElementType {
      * low nibbles of 32 bytes are one sub-block, the high ones the next.
      */
     private static void decodeQ4K(ByteBuffer source, int at, float[] target, int first) {
-        float d = halfToFloat(source.getShort(at));
-        float min = halfToFloat(source.getShort(at + 2));
+        float d = Half.toFloat(source.getShort(at));
+        float min = Half.toFloat(source.getShort(at + 2));
         int packed = at + 4;
         for (int sub = 0; sub < 8; sub++) {
             int scale;
@@ -122,7 +122,7 @@ enum ElementType {
      * high in the others, and its two high bits in byte {@code j}, from bit {@code 2·quarter} on.
      */
     private static void decodeQ6K(ByteBuffer source, int at, float[] target, int first) {
-        float d = halfToFloat(source.getShort(at + 208));
+        float d = Half.toFloat(source.getShort(at + 208));
         for (int i = 0; i < 256; i++) {
             int half = i / 128;
             int quarter = i % 128 / 32;
@@ -131,36 +131,5 @@ enum ElementType {
             int high = source.get(at + 128 + half * 32 + j) >> 2 * quarter & 3;
             target[first + i] = d * source.get(at + 192 + i / 16) * ((low | high << 4) - 32);
         }
-    }
-
-    /** IEEE 754 binary16; Java has this from version 20 on only. */
-    static float halfToFloat(short half) {
-        int sign = (half & 0x8000) << 16;
-        int exponent = half >> 10 & 31;
-        int mantissa = half & 1023;
-        if (exponent == 31) {
-            return Float.intBitsToFloat(sign | 0x7f800000 | mantissa << 13);
-        }
-        if (exponent == 0) {
-            float magnitude = mantissa * 0x1p-24f;
-            return sign == 0 ? magnitude : -magnitude;
-        }
-        return Float.intBitsToFloat(sign | exponent + 112 << 23 | mantissa << 13);
-    }
-
-    /** The nearest binary16, of two the even one; infinite from 65520 on. */
-    static short floatToHalf(float value) {
-        int bits = Float.floatToRawIntBits(value);
-        int sign = bits >>> 16 & 0x8000;
-        float magnitude = Math.abs(value);
-        if (!(magnitude < 65520)) {
-            return (short) (sign | (Float.isNaN(value) ? 0x7e00 : 0x7c00));
-        }
-        if (magnitude < 0x1p-14f) {
-            return (short) (sign | (int) Math.rint(magnitude * 0x1p24f));
-        }
-        // Adding just under half of the last place that is kept, and that place's bit, rounds half to even.
-        int rounded = (bits & 0x7fffffff) + 0xfff + (bits >>> 13 & 1);
-        return (short) (sign | (rounded >>> 13) - (112 << 10));
     }
 }

@@ -32,7 +32,7 @@ final class TensorWriter {
             bytes.clear();
             for (int i = 0; i < count * columns; i++) {
                 if (span.type() == DataType.FLOAT16) {
-                    bytes.putShort(ElementType.floatToHalf(floats.get(i)));
+                    bytes.putShort(Half.of(floats.get(i)));
                 } else {
                     bytes.putFloat(floats.get(i));
                 }

@@ -49,12 +49,16 @@ public final class Tokenizer implements AutoCloseable {
 
     /** Token ids of a text, without special tokens added; special tokens spelled out in the text are not recognised as such. */
     public int[] encode(String text) {
-        return encode(encoder, text);
+        return encode(text, false);
     }
 
-    /** The same of what a {@link ChatTemplate} wrote: special tokens spelled out in it are meant as such. */
-    public int[] encodeMarkup(String text) {
-        return encode(decoder, text);
+    /**
+     * Token ids of a text, without special tokens added.
+     *
+     * @param special whether special tokens spelled out in the text are meant as such, as in what a {@link ChatTemplate} wrote
+     */
+    public int[] encode(String text, boolean special) {
+        return encode(special ? decoder : encoder, text);
     }
 
     private int[] encode(long tokenizer, String text) {

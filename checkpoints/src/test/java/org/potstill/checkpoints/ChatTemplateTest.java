@@ -132,7 +132,7 @@ class ChatTemplateTest {
         try (Checkpoint model = Checkpoints.open(path); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
             String text = new ChatTemplate(model.tokenizer()).render(List.of(new ChatMessage("user", "hi")));
             assertEquals("<|endoftext|>user\nhi<|endoftext|>", text);
-            int[] ids = tokenizer.encodeMarkup(text);
+            int[] ids = tokenizer.encode(text, true);
             assertEquals(TinyLlama.END_OF_TEXT, ids[0]);
             assertEquals(TinyLlama.END_OF_TEXT, ids[ids.length - 1]);
             assertEquals(text, tokenizer.decode(ids));

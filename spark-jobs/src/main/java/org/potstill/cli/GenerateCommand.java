@@ -115,7 +115,7 @@ final class GenerateCommand implements Callable<Integer> {
                 messages.add(new ChatMessage("system", system));
             }
             messages.add(new ChatMessage("user", text));
-            return tokenizer.encodeMarkup(new ChatTemplate(definition).render(messages));
+            return tokenizer.encode(new ChatTemplate(definition).render(messages), true);
         }
         IntStream first = definition.addBos() ? IntStream.of(definition.bosId()) : IntStream.empty();
         return IntStream.concat(first, IntStream.of(tokenizer.encode(text))).toArray();

@@ -167,10 +167,14 @@ public final class HadoopFolder {
         write(name, content.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Writes a file in place of the one of that name, if there is one. */
     public void write(String name, byte[] content) {
+        write(name, out -> out.write(content));
+    }
+
+    /** Writes a file in place of the one of that name, if there is one. */
+    public void write(String name, Content content) {
         try (WholeFile file = WholeFile.replace(fs, path(name))) {
-            file.out().write(content);
+            content.writeTo(file.out());
             file.publishOver();
         } catch (IOException e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);
@@ -199,17 +203,6 @@ public final class HadoopFolder {
             return fs.getFileStatus(target).getLen();
         } catch (IOException e) {
             throw JobErrors.unwritable(what, target.toString(), e);
-        }
-    }
-
-    /** Copies a local folder's files here, then makes it visible under its name. */
-    public void publish(java.nio.file.Path local, String name) {
-        Path incoming = WholeFile.incoming(path(name));
-        try {
-            fs.copyFromLocalFile(false, true, new Path(local.toUri()), incoming);
-            WholeFile.rename(fs, incoming, path(name));
-        } catch (IOException e) {
-            throw JobErrors.unwritable(what, path(name).toString(), e);
         }
     }
 

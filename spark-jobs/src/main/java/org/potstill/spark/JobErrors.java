@@ -1,11 +1,15 @@
 package org.potstill.spark;
 
 import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.potstill.errors.UserException;
 
 /** Every user error of the jobs and the command line, in one voice. */
 public final class JobErrors {
+    private static final int MAX_KEYS = 8;
+
     private JobErrors() {
     }
 
@@ -22,6 +26,11 @@ public final class JobErrors {
 
     public static UserException badValue(String key, String why) {
         return new UserException("unusable value of '" + key + "'", why, "set it in the file or with --set " + key + "=...");
+    }
+
+    public static UserException nothingToLearn() {
+        return new UserException("nothing to learn from", "no sequence of the cache holds what train.response-start says",
+                "compare it with the corpus, and where it is spelled in special tokens label with corpus.special-tokens = true");
     }
 
     public static UserException badOption(String option, String why) {
@@ -79,7 +88,7 @@ public final class JobErrors {
 
     public static UserException precisionTooLow(String precision, double kl, double limit) {
         return new UserException("the teacher in " + precision + " is not near enough to the same in fp32",
-                String.format(java.util.Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
+                String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
                         + "teacher.max-precision-kl allows %s", kl, limit),
                 "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
     }
@@ -127,8 +136,8 @@ public final class JobErrors {
     }
 
     public static UserException noRoomForTeacher(String scratch, double needed, long free) {
-        return new UserException(String.format(java.util.Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
-                String.format(java.util.Locale.ROOT, "%,d bytes are free there", free),
+        return new UserException(String.format(Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
                 "set teacher.scratch to a folder on a larger local disk, or make room");
     }
 
@@ -206,6 +215,26 @@ public final class JobErrors {
 
     public static UserException damagedJson(String path, String why) {
         return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
+    }
+
+    public static UserException lossExploded(int step, double loss, double limit) {
+        return new UserException("training diverged at step " + step,
+                String.format(Locale.ROOT, "the loss is %.4g nats per token, more than the %.4g that train.max-loss-beyond-chance allows", loss, limit),
+                "lower the learning rate, lengthen the warm-up, or clip gradients");
+    }
+
+    /** @param keys of the batch's sequences in the cache */
+    public static UserException stepFailed(int step, int worker, List<String> keys, UserException origin) {
+        String named = String.join(", ", keys.subList(0, Math.min(MAX_KEYS, keys.size())))
+                + (keys.size() > MAX_KEYS ? " and " + (keys.size() - MAX_KEYS) + " more" : "");
+        return new UserException(origin.problem(), origin.cause() + ", at step " + step + " of worker " + worker
+                + ", whose batch is the sequences " + named, origin.remedy(), origin);
+    }
+
+    public static UserException stateTooLarge(long bytes, long limit) {
+        return new UserException("the student does not fit what Spark lets a driver collect",
+                String.format(Locale.ROOT, "its parameters and moments have %,d bytes, and spark.driver.maxResultSize is %,d", bytes, limit),
+                "set spark.driver.maxResultSize to twice that, or to 0 for no limit, and spark.driver.memory to six times that or more");
     }
 
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {

@@ -202,12 +202,20 @@ public final class Settings {
     /** @return the constant named by the value, in any case */
     public <E extends Enum<E>> E choice(String key, Class<E> type) {
         for (E constant : type.getEnumConstants()) {
-            if (constant.name().equalsIgnoreCase(string(key).trim())) {
+            if (constant.name().equalsIgnoreCase(string(key).trim().replace('-', '_'))) {
                 return constant;
             }
         }
         throw JobErrors.badValue(key, "'" + string(key) + "' is none of "
-                + List.of(type.getEnumConstants()).toString().toLowerCase(java.util.Locale.ROOT));
+                + List.of(type.getEnumConstants()).toString().toLowerCase(java.util.Locale.ROOT).replace('_', '-'));
+    }
+
+    public boolean flag(String key) {
+        return switch (string(key).trim()) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw JobErrors.badValue(key, "'" + string(key) + "' is neither true nor false");
+        };
     }
 
     /** The {@code spark.*} settings, flat. */

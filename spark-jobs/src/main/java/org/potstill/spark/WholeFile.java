@@ -67,7 +67,7 @@ final class WholeFile implements AutoCloseable {
         }
     }
 
-    static Path incoming(Path target) {
+    private static Path incoming(Path target) {
         return new Path(target.getParent(), INCOMING + UUID.randomUUID());
     }
 
@@ -102,23 +102,16 @@ final class WholeFile implements AutoCloseable {
         }
     }
 
-    /** Renames over what may be there; in one step on local disks and HDFS. */
-    static void rename(FileSystem fs, Path from, Path to) throws IOException {
-        if (fs instanceof RawLocalFileSystem && !fs.getFileStatus(from).isDirectory()) {
+    /** Renames over what may be there, in one step. */
+    private static void rename(FileSystem fs, Path from, Path to) throws IOException {
+        if (fs instanceof RawLocalFileSystem) {
             // FileContext would delete first on a local disk, where the system's own rename replaces.
             if (!fs.rename(from, to)) {
                 throw new IOException("cannot rename " + from + " to " + to);
             }
             return;
         }
-        try {
-            FileContext.getFileContext(to.toUri(), fs.getConf()).rename(from, to, Options.Rename.OVERWRITE);
-        } catch (UnsupportedFileSystemException e) {
-            fs.delete(to, true);
-            if (!fs.rename(from, to)) {
-                throw new IOException("cannot rename " + from + " to " + to, e);
-            }
-        }
+        FileContext.getFileContext(to.toUri(), fs.getConf()).rename(from, to, Options.Rename.OVERWRITE);
     }
 
     private void finish() throws IOException {

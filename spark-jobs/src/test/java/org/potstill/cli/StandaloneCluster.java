@@ -65,14 +65,31 @@ final class StandaloneCluster implements AutoCloseable {
      * @param options for spark-submit
      */
     void submit(String job, Path conf, String options) throws Exception {
-        Path log = folder.resolve(job + ".log");
-        ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log);
+        await(job, begin(job, conf, options));
+    }
+
+    /** Starts deploy/potstill, which becomes the driver. */
+    Process begin(String job, Path conf, String options) throws IOException {
+        ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log(job));
         builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " " + options);
         builder.environment().put("POTSTILL_MEMORY", "1g");
         Process process = builder.start();
         processes.add(process);
-        assertTrue(process.waitFor(240, TimeUnit.SECONDS), () -> job + " did not end:\n" + read(log));
-        assertEquals(0, process.exitValue(), () -> job + ":\n" + read(log) + executorLogs());
+        return process;
+    }
+
+    void await(String job, Process process) throws Exception {
+        assertTrue(process.waitFor(240, TimeUnit.SECONDS), () -> job + " did not end:\n" + read(log(job)));
+        assertEquals(0, process.exitValue(), () -> job + ":\n" + read(log(job)) + executorLogs());
+    }
+
+    Path log(String job) {
+        return folder.resolve(job + ".log");
+    }
+
+    /** The executors that run now: workers start nothing else. */
+    List<ProcessHandle> executors() {
+        return processes.subList(1, 1 + WORKERS).stream().flatMap(Process::children).toList();
     }
 
     private Path start(String name, List<String> options, String mainClass, String... arguments) throws IOException {
@@ -106,7 +123,7 @@ final class StandaloneCluster implements AutoCloseable {
         return process;
     }
 
-    private static void await(Path log, String text, int times) throws Exception {
+    static void await(Path log, String text, int times) throws Exception {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (read(log).split(text, -1).length - 1 < times) {
             assertTrue(System.nanoTime() < deadline, () -> "no '" + text + "' in\n" + read(log));

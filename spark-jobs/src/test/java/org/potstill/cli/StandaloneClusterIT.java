@@ -1,5 +1,6 @@
 package org.potstill.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,11 +16,13 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.label.LabelJob;
 
 /** The application jar, through spark-submit, on a standalone master and two workers: real processes on loopback. */
 class StandaloneClusterIT {
@@ -62,6 +65,52 @@ class StandaloneClusterIT {
 
         cluster.submit("evaluate", conf, "");
         assertTrue(report().path("evaluate").path("student").path("perplexity").asDouble() > 1);
+    }
+
+    /**
+     * A {@code kill -9} of an executor in the middle of a round, then one of the driver, and a resume. That the executor's
+     * steps of that round, and no other, are taken again is seen by the tasks that Spark's event log tells of.
+     */
+    @Test
+    void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"))).run();
+        cluster.submit("train", writeTrainingConf("undisturbed"), "");
+        FileUtils.deleteDirectory(folder.resolve("events").toFile());
+
+        Path conf = writeTrainingConf("student");
+        Process driver = cluster.begin("train", conf, "");
+        StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
+        Thread.sleep(150);
+        cluster.executors().get(0).destroyForcibly();
+        StandaloneCluster.await(cluster.log("train"), "epoch 1 round 3/", 1);
+        driver.destroyForcibly().waitFor();
+        assertEquals(1, trainingTasksRepeated(), "of the executor that died, one task");
+
+        cluster.submit("train", conf, "");
+        assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
+                Files.readAllBytes(folder.resolve("student/model.safetensors")));
+        assertEquals(history("undisturbed"), history("student"));
+    }
+
+    private JsonNode history(String student) throws IOException {
+        return JSON.readTree(folder.resolve(student + "/provenance.json").toFile()).path("training").path("history");
+    }
+
+    /** Rounds of a second or so, and a checkpoint after every second one. */
+    private Path writeTrainingConf(String student) {
+        Path conf = folder.resolve(student + ".conf");
+        Distillery.write(conf, """
+                corpus { path = "%s", holdout = 0.2 }
+                teacher { path = "%s", device = cpu, scratch = "%s" }
+                cache.path = "%s"
+                targets.k = 8
+                sequence-length = 32
+                student { path = "%s", hidden-size = 256, intermediate-size = 512, layers = 4, heads = 2, kv-heads = 1 }
+                train { workers = 2, batch-size = 1, local-steps = 20, checkpoint-rounds = 2, outer-momentum = 0.5 }
+                spark { executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" } }
+                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
+                folder.resolve(student), events()));
+        return conf;
     }
 
     /** There are no GPUs, and the teacher runs on the CPU: what is tested is that each task scores with the address it is given. */
@@ -138,11 +187,31 @@ class StandaloneClusterIT {
         try (Stream<Path> logs = Files.list(events())) {
             for (Path log : logs.sorted().toList()) {
                 for (String line : Files.readAllLines(log)) {
-                    all.add(JSON.readTree(line));
+                    // A driver that was killed leaves half a line.
+                    if (line.endsWith("}")) {
+                        all.add(JSON.readTree(line));
+                    }
                 }
             }
         }
         return all;
+    }
+
+    /** How many tasks of local steps were begun beyond one of each of two workers, in the rounds that were completed. */
+    private int trainingTasksRepeated() throws IOException {
+        TreeSet<Integer> completed = new TreeSet<>();
+        List<Integer> begun = new ArrayList<>();
+        for (JsonNode event : logged()) {
+            JsonNode stage = event.path("Stage Info");
+            if (event.path("Event").asText().equals("SparkListenerStageCompleted")
+                    && stage.path("Stage Name").asText().startsWith("mapPartitionsToPair at AveragingRound")) {
+                completed.add(stage.path("Stage ID").asInt());
+            } else if (event.path("Event").asText().equals("SparkListenerTaskStart")) {
+                begun.add(event.path("Stage ID").asInt());
+            }
+        }
+        assertTrue(completed.size() >= 3, completed.toString());
+        return (int) begun.stream().filter(completed::contains).count() - 2 * completed.size();
     }
 
     /** Which executors ran tasks of the stages with this name, by Spark's event log. */

@@ -21,13 +21,14 @@ import org.potstill.spark.Settings;
  * @param sequenceLength positions per sequence
  * @param holdout        share of documents held out
  * @param seed           of that draw
+ * @param specialTokens  whether special tokens spelled out in the text are meant as such
  */
-public record Tokenization(int sequenceLength, double holdout, long seed) implements Serializable {
+public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens) implements Serializable {
     private static final ExecutorCache<Tokenizer> TOKENIZERS = new ExecutorCache<>();
 
     public static Tokenization of(Settings settings) {
         return new Tokenization(settings.integer("sequence-length", 2, 1 << 20),
-                settings.real("corpus.holdout", 0, 0.9), settings.seed());
+                settings.real("corpus.holdout", 0, 0.9), settings.seed(), settings.flag("corpus.special-tokens"));
     }
 
     public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition) {
@@ -41,7 +42,7 @@ public record Tokenization(int sequenceLength, double holdout, long seed) implem
             Tokenizer tokenizer = TOKENIZERS.get(fingerprint, () -> new Tokenizer(shared.value()));
             int bos = shared.value().addBos() ? shared.value().bosId() : -1;
             return new TokenizedDocument(document.id(), null, self.heldOut(document.text()),
-                    self.cut(tokenizer.encode(document.text()), bos));
+                    self.cut(tokenizer.encode(document.text(), self.specialTokens), bos));
         });
     }
 

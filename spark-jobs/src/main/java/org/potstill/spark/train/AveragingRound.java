@@ -6,24 +6,30 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.TreeMap;
 import org.apache.spark.HashPartitioner;
-import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.rdd.PartitionPruningRDD;
+import org.apache.spark.storage.StorageLevel;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelledSequence;
-import org.potstill.spark.cache.Labels;
 import org.potstill.student.StepLoss;
-import org.potstill.student.Student;
-import org.potstill.student.TrainingSequence;
 import scala.Tuple2;
 import scala.runtime.AbstractFunction1;
 
 /**
  * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker begins at the average,
- * takes its local steps on its own batches, and the results are averaged by tokens. The averaging is a reduce-scatter
- * through Spark's shuffle: each of W tasks averages one W-th of the arrays, so that the driver receives the average
- * once and not every worker's.
+ * takes its local steps on its own batches, and the results are averaged by tokens.
+ *
+ * <p>The averaging is a reduce-scatter through Spark's shuffle: each worker's state is cut into slices, and each of as many
+ * tasks averages one slice of all workers'. The driver receives the average once, slice by slice, and broadcasts it once,
+ * executors passing its blocks on to each other: it moves two states a round, be there two workers or sixty-four, and so
+ * does every executor. Lineage never reaches past a round.
+ *
+ * <p>What an executor's loss costs is that executor's work of this round: the sequences that a round is made of lie on two
+ * executors each, so that no other worker's steps, and no sequence, have to be made again.
  */
 final class AveragingRound {
     private final JavaSparkContext sc;
@@ -45,19 +51,37 @@ final class AveragingRound {
     record Outcome(ModelState state, List<StepLoss> losses) {
     }
 
+    /** One slice of the average, and the losses of each worker where it is the first. */
+    private record AveragedSlice(ModelState state, List<List<StepLoss>> losses) implements Serializable {
+    }
+
     /** @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner} */
     Outcome run(ModelState begin, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
+        requireRoom(begin);
+        Slicing slicing = Slicing.of(begin, plan.workers());
         Broadcast<ModelState> state = sc.broadcast(begin);
+        JavaPairRDD<Long, LabelledSequence> blocks = blocksOf(epochBlocks, round)
+                .persist(Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_SER_2() : StorageLevel.MEMORY_AND_DISK_SER());
+        LocalSteps steps = new LocalSteps(setup, plan, slicing, state, plan.firstStep(epoch, round));
+        Payload payload = setup.payload();
+        JavaRDD<AveragedSlice> averaged = blocks.mapPartitionsToPair(steps::train)
+                .partitionBy(new HashPartitioner(slicing.count()))
+                .mapPartitionsWithIndex((index, slices) -> average(index, slices, payload, state.value(), slicing), true);
         try {
-            WorkerTask task = new WorkerTask(setup, plan, state, plan.firstStep(epoch, round));
-            List<Tuple2<Integer, Tuple2<ModelState, List<StepLoss>[]>>> averaged = blocksOf(epochBlocks, round)
-                    .mapPartitionsToPair(task::train)
-                    .groupByKey(new HashPartitioner(plan.workers()))
-                    .mapValues(AveragingRound::averageSlice)
-                    .collect();
-            return assemble(begin, averaged);
+            return assemble(begin, averaged.collect(), slicing);
         } finally {
+            // The slices' files; those that the epoch's sequences came by stay, as a persisted RDD lies between.
+            averaged.rdd().cleanShuffleDependencies(false);
+            blocks.unpersist(false);
             state.destroy();
+        }
+    }
+
+    /** Spark counts what a job's tasks return together. */
+    private void requireRoom(ModelState state) {
+        long limit = sc.getConf().getSizeAsBytes("spark.driver.maxResultSize", "1g");
+        if (limit > 0 && state.bytes() > 0.9 * limit) {
+            throw JobErrors.stateTooLarge(state.bytes(), limit);
         }
     }
 
@@ -68,32 +92,32 @@ final class AveragingRound {
                 scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class));
     }
 
-    @SuppressWarnings("unchecked")
-    private static Tuple2<ModelState, List<StepLoss>[]> averageSlice(Iterable<WorkerSlice> slices) {
-        List<WorkerSlice> all = new ArrayList<>();
-        slices.forEach(all::add);
-        all.sort((a, b) -> Integer.compare(a.worker(), b.worker()));
-        return new Tuple2<>(WorkerSlice.average(all), all.stream().map(WorkerSlice::losses).toArray(List[]::new));
+    private static Iterator<AveragedSlice> average(int index, Iterator<Tuple2<Integer, WorkerSlice>> slices, Payload payload,
+            ModelState begin, Slicing slicing) {
+        List<WorkerSlice> ofWorkers = new ArrayList<>();
+        slices.forEachRemaining(slice -> ofWorkers.add(slice._2()));
+        ModelState average = WorkerSlice.average(ofWorkers, payload, begin, slicing, index);
+        return List.of(new AveragedSlice(average, index > 0 ? List.of()
+                : WorkerSlice.inOrder(ofWorkers).stream().map(WorkerSlice::losses).toList())).iterator();
     }
 
-    private Outcome assemble(ModelState like, List<Tuple2<Integer, Tuple2<ModelState, List<StepLoss>[]>>> slices) {
+    private static Outcome assemble(ModelState like, List<AveragedSlice> slices, Slicing slicing) {
         ModelState whole = new ModelState(new float[like.parameters().length], new float[like.updaterState().length]);
+        for (int i = 0; i < slices.size(); i++) {
+            place(slices.get(i).state().parameters(), whole.parameters(), slicing, i);
+            place(slices.get(i).state().updaterState(), whole.updaterState(), slicing, i);
+        }
         TreeMap<Integer, List<StepLoss>> byStep = new TreeMap<>();
-        for (Tuple2<Integer, Tuple2<ModelState, List<StepLoss>[]>> slice : slices) {
-            ModelState part = slice._2()._1();
-            place(part.parameters(), whole.parameters(), slice._1());
-            place(part.updaterState(), whole.updaterState(), slice._1());
-            for (List<StepLoss> ofWorker : slice._2()._2()) {
-                for (int i = 0; i < ofWorker.size(); i++) {
-                    byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.get(i));
-                }
+        for (List<StepLoss> ofWorker : slices.get(0).losses()) {
+            for (int i = 0; i < ofWorker.size(); i++) {
+                byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.get(i));
             }
         }
         return new Outcome(whole, byStep.values().stream().map(Losses::mean).toList());
     }
 
-    private void place(float[] part, float[] whole, int slice) {
-        System.arraycopy(part, 0, whole, WorkerSlice.begin(whole.length, slice, plan.workers()), part.length);
+    private static void place(float[] part, float[] whole, Slicing slicing, int index) {
+        System.arraycopy(part, 0, whole, slicing.begin(whole.length, index), part.length);
     }
 
     /** The partitions of one round. */
@@ -110,41 +134,6 @@ final class AveragingRound {
         @Override
         public Object apply(Object partition) {
             return (Integer) partition / workers == round;
-        }
-    }
-
-    /** A worker's part of a round. */
-    private record WorkerTask(WorkerSetup setup, TrainingPlan plan, Broadcast<ModelState> begin, int firstStep)
-            implements Serializable {
-        Iterator<Tuple2<Integer, WorkerSlice>> train(Iterator<Tuple2<Long, LabelledSequence>> block) {
-            TreeMap<Long, LabelledSequence> ordered = new TreeMap<>();
-            block.forEachRemaining(s -> ordered.put(s._1(), s._2()));
-            if (ordered.isEmpty()) {
-                return List.<Tuple2<Integer, WorkerSlice>>of().iterator();
-            }
-            int worker = TaskContext.getPartitionId() % plan.workers();
-            Labels labels = setup.labels();
-            List<StepLoss> losses = new ArrayList<>();
-            try (StudentPool.Lease lease = StudentPool.lease(setup)) {
-                Student student = lease.student();
-                student.setParameters(begin.value().parameters());
-                student.setUpdaterState(begin.value().updaterState());
-                TreeMap<Long, List<TrainingSequence>> batches = new TreeMap<>();
-                ordered.forEach((index, row) -> batches.computeIfAbsent(index / plan.batchSize(), b -> new ArrayList<>())
-                        .add(new TrainingSequence(row.tokens(), labels.decode(row, setup.cache()))));
-                int step = firstStep;
-                for (List<TrainingSequence> batch : batches.values()) {
-                    losses.add(student.step(batch, step++));
-                }
-                long positions = losses.stream().mapToLong(StepLoss::positions).sum();
-                float[] parameters = student.parameters();
-                float[] updaterState = student.updaterState();
-                List<Tuple2<Integer, WorkerSlice>> slices = new ArrayList<>();
-                for (int i = 0; i < plan.workers(); i++) {
-                    slices.add(new Tuple2<>(i, WorkerSlice.of(worker, positions, parameters, updaterState, losses, i, plan.workers())));
-                }
-                return slices.iterator();
-            }
         }
     }
 }

@@ -15,7 +15,7 @@ final class Losses {
         double kl = 0;
         double crossEntropy = 0;
         for (StepLoss loss : losses) {
-            double weight = (double) loss.positions() / positions;
+            double weight = positions == 0 ? 0 : (double) loss.positions() / positions;
             total += weight * loss.total();
             kl += weight * loss.kl();
             crossEntropy += weight * loss.crossEntropy();

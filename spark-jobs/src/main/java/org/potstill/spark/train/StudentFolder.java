@@ -3,6 +3,7 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
@@ -62,7 +63,7 @@ public final class StudentFolder {
         try (TemporaryFolder local = new TemporaryFolder()) {
             student.save(local.path());
             for (String name : new String[] {"config.json", "model.safetensors"}) {
-                folder.publish(local.path().resolve(name), name);
+                folder.write(name, out -> Files.copy(local.path().resolve(name), out));
             }
         }
         folder.writeText("tokenizer.json", store.tokenizer().json());

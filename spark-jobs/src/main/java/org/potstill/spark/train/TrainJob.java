@@ -56,11 +56,12 @@ public final class TrainJob {
             init.requireVocabulary(store.tokenizer(), cache);
             CausalLmConfig config = TrainingSettings.student(init.shaped(), store.labels().vocabSize());
             folder.requireWritable();
-            try (TrainingData data = new TrainingData(store, settings.seed());
+            Responses responses = Responses.of(settings, store.tokenizer());
+            try (TrainingData data = new TrainingData(store, responses, settings.seed());
                     // Made for its checks: a shape that cannot be is refused before the cluster works.
                     Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.seed())) {
                 init.apply(student);
-                return train(store, snapshot, data, config, init, student);
+                return train(store, snapshot, data, responses, config, init, student);
             }
         }
     }
@@ -76,8 +77,8 @@ public final class TrainJob {
         }
     }
 
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init,
-            Student student) {
+    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, Responses responses, CausalLmConfig config,
+            StudentInit init, Student student) {
         int keep = settings.integer("train.keep-checkpoints", 1, 1000);
         int asked = settings.integer("train.workers", 0, 100_000);
         int workers = asked > 0 ? asked
@@ -95,12 +96,12 @@ public final class TrainJob {
         }
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder, identity, keep);
         TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() ->
-                new TrainingCheckpoints.Position(0, 0, new ModelState(student.parameters(), initialState(config, options)),
-                        List.of(), 0));
+                initialPosition(student.parameters(), initialState(config, options)));
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
-        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc));
+        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
+                settings.choice("train.payload", Payload.class), TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = runRounds(plan, setup, data, checkpoints, begin, student);
         TrainSummary summary = new TrainSummary(end.state().parameters().length, workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
@@ -108,6 +109,11 @@ public final class TrainJob {
         student.setParameters(end.state().parameters());
         result.publish(student, store, identity, init.shaped(), summary);
         return summary;
+    }
+
+    private TrainingCheckpoints.Position initialPosition(float[] parameters, float[] updaterState) {
+        return new TrainingCheckpoints.Position(0, 0, new ModelState(parameters, updaterState),
+                TrainingSettings.outer(settings).initialMomentum(parameters.length), List.of(), 0);
     }
 
     private static float[] initialState(CausalLmConfig config, TrainingOptions options) {
@@ -120,7 +126,9 @@ public final class TrainJob {
             TrainingCheckpoints checkpoints, TrainingCheckpoints.Position begin, Student student) {
         int every = settings.integer("train.checkpoint-rounds", 0, 1 << 20);
         AveragingRound averaging = new AveragingRound(sc, setup, plan);
+        OuterOptimizer outer = TrainingSettings.outer(settings);
         ModelState state = begin.state();
+        float[] momentum = begin.momentum();
         List<StepLoss> history = new ArrayList<>(begin.history());
         long[] learnt = {history.stream().mapToLong(StepLoss::positions).sum()};
         long started = System.nanoTime();
@@ -131,7 +139,8 @@ public final class TrainJob {
                 int rounds = plan.roundsPerEpoch();
                 for (int round = epoch == begin.epoch() ? begin.round() : 0; round < rounds; round++) {
                     AveragingRound.Outcome outcome = run(averaging, state, blocks, epoch, round, checkpoints);
-                    state = outcome.state();
+                    state = new ModelState(outer.step(state.parameters(), outcome.state().parameters(), momentum),
+                            outcome.state().updaterState());
                     history.addAll(outcome.losses());
                     learnt[0] += outcome.losses().stream().mapToLong(StepLoss::positions).sum();
                     seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
@@ -141,12 +150,12 @@ public final class TrainJob {
                     boolean last = round == rounds - 1;
                     if (last || every > 0 && (round + 1) % every == 0) {
                         checkpoints.save(history.size(), new TrainingCheckpoints.Position(last ? epoch + 1 : epoch,
-                                last ? 0 : round + 1, state, history, seconds), student);
+                                last ? 0 : round + 1, state, momentum, history, seconds), student);
                     }
                 }
             }
         }
-        return new TrainingCheckpoints.Position(plan.epochs(), 0, state, history, seconds);
+        return new TrainingCheckpoints.Position(plan.epochs(), 0, state, momentum, history, seconds);
     }
 
     private static AveragingRound.Outcome run(AveragingRound averaging, ModelState state,

@@ -3,11 +3,11 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,12 +23,21 @@ import org.potstill.student.TrainingOptions;
 
 /**
  * Checkpoints of a training run in {@code checkpoints/step-00000123/}: {@code config.json} and
- * {@code model.safetensors} of the student, {@code updater.safetensors}, and {@code training.json} with the place in
- * the data. A checkpoint appears under its name once it is whole.
+ * {@code model.safetensors} of the student, {@code updater.safetensors} with what its optimizers remember, and
+ * {@code training.json} with the place in the data. Nothing is drawn at random while training: the order of an epoch
+ * follows from the seed and its number, so that the place in the data is all there is of random state.
+ *
+ * <p>{@code training.json} is written last and deleted first: a folder without it is no checkpoint, on object stores,
+ * too, which cannot rename a folder in one step. It goes when the next checkpoint is written.
  */
 final class TrainingCheckpoints {
     private static final String FOLDER = "checkpoints";
+    private static final String CONFIG = "config.json";
+    private static final String WEIGHTS = "model.safetensors";
+    private static final String UPDATER = "updater.safetensors";
+    private static final String TRAINING = "training.json";
     private static final String UPDATER_STATE = "updater_state";
+    private static final String OUTER_MOMENTUM = "outer_momentum";
 
     private final HadoopFolder folder;
     private final ObjectNode identity;
@@ -44,76 +53,103 @@ final class TrainingCheckpoints {
     /**
      * Where training stands.
      *
-     * @param epoch   of the next round
-     * @param round   the next one
-     * @param state   at its beginning
-     * @param history loss of every step before
-     * @param seconds spent before
+     * @param epoch    of the next round
+     * @param round    the next one
+     * @param state    at its beginning
+     * @param momentum of the outer optimizer, see {@link OuterOptimizer}
+     * @param history  loss of every step before
+     * @param seconds  spent before
      */
-    record Position(int epoch, int round, ModelState state, List<StepLoss> history, double seconds) {
+    record Position(int epoch, int round, ModelState state, float[] momentum, List<StepLoss> history, double seconds) {
     }
 
     /** How many workers the newest checkpoint's run averages, so that a resumed run does the same on another cluster. */
     Optional<Integer> workers() {
-        return newest().map(name -> folder.folder(name).readJson("training.json").path("identity").path("train.workers").asInt());
+        return newest().map(name -> folder.folder(name).readJson(TRAINING).path("identity").path("train.workers").asInt());
     }
 
     String describeNewest() {
         return newest().map(name -> folder.path(name).toString()).orElse("none: training begins anew");
     }
 
+    /** @param student lends its shape, and takes on the position's parameters */
     void save(int step, Position position, Student student) {
+        String name = String.format("step-%08d", step);
+        HadoopFolder target = folder.folder(name);
         try (TemporaryFolder temporary = new TemporaryFolder()) {
             Path local = temporary.path();
             student.setParameters(position.state().parameters());
             student.save(local);
-            float[] state = position.state().updaterState();
-            Safetensors.write(local.resolve("updater.safetensors"), new LinkedHashMap<>(Map.of(UPDATER_STATE, new long[] {state.length})),
-                    Map.of(), name -> FloatBuffer.wrap(state));
-            ObjectNode json = HadoopFolder.JSON.createObjectNode();
-            json.put("epoch", position.epoch()).put("round", position.round()).put("seconds", position.seconds());
-            json.set("identity", identity);
-            ArrayNode history = json.putArray("history");
-            for (StepLoss loss : position.history()) {
-                history.addArray().add(loss.total()).add(loss.kl()).add(loss.crossEntropy()).add(loss.positions());
+            Map<String, float[]> optimizers = new LinkedHashMap<>();
+            optimizers.put(UPDATER_STATE, position.state().updaterState());
+            optimizers.put(OUTER_MOMENTUM, position.momentum());
+            Map<String, long[]> shapes = new LinkedHashMap<>();
+            optimizers.forEach((tensor, values) -> shapes.put(tensor, new long[] {values.length}));
+            Safetensors.write(local.resolve(UPDATER), shapes, Map.of(), tensor -> FloatBuffer.wrap(optimizers.get(tensor)));
+            removeAll(unfinished());
+            for (String file : List.of(CONFIG, WEIGHTS, UPDATER)) {
+                target.create(file, out -> Files.copy(local.resolve(file), out));
             }
-            Files.writeString(local.resolve("training.json"), json.toString());
-            folder.publish(local, String.format("step-%08d", step));
-            List<String> names = names();
-            names.subList(0, Math.max(0, names.size() - keep)).forEach(folder::delete);
-        } catch (IOException e) {
-            throw JobErrors.unwritable("checkpoint", folder.path().toString(), e);
+        }
+        target.createJson(TRAINING, json(position));
+        List<String> names = names();
+        removeAll(names.subList(0, Math.max(0, names.size() - keep)));
+    }
+
+    private ObjectNode json(Position position) {
+        ObjectNode json = HadoopFolder.JSON.createObjectNode();
+        json.put("epoch", position.epoch()).put("round", position.round()).put("seconds", position.seconds());
+        json.set("identity", identity);
+        ArrayNode history = json.putArray("history");
+        for (StepLoss loss : position.history()) {
+            history.addArray().add(loss.total()).add(loss.kl()).add(loss.crossEntropy()).add(loss.positions());
+        }
+        return json;
+    }
+
+    private void removeAll(List<String> names) {
+        for (String name : names) {
+            // First what makes it a checkpoint: an object store deletes file by file.
+            folder.delete(name + "/" + TRAINING);
+            folder.delete(name);
         }
     }
 
     /** The newest checkpoint, if there is one; refuses one made with other settings. */
     Optional<Position> resume(TrainingOptions options) {
         return newest().map(name -> {
-            JsonNode json = folder.folder(name).readJson("training.json");
+            JsonNode json = folder.folder(name).readJson(TRAINING);
             firstDifference(identity, json.path("identity")).ifPresent(key -> {
                 throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, identity.path(key),
                         json.path("identity").path(key));
             });
             try (TemporaryFolder local = new TemporaryFolder()) {
-                Path checkpoint = local.path().resolve(name);
-                folder.fetch(name, checkpoint);
-                return new Position(json.path("epoch").asInt(), json.path("round").asInt(),
-                        state(checkpoint, options), history(json.path("history")), json.path("seconds").asDouble());
+                for (String file : List.of(CONFIG, WEIGHTS, UPDATER)) {
+                    folder.fetch(name + "/" + file, local.path().resolve(file));
+                }
+                return position(json, local.path(), folder.path(name).toString(), options);
             }
         });
     }
 
-    private ModelState state(Path checkpoint, TrainingOptions options) {
-        try (Student student = Student.load(checkpoint, options);
-                SafetensorsFile updater = SafetensorsFile.open(checkpoint.resolve("updater.safetensors"))) {
-            float[] updaterState = new float[student.updaterState().length];
-            long[] shape = updater.shape(UPDATER_STATE);
-            if (shape.length != 1 || shape[0] != updaterState.length) {
-                throw JobErrors.damagedJson(checkpoint + "/updater.safetensors", "it does not fit the student");
-            }
-            updater.read(UPDATER_STATE, FloatBuffer.wrap(updaterState));
-            return new ModelState(student.parameters(), updaterState);
+    private static Position position(JsonNode json, Path files, String from, TrainingOptions options) {
+        try (Student student = Student.load(files, options); SafetensorsFile optimizers = SafetensorsFile.open(files.resolve(UPDATER))) {
+            float[] updaterState = student.updaterState();
+            read(optimizers, UPDATER_STATE, updaterState, from);
+            float[] parameters = student.parameters();
+            float[] momentum = new float[Arrays.equals(optimizers.shape(OUTER_MOMENTUM), new long[1]) ? 0 : parameters.length];
+            read(optimizers, OUTER_MOMENTUM, momentum, from);
+            return new Position(json.path("epoch").asInt(), json.path("round").asInt(), new ModelState(parameters, updaterState), momentum,
+                    history(json.path("history")), json.path("seconds").asDouble());
         }
+    }
+
+    private static void read(SafetensorsFile file, String tensor, float[] target, String from) {
+        long[] shape = file.shape(tensor);
+        if (shape.length != 1 || shape[0] != target.length) {
+            throw JobErrors.damagedJson(from + "/" + UPDATER, tensor + " does not fit the student");
+        }
+        file.read(tensor, FloatBuffer.wrap(target));
     }
 
     private static List<StepLoss> history(JsonNode json) {
@@ -134,7 +170,20 @@ final class TrainingCheckpoints {
         return names.isEmpty() ? Optional.empty() : Optional.of(names.get(names.size() - 1));
     }
 
+    /** Of the checkpoints, the oldest first. */
     private List<String> names() {
-        return new ArrayList<>(folder.names().stream().filter(n -> n.matches("step-\\d{8,10}")).toList());
+        return folders().stream().filter(this::isFinished).toList();
+    }
+
+    private List<String> unfinished() {
+        return folders().stream().filter(name -> !isFinished(name)).toList();
+    }
+
+    private List<String> folders() {
+        return folder.names().stream().filter(n -> n.matches("step-\\d{8,10}")).toList();
+    }
+
+    private boolean isFinished(String name) {
+        return folder.folder(name).has(TRAINING);
     }
 }

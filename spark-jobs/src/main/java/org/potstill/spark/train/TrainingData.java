@@ -21,7 +21,7 @@ final class TrainingData implements AutoCloseable {
     private final double teacherLoss;
     private final long seed;
 
-    TrainingData(LabelStore store, long seed) {
+    TrainingData(LabelStore store, Responses responses, long seed) {
         this.seed = seed;
         this.snapshot = store.snapshot().persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
@@ -34,15 +34,19 @@ final class TrainingData implements AutoCloseable {
             throw JobErrors.missingLabels(store.folder().path().toString(), distinct - held, distinct);
         }
         this.size = snapshot.count();
-        Weighed sum = ordered(0).values().map(s -> new Weighed(s.positions(), (double) s.positions() * s.teacherLoss()))
-                .fold(new Weighed(0, 0), Weighed::plus);
-        this.positions = sum.positions();
-        this.teacherLoss = sum.loss() / sum.positions();
+        Weighed sum = ordered(0).values()
+                .map(s -> new Weighed(responses.count(s.tokens()), s.positions(), (double) s.positions() * s.teacherLoss()))
+                .fold(new Weighed(0, 0, 0), Weighed::plus);
+        if (sum.counted() == 0) {
+            throw JobErrors.nothingToLearn();
+        }
+        this.positions = sum.counted();
+        this.teacherLoss = sum.loss() / sum.all();
     }
 
-    private record Weighed(long positions, double loss) implements Serializable {
+    private record Weighed(long counted, long all, double loss) implements Serializable {
         Weighed plus(Weighed other) {
-            return new Weighed(positions + other.positions, loss + other.loss);
+            return new Weighed(counted + other.counted, all + other.all, loss + other.loss);
         }
     }
 
@@ -51,12 +55,12 @@ final class TrainingData implements AutoCloseable {
         return size;
     }
 
-    /** Next-token predictions per epoch. */
+    /** Next-token predictions per epoch that are learnt from. */
     long positions() {
         return positions;
     }
 
-    /** The teacher's cross-entropy on the training text, in nats: where a perfect student would end. */
+    /** The teacher's cross-entropy on the whole training text, in nats: where a perfect student would end. */
     double teacherLoss() {
         return teacherLoss;
     }

@@ -5,6 +5,9 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
+import org.potstill.student.Divergence;
+import org.potstill.student.Objective;
+import org.potstill.student.Tail;
 import org.potstill.student.TrainingOptions;
 
 /** The settings that decide what the student becomes, read from the configuration. */
@@ -26,12 +29,28 @@ final class TrainingSettings {
 
     static TrainingOptions options(Settings s, int totalSteps) {
         double peak = s.real("train.learning-rate", 0, 100);
-        return new TrainingOptions(s.real("train.alpha", 0, 1), peak,
+        Objective objective = new Objective(s.real("train.alpha", 0, 1), s.real("train.final-alpha", 0, 1),
+                s.choice("train.loss", Divergence.class), s.choice("train.tail", Tail.class));
+        return new TrainingOptions(objective, peak,
                 (int) Math.round(s.real("train.warmup-share", 0, 1) * totalSteps), totalSteps,
                 s.real("train.min-learning-rate", 0, peak), s.real("train.weight-decay", 0, 10),
                 s.real("train.beta1", 0, 1), s.real("train.beta2", 0, 1), s.real("train.epsilon", 0, 1),
                 s.real("train.max-gradient-norm", 0, Double.MAX_VALUE),
-                s.choice("train.optimizer", TrainingOptions.Optimizer.class));
+                s.choice("train.optimizer", TrainingOptions.Optimizer.class), s.flag("train.gradient-checkpointing"));
+    }
+
+    static OuterOptimizer outer(Settings s) {
+        double momentum = s.real("train.outer-momentum", 0, 1);
+        if (momentum == 1) {
+            throw JobErrors.badValue("train.outer-momentum", "at 1 every step is added to all later ones");
+        }
+        return new OuterOptimizer(momentum, s.real("train.outer-learning-rate", 0, 100));
+    }
+
+    /** In nats per token. */
+    static double maxLoss(Settings s, int vocabSize) {
+        double beyond = s.real("train.max-loss-beyond-chance", 0, Double.MAX_VALUE);
+        return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
     }
 
     /**
@@ -45,9 +64,10 @@ final class TrainingSettings {
         identity.put("student.init", init);
         for (String key : new String[] {"student.hidden-size", "student.intermediate-size", "student.layers", "student.heads",
             "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "seed", "train.epochs",
-            "train.batch-size", "train.local-steps", "train.alpha", "train.learning-rate", "train.min-learning-rate",
+            "train.batch-size", "train.local-steps", "train.loss", "train.tail", "train.alpha", "train.final-alpha",
+            "train.response-start", "train.response-end", "train.learning-rate", "train.min-learning-rate",
             "train.warmup-share", "train.weight-decay", "train.beta1", "train.beta2", "train.epsilon",
-            "train.max-gradient-norm", "train.optimizer"}) {
+            "train.max-gradient-norm", "train.optimizer", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
         return identity.put("train.workers", String.valueOf(plan.workers()));

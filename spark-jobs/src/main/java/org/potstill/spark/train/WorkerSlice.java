@@ -1,59 +1,58 @@
 package org.potstill.spark.train;
 
 import java.io.Serializable;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import org.potstill.student.StepLoss;
 
 /**
- * A part of what a worker reached in a round: slice {@code index} of {@code count} of its parameters and updater state.
+ * A part of what a worker reached in a round, packed as the {@link Payload} has it.
  *
- * @param worker    that trained
- * @param positions it learnt from: its weight
- * @param state     this slice of the two arrays
- * @param losses    of its steps, in slice 0 only
+ * @param worker       that trained
+ * @param positions    it learnt from: its weight
+ * @param parameters   of this slice
+ * @param updaterState of this slice
+ * @param losses       of its steps, in slice 0 only
  */
-record WorkerSlice(int worker, long positions, ModelState state, List<StepLoss> losses) implements Serializable {
-    static WorkerSlice of(int worker, long positions, float[] parameters, float[] updaterState, List<StepLoss> losses,
-            int index, int count) {
-        return new WorkerSlice(worker, positions, new ModelState(cut(parameters, index, count), cut(updaterState, index, count)),
-                index == 0 ? losses : List.of());
-    }
-
-    private static float[] cut(float[] whole, int index, int count) {
-        return Arrays.copyOfRange(whole, begin(whole.length, index, count), begin(whole.length, index + 1, count));
-    }
-
-    static int begin(int length, int index, int count) {
-        return (int) ((long) length * index / count);
-    }
-
-    /** The mean weighted by positions, summed in double and in the workers' order: the same whichever came first. */
-    static ModelState average(List<WorkerSlice> slices) {
-        List<WorkerSlice> ordered = slices.stream().sorted(Comparator.comparingInt(WorkerSlice::worker)).toList();
-        if (ordered.size() == 1) {
-            return ordered.get(0).state();
-        }
+record WorkerSlice(int worker, long positions, byte[] parameters, byte[] updaterState, List<StepLoss> losses) implements Serializable {
+    /**
+     * The mean of the workers' same slice weighted by positions, summed in double and in the workers' order: the same
+     * whichever came first.
+     *
+     * @param begin the whole state that the round began with
+     */
+    static ModelState average(List<WorkerSlice> slices, Payload payload, ModelState begin, Slicing slicing, int index) {
+        List<WorkerSlice> ordered = inOrder(slices);
         double total = ordered.stream().mapToLong(WorkerSlice::positions).sum();
-        return new ModelState(
-                mean(ordered.stream().map(s -> s.state().parameters()).toList(), ordered, total),
-                mean(ordered.stream().map(s -> s.state().updaterState()).toList(), ordered, total));
+        int from = slicing.begin(begin.parameters().length, index);
+        int to = slicing.begin(begin.parameters().length, index + 1);
+        double[] parameters = new double[to - from];
+        double[] updaterState = new double[slicing.begin(begin.updaterState().length, index + 1)
+                - slicing.begin(begin.updaterState().length, index)];
+        for (WorkerSlice slice : ordered) {
+            // A round of prompts alone teaches nothing, and leaves all at its beginning.
+            double weight = total == 0 ? 1.0 / ordered.size() : slice.positions / total;
+            add(parameters, weight, payload.unpackParameters(slice.parameters, begin.parameters(), from, to));
+            add(updaterState, weight, payload.unpackMoments(slice.updaterState, updaterState.length));
+        }
+        return new ModelState(floats(parameters), floats(updaterState));
     }
 
-    private static float[] mean(List<float[]> values, List<WorkerSlice> slices, double total) {
-        double[] sum = new double[values.get(0).length];
-        for (int w = 0; w < slices.size(); w++) {
-            double weight = slices.get(w).positions() / total;
-            float[] value = values.get(w);
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += weight * value[i];
-            }
-        }
-        float[] mean = new float[sum.length];
+    static List<WorkerSlice> inOrder(List<WorkerSlice> slices) {
+        return slices.stream().sorted(Comparator.comparingInt(WorkerSlice::worker)).toList();
+    }
+
+    private static void add(double[] sum, double weight, float[] values) {
         for (int i = 0; i < sum.length; i++) {
-            mean[i] = (float) sum[i];
+            sum[i] += weight * values[i];
         }
-        return mean;
+    }
+
+    private static float[] floats(double[] values) {
+        float[] floats = new float[values.length];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = (float) values[i];
+        }
+        return floats;
     }
 }

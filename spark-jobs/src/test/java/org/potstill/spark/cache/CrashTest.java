@@ -40,8 +40,7 @@ class CrashTest {
 
     @BeforeEach
     void register() {
-        StoreContract.configuration().set("fs.crash.impl", CrashingFileSystem.class.getName());
-        StoreContract.configuration().set("fs.objects.impl", CrashingFileSystem.Objects.class.getName());
+        CrashingFileSystem.register(StoreContract.configuration());
     }
 
     @AfterEach

@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.net.URI;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -22,6 +23,12 @@ import org.apache.hadoop.util.Progressable;
  */
 public class CrashingFileSystem extends RawLocalFileSystem {
     private static final AtomicInteger STEPS_LEFT = new AtomicInteger(Integer.MAX_VALUE);
+
+    /** Makes {@code crash://} and {@code objects://} known. */
+    public static void register(Configuration hadoop) {
+        hadoop.set("fs.crash.impl", CrashingFileSystem.class.getName());
+        hadoop.set("fs.objects.impl", Objects.class.getName());
+    }
 
     public static void crashAfter(int steps) {
         STEPS_LEFT.set(steps);
@@ -101,7 +108,7 @@ public class CrashingFileSystem extends RawLocalFileSystem {
     }
 
     /** The same for an object store: an object is there from the close of its stream on, and not before. */
-    static final class Objects extends CrashingFileSystem {
+    public static final class Objects extends CrashingFileSystem {
         @Override
         public URI getUri() {
             return URI.create("objects:///");

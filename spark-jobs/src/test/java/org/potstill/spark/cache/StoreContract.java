@@ -1,5 +1,6 @@
 package org.potstill.spark.cache;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -140,6 +141,31 @@ abstract class StoreContract {
         assertEquals(alone, content());
         assertEquals(one.corpus().sequences(), store().snapshot().count());
         assertEquals(0, Distillery.spark().read().json(store().quarantinePath()).count());
+    }
+
+    @Test
+    void trainingThatWasKilledWhileACheckpointWasWrittenGoesOnToTheSameBytes() {
+        label();
+        train();
+        HadoopFolder student = new HadoopFolder("student", root + "/student", configuration());
+        byte[] undisturbed = student.read("model.safetensors");
+        HadoopFolder checkpoints = student.folder("checkpoints");
+        List<String> all = checkpoints.names();
+        assertTrue(all.size() > 2, all.toString());
+        // As if killed then: the later ones and the result not yet begun, the one between not yet committed.
+        List.of("provenance.json", "model.safetensors", "config.json").forEach(student::delete);
+        all.subList(2, all.size()).forEach(checkpoints::delete);
+        checkpoints.delete(all.get(1) + "/training.json");
+        checkpoints.folder(all.get(1)).writeText("model.safetensors", "half of it");
+        train();
+        assertEquals(all, checkpoints.names());
+        assertTrue(all.stream().allMatch(name -> checkpoints.folder(name).has("training.json")));
+        assertArrayEquals(undisturbed, student.read("model.safetensors"));
+    }
+
+    private void train() {
+        new TrainJob(Distillery.spark(), distillery.settings("corpus.holdout=0", "cache.path=" + root + "/cache", "student.path=" + root
+                + "/student", "train.batch-size=16", "train.checkpoint-rounds=1", "train.keep-checkpoints=100", "train.outer-momentum=0.5")).run();
     }
 
     @Test

@@ -52,7 +52,7 @@ class StudentExportTest {
     @Test
     void aKilledExportIsNeverTakenForAModelAndTheNextOneMendsIt() throws IOException {
         Configuration hadoop = new Configuration();
-        hadoop.set("fs.crash.impl", CrashingFileSystem.class.getName());
+        CrashingFileSystem.register(hadoop);
         StudentExport export = new StudentExport(Settings.load(null, List.of("student.path=" + student)), hadoop);
         Path target = folder.resolve("export");
         boolean ended = false;

@@ -152,6 +152,32 @@ class TrainJobTest {
     }
 
     @Test
+    void halfThePayloadTeachesTheSame() {
+        List<StepLoss> single = train("train.epochs=4", "train.alpha=0", "student.path=" + folder.resolve("fp32")).history();
+        List<StepLoss> half = train("train.epochs=4", "train.alpha=0", "train.payload=fp16", "student.path=" + folder.resolve("fp16")).history();
+        assertTrue(end(single).total() < 0.9 * begin(single).total(), begin(single) + " " + end(single));
+        assertEquals(end(single).total(), end(half).total(), 0.01);
+        assertFalse(java.util.Arrays.equals(weights("fp32"), weights("fp16")));
+    }
+
+    @Test
+    void outerMomentumIsKeptOverAResumeAndChangesTheStudent() throws Exception {
+        String[] outer = {"train.epochs=2", "train.outer-momentum=0.9", "train.outer-learning-rate=0.7", "train.payload=fp16"};
+        train("train.epochs=2", "train.payload=fp16", "student.path=" + folder.resolve("plain"));
+        train(concat(outer, "student.path=" + folder.resolve("undisturbed")));
+        assertFalse(java.util.Arrays.equals(weights("plain"), weights("undisturbed")));
+        train(concat(outer, "train.keep-checkpoints=9"));
+        for (String name : List.of("provenance.json", "model.safetensors")) {
+            Files.delete(folder.resolve("student").resolve(name));
+        }
+        try (Stream<Path> files = Files.list(folder.resolve("student/checkpoints"))) {
+            FileUtils.deleteDirectory(files.max(java.util.Comparator.naturalOrder()).orElseThrow().toFile());
+        }
+        train(concat(outer, "train.keep-checkpoints=9"));
+        assertArrayEquals(weights("undisturbed"), weights("student"));
+    }
+
+    @Test
     void aRunThatWasStoppedGoesOnToTheSameBytes() throws Exception {
         train("train.epochs=2", "student.path=" + folder.resolve("undisturbed"));
         train("train.epochs=2", "train.checkpoint-rounds=2", "train.keep-checkpoints=100");
@@ -247,11 +273,28 @@ class TrainJobTest {
     }
 
     @Test
-    void anExplodingLossNamesThePlaceAndTheLastGoodCheckpoint() {
+    void aLossThatIsNotANumberNamesTheStepTheShardAndTheLastGoodCheckpoint() {
         UserException error = error(() -> train("train.epochs=3", "train.optimizer=sgd", "train.learning-rate=100",
-                "train.min-learning-rate=100", "train.max-gradient-norm=0", "train.warmup-share=0", "train.local-steps=8"));
-        assertTrue(error.cause().contains("averaging round"), error.getMessage());
-        assertTrue(error.remedy().contains("checkpoint"), error.getMessage());
+                "train.min-learning-rate=100", "train.max-gradient-norm=0", "train.warmup-share=0", "train.max-loss-beyond-chance=0"));
+        assertTrue(error.cause().contains("the loss is NaN") || error.cause().contains("the norm of the gradient is"), error.getMessage());
+        assertPlace(error, "none: training begins anew");
+    }
+
+    @Test
+    void anExplodingLossNamesTheStepTheShardAndTheLastGoodCheckpoint() {
+        UserException error = error(() -> train("train.checkpoint-rounds=1", "train.optimizer=sgd", "train.learning-rate=50",
+                "train.min-learning-rate=50", "train.max-gradient-norm=0", "train.warmup-share=0", "train.max-loss-beyond-chance=2", "train.local-steps=1"));
+        assertTrue(error.cause().contains("nats per token"), error.getMessage());
+        assertPlace(error, "checkpoints/step-000000");
+    }
+
+    private void assertPlace(UserException error, String checkpoint) {
+        assertTrue(error.problem().matches("training diverged at step \\d+"), error.getMessage());
+        assertTrue(error.cause().matches("(?s).*at step \\d+ of worker [01], whose batch is the sequences .*averaging round \\d+.*"), error.getMessage());
+        assertTrue(error.remedy().contains("The last good checkpoint is ") && error.remedy().contains(checkpoint), error.getMessage());
+        List<String> keys = store().snapshot().map(e -> e.key()).collect();
+        String named = error.cause().replaceAll("(?s).*the sequences (.*?), in epoch.*", "$1");
+        assertTrue(keys.containsAll(List.of(named.split(", "))) && named.split(", ").length == 4, named);
     }
 
     private LabelStore store() {

@@ -1,0 +1,37 @@
+package org.potstill.spark.train;
+
+/**
+ * What becomes of a round's average (DiLoCo, arXiv 2311.08105): the way from it back to the round's beginning is taken for
+ * a gradient, g = begin − average, along which SGD with Nesterov momentum goes, as PyTorch defines it: b ← µ·b + g, and
+ * parameters ← begin − η·(g + µ·b). With µ = 0 and η = 1 they are the average itself.
+ *
+ * @param momentum     µ; 0 for none
+ * @param learningRate η
+ */
+record OuterOptimizer(double momentum, double learningRate) {
+    /** b before the first step; empty where it is not needed. */
+    float[] initialMomentum(int parameters) {
+        return new float[momentum == 0 ? 0 : parameters];
+    }
+
+    /**
+     * @param buffer b, replaced by that of the next step
+     * @return the parameters that the next round begins with
+     */
+    float[] step(float[] begin, float[] average, float[] buffer) {
+        if (momentum == 0 && learningRate == 1) {
+            return average;
+        }
+        float[] end = new float[begin.length];
+        for (int i = 0; i < end.length; i++) {
+            double gradient = (double) begin[i] - average[i];
+            double step = gradient;
+            if (momentum != 0) {
+                buffer[i] = (float) (momentum * buffer[i] + gradient);
+                step += momentum * buffer[i];
+            }
+            end[i] = (float) (begin[i] - learningRate * step);
+        }
+        return end;
+    }
+}

@@ -1,0 +1,79 @@
+package org.potstill.spark.train;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+import org.potstill.checkpoints.Half;
+
+/**
+ * Floats in half precision, {@value #BLOCK} of them to a scale: a power of two that brings the block's largest magnitude M
+ * into [2^14, 2^15), so that a half neither overflows nor wastes its range. A value x comes back within
+ * {@value #RELATIVE_ERROR}·|x| + {@value #BLOCK_ERROR}·M. A block that holds a value that is not finite comes back as NaN,
+ * all of it.
+ */
+final class ScaledHalves {
+    static final int BLOCK = 256;
+    /** Half a unit in the last of a half's eleven places. */
+    static final double RELATIVE_ERROR = 0x1p-11;
+    /** Half the smallest half, 2^-25, as a share of 2^14. */
+    static final double BLOCK_ERROR = 0x1p-39;
+    private static final int TOP_EXPONENT = 14;
+
+    private ScaledHalves() {
+    }
+
+    /** Scales first, then the halves. */
+    static byte[] pack(float[] values) {
+        int blocks = blocks(values.length);
+        ByteBuffer packed = ByteBuffer.allocate(Math.addExact(blocks * Float.BYTES, Math.multiplyExact(values.length, Short.BYTES)))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        FloatBuffer scales = packed.asFloatBuffer();
+        ShortBuffer halves = packed.position(blocks * Float.BYTES).asShortBuffer();
+        short[] block = new short[BLOCK];
+        for (int from = 0; from < values.length; from += BLOCK) {
+            int length = Math.min(BLOCK, values.length - from);
+            float scale = scale(values, from, length);
+            // A power of two between normal ones: so is its inverse.
+            float inverse = 1 / scale;
+            for (int i = 0; i < length; i++) {
+                block[i] = Half.of(values[from + i] * inverse);
+            }
+            scales.put(scale);
+            halves.put(block, 0, length);
+        }
+        return packed.array();
+    }
+
+    private static float scale(float[] values, int from, int length) {
+        float largest = 0;
+        for (int i = from; i < from + length; i++) {
+            // Not a number once one of them is.
+            largest = Math.max(largest, Math.abs(values[i]));
+        }
+        return largest <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(largest) - TOP_EXPONENT)) : Float.NaN;
+    }
+
+    /** @param length how many values were packed */
+    static float[] unpack(byte[] bytes, int length) {
+        int blocks = blocks(length);
+        ByteBuffer packed = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        FloatBuffer scales = packed.asFloatBuffer();
+        ShortBuffer halves = packed.position(blocks * Float.BYTES).asShortBuffer();
+        short[] block = new short[BLOCK];
+        float[] values = new float[length];
+        for (int from = 0; from < length; from += BLOCK) {
+            float scale = scales.get();
+            int size = Math.min(BLOCK, length - from);
+            halves.get(block, 0, size);
+            for (int i = 0; i < size; i++) {
+                values[from + i] = scale * Half.toFloat(block[i]);
+            }
+        }
+        return values;
+    }
+
+    private static int blocks(int length) {
+        return (length + BLOCK - 1) / BLOCK;
+    }
+}
