@@ -6,10 +6,10 @@ import java.util.List;
 final class Budget {
     /** Characters of one text, be it the whole output. */
     static final int MAX_CHARS = 1 << 22;
-    private static final int MAX_ITEMS = 1 << 16;
+    static final int MAX_ITEMS = 1 << 16;
     private static final int MAX_STEPS = 2_000_000;
     private static final int STEPS_BETWEEN_LOOKS = 256;
-    private static final long MAX_NANOS = 10_000_000_000L;
+    private static final long MAX_NANOS = 4_000_000_000L;
 
     private final long deadline = System.nanoTime() + MAX_NANOS;
     private int steps;
