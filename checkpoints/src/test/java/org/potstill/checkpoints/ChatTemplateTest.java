@@ -76,6 +76,8 @@ class ChatTemplateTest {
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{{ 'x' * 1000000000000 }}", "{{ '' * 9223372036854775807 }}", "{{ range(1000000000) }}", "{{ 'xy' | replace('x', 'z' * 5000000) }}",
         "{% for i in range(60000) %}{{ 'x' * 1000 }}{% endfor %}", "{% for c in 'x' * 4000000 %}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(60000) %}{% set ns.l = ns.l + [('x' * 4000000).upper()] %}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(60000) %}{% set ns.l = ns.l + [range(60000)] %}{% endfor %}",
         "{% for i in range(60000) %}{% for j in range(30) %}{{ ('x' * 4000000)[i] | replace('x', '') }}{% endfor %}{% endfor %}",
         "{{ 'a'.getClass() }}", "{{ 'a'.class }}{{ ''.class.name }}", "{{ self.x }}", "{{ messages.__class__.__mro__ }}",
         "{% include 'file:///etc/passwd' %}", "{% import 'x' as y %}", "{{ l.append(1) }}"})
