@@ -75,7 +75,10 @@ class ChatTemplateTest {
         "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ [ns.l, ns.l] | unique }}",
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{{ 'x' * 1000000000000 }}", "{{ '' * 9223372036854775807 }}", "{{ range(1000000000) }}", "{{ 'xy' | replace('x', 'z' * 5000000) }}",
-        "{% for i in range(60000) %}{{ 'x' * 1000 }}{% endfor %}",
+        "{% for i in range(60000) %}{{ 'x' * 1000 }}{% endfor %}", "{% for c in 'x' * 4000000 %}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(60000) %}{% set ns.l = ns.l + [('x' * 4000000).upper()] %}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for i in range(60000) %}{% set ns.l = ns.l + [range(60000)] %}{% endfor %}",
+        "{% for i in range(60000) %}{% for j in range(30) %}{{ ('x' * 4000000)[i] | replace('x', '') }}{% endfor %}{% endfor %}",
         "{{ 'a'.getClass() }}", "{{ 'a'.class }}{{ ''.class.name }}", "{{ self.x }}", "{{ messages.__class__.__mro__ }}",
         "{% include 'file:///etc/passwd' %}", "{% import 'x' as y %}", "{{ l.append(1) }}"})
     void whatTakesTooMuchOrReachesOutIsEnded(String template) {

@@ -6,19 +6,32 @@ import java.util.List;
 final class Budget {
     /** Characters of one text, be it the whole output. */
     static final int MAX_CHARS = 1 << 22;
-    private static final int MAX_ITEMS = 1 << 16;
+    static final int MAX_ITEMS = 1 << 16;
     private static final int MAX_STEPS = 2_000_000;
     private static final int STEPS_BETWEEN_LOOKS = 256;
-    private static final long MAX_NANOS = 10_000_000_000L;
+    private static final long MAX_NANOS = 4_000_000_000L;
+
+    /** Of all that is computed, whether it is still held or not. */
+    private static final long MAX_BYTES = 1 << 28;
 
     private final long deadline = System.nanoTime() + MAX_NANOS;
     private int steps;
+    private long bytes;
 
     /** For each expression and each statement. */
     void step() throws TemplateException {
         if (++steps > MAX_STEPS || steps % STEPS_BETWEEN_LOOKS == 0 && System.nanoTime() > deadline) {
             throw new TemplateException("it does not come to an end");
         }
+    }
+
+    /** For each value that is computed. */
+    Object made(Object value) throws TemplateException {
+        bytes += value instanceof String text ? text.length() : value instanceof List<?> list ? 8L * list.size() : 0;
+        if (bytes > MAX_BYTES) {
+            throw new TemplateException("it computes more than " + (MAX_BYTES >> 20) + " MiB of texts and lists");
+        }
+        return value;
     }
 
     void chars(long count) throws TemplateException {

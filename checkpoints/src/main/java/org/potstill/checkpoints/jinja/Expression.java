@@ -8,7 +8,7 @@ interface Expression {
     static Expression counted(Expression expression) {
         return scope -> {
             scope.budget.step();
-            return expression.of(scope);
+            return scope.budget.made(expression.of(scope));
         };
     }
 }

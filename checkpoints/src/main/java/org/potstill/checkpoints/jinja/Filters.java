@@ -23,7 +23,7 @@ final class Filters {
                 Object indent = a.get(0, "indent", null);
                 yield Writing.json(value, indent == null ? -1 : a.integer(0, "indent", 0), budget);
             }
-            case "length", "count" -> (long) Values.items(value).size();
+            case "length", "count" -> length(value);
             case "upper" -> Writing.text(value, budget).toUpperCase(Locale.ROOT);
             case "lower" -> Writing.text(value, budget).toLowerCase(Locale.ROOT);
             case "capitalize" -> Methods.capitalize(Writing.text(value, budget));
@@ -51,6 +51,10 @@ final class Filters {
             case "selectattr", "rejectattr" -> selected(filter, Values.items(value), a.text(0, "attribute"), a.without(1), budget);
             default -> throw new TemplateException("the filter '" + filter + "' is not supported");
         };
+    }
+
+    private static long length(Object value) throws TemplateException {
+        return value instanceof String text ? text.codePointCount(0, text.length()) : Values.items(value).size();
     }
 
     private static Object map(List<Object> items, Function.Arguments a, Budget budget) throws TemplateException {

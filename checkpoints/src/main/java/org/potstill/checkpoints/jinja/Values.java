@@ -105,7 +105,7 @@ final class Values {
         if (value instanceof Map<?, ?> map) {
             return new ArrayList<>(map.keySet());
         }
-        if (value instanceof String text) {
+        if (value instanceof String text && text.length() <= Budget.MAX_ITEMS) {
             return new ArrayList<>(text.codePoints().mapToObj(Character::toString).toList());
         }
         if (value == UNDEFINED) {
@@ -190,10 +190,14 @@ final class Values {
         if (value instanceof Map<?, ?> map) {
             return map.containsKey(key(key)) ? map.get(key) : UNDEFINED;
         }
-        if (key instanceof Long index && (value instanceof List<?> || value instanceof String)) {
-            List<Object> items = items(value);
-            long place = index < 0 ? index + items.size() : index;
-            return place >= 0 && place < items.size() ? items.get((int) place) : UNDEFINED;
+        if (key instanceof Long index && value instanceof List<?> list) {
+            long place = index < 0 ? index + list.size() : index;
+            return place >= 0 && place < list.size() ? list.get((int) place) : UNDEFINED;
+        }
+        if (key instanceof Long index && value instanceof String text) {
+            int[] characters = text.codePoints().toArray();
+            long place = index < 0 ? index + characters.length : index;
+            return place >= 0 && place < characters.length ? Character.toString(characters[(int) place]) : UNDEFINED;
         }
         if (value == UNDEFINED) {
             throw new TemplateException("it takes " + key + " of what is undefined");
@@ -203,10 +207,10 @@ final class Values {
 
     /** {@code value[from:to:step]}, each of which may be null. */
     static Object slice(Object value, Object from, Object to, Object step) throws TemplateException {
-        boolean text = value instanceof String;
-        List<Object> items = items(value);
-        long size = items.size();
-        long stride = step == null ? 1 : requireInteger(step);
+        int[] characters = value instanceof String text ? text.codePoints().toArray() : null;
+        List<Object> items = characters == null ? items(value) : List.of();
+        long size = characters == null ? items.size() : characters.length;
+        long stride = step == null ? 1 : Math.max(-size - 1, Math.min(size + 1, requireInteger(step)));
         if (stride == 0) {
             throw new TemplateException("it slices in steps of 0");
         }
@@ -215,13 +219,13 @@ final class Values {
         List<Object> slice = new ArrayList<>();
         StringBuilder joined = new StringBuilder();
         for (long i = begin; stride > 0 ? i < end : i > end; i += stride) {
-            slice.add(items.get((int) i));
-            joined.append(text ? items.get((int) i) : "");
-            if (Math.abs(stride) > size) {
-                break;
+            if (characters == null) {
+                slice.add(items.get((int) i));
+            } else {
+                joined.appendCodePoint(characters[(int) i]);
             }
         }
-        return text ? joined.toString() : slice;
+        return characters == null ? slice : joined.toString();
     }
 
     private static long place(long index, long size, long stride) {

@@ -37,8 +37,9 @@ final class ModelCard {
                 corpus.path("positions").asLong(), corpus.path("sequence-length").asLong());
         line("| trained | on %,d tokens in %,.0f s, %,d workers averaged |", training.path("positions").asLong(),
                 training.path("seconds").asDouble(), training.path("workers").asLong());
-        for (String key : new String[] {"student.init", "train.epochs", "train.batch-size", "train.alpha", "train.learning-rate", "train.optimizer", "seed"}) {
-            if (provenance.path("identity").has(key)) {
+        for (String key : new String[] {"student.init", "train.epochs", "train.batch-size", "train.alpha", "train.learning-rate",
+            "train.optimizer", "seed"}) {
+            if (!provenance.path("identity").path(key).asText().isEmpty()) {
                 line("| %s | %s |", key, name(provenance.path("identity").path(key).asText()));
             }
         }
