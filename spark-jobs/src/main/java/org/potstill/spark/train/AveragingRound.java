@@ -6,6 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.TreeMap;
 import org.apache.spark.HashPartitioner;
+import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -57,7 +58,7 @@ final class AveragingRound {
 
     /** @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner} */
     Outcome run(ModelState begin, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
-        requireRoom(begin);
+        requireRoom(begin, sc.getConf());
         Slicing slicing = Slicing.of(begin, plan.workers());
         Broadcast<ModelState> state = sc.broadcast(begin);
         JavaPairRDD<Long, LabelledSequence> blocks = blocksOf(epochBlocks, round)
@@ -78,8 +79,8 @@ final class AveragingRound {
     }
 
     /** Spark counts what a job's tasks return together. */
-    private void requireRoom(ModelState state) {
-        long limit = sc.getConf().getSizeAsBytes("spark.driver.maxResultSize", "1g");
+    static void requireRoom(ModelState state, SparkConf conf) {
+        long limit = conf.getSizeAsBytes("spark.driver.maxResultSize", "1g");
         if (limit > 0 && state.bytes() > 0.9 * limit) {
             throw JobErrors.stateTooLarge(state.bytes(), limit);
         }

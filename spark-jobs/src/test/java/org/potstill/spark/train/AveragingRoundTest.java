@@ -1,0 +1,20 @@
+package org.potstill.spark.train;
+
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.apache.spark.SparkConf;
+import org.junit.jupiter.api.Test;
+import org.potstill.errors.UserException;
+
+class AveragingRoundTest {
+    @Test
+    void aStateThatTheDriverMayNotCollectIsRefusedBeforeTheRound() {
+        ModelState state = new ModelState(new float[1 << 20], new float[1 << 21]);
+        AveragingRound.requireRoom(state, new SparkConf(false));
+        AveragingRound.requireRoom(state, new SparkConf(false).set("spark.driver.maxResultSize", "0"));
+        SparkConf small = new SparkConf(false).set("spark.driver.maxResultSize", "12m");
+        UserException error = assertThrows(UserException.class, () -> AveragingRound.requireRoom(state, small));
+        assertTrue(error.remedy().contains("spark.driver.maxResultSize"), error.getMessage());
+    }
+}
