@@ -10,9 +10,9 @@ import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
- * The three matrix products of a linear layer with weight {@code [out, in]}, on the BLAS that ND4J's CPU backend
- * itself calls. Called without {@code Nd4j.gemm} because that copies operands which are views with a row stride, such
- * as one attention head.
+ * The three matrix products of a linear layer with weight {@code [out, in]}: in single precision on {@link OneDnn}, and
+ * otherwise on the BLAS that ND4J's CPU backend itself calls. Called without {@code Nd4j.gemm} because that copies operands
+ * which are views with a row stride, such as one attention head.
  */
 final class Gemm {
     private Gemm() {
@@ -40,6 +40,15 @@ final class Gemm {
         if (m != c.rows() || n != c.columns() || k != (transposeB ? b.columns() : b.rows())) {
             throw new IllegalArgumentException("shapes do not fit");
         }
+        if (!c.isDouble() && OneDnn.isAvailable()) {
+            OneDnn.sgemm(transposeA, transposeB, m, n, k, a.address(), a.stride(), b.address(), b.stride(), (float) beta,
+                    c.address(), c.stride());
+            return;
+        }
+        blas(m, n, k, a, transposeA, b, transposeB, c, beta);
+    }
+
+    static void blas(int m, int n, int k, Matrix a, boolean transposeA, Matrix b, boolean transposeB, Matrix c, double beta) {
         int flagA = transposeA ? CblasTrans : CblasNoTrans;
         int flagB = transposeB ? CblasTrans : CblasNoTrans;
         if (c.isDouble()) {

@@ -16,6 +16,7 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 final class Matrix {
     private final INDArray owner;
+    private final long base;
     private final FloatBuffer floats;
     private final DoubleBuffer doubles;
     private final int offset;
@@ -23,9 +24,10 @@ final class Matrix {
     private final int columns;
     private final int stride;
 
-    private Matrix(INDArray owner, FloatBuffer floats, DoubleBuffer doubles, int offset, int rows, int columns,
+    private Matrix(INDArray owner, long base, FloatBuffer floats, DoubleBuffer doubles, int offset, int rows, int columns,
             int stride) {
         this.owner = owner;
+        this.base = base;
         this.floats = floats;
         this.doubles = doubles;
         this.offset = offset;
@@ -53,10 +55,10 @@ final class Matrix {
         pointer.position(0);
         if (array.dataType() == DataType.DOUBLE) {
             DoublePointer p = new DoublePointer(pointer).capacity(length);
-            return new Matrix(array, null, p.asBuffer(), 0, rows, columns, columns);
+            return new Matrix(array, p.address(), null, p.asBuffer(), 0, rows, columns, columns);
         }
         FloatPointer p = new FloatPointer(pointer).capacity(length);
-        return new Matrix(array, p.asBuffer(), null, 0, rows, columns, columns);
+        return new Matrix(array, p.address(), p.asBuffer(), null, 0, rows, columns, columns);
     }
 
     Matrix rows(int from, int to) {
@@ -68,7 +70,7 @@ final class Matrix {
             throw new IndexOutOfBoundsException("rows " + fromRow + " to " + toRow + ", columns " + fromColumn + " to "
                     + toColumn + " of " + rows + " x " + columns);
         }
-        return new Matrix(owner, floats, doubles, index(fromRow, fromColumn), toRow - fromRow, toColumn - fromColumn,
+        return new Matrix(owner, base, floats, doubles, index(fromRow, fromColumn), toRow - fromRow, toColumn - fromColumn,
                 stride);
     }
 
@@ -106,6 +108,11 @@ final class Matrix {
     Pointer pointer() {
         Pointer base = owner.data().addressPointer();
         return isDouble() ? new DoublePointer(base).position(offset) : new FloatPointer(base).position(offset);
+    }
+
+    /** The first element's address. */
+    long address() {
+        return base + (long) offset * (isDouble() ? Double.BYTES : Float.BYTES);
     }
 
     /** Replaces the single row of a matrix. */
