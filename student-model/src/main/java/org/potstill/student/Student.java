@@ -43,12 +43,16 @@ public final class Student implements AutoCloseable {
     private final CausalLmConfig config;
     private final TrainingOptions options;
     private final MultiLayerNetwork network;
+    /** Null where Deeplearning4j's own updater steps: on the CUDA backend, and for SGD. */
+    private final FusedAdamW adamW;
     private Updater updater;
 
     private Student(CausalLmConfig config, TrainingOptions options, MultiLayerNetwork network) {
         this.config = config;
         this.options = options;
         this.network = network;
+        this.adamW = options.optimizer() == TrainingOptions.Optimizer.ADAMW && !Nd4jRuntime.isCuda()
+                ? new FusedAdamW(config, options) : null;
     }
 
     /**
@@ -103,8 +107,7 @@ public final class Student implements AutoCloseable {
     }
 
     static MultiLayerNetwork network(CausalLmConfig config, TrainingOptions options, long seed, DataType type) {
-        ISchedule schedule = new WarmupCosine(options.learningRate(), options.minLearningRate(), options.warmupSteps(),
-                options.totalSteps());
+        ISchedule schedule = options.schedule();
         boolean sgd = options.optimizer() == TrainingOptions.Optimizer.SGD;
         IUpdater updater = sgd ? new Sgd(schedule)
                 : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
@@ -171,7 +174,7 @@ public final class Student implements AutoCloseable {
      */
     public StepLoss step(List<TrainingSequence> batch, int step) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
-            Updater optimizer = updater();
+            updater();
             network.setInput(arrays.features());
             network.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
@@ -182,16 +185,35 @@ public final class Student implements AutoCloseable {
             if (loss.positions() == 0) {
                 return loss;
             }
-            INDArray gradient = network.getFlattenedGradients();
-            double norm = gradient.norm2Number().doubleValue();
-            if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
-                throw StudentErrors.nonFiniteLoss(step, loss.total(), norm);
+            if (adamW == null) {
+                dl4jStep(loss, step, batch.size());
+            } else {
+                fusedStep(loss, step);
             }
-            optimizer.update(network, network.gradient(), step, 0, batch.size(), LayerWorkspaceMgr.noWorkspaces());
-            network.params().subi(gradient.reshape(gradient.length()));
             return loss;
         } finally {
             network.clear();
+        }
+    }
+
+    private void fusedStep(StepLoss loss, int step) {
+        int n = Math.toIntExact(network.params().length());
+        Matrix gradient = Matrix.of(network.getFlattenedGradients(), 1, n);
+        double norm = adamW.norm(gradient);
+        requireFinite(loss, norm, step);
+        adamW.step(Matrix.of(network.params(), 1, n), gradient, norm, Matrix.of(updater().getStateViewArray(), 2, n), step);
+    }
+
+    private void dl4jStep(StepLoss loss, int step, int batchSize) {
+        INDArray gradient = network.getFlattenedGradients();
+        requireFinite(loss, gradient.norm2Number().doubleValue(), step);
+        updater().update(network, network.gradient(), step, 0, batchSize, LayerWorkspaceMgr.noWorkspaces());
+        network.params().subi(gradient.reshape(gradient.length()));
+    }
+
+    private static void requireFinite(StepLoss loss, double norm, int step) {
+        if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
+            throw StudentErrors.nonFiniteLoss(step, loss.total(), norm);
         }
     }
 

@@ -51,6 +51,14 @@ public record TrainingOptions(
         require(optimizer != null, "there is no optimizer");
     }
 
+    WarmupCosine schedule() {
+        return new WarmupCosine(learningRate, minLearningRate, warmupSteps, totalSteps);
+    }
+
+    double rateAt(int step) {
+        return schedule().valueAt(step, 0);
+    }
+
     private static void require(boolean condition, String cause) {
         if (!condition) {
             throw StudentErrors.badOptions(cause);

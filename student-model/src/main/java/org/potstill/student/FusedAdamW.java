@@ -1,0 +1,101 @@
+package org.potstill.student;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * Clipping, AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) and the step in one pass over memory, shared out among
+ * threads: what Deeplearning4j's {@code ClipL2PerLayer}, {@code Adam} and {@code WeightDecay} do one after the other, and
+ * compute the same. As there, epsilon stands beside the uncorrected second moment.
+ */
+final class FusedAdamW {
+    private static final int PIECE = 1 << 15;
+
+    /** Neighbours in the flat vector. */
+    private record Piece(int begin, int length, boolean decayed) {
+    }
+
+    private final TrainingOptions options;
+    private final List<Piece> pieces = new ArrayList<>();
+
+    FusedAdamW(CausalLmConfig config, TrainingOptions options) {
+        this.options = options;
+        int begin = 0;
+        for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
+            int end = Math.toIntExact(begin + Weights.count(tensor.getValue()));
+            for (; begin < end; begin += Math.min(PIECE, end - begin)) {
+                pieces.add(new Piece(begin, Math.min(PIECE, end - begin), !DecoderParameters.isNorm(DecoderParameters.key(tensor.getKey()))));
+            }
+        }
+    }
+
+    /** L2 norm of the gradient, {@code [1, n]}. */
+    double norm(Matrix gradient) {
+        double[] squares = new double[pieces.size()];
+        Slices.each(pieces.size(), i -> {
+            Piece piece = pieces.get(i);
+            Row row = Row.of(gradient, piece.length()).load(gradient, 0, piece.begin(), piece.length());
+            squares[i] = row.dot(piece.length(), row);
+        });
+        double sum = 0;
+        for (double each : squares) {
+            sum += each;
+        }
+        return Math.sqrt(sum);
+    }
+
+    /**
+     * @param parameters {@code [1, n]}
+     * @param gradient   {@code [1, n]}
+     * @param norm       of the gradient
+     * @param moments    {@code [2, n]}: the first, then the second
+     * @param step       from 0
+     */
+    void step(Matrix parameters, Matrix gradient, double norm, Matrix moments, int step) {
+        boolean clipped = options.maxGradientNorm() > 0 && norm > options.maxGradientNorm();
+        float clip = clipped ? (float) (options.maxGradientNorm() / norm) : 1;
+        double rate = options.rateAt(step);
+        float scale = (float) (rate * Math.sqrt(1 - Math.pow(options.beta2(), step + 1)) / (1 - Math.pow(options.beta1(), step + 1)));
+        Slices.each(pieces.size(), i -> {
+            Piece piece = pieces.get(i);
+            float decay = piece.decayed() ? (float) (rate * options.weightDecay()) : 0;
+            step(piece, parameters, gradient, clip, moments, scale, decay);
+        });
+    }
+
+    private void step(Piece piece, Matrix parameters, Matrix gradient, float clip, Matrix moments, float scale, float decay) {
+        int n = piece.length();
+        float[] p = load(parameters, 0, piece);
+        float[] g = load(gradient, 0, piece);
+        float[] m = load(moments, 0, piece);
+        float[] v = load(moments, 1, piece);
+        float beta1 = (float) options.beta1();
+        float beta2 = (float) options.beta2();
+        float rest1 = (float) (1 - options.beta1());
+        float rest2 = (float) (1 - options.beta2());
+        float epsilon = (float) options.epsilon();
+        for (int i = 0; i < n; i++) {
+            float x = clip * g[i];
+            m[i] = beta1 * m[i] + rest1 * x;
+            v[i] = beta2 * v[i] + rest2 * x * x;
+        }
+        for (int i = 0; i < n; i++) {
+            p[i] = p[i] - scale * m[i] / ((float) Math.sqrt(v[i]) + epsilon) - decay * p[i];
+        }
+        store(p, parameters, 0, piece);
+        store(m, moments, 0, piece);
+        store(v, moments, 1, piece);
+    }
+
+    private static float[] load(Matrix from, int row, Piece piece) {
+        float[] values = new float[piece.length()];
+        from.floats().get(from.index(row, piece.begin()), values);
+        return values;
+    }
+
+    private static void store(float[] values, Matrix to, int row, Piece piece) {
+        to.floats().put(to.index(row, piece.begin()), values);
+    }
+}
