@@ -152,6 +152,26 @@ class TrainJobTest {
     }
 
     @Test
+    void onlyResponsesAreLearntFrom() {
+        long all = train("train.workers=2", "student.path=" + folder.resolve("all")).positions();
+        TrainSummary responses = train("train.workers=2", "train.response-start=\". \"", "train.response-end=\"e\"",
+                "student.path=" + folder.resolve("responses"));
+        assertTrue(responses.positions() > 0 && responses.positions() < all / 2, responses.positions() + " of " + all);
+        assertEquals(responses.positions(), responses.history().stream().mapToLong(StepLoss::positions).sum());
+        assertTrue(error(() -> train("train.response-start=nowhere in this text", "student.path=" + folder.resolve("none")))
+                .getMessage().contains("train.response-start"));
+    }
+
+    @Test
+    void theStudentLearnsUnderOtherDivergences() {
+        for (String loss : List.of("jsd", "reverse-kl")) {
+            List<StepLoss> history = train("train.epochs=3", "train.alpha=1", "train.loss=" + loss,
+                    "train.tail=renormalise", "student.path=" + folder.resolve(loss)).history();
+            assertTrue(end(history).kl() < 0.95 * begin(history).kl(), loss + ": " + begin(history) + " " + end(history));
+        }
+    }
+
+    @Test
     void halfThePayloadTeachesTheSame() {
         List<StepLoss> single = train("train.epochs=4", "train.alpha=0", "student.path=" + folder.resolve("fp32")).history();
         List<StepLoss> half = train("train.epochs=4", "train.alpha=0", "train.payload=fp16", "student.path=" + folder.resolve("fp16")).history();
