@@ -5,8 +5,8 @@
     small      Llama 4 x 256, V = 8192, batches of 16 x 128
     large      Llama 6 x 256, V = 49152, batches of 8 x 128
 
-Sparse distillation (k = 32) and cross-entropy, clipping and AdamW. The peer is transformers' Llama with PyTorch's fused AdamW, in fp32
-and under bf16 autocast. Ours also trains on text alone (alpha = 0), which shows what soft targets cost. Figures are the median of the
+Sparse distillation (k = 32) and cross-entropy, clipping and AdamW, in fp32 and, where the processor can, bf16. The peer is
+transformers' Llama with PyTorch's fused AdamW, in fp32 and under bf16 autocast. Ours also trains on text alone (alpha = 0), which shows what soft targets cost. Figures are the median of the
 rounds, and the median of each round's ratio. The losses of both sides' steps are compared, too: it is the same training. Needs torch,
 transformers; compile the Java side as it says when it is not.
 """
@@ -33,8 +33,8 @@ SHAPES = {
 class Potstill:
     """A student in a process of its own."""
 
-    def __init__(self, folder: Path, threads: int, alpha: float):
-        self.process = java("org.potstill.student.TrainingBenchmark", threads, alpha, folder, module="student-model")
+    def __init__(self, folder: Path, threads: int, alpha: float, precision: str = "FP32"):
+        self.process = java("org.potstill.student.TrainingBenchmark", threads, alpha, precision, folder, module="student-model")
         self.process.stdout.readline()
 
     def step(self, file: Path) -> tuple[float, float]:
@@ -97,12 +97,15 @@ def compare(name: str, options) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary, "distilled")
         text = Path(temporary, "text")
+        half = Path(temporary, "bf16")
         config = LlamaConfig(hidden_size=256, intermediate_size=704, num_attention_heads=4, num_key_value_heads=4, head_dim=64,
                              max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5,
                              architectures=["LlamaForCausalLM"], **shape)
-        for each in (folder, text):
+        for each in (folder, text, half):
             config.save_pretrained(each)
         ours = {"potstill": Potstill(folder, options.threads, ALPHA), "potstill, text alone": Potstill(text, options.threads, 0)}
+        if "avx512_bf16" in Path("/proc/cpuinfo").read_text():
+            ours["potstill bf16"] = Potstill(half, options.threads, ALPHA, "BF16")
         peers = {"PyTorch fp32": Transformers(folder, False), "PyTorch bf16": Transformers(folder, True)}
         rng = np.random.default_rng(0)
         seconds: dict = {each: [] for each in [*ours, *peers]}
@@ -124,9 +127,10 @@ def compare(name: str, options) -> None:
         ratio = statistics.median(a / b for a, b in zip(seconds["potstill"], seconds["potstill, text alone"]))
         print(f"  soft targets cost {ratio:.3f} x the time of text alone")
         for each in peers:
-            ratio = statistics.median(a / b for a, b in zip(seconds[each], seconds["potstill"]))
-            print(f"  {each}: {tokens / statistics.median(seconds[each]):.0f} tokens/s; potstill is {ratio:.2f} x as fast; "
-                  f"losses at most {apart[each]:.1e} apart")
+            print(f"  {each}: {tokens / statistics.median(seconds[each]):.0f} tokens/s; losses at most {apart[each]:.1e} from potstill's")
+            for own in ours.keys() - {"potstill, text alone"}:
+                ratio = statistics.median(a / b for a, b in zip(seconds[each], seconds[own]))
+                print(f"    {own} is {ratio:.2f} x as fast")
 
 
 def main() -> None:

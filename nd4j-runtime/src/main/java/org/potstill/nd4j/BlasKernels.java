@@ -36,16 +36,29 @@ final class BlasKernels {
         }
     }
 
-    /** The name of OpenBLAS's kernels for a processor, or null to leave the choice to OpenBLAS. */
-    static String kernels(List<String> cpuInfo) {
+    /** Of the instructions that the processor says it has; none where that cannot be read. */
+    static Set<String> flags() {
+        try {
+            return flags(Files.readAllLines(Path.of("/proc/cpuinfo")));
+        } catch (IOException e) {
+            return Set.of();
+        }
+    }
+
+    private static Set<String> flags(List<String> cpuInfo) {
         Set<String> flags = new HashSet<>();
-        boolean amd = false;
         for (String line : cpuInfo) {
             if (line.startsWith("flags")) {
                 flags.addAll(Arrays.asList(line.substring(line.indexOf(':') + 1).trim().split("\\s+")));
             }
-            amd |= line.startsWith("vendor_id") && line.contains("AuthenticAMD");
         }
+        return flags;
+    }
+
+    /** The name of OpenBLAS's kernels for a processor, or null to leave the choice to OpenBLAS. */
+    static String kernels(List<String> cpuInfo) {
+        Set<String> flags = flags(cpuInfo);
+        boolean amd = cpuInfo.stream().anyMatch(line -> line.startsWith("vendor_id") && line.contains("AuthenticAMD"));
         if (flags.containsAll(List.of("avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl")) && !amd) {
             return "SkylakeX";
         }

@@ -46,6 +46,11 @@ public final class Nd4jRuntime {
         openblas_nolapack.blas_set_num_threads(threads);
     }
 
+    /** Whether the processor says that it has some instructions, by Linux's name for them. */
+    public static boolean processorHas(String instructions) {
+        return BlasKernels.flags().contains(instructions);
+    }
+
     /** Whether this build's ND4J computes on NVIDIA GPUs, and then on nothing else. */
     public static boolean isCuda() {
         return !Nd4j.getEnvironment().isCPU();

@@ -4,32 +4,28 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
 
-/** Which {@link Decoder} computes. */
-enum DecoderKind {
-    FUSED {
-        @Override
-        Decoder decoder(CausalLmConfig config, DataType type, Objective objective) {
-            return new FusedDecoder(config, type, objective, false);
-        }
-    },
-    /** Layers keep their inputs only. */
-    FUSED_CHECKPOINTING {
-        @Override
-        Decoder decoder(CausalLmConfig config, DataType type, Objective objective) {
-            return new FusedDecoder(config, type, objective, true);
-        }
-    },
-    ND4J {
-        @Override
-        Decoder decoder(CausalLmConfig config, DataType type, Objective objective) {
-            return new Nd4jDecoder(config, type, objective);
-        }
-    };
+/**
+ * Which {@link Decoder} computes.
+ *
+ * @param nd4j          in ND4J's operations, and otherwise the decoder that is made for CPUs
+ * @param checkpointing layers keep their inputs only
+ * @param precision     of linear layers
+ */
+record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precision) {
+    static final DecoderKind FUSED = new DecoderKind(false, false, MatrixPrecision.FP32);
+    static final DecoderKind FUSED_CHECKPOINTING = new DecoderKind(false, true, MatrixPrecision.FP32);
+    static final DecoderKind ND4J = new DecoderKind(true, false, MatrixPrecision.FP32);
 
-    abstract Decoder decoder(CausalLmConfig config, DataType type, Objective objective);
+    /** On ND4J's CUDA backend its operations. */
+    static DecoderKind of(TrainingOptions options) {
+        boolean bf16 = options.precision() == MatrixPrecision.BF16;
+        if (bf16 && (Nd4jRuntime.isCuda() || !OneDnn.hasBf16())) {
+            throw StudentErrors.noBf16();
+        }
+        return Nd4jRuntime.isCuda() ? ND4J : new DecoderKind(false, options.gradientCheckpointing(), options.precision());
+    }
 
-    /** ND4J's operations on its CUDA backend, and otherwise the decoder that is made for CPUs. */
-    static DecoderKind of(boolean gradientCheckpointing) {
-        return Nd4jRuntime.isCuda() ? ND4J : gradientCheckpointing ? FUSED_CHECKPOINTING : FUSED;
+    Decoder decoder(CausalLmConfig config, DataType type, Objective objective) {
+        return nd4j ? new Nd4jDecoder(config, type, objective) : new FusedDecoder(config, type, objective, checkpointing, precision);
     }
 }

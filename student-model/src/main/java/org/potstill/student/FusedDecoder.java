@@ -20,21 +20,24 @@ final class FusedDecoder implements Decoder {
     private final CausalLmConfig config;
     private final DataType type;
     private final boolean checkpointing;
+    private final MatrixPrecision precision;
     private final Attention attention;
     private final LanguageModelHead head;
     private final RotaryAngles angles;
     private Activations memory;
     private Weights<Matrix> weights;
     private Weights<Matrix> gradients;
+    private Products linear = Products.FP32;
 
     /**
      * @param checkpointing keep the layers' inputs only and compute the rest again in the backward pass (Chen et al. 2016,
      *                      arXiv 1604.06174): a third more work, a fraction of the memory
      */
-    FusedDecoder(CausalLmConfig config, DataType type, Objective objective, boolean checkpointing) {
+    FusedDecoder(CausalLmConfig config, DataType type, Objective objective, boolean checkpointing, MatrixPrecision precision) {
         this.config = config;
         this.type = type;
         this.checkpointing = checkpointing;
+        this.precision = precision;
         this.attention = new Attention(config, type);
         this.head = new LanguageModelHead(config.vocabSize(), type, objective);
         this.angles = new RotaryAngles(config, type);
@@ -43,6 +46,10 @@ final class FusedDecoder implements Decoder {
     @Override
     public void setParameters(INDArray flat) {
         weights = Weights.of(config, flat, Matrix::of);
+        if (precision == MatrixPrecision.BF16) {
+            linear.free();
+            linear = new Bf16Products(Matrix.of(flat, 1, Math.toIntExact(flat.length())));
+        }
     }
 
     @Override
@@ -52,13 +59,13 @@ final class FusedDecoder implements Decoder {
 
     @Override
     public StepLoss loss(PackedBatch batch, double alpha) {
-        return head.loss(batch.targets(), alpha, forward(batch), weights.embedTokens());
+        return head.loss(linear, batch.targets(), alpha, forward(batch), weights.embedTokens());
     }
 
     @Override
     public INDArray logits(PackedBatch batch) {
         INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
-        head.logits(forward(batch), weights.embedTokens(), Matrix.of(logits, batch.rows(), config.vocabSize()));
+        head.logits(linear, forward(batch), weights.embedTokens(), Matrix.of(logits, batch.rows(), config.vocabSize()));
         return logits;
     }
 
@@ -68,7 +75,7 @@ final class FusedDecoder implements Decoder {
         int rows = batch.rows();
         int layers = config.numHiddenLayers();
         Activations.Gradients top = memory.gradients(rows);
-        StepLoss loss = head.lossAndGradient(batch.targets(), alpha, hidden, weights.embedTokens(), top.normed(),
+        StepLoss loss = head.lossAndGradient(linear, batch.targets(), alpha, hidden, weights.embedTokens(), top.normed(),
                 gradients.embedTokens());
         Row[] dGain = sums(rows);
         Matrix last = memory.output(layers - 1, rows);
@@ -97,6 +104,7 @@ final class FusedDecoder implements Decoder {
         if (memory != null) {
             memory.free();
         }
+        linear.free();
         attention.free();
         head.free();
         angles.free();
@@ -111,6 +119,7 @@ final class FusedDecoder implements Decoder {
             memory = new Activations(config, type, rows, checkpointing);
         }
         angles.reserve(batch.longest());
+        linear.weightsChanged();
         Matrix stream = memory.block(0, rows).input();
         Slices.run(rows, (from, to) -> Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to)));
         for (int i = 0; i < config.numHiddenLayers(); i++) {
@@ -129,20 +138,20 @@ final class FusedDecoder implements Decoder {
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Kernels.rmsNorm(x.input(), w.inputLayernorm(), config.rmsNormEps(), x.inputNormed());
-            Gemm.timesTransposed(x.inputNormed(), w.qkvProj(), x.qkv(), 0);
+            linear.timesTransposed(x.inputNormed(), w.qkvProj(), x.qkv(), 0);
             Kernels.rotate(queriesAndKeys(x.qkv()), config.headDim(), angles.table(), batch.positions(), from, 1);
         });
         attention.forward(batch, block.qkv(), block.attended());
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Kernels.copy(x.input(), x.middle());
-            Gemm.timesTransposed(x.attended(), w.oProj(), x.middle(), 1);
+            linear.timesTransposed(x.attended(), w.oProj(), x.middle(), 1);
             Kernels.rmsNorm(x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), x.middleNormed());
-            Gemm.timesTransposed(x.middleNormed(), w.gateUpProj(), x.gateUp(), 0);
+            linear.timesTransposed(x.middleNormed(), w.gateUpProj(), x.gateUp(), 0);
             Kernels.swiGlu(x.gateUp(), x.activated());
             if (output != null) {
                 Kernels.copy(x.middle(), output.rows(from, to));
-                Gemm.timesTransposed(x.activated(), w.downProj(), output.rows(from, to), 1);
+                linear.timesTransposed(x.activated(), w.downProj(), output.rows(from, to), 1);
             }
         });
     }
@@ -156,19 +165,19 @@ final class FusedDecoder implements Decoder {
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Activations.Gradients d = gradient.rows(from, to);
-            Gemm.times(d.output(), w.downProj(), d.activated(), 0);
+            linear.times(d.output(), w.downProj(), d.activated(), 0);
             Kernels.swiGluBackward(x.gateUp(), d.activated());
-            Gemm.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
+            linear.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
             Kernels.copy(d.output(), d.middle());
             Kernels.rmsNormBackward(d.normed(), x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), d.middle(),
                     dMiddleGain[from / Slices.size(rows)]);
-            Gemm.times(d.middle(), w.oProj(), d.attended(), 0);
+            linear.times(d.middle(), w.oProj(), d.attended(), 0);
         });
         attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv());
         Slices.run(rows, (from, to) -> {
             Activations.Gradients d = gradient.rows(from, to);
             Kernels.rotate(queriesAndKeys(d.qkv()), config.headDim(), angles.table(), batch.positions(), from, -1);
-            Gemm.times(d.qkv(), w.qkvProj(), d.normed(), 0);
+            linear.times(d.qkv(), w.qkvProj(), d.normed(), 0);
             Kernels.copy(d.middle(), d.input());
             Kernels.rmsNormBackward(d.normed(), block.input().rows(from, to), w.inputLayernorm(), config.rmsNormEps(), d.input(),
                     dInputGain[from / Slices.size(rows)]);
@@ -185,12 +194,12 @@ final class FusedDecoder implements Decoder {
     }
 
     /** {@code dw = dyᵀ·x}, some rows of the weight a piece: enough of them to be worth arranging all of x for BLAS's kernel. */
-    private static void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
+    private void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
         int count = Math.max(1, dw.rows() / WEIGHT_ROWS);
         for (int i = 0; i < count; i++) {
             int from = dw.rows() * i / count;
             int to = dw.rows() * (i + 1) / count;
-            pieces.add(() -> Gemm.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
+            pieces.add(() -> linear.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
         }
     }
 

@@ -10,7 +10,7 @@ import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
- * The three matrix products of a linear layer with weight {@code [out, in]}: in single precision on {@link OneDnn}, and
+ * {@link Products} in the precision of their operands: single on {@link OneDnn}, and
  * otherwise on the BLAS that ND4J's CPU backend itself calls. Called without {@code Nd4j.gemm} because that copies operands
  * which are views with a row stride, such as one attention head.
  */

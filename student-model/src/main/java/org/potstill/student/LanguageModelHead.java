@@ -30,8 +30,8 @@ final class LanguageModelHead {
         this.chunk = Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
 
-    StepLoss loss(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens) {
-        return run(targets, alpha, hidden, embedTokens, null, null);
+    StepLoss loss(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens) {
+        return run(linear, targets, alpha, hidden, embedTokens, null, null);
     }
 
     /**
@@ -39,14 +39,14 @@ final class LanguageModelHead {
      * @param dHidden replaced by the gradient by {@code hidden}
      * @param dEmbedTokens replaced by the gradient by the head's weight
      */
-    StepLoss lossAndGradient(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens, Matrix dHidden,
-            Matrix dEmbedTokens) {
-        return run(targets, alpha, hidden, embedTokens, dHidden, dEmbedTokens);
+    StepLoss lossAndGradient(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens,
+            Matrix dHidden, Matrix dEmbedTokens) {
+        return run(linear, targets, alpha, hidden, embedTokens, dHidden, dEmbedTokens);
     }
 
     /** {@code [rows, vocabSize]}. */
-    void logits(Matrix hidden, Matrix embedTokens, Matrix logits) {
-        Slices.each(PARTS, part -> Gemm.timesTransposed(hidden, part(embedTokens, part), columns(logits, part), 0));
+    void logits(Products linear, Matrix hidden, Matrix embedTokens, Matrix logits) {
+        Slices.each(PARTS, part -> linear.timesTransposed(hidden, part(embedTokens, part), columns(logits, part), 0));
     }
 
     void free() {
@@ -58,8 +58,8 @@ final class LanguageModelHead {
         }
     }
 
-    private StepLoss run(PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens, Matrix dHidden,
-            Matrix dEmbedTokens) {
+    private StepLoss run(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens,
+            Matrix dHidden, Matrix dEmbedTokens) {
         int rows = hidden.rows();
         boolean gradient = dHidden != null;
         reserve(Math.min(rows, chunk), gradient ? hidden.columns() : 0);
@@ -68,13 +68,13 @@ final class LanguageModelHead {
             int first = from;
             int to = Math.min(rows, from + chunk);
             Matrix logits = logitMemory.rows(0, to - from);
-            logits(hidden.rows(from, to), embedTokens, logits);
+            logits(linear, hidden.rows(from, to), embedTokens, logits);
             Slices.run(to - from, (begin, end) -> loss.rows(logits, first, begin, end));
             if (gradient) {
                 Slices.each(PARTS, part -> {
                     Matrix dLogits = columns(logits, part);
-                    Gemm.times(dLogits, part(embedTokens, part), share(part, to - first), 0);
-                    Gemm.transposedTimes(dLogits, hidden.rows(first, to), part(dEmbedTokens, part), first == 0 ? 0 : 1);
+                    linear.times(dLogits, part(embedTokens, part), share(part, to - first), 0);
+                    linear.transposedTimes(dLogits, hidden.rows(first, to), part(dEmbedTokens, part), first == 0 ? 0 : 1);
                 });
                 Slices.run(to - from, (begin, end) -> {
                     Matrix sum = dHidden.rows(first + begin, first + end);

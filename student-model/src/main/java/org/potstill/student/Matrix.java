@@ -61,6 +61,14 @@ final class Matrix {
         return new Matrix(array, p.address(), p.asBuffer(), null, 0, rows, columns, columns);
     }
 
+    /** Elements of a single row, from {@code first} on, as a matrix of their own. */
+    Matrix reshape(int first, int rows, int columns) {
+        if (this.rows != 1 || first < 0 || (long) first + (long) rows * columns > this.columns) {
+            throw new IndexOutOfBoundsException(rows + " x " + columns + " from " + first + " of " + this.columns);
+        }
+        return new Matrix(owner, base, floats, doubles, index(0, first), rows, columns, columns);
+    }
+
     Matrix rows(int from, int to) {
         return block(from, to, 0, columns);
     }
@@ -108,6 +116,11 @@ final class Matrix {
     Pointer pointer() {
         Pointer base = owner.data().addressPointer();
         return isDouble() ? new DoublePointer(base).position(offset) : new FloatPointer(base).position(offset);
+    }
+
+    /** The whole memory of floats that this is a view of. */
+    FloatPointer memory() {
+        return new FloatPointer(owner.data().addressPointer()).capacity(floats.capacity());
     }
 
     /** The first element's address. */

@@ -5,6 +5,7 @@ import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import java.io.IOException;
 import org.bytedeco.javacpp.Loader;
+import org.potstill.nd4j.Nd4jRuntime;
 
 /**
  * Matrix products of oneDNN, which makes its code for the processor that it finds: in single precision some tenth faster than
@@ -36,11 +37,29 @@ final class OneDnn {
         }
     }
 
+    /** The same of bfloat16 numbers, summed in single precision. */
+    static void bgemm(boolean transposeA, boolean transposeB, long m, long n, long k, long a, long lda, long b, long ldb,
+            float beta, long c, long ldc) {
+        SINGLE.get();
+        int status = dnnl_gemm_bf16bf16f32(letter(transposeA), letter(transposeB), m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
+        if (status != 0) {
+            throw new IllegalStateException("dnnl_gemm_bf16bf16f32 returned " + status);
+        }
+    }
+
+    /** Whether this processor multiplies bfloat16 numbers by itself. */
+    static boolean hasBf16() {
+        return AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
+    }
+
     private static byte letter(boolean transpose) {
         return (byte) (transpose ? 'T' : 'N');
     }
 
     private static native int dnnl_sgemm(byte transposeA, byte transposeB, long m, long n, long k, float alpha, long a,
+            long lda, long b, long ldb, float beta, long c, long ldc);
+
+    private static native int dnnl_gemm_bf16bf16f32(byte transposeA, byte transposeB, long m, long n, long k, float alpha, long a,
             long lda, long b, long ldb, float beta, long c, long ldc);
 
     private static boolean load() {

@@ -112,7 +112,7 @@ public final class Student implements AutoCloseable {
         IUpdater updater = sgd ? new Sgd(schedule)
                 : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
                         .epsilon(options.epsilon()).build();
-        return network(config, options.objective(), DecoderKind.of(options.gradientCheckpointing()),
+        return network(config, options.objective(), DecoderKind.of(options),
                 sgd ? 0 : options.weightDecay(), options.maxGradientNorm(), updater, seed, type);
     }
 

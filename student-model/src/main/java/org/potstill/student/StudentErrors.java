@@ -54,6 +54,12 @@ final class StudentErrors {
                 "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");
     }
 
+    static UserException noBf16() {
+        return new UserException("training in bfloat16 is not possible here",
+                "it needs a CPU with the avx512_bf16 instructions, on Linux x86-64",
+                "set train.precision = fp32, or choose machines with such processors (Zen 4, Cooper Lake, Sapphire Rapids)");
+    }
+
     static UserException badOptions(String cause) {
         return new UserException("unusable training options", cause, "correct the student's training options");
     }

@@ -16,6 +16,7 @@ package org.potstill.student;
  * @param optimizer    ADAMW, or SGD (plain, no decay) as the reference for averaging
  * @param gradientCheckpointing layers keep their inputs only and compute the rest again in the backward pass: a third more
  *                     work, a fraction of the memory
+ * @param precision    of linear layers
  */
 public record TrainingOptions(
         Objective objective,
@@ -29,12 +30,14 @@ public record TrainingOptions(
         double epsilon,
         double maxGradientNorm,
         Optimizer optimizer,
-        boolean gradientCheckpointing) implements java.io.Serializable {
+        boolean gradientCheckpointing,
+        MatrixPrecision precision) implements java.io.Serializable {
     public enum Optimizer { ADAMW, SGD }
 
     /** Of a student that only answers. */
     public static final TrainingOptions NONE =
-            new TrainingOptions(Objective.of(1), 0, 0, 1, 0, 0, 0, 0, 1, 0, Optimizer.SGD, false);
+            new TrainingOptions(Objective.of(1), 0, 0, 1, 0, 0, 0, 0, 1, 0, Optimizer.SGD, false,
+                    MatrixPrecision.FP32);
 
     public TrainingOptions {
         require(objective != null, "there is no objective");
@@ -49,6 +52,7 @@ public record TrainingOptions(
         require(maxGradientNorm >= 0 && Double.isFinite(maxGradientNorm),
                 "the maximal gradient norm is " + maxGradientNorm);
         require(optimizer != null, "there is no optimizer");
+        require(precision != null, "there is no precision");
     }
 
     WarmupCosine schedule() {

@@ -17,7 +17,7 @@ final class Fixtures {
 
     static TrainingOptions options(double alpha, double learningRate, TrainingOptions.Optimizer optimizer) {
         return new TrainingOptions(Objective.of(alpha), learningRate, 0, 1_000_000, learningRate, 0.01, 0.9, 0.95, 1e-8, 0,
-                optimizer, false);
+                optimizer, false, MatrixPrecision.FP32);
     }
 
     static TrainingOptions adamW() {

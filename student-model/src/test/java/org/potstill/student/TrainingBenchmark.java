@@ -12,7 +12,7 @@ import org.potstill.softlabels.SoftTargets;
 
 /**
  * A student that trains when it is told to, for {@code bench/student_speed.py}. Not a test: run its main with the
- * arguments {@code threads alpha folder}; the folder holds {@code config.json} and gets the first weights,
+ * arguments {@code threads alpha precision folder}; the folder holds {@code config.json} and gets the first weights,
  * {@code model.safetensors}. Says {@code ready}; then of each line of its input, the name of a file of sequences, the
  * seconds of one step and the loss before it; at the input's end its peak memory in KiB.
  *
@@ -24,10 +24,10 @@ final class TrainingBenchmark {
 
     public static void main(String[] args) throws IOException {
         Student.setThreads(Integer.parseInt(args[0]));
-        Path folder = Path.of(args[2]);
+        Path folder = Path.of(args[3]);
         CausalLmConfig config = CausalLmConfig.fromJson(Files.readString(folder.resolve("config.json")), "config.json");
         TrainingOptions options = new TrainingOptions(Objective.of(Double.parseDouble(args[1])), 1e-3, 0, 1_000_000, 1e-3, 0.1, 0.9, 0.95,
-                1e-8, 1, TrainingOptions.Optimizer.ADAMW, false);
+                1e-8, 1, TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.valueOf(args[2]));
         try (Student student = Student.create(config, options, 1);
                 BufferedReader in = new BufferedReader(new InputStreamReader(System.in))) {
             student.save(folder);

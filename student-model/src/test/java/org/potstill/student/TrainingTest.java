@@ -74,7 +74,7 @@ class TrainingTest {
     @Test
     void adamWStepsAreThoseOfTheFormula() {
         TrainingOptions adamW = new TrainingOptions(Objective.of(0.5), 1e-2, 2, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, 0,
-                Optimizer.ADAMW, false);
+                Optimizer.ADAMW, false, MatrixPrecision.FP32);
         List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 10, 5);
         try (Student student = Student.create(Fixtures.TINY, adamW, 1);
                 Student probe = Student.create(Fixtures.TINY, Fixtures.options(0.5, 1, Optimizer.SGD), 1)) {
@@ -106,7 +106,7 @@ class TrainingTest {
     void clippingScalesTheWholeGradientToTheLimit() {
         List<TrainingSequence> batch = Fixtures.batch(2, VOCABULARY, 4, 10, 5);
         TrainingOptions clipped = new TrainingOptions(Objective.of(0.5), 1, 0, 10, 1, 0, 0.9, 0.95, 1e-8, 0.01,
-                Optimizer.SGD, false);
+                Optimizer.SGD, false, MatrixPrecision.FP32);
         try (Student student = Student.create(Fixtures.TINY, clipped, 1);
                 Student probe = Student.create(Fixtures.TINY, Fixtures.options(0.5, 1, Optimizer.SGD), 1)) {
             float[] before = student.parameters();
@@ -180,7 +180,7 @@ class TrainingTest {
         assertEquals(0.2, objective.alphaAt(9, 5), 1e-12);
         assertEquals(1, objective.alphaAt(0, 1), 1e-12);
         List<TrainingSequence> batch = Fixtures.batch(4, VOCABULARY, 4, 10);
-        TrainingOptions scheduled = new TrainingOptions(objective, 0, 0, 5, 0, 0, 0.9, 0.95, 1e-8, 0, Optimizer.SGD, false);
+        TrainingOptions scheduled = new TrainingOptions(objective, 0, 0, 5, 0, 0, 0.9, 0.95, 1e-8, 0, Optimizer.SGD, false, MatrixPrecision.FP32);
         try (Student student = Student.create(Fixtures.TINY, scheduled, 1)) {
             StepLoss first = student.step(batch, 0);
             StepLoss last = student.step(batch, 4);
@@ -195,7 +195,7 @@ class TrainingTest {
         float[][] learnt = new float[2][];
         for (int i = 0; i < 2; i++) {
             TrainingOptions options = new TrainingOptions(Objective.of(0.5), 1e-2, 0, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1,
-                    Optimizer.ADAMW, i == 1);
+                    Optimizer.ADAMW, i == 1, MatrixPrecision.FP32);
             try (Student student = Student.create(Fixtures.TINY, options, 3)) {
                 for (int step = 0; step < 3; step++) {
                     student.step(batch, step);

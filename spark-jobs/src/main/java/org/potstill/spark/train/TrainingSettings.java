@@ -6,6 +6,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.student.Divergence;
+import org.potstill.student.MatrixPrecision;
 import org.potstill.student.Objective;
 import org.potstill.student.Tail;
 import org.potstill.student.TrainingOptions;
@@ -36,7 +37,8 @@ final class TrainingSettings {
                 s.real("train.min-learning-rate", 0, peak), s.real("train.weight-decay", 0, 10),
                 s.real("train.beta1", 0, 1), s.real("train.beta2", 0, 1), s.real("train.epsilon", 0, 1),
                 s.real("train.max-gradient-norm", 0, Double.MAX_VALUE),
-                s.choice("train.optimizer", TrainingOptions.Optimizer.class), s.flag("train.gradient-checkpointing"));
+                s.choice("train.optimizer", TrainingOptions.Optimizer.class), s.flag("train.gradient-checkpointing"),
+                s.choice("train.precision", MatrixPrecision.class));
     }
 
     static OuterOptimizer outer(Settings s) {
@@ -67,7 +69,7 @@ final class TrainingSettings {
             "train.batch-size", "train.local-steps", "train.loss", "train.tail", "train.alpha", "train.final-alpha",
             "train.response-start", "train.response-end", "train.learning-rate", "train.min-learning-rate",
             "train.warmup-share", "train.weight-decay", "train.beta1", "train.beta2", "train.epsilon",
-            "train.max-gradient-norm", "train.optimizer", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
+            "train.max-gradient-norm", "train.optimizer", "train.precision", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
         return identity.put("train.workers", String.valueOf(plan.workers()));

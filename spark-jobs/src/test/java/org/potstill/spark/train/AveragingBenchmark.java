@@ -14,6 +14,7 @@ import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
+import org.potstill.student.MatrixPrecision;
 import org.potstill.student.Objective;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
@@ -30,7 +31,7 @@ final class AveragingBenchmark {
     private static final int TOKENS = 9;
     private static final CausalLmConfig CONFIG = new CausalLmConfig(27_600, 256, 704, 4, 4, 2, 64, 256, 1e-5f, 10_000f, true);
     private static final TrainingOptions OPTIONS =
-            new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false);
+            new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.FP32);
     private static final Labels LABELS = new Labels(Sha256.of("teacher"), Sha256.of("tokenizer"), CONFIG.vocabSize(), TargetSpec.topK(2));
 
     private AveragingBenchmark() {

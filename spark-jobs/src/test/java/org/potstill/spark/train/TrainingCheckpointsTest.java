@@ -26,6 +26,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.cache.CrashingFileSystem;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.student.StepLoss;
+import org.potstill.student.MatrixPrecision;
 import org.potstill.student.Objective;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
@@ -33,7 +34,7 @@ import org.potstill.student.TrainingOptions;
 class TrainingCheckpointsTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 8, 20, 1, 4, 2, 2, 64, 1e-5f, 10_000f, true);
     private static final TrainingOptions OPTIONS =
-            new TrainingOptions(Objective.of(0.5), 0.01, 0, 10, 0.01, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false);
+            new TrainingOptions(Objective.of(0.5), 0.01, 0, 10, 0.01, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.FP32);
     private static final ObjectNode IDENTITY = HadoopFolder.JSON.createObjectNode().put("seed", "42").put("train.workers", "2");
 
     @TempDir

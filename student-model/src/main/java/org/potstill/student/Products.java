@@ -1,0 +1,38 @@
+package org.potstill.student;
+
+/** The three matrix products of a linear layer with weight {@code [out, in]}. */
+interface Products {
+    /** In single precision. */
+    Products FP32 = new Products() {
+        @Override
+        public void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
+            Gemm.timesTransposed(x, w, y, beta);
+        }
+
+        @Override
+        public void times(Matrix dy, Matrix w, Matrix dx, double beta) {
+            Gemm.times(dy, w, dx, beta);
+        }
+
+        @Override
+        public void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta) {
+            Gemm.transposedTimes(dy, x, dw, beta);
+        }
+    };
+
+    /** Called when weights may have changed. */
+    default void weightsChanged() {
+    }
+
+    /** {@code y = x·wᵀ + beta·y}: the forward pass. */
+    void timesTransposed(Matrix x, Matrix w, Matrix y, double beta);
+
+    /** {@code dx = dy·w + beta·dx}: the gradient of the input. */
+    void times(Matrix dy, Matrix w, Matrix dx, double beta);
+
+    /** {@code dw = dyᵀ·x + beta·dw}: the gradient of the weight. */
+    void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta);
+
+    default void free() {
+    }
+}
