@@ -18,6 +18,11 @@ public final class JobErrors {
                 "see potstill label --help; potstill defaults prints a file to begin from");
     }
 
+    static UserException configurationIncludes(String what) {
+        return new UserException("the configuration includes " + what, "settings include no other files",
+                "give several files: --conf " + what + " --conf FILE, of which the later stands above the earlier");
+    }
+
     public static UserException unknownKey(String key, String nearest) {
         return new UserException("unknown configuration key '" + key + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),

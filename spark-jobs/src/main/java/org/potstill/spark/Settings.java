@@ -26,11 +26,13 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * The user's settings: defaults, below the file, below what was said on the command line. Keys that the defaults do
+ * The user's settings: defaults, below the files, below what was said on the command line. Keys that the defaults do
  * not know are refused, but for those under {@code spark}.
  */
 public final class Settings {
     private static final String DEFAULTS = "potstill-defaults.conf";
+    private static final ConfigParseOptions PARSE =
+            ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF).setIncluder(new RefusedIncludes());
 
     private final Config config;
     /** Keys that the user said something of. */
@@ -42,13 +44,16 @@ public final class Settings {
     }
 
     /**
-     * @param file      a HOCON file, local or any Hadoop path; null for none
+     * @param files     HOCON files, local or any Hadoop path, the later ones above the earlier
      * @param overrides {@code key=value}, the later ones above the earlier
-     * @throws UserException when the file cannot be read, or a key or value is not known
+     * @throws UserException when a file cannot be read, or a key or value is not known
      */
-    public static Settings load(String file, List<String> overrides) {
+    public static Settings load(List<String> files, List<String> overrides) {
         Config defaults = ConfigFactory.parseResources(Settings.class.getClassLoader(), DEFAULTS);
-        Config user = file == null ? ConfigFactory.empty() : parse(read(file), file);
+        Config user = ConfigFactory.empty();
+        for (String file : files) {
+            user = parse(read(file), file).withFallback(user);
+        }
         for (String override : overrides) {
             int equals = override.indexOf('=');
             if (equals < 1) {
@@ -60,7 +65,7 @@ public final class Settings {
         try {
             return new Settings(resolved(user, defaults), keys(user));
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(String.valueOf(file), e.getMessage());
+            throw JobErrors.unreadableConfiguration(String.join(" and ", files), e.getMessage());
         }
     }
 
@@ -97,9 +102,7 @@ public final class Settings {
 
     private static Config parse(String text, String origin) {
         try {
-            // Parsed from a string, so that an include cannot reach a file or an address.
-            return ConfigFactory.parseString(text, ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF)
-                    .setOriginDescription(origin));
+            return ConfigFactory.parseString(text, PARSE.setOriginDescription(origin));
         } catch (ConfigException e) {
             throw JobErrors.unreadableConfiguration(origin, e.getMessage());
         }
@@ -108,7 +111,7 @@ public final class Settings {
     /** The value is HOCON where it parses as such (numbers, quoted strings), else the text as it stands (paths with colons). */
     private static Config parseOverride(String key, String value) {
         try {
-            return ConfigFactory.parseString(key + " = " + value);
+            return ConfigFactory.parseString(key + " = " + value, PARSE);
         } catch (ConfigException e) {
             return ConfigFactory.parseMap(Map.of(key, value));
         }

@@ -60,7 +60,7 @@ public final class Distillery {
                 "student.hidden-size=16", "student.intermediate-size=32", "student.layers=2", "student.heads=2",
                 "student.kv-heads=1", "train.batch-size=4", "train.workers=2", "train.local-steps=2", "train.learning-rate=0.01"));
         all.addAll(java.util.List.of(overrides));
-        return Settings.load(null, all);
+        return Settings.load(java.util.List.of(), all);
     }
 
     public static String text(long seed, int words) {

@@ -39,7 +39,7 @@ final class TrainingBenchmark {
                 StepLoss loss = student.step(batch, step++);
                 System.out.println((System.nanoTime() - start) / 1e9 + " " + loss.total());
             }
-            System.out.println(peakKiB());
+            System.out.println(ResidentMemory.peak());
         }
     }
 
@@ -69,10 +69,5 @@ final class TrainingBenchmark {
             batch.add(new TrainingSequence(tokens, new SoftTargets(offsets, ids, probabilities)));
         }
         return batch;
-    }
-
-    private static String peakKiB() throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM"))
-                .findFirst().orElseThrow().replaceAll("\\D", "");
     }
 }

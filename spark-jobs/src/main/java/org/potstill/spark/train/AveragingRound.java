@@ -58,7 +58,7 @@ final class AveragingRound {
 
     /** @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner} */
     Outcome run(ModelState begin, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
-        requireRoom(begin, sc.getConf());
+        requireRoom(begin.bytes(), sc.getConf());
         Slicing slicing = Slicing.of(begin, plan.workers());
         Broadcast<ModelState> state = sc.broadcast(begin);
         JavaPairRDD<Long, LabelledSequence> blocks = blocksOf(epochBlocks, round)
@@ -79,10 +79,10 @@ final class AveragingRound {
     }
 
     /** Spark counts what a job's tasks return together. */
-    static void requireRoom(ModelState state, SparkConf conf) {
+    static void requireRoom(long stateBytes, SparkConf conf) {
         long limit = conf.getSizeAsBytes("spark.driver.maxResultSize", "1g");
-        if (limit > 0 && state.bytes() > 0.9 * limit) {
-            throw JobErrors.stateTooLarge(state.bytes(), limit);
+        if (limit > 0 && stateBytes > 0.9 * limit) {
+            throw JobErrors.stateTooLarge(stateBytes, limit);
         }
     }
 

@@ -31,7 +31,7 @@ class CorpusTest {
     private List<Document> read(String... overrides) {
         List<String> all = new ArrayList<>(List.of("corpus.path=" + folder));
         all.addAll(Arrays.asList(overrides));
-        List<Document> documents = new ArrayList<>(new Corpus(Distillery.spark(), Settings.load(null, all)).documents().collect());
+        List<Document> documents = new ArrayList<>(new Corpus(Distillery.spark(), Settings.load(List.of(), all)).documents().collect());
         documents.sort(Comparator.comparing(Document::id));
         return documents;
     }

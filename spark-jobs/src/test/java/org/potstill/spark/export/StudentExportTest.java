@@ -53,7 +53,7 @@ class StudentExportTest {
     void aKilledExportIsNeverTakenForAModelAndTheNextOneMendsIt() throws IOException {
         Configuration hadoop = new Configuration();
         CrashingFileSystem.register(hadoop);
-        StudentExport export = new StudentExport(Settings.load(null, List.of("student.path=" + student)), hadoop);
+        StudentExport export = new StudentExport(Settings.load(List.of(), List.of("student.path=" + student)), hadoop);
         Path target = folder.resolve("export");
         boolean ended = false;
         int killed = 0;

@@ -27,7 +27,7 @@ class ReportTest {
 
     @Test
     void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
-        Report report = new Report(Settings.load(null, List.of("student.path=" + folder)), new Configuration());
+        Report report = new Report(Settings.load(List.of(), List.of("student.path=" + folder)), new Configuration());
         report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
                 List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
@@ -61,7 +61,7 @@ class ReportTest {
 
     @Test
     void aRunThatFindsAllInTheCacheKeepsTheFiguresOfThePassBefore() throws Exception {
-        Report report = new Report(Settings.load(null, List.of("cache.path=" + folder)), new Configuration());
+        Report report = new Report(Settings.load(List.of(), List.of("cache.path=" + folder)), new Configuration());
         CorpusCount corpus = new CorpusCount(20, 1, 2, 300, 150_000, 3);
         report.put("label", new LabelSummary(corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
                 List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache"));

@@ -10,7 +10,7 @@ import org.potstill.errors.UserException;
 class AveragingRoundTest {
     @Test
     void aStateThatTheDriverMayNotCollectIsRefusedBeforeTheRound() {
-        ModelState state = new ModelState(new float[1 << 20], new float[1 << 21]);
+        long state = 12 << 20;
         AveragingRound.requireRoom(state, new SparkConf(false));
         AveragingRound.requireRoom(state, new SparkConf(false).set("spark.driver.maxResultSize", "0"));
         SparkConf small = new SparkConf(false).set("spark.driver.maxResultSize", "12m");

@@ -73,7 +73,7 @@ class StudentInitTest {
     private Settings settings(Path init, String... more) {
         List<String> all = new ArrayList<>(List.of("student.init=" + init, "teacher.scratch=" + folder.resolve("scratch")));
         all.addAll(List.of(more));
-        return Settings.load(null, all);
+        return Settings.load(List.of(), all);
     }
 
     private static UserException error(Runnable job) {
