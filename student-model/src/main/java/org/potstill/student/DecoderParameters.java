@@ -113,14 +113,11 @@ final class DecoderParameters implements ParamInitializer {
             }
             boolean writesToStream = key.endsWith("o-proj.weight") || key.endsWith("down-proj.weight");
             double deviation = writesToStream ? residual : STANDARD_DEVIATION;
-            Matrix matrix = Matrix.of(values, (int) values.size(0), (int) values.size(1));
-            Row row = Row.of(matrix, matrix.columns());
-            for (int i = 0; i < matrix.rows(); i++) {
-                for (int j = 0; j < matrix.columns(); j++) {
-                    row.set(j, deviation * random.nextGaussian());
-                }
-                row.store(matrix, i, 0, matrix.columns());
+            float[] drawn = new float[Math.toIntExact(values.length())];
+            for (int i = 0; i < drawn.length; i++) {
+                drawn[i] = (float) (deviation * random.nextGaussian());
             }
+            HostMemory.write(values, drawn);
         }
     }
 }

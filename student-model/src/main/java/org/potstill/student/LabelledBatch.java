@@ -75,7 +75,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
 
     private static INDArray array(float[] values, DataType type, long... shape) {
         INDArray array = Nd4j.createUninitializedDetached(type, shape);
-        Matrix.of(array, 1, values.length).put(values);
+        HostMemory.write(array, values);
         return array;
     }
 

@@ -128,17 +128,6 @@ final class Matrix {
         return base + (long) offset * (isDouble() ? Double.BYTES : Float.BYTES);
     }
 
-    /** Replaces the single row of a matrix. */
-    void put(float[] values) {
-        if (!isDouble()) {
-            floats.put(index(0, 0), values, 0, columns);
-            return;
-        }
-        for (int i = 0; i < columns; i++) {
-            doubles.put(index(0, i), values[i]);
-        }
-    }
-
     /** The single row of a matrix. */
     double[] get() {
         double[] values = new double[columns];

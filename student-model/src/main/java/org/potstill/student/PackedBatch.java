@@ -50,8 +50,8 @@ record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
     static PackedBatch of(INDArray features, INDArray featuresMask, INDArray labels, INDArray labelsMask) {
         int sequences = (int) features.size(0);
         int width = (int) features.size(1);
-        double[] tokens = values(features);
-        double[] mask = featuresMask == null ? null : values(featuresMask);
+        double[] tokens = HostMemory.doubles(features);
+        double[] mask = featuresMask == null ? null : HostMemory.doubles(featuresMask);
         int[] starts = new int[sequences + 1];
         for (int s = 0; s < sequences; s++) {
             int length = 0;
@@ -82,8 +82,8 @@ record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
     private static Targets targets(INDArray labels, INDArray labelsMask, int[] source) {
         int width = (int) labels.size(2);
         int k = (width - 1) / 2;
-        double[] values = values(labels);
-        double[] mask = labelsMask == null ? null : values(labelsMask);
+        double[] values = HostMemory.doubles(labels);
+        double[] mask = labelsMask == null ? null : HostMemory.doubles(labelsMask);
         int rows = source.length;
         boolean[] counted = new boolean[rows];
         int[] nextIds = new int[rows];
@@ -105,10 +105,5 @@ record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
         }
         return new Targets(counted, nextIds, keptOffsets, Arrays.copyOf(keptIds, kept),
                 Arrays.copyOf(keptProbabilities, kept));
-    }
-
-    private static double[] values(INDArray array) {
-        boolean rowMajor = array.ordering() == 'c' && !array.isView();
-        return Matrix.of(rowMajor ? array : array.dup('c'), 1, (int) array.length()).get();
     }
 }

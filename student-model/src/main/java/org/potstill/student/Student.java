@@ -99,10 +99,10 @@ public final class Student implements AutoCloseable {
             });
             MultiLayerNetwork network = network(config, options, 0, DataType.FLOAT);
             network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
-            Student student = new Student(config, options, network);
-            FloatBuffer parameters = student.buffer(network.params());
+            FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(DecoderParameters.count(config)));
             shapes.keySet().forEach(name -> tensors.read(name, parameters));
-            return student;
+            HostMemory.write(network.params(), parameters.array());
+            return new Student(config, options, network);
         }
     }
 
@@ -144,7 +144,7 @@ public final class Student implements AutoCloseable {
     /** Writes {@code config.json} and {@code model.safetensors} as Hugging Face spells them; makes the folder. */
     public void save(Path folder) {
         Map<String, long[]> shapes = Weights.shapes(config);
-        FloatBuffer parameters = buffer(network.params());
+        FloatBuffer parameters = HostMemory.read(network.params());
         try {
             Files.createDirectories(folder);
             Files.writeString(folder.resolve(CONFIG), config.toJson());
@@ -287,21 +287,19 @@ public final class Student implements AutoCloseable {
         return updater;
     }
 
-    private FloatBuffer buffer(INDArray array) {
-        return Matrix.of(array, 1, Math.toIntExact(array.length())).floats().duplicate();
-    }
-
-    private float[] copy(INDArray array) {
+    private static float[] copy(INDArray array) {
         float[] values = new float[Math.toIntExact(array.length())];
-        buffer(array).get(values);
+        HostMemory.read(array).get(values);
         return values;
     }
 
-    private void replace(String what, INDArray target, float[] values) {
+    private static void replace(String what, INDArray target, float[] values) {
         long expected = target == null ? 0 : target.length();
         if (values.length != expected) {
             throw StudentErrors.wrongLength(what, values.length, expected);
         }
-        buffer(target).put(values);
+        if (target != null) {
+            HostMemory.write(target, values);
+        }
     }
 }

@@ -1,0 +1,46 @@
+package org.potstill.student;
+
+import java.nio.FloatBuffer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.potstill.nd4j.Nd4jRuntime;
+
+/** What ND4J's arrays hold, on the side of the CPU: on its CPU backend their memory itself, on CUDA copies. */
+final class HostMemory {
+    private HostMemory() {
+    }
+
+    /** An array's elements in row-major order, to be read. */
+    static FloatBuffer read(INDArray array) {
+        return Nd4jRuntime.isCuda() ? FloatBuffer.wrap(array.toFloatVector()) : own(array);
+    }
+
+    static double[] doubles(INDArray array) {
+        if (Nd4jRuntime.isCuda()) {
+            return array.toDoubleVector();
+        }
+        boolean rowMajor = array.ordering() == 'c' && !array.isView();
+        return Matrix.of(rowMajor ? array : array.dup('c'), 1, Math.toIntExact(array.length())).get();
+    }
+
+    /** Replaces all elements. */
+    static void write(INDArray array, float[] values) {
+        if (Nd4jRuntime.isCuda() || array.dataType() != DataType.FLOAT) {
+            assign(array, values);
+        } else {
+            own(array).put(values);
+        }
+    }
+
+    /** The same in ND4J's operations. */
+    static void assign(INDArray array, float[] values) {
+        try (INDArray all = Nd4j.createFromArray(values)) {
+            array.assign(all.reshape('c', array.shape()));
+        }
+    }
+
+    private static FloatBuffer own(INDArray array) {
+        return Matrix.of(array, 1, Math.toIntExact(array.length())).floats().duplicate();
+    }
+}
