@@ -88,7 +88,7 @@ final class GenerateCommand implements Callable<Integer> {
         String scratch = settings.required("teacher.scratch");
         int asked = settings.integer("teacher.threads", 0, 1024);
         int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
-        Path path = TeacherSource.localPath("model", model, scratch, Sessions.hadoop(settings));
+        Path path = TeacherSource.localPath("--model", model, scratch, Sessions.hadoop(settings));
         // Bytes as they are, whatever the locale takes characters for.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (CausalLm opened = Teachers.model(path); Tokenizer tokenizer = new Tokenizer(opened.tokenizer());

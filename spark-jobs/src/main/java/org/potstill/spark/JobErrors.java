@@ -134,10 +134,10 @@ public final class JobErrors {
         return new UserException("the cache " + path + " is damaged", String.join("; ", problems), String.join("; ", remedies));
     }
 
-    public static UserException unreadableModel(String what, String path, Throwable origin) {
-        return new UserException("cannot read the " + what + " " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
-                String.valueOf(origin.getMessage()), "check the path: every node that uses it must see it (a shared mount, HDFS or "
-                        + "S3), and its user must have the right to read it", origin);
+    public static UserException unreadableModel(String setting, String path, Throwable origin) {
+        return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
+                String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
+                        + "or S3), and its user must have the right to read it", origin);
     }
 
     public static UserException noRoomForTeacher(String scratch, double needed, long free) {

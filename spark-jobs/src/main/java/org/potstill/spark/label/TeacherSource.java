@@ -62,16 +62,16 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
     }
 
     public Path localPath(Configuration hadoop) {
-        return localPath("teacher", uri, scratch, hadoop);
+        return localPath("teacher.path", uri, scratch, hadoop);
     }
 
     /**
      * A local path is used in place; anything else is fetched once per node.
      *
-     * @param what names the model in messages
-     * @param uri  Hadoop path of a file or a folder
+     * @param setting that says where the model is, for messages
+     * @param uri     Hadoop path of a file or a folder
      */
-    public static Path localPath(String what, String uri, String scratch, Configuration hadoop) {
+    public static Path localPath(String setting, String uri, String scratch, Configuration hadoop) {
         try {
             org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
             FileSystem fs = path.getFileSystem(hadoop);
@@ -81,7 +81,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
             }
             return new TeacherFetch(fs, Path.of(scratch)).fetch(status);
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unreadableModel(what, uri, e);
+            throw JobErrors.unreadableModel(setting, uri, e);
         }
     }
 }

@@ -70,6 +70,17 @@ record Responses(int[] start, int[] end) implements Serializable {
         return counted;
     }
 
+    /** By content: executors keep a student as long as what they are told is the same. */
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Responses responses && Arrays.equals(start, responses.start) && Arrays.equals(end, responses.end);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(start) + Arrays.hashCode(end);
+    }
+
     /** Whether the mark is what comes just before {@code place}, and not before {@code begin}. */
     private static boolean endsBefore(int[] tokens, int place, int begin, int[] mark) {
         return place - mark.length >= begin
