@@ -167,7 +167,7 @@ class StudentInitTest {
         assertTrue(error(() -> train(folder.resolve("qwen.gguf"))).cause().contains("no plain Llama"));
         assertTrue(error(() -> train(distillery.teacher(), "student.layers=3")).cause().contains("num_hidden_layers is 2 there"));
         assertTrue(error(() -> train(distillery.teacher(), "student.hidden-size=32")).cause().contains("hidden_size"));
-        assertTrue(error(() -> train(folder.resolve("none.gguf"))).problem().contains("student.init"));
+        assertTrue(error(() -> train(folder.resolve("none.gguf"))).remedy().contains("student.init"));
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.tokens", swapped()).write(folder.resolve("swapped.gguf"));
         UserException tokens = error(() -> train(folder.resolve("swapped.gguf")));
         assertTrue(tokens.cause().contains("\"A\" is"), tokens.getMessage());
