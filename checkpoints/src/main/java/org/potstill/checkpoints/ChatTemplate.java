@@ -12,8 +12,11 @@ public final class ChatTemplate {
     private final JinjaTemplate template;
     private final Map<String, String> documentTokens = new LinkedHashMap<>();
 
-    /** @throws org.potstill.errors.UserException where there is no template, or it is not well-formed */
-    public ChatTemplate(TokenizerDefinition definition) {
+    /**
+     * @param tokenizer made of the definition; not needed any more when this returns
+     * @throws org.potstill.errors.UserException where there is no template, or it is not well-formed
+     */
+    public ChatTemplate(TokenizerDefinition definition, Tokenizer tokenizer) {
         if (definition.chatTemplate().isBlank()) {
             throw CheckpointErrors.noChatTemplate();
         }
@@ -22,15 +25,13 @@ public final class ChatTemplate {
         } catch (TemplateException e) {
             throw CheckpointErrors.badChatTemplate(e.getMessage());
         }
-        addToken("bos_token", definition, definition.bosId());
-        addToken("eos_token", definition, definition.eosId());
+        addToken("bos_token", tokenizer, definition.bosId());
+        addToken("eos_token", tokenizer, definition.eosId());
     }
 
-    private void addToken(String name, TokenizerDefinition definition, int id) {
+    private void addToken(String name, Tokenizer tokenizer, int id) {
         if (id >= 0) {
-            try (Tokenizer tokenizer = new Tokenizer(definition)) {
-                documentTokens.put(name, tokenizer.decode(new int[] {id}));
-            }
+            documentTokens.put(name, tokenizer.decode(new int[] {id}));
         }
     }
 

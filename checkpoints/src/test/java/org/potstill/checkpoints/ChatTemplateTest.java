@@ -122,8 +122,9 @@ class ChatTemplateTest {
                 assertEquals(TEMPLATE, model.tokenizer().chatTemplate(), path.toString());
             }
         }
-        try (Checkpoint none = Checkpoints.open(folder(temporary.resolve("none"), "{}"))) {
-            UserException error = assertThrows(UserException.class, () -> new ChatTemplate(none.tokenizer()));
+        try (Checkpoint none = Checkpoints.open(folder(temporary.resolve("none"), "{}"));
+                Tokenizer tokenizer = new Tokenizer(none.tokenizer())) {
+            UserException error = assertThrows(UserException.class, () -> new ChatTemplate(none.tokenizer(), tokenizer));
             assertTrue(error.problem().contains("no chat template"), error.getMessage());
         }
     }
@@ -133,7 +134,7 @@ class ChatTemplateTest {
         Path path = temporary.resolve("chat.gguf");
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).write(path);
         try (Checkpoint model = Checkpoints.open(path); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
-            String text = new ChatTemplate(model.tokenizer()).render(List.of(new ChatMessage("user", "hi")));
+            String text = new ChatTemplate(model.tokenizer(), tokenizer).render(List.of(new ChatMessage("user", "hi")));
             assertEquals("<|endoftext|>user\nhi<|endoftext|>", text);
             int[] ids = tokenizer.encode(text, true);
             assertEquals(TinyLlama.END_OF_TEXT, ids[0]);

@@ -91,12 +91,16 @@ final class GenerateCommand implements Callable<Integer> {
         Path path = TeacherSource.localPath("--model", model, scratch, Sessions.hadoop(settings));
         // Bytes as they are, whatever the locale takes characters for.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        try (CausalLm opened = Teachers.model(path); Tokenizer tokenizer = new Tokenizer(opened.tokenizer());
-                Generator generator = new Generator(opened, threads, Path.of(scratch))) {
-            Generator.Written written = generator.write(read(opened.tokenizer(), tokenizer), maxNewTokens, sampling, text -> {
-                out.print(text);
-                out.flush();
-            });
+        try (CausalLm opened = Teachers.model(path)) {
+            TokenizerDefinition definition = opened.tokenizer();
+            Generator.Written written;
+            try (Tokenizer tokenizer = new Tokenizer(definition);
+                    Generator generator = new Generator(opened, tokenizer, threads, Path.of(scratch))) {
+                written = generator.write(read(definition, tokenizer), maxNewTokens, sampling, text -> {
+                    out.print(text);
+                    out.flush();
+                });
+            }
             out.println();
             out.flush();
             spec.commandLine().getErr().println(String.format(Locale.ROOT,
@@ -115,7 +119,7 @@ final class GenerateCommand implements Callable<Integer> {
                 messages.add(new ChatMessage("system", system));
             }
             messages.add(new ChatMessage("user", text));
-            return tokenizer.encode(new ChatTemplate(definition).render(messages), true);
+            return tokenizer.encode(new ChatTemplate(definition, tokenizer).render(messages), true);
         }
         IntStream first = definition.addBos() ? IntStream.of(definition.bosId()) : IntStream.empty();
         return IntStream.concat(first, IntStream.of(tokenizer.encode(text))).toArray();

@@ -25,19 +25,15 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * @param model   not needed any more when this returns; stays open
-     * @param scratch folder on a local disk for the model's weights, kept between runs
+     * @param model     not needed any more when this returns; stays open
+     * @param tokenizer the model's; stays open
+     * @param scratch   folder on a local disk for the model's weights, kept between runs
      */
-    public Generator(CausalLm model, int threads, Path scratch) {
+    public Generator(CausalLm model, Tokenizer tokenizer, int threads, Path scratch) {
         limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
         stopIds = model.stopIds();
-        tokenizer = new Tokenizer(model.tokenizer());
-        try {
-            session = new CachedSession(model.cached(scratch), model.vocabSize(), threads);
-        } catch (RuntimeException e) {
-            tokenizer.close();
-            throw e;
-        }
+        this.tokenizer = tokenizer;
+        session = new CachedSession(model.cached(scratch), model.vocabSize(), threads);
     }
 
     /**
@@ -77,6 +73,5 @@ public final class Generator implements AutoCloseable {
     @Override
     public void close() {
         session.close();
-        tokenizer.close();
     }
 }

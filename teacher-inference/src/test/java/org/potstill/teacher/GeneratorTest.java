@@ -30,8 +30,8 @@ class GeneratorTest {
     }
 
     private Generator.Written write(String prompt, int tokens, SamplingOptions sampling, StringBuilder text) {
-        try (Checkpoint checkpoint = Checkpoints.open(model); Generator generator = new Generator(checkpoint, 2, folder.resolve("scratch"));
-                Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer())) {
+        try (Checkpoint checkpoint = Checkpoints.open(model); Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer());
+                Generator generator = new Generator(checkpoint, tokenizer, 2, folder.resolve("scratch"))) {
             return generator.write(tokenizer.encode(prompt), tokens, sampling, text::append);
         }
     }
@@ -78,7 +78,8 @@ class GeneratorTest {
             ended = written.tokens() < 200 ? written : null;
         }
         assertTrue(ended != null, "never ended");
-        try (Checkpoint checkpoint = Checkpoints.open(model); Generator generator = new Generator(checkpoint, 2, folder.resolve("scratch"))) {
+        try (Checkpoint checkpoint = Checkpoints.open(model); Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer());
+                Generator generator = new Generator(checkpoint, tokenizer, 2, folder.resolve("scratch"))) {
             int[] prompt = new int[250];
             Arrays.fill(prompt, 5);
             int most = 0;
