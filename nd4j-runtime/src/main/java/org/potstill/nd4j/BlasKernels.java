@@ -21,27 +21,23 @@ final class BlasKernels {
 
     /** Has no effect once OpenBLAS is loaded. A value that the user set stays. */
     static void choose() {
-        Path cpuInfo = Path.of("/proc/cpuinfo");
-        if (NativeEnvironment.has(VARIABLE) || !Files.isReadable(cpuInfo)) {
-            return;
-        }
-        try {
-            String kernels = kernels(Files.readAllLines(cpuInfo));
-            if (kernels != null) {
-                NativeEnvironment.set(VARIABLE, kernels);
-            }
-        } catch (IOException e) {
-            // Slower, but right.
-            return;
+        String kernels = NativeEnvironment.has(VARIABLE) ? null : kernels(cpuInfo());
+        if (kernels != null) {
+            NativeEnvironment.set(VARIABLE, kernels);
         }
     }
 
     /** Of the instructions that the processor says it has; none where that cannot be read. */
     static Set<String> flags() {
+        return flags(cpuInfo());
+    }
+
+    /** What Linux says of the processor; nothing where that cannot be read, which is slower, but right. */
+    private static List<String> cpuInfo() {
         try {
-            return flags(Files.readAllLines(Path.of("/proc/cpuinfo")));
+            return Files.readAllLines(Path.of("/proc/cpuinfo"));
         } catch (IOException e) {
-            return Set.of();
+            return List.of();
         }
     }
 

@@ -39,7 +39,7 @@ final class Attention {
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
                 probabilities(rows, h, p);
-                Gemm.times(p, value(rows, h), head(out.rows(from, to), h), 0);
+                Products.EXACT.times(p, value(rows, h), head(out.rows(from, to), h), 0);
             }
         });
     }
@@ -55,11 +55,11 @@ final class Attention {
                 double beta = h % group == 0 ? 0 : 1;
                 Matrix dHead = head(dOut.rows(from, to), h);
                 probabilities(rows, h, p);
-                Gemm.transposedTimes(p, dHead, value(dRows, h), beta);
-                Gemm.timesTransposed(dHead, value(rows, h), dP, 0);
+                Products.EXACT.transposedTimes(p, dHead, value(dRows, h), beta);
+                Products.EXACT.timesTransposed(dHead, value(rows, h), dP, 0);
                 Kernels.causalSoftmaxBackward(p, dP, scale);
-                Gemm.times(dP, key(rows, h), head(dRows, h), 0);
-                Gemm.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
+                Products.EXACT.times(dP, key(rows, h), head(dRows, h), 0);
+                Products.EXACT.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
             }
         });
     }
@@ -106,7 +106,7 @@ final class Attention {
     }
 
     private void probabilities(Matrix rows, int h, Matrix scores) {
-        Gemm.timesTransposed(head(rows, h), key(rows, h), scores, 0);
+        Products.EXACT.timesTransposed(head(rows, h), key(rows, h), scores, 0);
         Kernels.causalSoftmax(scores, scale);
     }
 

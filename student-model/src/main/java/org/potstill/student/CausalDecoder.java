@@ -5,16 +5,22 @@ import java.util.List;
 import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.InputPreProcessor;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.WorkspaceMode;
 import org.deeplearning4j.nn.conf.inputs.InputType;
 import org.deeplearning4j.nn.conf.layers.BaseLayer;
 import org.deeplearning4j.nn.conf.memory.LayerMemoryReport;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.TrainingListener;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
+import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
@@ -30,6 +36,8 @@ import org.potstill.checkpoints.CausalLmConfig;
  */
 final class CausalDecoder extends BaseLayer {
     private static final long serialVersionUID = 1L;
+    /** Adam's two moments of each, in single precision, must fit one direct buffer. */
+    private static final long MAX_PARAMETERS = (1 << 28) - 1;
 
     private final CausalLmConfig config;
     private final Objective objective;
@@ -52,6 +60,42 @@ final class CausalDecoder extends BaseLayer {
             setGradientNormalization(GradientNormalization.ClipL2PerLayer);
             setGradientNormalizationThreshold(maxGradientNorm);
         }
+    }
+
+    /** A network of this one layer. */
+    static MultiLayerNetwork network(CausalLmConfig config, TrainingOptions options, long seed, DataType type) {
+        ISchedule schedule = options.schedule();
+        boolean sgd = options.optimizer() == TrainingOptions.Optimizer.SGD;
+        IUpdater updater = sgd ? new Sgd(schedule)
+                : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
+                        .epsilon(options.epsilon()).build();
+        return network(config, options.objective(), DecoderKind.of(options), sgd ? 0 : options.weightDecay(),
+                options.maxGradientNorm(), updater, seed, type);
+    }
+
+    static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
+            double maxGradientNorm, IUpdater updater, long seed, DataType type) {
+        if (!config.tieWordEmbeddings()) {
+            throw StudentErrors.untiedEmbeddings();
+        }
+        if (!config.variant().equals(CausalLmConfig.Variant.PLAIN)) {
+            throw StudentErrors.notAPlainLlama(config.variant());
+        }
+        if (DecoderParameters.count(config) > MAX_PARAMETERS) {
+            throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
+        }
+        // Memory is ours and reused from step to step, so that Deeplearning4j's workspaces would only add copies; and
+        // the gradient is a mean already, so that it must not be divided by the batch size.
+        MultiLayerConfiguration configuration = new NeuralNetConfiguration.Builder()
+                .seed(seed)
+                .dataType(type)
+                .miniBatch(false)
+                .trainingWorkspaceMode(WorkspaceMode.NONE)
+                .inferenceWorkspaceMode(WorkspaceMode.NONE)
+                .list()
+                .layer(new CausalDecoder(config, objective, kind, weightDecay, maxGradientNorm, updater))
+                .build();
+        return new MultiLayerNetwork(configuration);
     }
 
     @Override

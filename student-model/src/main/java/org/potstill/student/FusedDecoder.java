@@ -27,7 +27,7 @@ final class FusedDecoder implements Decoder {
     private Activations memory;
     private Weights<Matrix> weights;
     private Weights<Matrix> gradients;
-    private Products linear = Products.FP32;
+    private Products linear = Products.EXACT;
 
     /**
      * @param checkpointing keep the layers' inputs only and compute the rest again in the backward pass (Chen et al. 2016,

@@ -10,26 +10,23 @@ import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
- * {@link Products} in the precision of their operands: single on {@link OneDnn}, and
- * otherwise on the BLAS that ND4J's CPU backend itself calls. Called without {@code Nd4j.gemm} because that copies operands
- * which are views with a row stride, such as one attention head.
+ * Products in the precision of their operands: single on {@link OneDnn}, and otherwise on the BLAS that ND4J's CPU backend
+ * itself calls. Called without {@code Nd4j.gemm} because that copies operands which are views with a row stride, such as
+ * one attention head.
  */
-final class Gemm {
-    private Gemm() {
-    }
-
-    /** {@code y = x·wᵀ + beta·y}: the forward pass. */
-    static void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
+final class Gemm implements Products {
+    @Override
+    public void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
         multiply(x, false, w, true, y, beta);
     }
 
-    /** {@code dx = dy·w + beta·dx}: the gradient of the input. */
-    static void times(Matrix dy, Matrix w, Matrix dx, double beta) {
+    @Override
+    public void times(Matrix dy, Matrix w, Matrix dx, double beta) {
         multiply(dy, false, w, false, dx, beta);
     }
 
-    /** {@code dw = dyᵀ·x + beta·dw}: the gradient of the weight. */
-    static void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta) {
+    @Override
+    public void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta) {
         multiply(dy, true, x, false, dw, beta);
     }
 

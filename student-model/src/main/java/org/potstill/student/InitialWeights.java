@@ -2,7 +2,6 @@ package org.potstill.student;
 
 import java.nio.FloatBuffer;
 import java.util.List;
-import java.util.Map;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.CausalLmConfig.Family;
 import org.potstill.checkpoints.CausalLmConfig.Variant;
@@ -41,9 +40,8 @@ public final class InitialWeights {
     public static float[] read(Checkpoint checkpoint, String name, CausalLmConfig student) {
         requireFit(checkpoint.config(), name, student);
         int[] layers = layers(checkpoint.config().numHiddenLayers(), student.numHiddenLayers());
-        Map<String, long[]> shapes = Weights.shapes(student);
-        FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(shapes.values().stream().mapToLong(Weights::count).sum()));
-        shapes.keySet().forEach(tensor -> checkpoint.read(source(tensor, layers), parameters));
+        FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(DecoderParameters.count(student)));
+        Weights.shapes(student).keySet().forEach(tensor -> checkpoint.read(source(tensor, layers), parameters));
         return parameters.array();
     }
 

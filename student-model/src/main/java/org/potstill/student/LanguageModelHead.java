@@ -27,7 +27,12 @@ final class LanguageModelHead {
         this.vocabSize = vocabSize;
         this.type = type;
         this.objective = objective;
-        this.chunk = Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
+        this.chunk = chunk(vocabSize);
+    }
+
+    /** Positions whose logits are held at once. */
+    static int chunk(int vocabSize) {
+        return Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
 
     StepLoss loss(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens) {

@@ -12,9 +12,6 @@ import org.nd4j.linalg.ops.transforms.Transforms;
  * tokens that the teacher kept leaves the device, for {@link PositionLoss}.
  */
 final class Nd4jHead {
-    /** Logits held at once. */
-    private static final int LOGITS = 1 << 24;
-
     private final int vocabSize;
     private final Objective objective;
     private final int chunk;
@@ -22,7 +19,7 @@ final class Nd4jHead {
     Nd4jHead(int vocabSize, Objective objective) {
         this.vocabSize = vocabSize;
         this.objective = objective;
-        this.chunk = Math.max(1, LOGITS / vocabSize);
+        this.chunk = LanguageModelHead.chunk(vocabSize);
     }
 
     /**

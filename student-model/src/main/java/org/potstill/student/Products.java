@@ -2,23 +2,8 @@ package org.potstill.student;
 
 /** The three matrix products of a linear layer with weight {@code [out, in]}. */
 interface Products {
-    /** In single precision. */
-    Products FP32 = new Products() {
-        @Override
-        public void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
-            Gemm.timesTransposed(x, w, y, beta);
-        }
-
-        @Override
-        public void times(Matrix dy, Matrix w, Matrix dx, double beta) {
-            Gemm.times(dy, w, dx, beta);
-        }
-
-        @Override
-        public void transposedTimes(Matrix dy, Matrix x, Matrix dw, double beta) {
-            Gemm.transposedTimes(dy, x, dw, beta);
-        }
-    };
+    /** In the precision of the operands. */
+    Products EXACT = new Gemm();
 
     /** Called when weights may have changed. */
     default void weightsChanged() {

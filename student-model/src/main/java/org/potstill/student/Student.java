@@ -8,19 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.deeplearning4j.nn.api.Updater;
-import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
-import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
-import org.deeplearning4j.nn.conf.WorkspaceMode;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.UpdaterCreator;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.learning.config.Adam;
-import org.nd4j.linalg.learning.config.IUpdater;
-import org.nd4j.linalg.learning.config.Sgd;
-import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
@@ -31,10 +24,8 @@ import org.potstill.nd4j.Nd4jRuntime;
  * several students may work side by side, each in its own thread. Holds memory outside the heap: close it.
  */
 public final class Student implements AutoCloseable {
-    private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "model.safetensors";
-    /** Adam's two moments of each, in single precision, must fit one direct buffer. */
-    private static final long MAX_PARAMETERS = (1 << 28) - 1;
+    public static final String CONFIG = "config.json";
+    public static final String WEIGHTS = "model.safetensors";
 
     static {
         Nd4jRuntime.prepare();
@@ -72,7 +63,7 @@ public final class Student implements AutoCloseable {
 
     /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
-        MultiLayerNetwork network = network(config, options, seed, DataType.FLOAT);
+        MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);
         network.init();
         return new Student(config, options, network);
     }
@@ -97,48 +88,16 @@ public final class Student implements AutoCloseable {
                     throw StudentErrors.wrongShape(file, name, tensors.shape(name), shape);
                 }
             });
-            MultiLayerNetwork network = network(config, options, 0, DataType.FLOAT);
+            MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
             network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
-            FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(DecoderParameters.count(config)));
-            shapes.keySet().forEach(name -> tensors.read(name, parameters));
-            HostMemory.write(network.params(), parameters.array());
-            return new Student(config, options, network);
+            Student student = new Student(config, options, network);
+            shapes.forEach((name, shape) -> {
+                FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Weights.count(shape)));
+                tensors.read(name, values);
+                HostMemory.write(student.decoder().getParam(DecoderParameters.key(name)), values.array());
+            });
+            return student;
         }
-    }
-
-    static MultiLayerNetwork network(CausalLmConfig config, TrainingOptions options, long seed, DataType type) {
-        ISchedule schedule = options.schedule();
-        boolean sgd = options.optimizer() == TrainingOptions.Optimizer.SGD;
-        IUpdater updater = sgd ? new Sgd(schedule)
-                : new Adam.Builder().learningRateSchedule(schedule).beta1(options.beta1()).beta2(options.beta2())
-                        .epsilon(options.epsilon()).build();
-        return network(config, options.objective(), DecoderKind.of(options),
-                sgd ? 0 : options.weightDecay(), options.maxGradientNorm(), updater, seed, type);
-    }
-
-    static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
-            double maxGradientNorm, IUpdater updater, long seed, DataType type) {
-        if (!config.tieWordEmbeddings()) {
-            throw StudentErrors.untiedEmbeddings();
-        }
-        if (!config.variant().equals(CausalLmConfig.Variant.PLAIN)) {
-            throw StudentErrors.notAPlainLlama(config.variant());
-        }
-        if (DecoderParameters.count(config) > MAX_PARAMETERS) {
-            throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
-        }
-        // Memory is ours and reused from step to step, so that Deeplearning4j's workspaces would only add copies; and
-        // the gradient is a mean already, so that it must not be divided by the batch size.
-        MultiLayerConfiguration configuration = new NeuralNetConfiguration.Builder()
-                .seed(seed)
-                .dataType(type)
-                .miniBatch(false)
-                .trainingWorkspaceMode(WorkspaceMode.NONE)
-                .inferenceWorkspaceMode(WorkspaceMode.NONE)
-                .list()
-                .layer(new CausalDecoder(config, objective, kind, weightDecay, maxGradientNorm, updater))
-                .build();
-        return new MultiLayerNetwork(configuration);
     }
 
     /** Writes {@code config.json} and {@code model.safetensors} as Hugging Face spells them; makes the folder. */

@@ -33,17 +33,17 @@ class Bf16Test {
             Matrix y = random(new Random(2), shape[0], shape[1]);
             Matrix expected = random(new Random(2), shape[0], shape[1]);
             products.timesTransposed(x, w, y, 1);
-            Gemm.timesTransposed(rounded(x), rounded(w), expected, 1);
+            Products.EXACT.timesTransposed(rounded(x), rounded(w), expected, 1);
             assertSame(expected, y);
             Matrix dx = Matrix.allocate(DataType.FLOAT, shape[0], shape[2]);
             expected = Matrix.allocate(DataType.FLOAT, shape[0], shape[2]);
             products.times(dy, w, dx, 0);
-            Gemm.times(rounded(dy), rounded(w), expected, 0);
+            Products.EXACT.times(rounded(dy), rounded(w), expected, 0);
             assertSame(expected, dx);
             Matrix dw = Matrix.allocate(DataType.FLOAT, shape[1], shape[2]);
             expected = Matrix.allocate(DataType.FLOAT, shape[1], shape[2]);
             products.transposedTimes(dy, x, dw, 0);
-            Gemm.transposedTimes(rounded(dy), rounded(x), expected, 0);
+            Products.EXACT.transposedTimes(rounded(dy), rounded(x), expected, 0);
             assertSame(expected, dw);
         }
         products.free();

@@ -80,7 +80,7 @@ class DecoderTest {
 
     @Test
     void theNetworksOwnOutputPadsWithZeros() {
-        var network = Student.network(Fixtures.TINY, Fixtures.adamW(), 1, org.nd4j.linalg.api.buffer.DataType.FLOAT);
+        var network = CausalDecoder.network(Fixtures.TINY, Fixtures.adamW(), 1, org.nd4j.linalg.api.buffer.DataType.FLOAT);
         network.init();
         int vocabSize = Fixtures.TINY.vocabSize();
         List<TrainingSequence> batch = Fixtures.batch(5, vocabSize, 4, 4, 7);

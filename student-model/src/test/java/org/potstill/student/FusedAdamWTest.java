@@ -23,7 +23,7 @@ class FusedAdamWTest {
     void stepsAsDeeplearning4jsUpdaterDoes(double maxGradientNorm) {
         TrainingOptions options = new TrainingOptions(Objective.of(1), 1e-2, 2, 10, 1e-3, 0.1, 0.9, 0.95, 1e-8, maxGradientNorm,
                 Optimizer.ADAMW, false, MatrixPrecision.FP32);
-        MultiLayerNetwork network = Student.network(Fixtures.TINY, options, 3, DataType.FLOAT);
+        MultiLayerNetwork network = CausalDecoder.network(Fixtures.TINY, options, 3, DataType.FLOAT);
         network.init();
         network.initGradientsView();
         Updater updater = UpdaterCreator.getUpdater(network);

@@ -28,11 +28,11 @@ class GemmTest {
                     Matrix computed = random(new Random(9), m, n);
                     Gemm.blas(m, n, k, a, transposeA, b, transposeB, expected, beta);
                     if (transposeA) {
-                        Gemm.transposedTimes(a, b, computed, beta);
+                        Products.EXACT.transposedTimes(a, b, computed, beta);
                     } else if (transposeB) {
-                        Gemm.timesTransposed(a, b, computed, beta);
+                        Products.EXACT.timesTransposed(a, b, computed, beta);
                     } else {
-                        Gemm.times(a, b, computed, beta);
+                        Products.EXACT.times(a, b, computed, beta);
                     }
                     for (int i = 0; i < m; i++) {
                         for (int j = 0; j < n; j++) {

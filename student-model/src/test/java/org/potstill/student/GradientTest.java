@@ -88,7 +88,7 @@ class GradientTest {
 
     /** Wider than real initial weights, so that attention and the gates are not near their linear middle. */
     private static MultiLayerNetwork network(DecoderKind kind, Objective objective) {
-        MultiLayerNetwork network = Student.network(Fixtures.TINY, objective, kind, 0, 0, new NoOp(), 3, DataType.DOUBLE);
+        MultiLayerNetwork network = CausalDecoder.network(Fixtures.TINY, objective, kind, 0, 0, new NoOp(), 3, DataType.DOUBLE);
         network.init();
         network.params().muli(6);
         return network;
