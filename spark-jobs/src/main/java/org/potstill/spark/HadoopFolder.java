@@ -8,6 +8,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -169,6 +170,10 @@ public final class HadoopFolder {
 
     public void write(String name, byte[] content) {
         write(name, out -> out.write(content));
+    }
+
+    public void write(String name, java.nio.file.Path local) {
+        write(name, out -> Files.copy(local, out));
     }
 
     /** Writes a file in place of the one of that name, if there is one. */

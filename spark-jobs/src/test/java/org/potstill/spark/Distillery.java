@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.TinyLlama;
 
@@ -24,6 +25,12 @@ public final class Distillery {
         for (int i = 0; i < 12; i++) {
             write(corpus().resolve("doc-" + i + ".txt"), text(i, 120));
         }
+    }
+
+    /** One whose cache is a copy of another's, labelled before. */
+    public static Distillery withCacheOf(Distillery labelled, Path folder) throws IOException {
+        FileUtils.copyDirectory(labelled.path("cache").toFile(), folder.resolve("cache").toFile());
+        return new Distillery(folder);
     }
 
     /** Two task slots in this JVM, one session for all tests. */

@@ -139,7 +139,7 @@ public final class EvaluateJob {
         try (TemporaryFolder local = new TemporaryFolder(); Student student = saved.open(local.path(), TrainingOptions.NONE)) {
             config = student.config();
             parameters = student.parameters();
-            studentBytes = Files.size(local.path().resolve("model.safetensors"));
+            studentBytes = Files.size(local.path().resolve(Student.WEIGHTS));
         }
         Settings trainedWith = settings.with("student.init", provenance.path("settings").path("student").path("init").asText(""));
         try (StudentInit init = new StudentInit(trainedWith, sc.hadoopConfiguration());
@@ -180,7 +180,8 @@ public final class EvaluateJob {
             Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value());
             Scores sums = Scores.NONE;
             Student.setThreads(threads);
-            try (Student student = Student.create(config, TrainingOptions.NONE, 0); Student untrained = Student.create(config, TrainingOptions.NONE, 0)) {
+            try (Student student = Student.create(config, TrainingOptions.NONE, 0);
+                    Student untrained = Student.create(config, TrainingOptions.NONE, 0)) {
                 student.setParameters(parameters.value());
                 untrained.setParameters(first.value());
                 boolean warm = false;

@@ -17,6 +17,7 @@ import org.potstill.spark.Settings;
 import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.train.StudentFolder;
+import org.potstill.student.Student;
 
 /**
  * A finished student as others load it: a folder for transformers' {@code AutoModelForCausalLM}, or one with an ONNX graph
@@ -29,11 +30,9 @@ public final class StudentExport {
     /** What to make: safetensors or ONNX. */
     public enum Format { HF, ONNX }
 
-    private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "model.safetensors";
     /** All that an export may write, in the order of writing. */
-    private static final List<String> FILES = List.of(WEIGHTS, OnnxExport.DATA, OnnxExport.MODEL, "tokenizer.json",
-            "tokenizer_config.json", "generation_config.json", "README.md", CONFIG);
+    private static final List<String> FILES = List.of(Student.WEIGHTS, OnnxExport.DATA, OnnxExport.MODEL, "tokenizer.json",
+            "tokenizer_config.json", "generation_config.json", "README.md", Student.CONFIG);
 
     private final Settings settings;
     private final Configuration hadoop;
@@ -63,11 +62,11 @@ public final class StudentExport {
         target.requireWritable();
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path made = make(format, provenance, local.path());
-            target.delete(CONFIG);
+            target.delete(Student.CONFIG);
             there.stream().filter(HadoopFolder::isIncoming).forEach(target::delete);
             for (String name : FILES) {
                 if (Files.exists(made.resolve(name))) {
-                    target.write(name, out -> Files.copy(made.resolve(name), out));
+                    target.write(name, made.resolve(name));
                 } else {
                     target.delete(name);
                 }
@@ -81,7 +80,7 @@ public final class StudentExport {
     private Path make(Format format, JsonNode provenance, Path local) throws IOException {
         Path source = Files.createDirectory(local.resolve("student"));
         Path made = Files.createDirectory(local.resolve("export"));
-        for (String name : new String[] {CONFIG, WEIGHTS, "tokenizer.json", "tokenizer_config.json"}) {
+        for (String name : new String[] {Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json"}) {
             student.fetch(name, source.resolve(name));
         }
         TokenizerDefinition tokenizer;
@@ -92,7 +91,7 @@ public final class StudentExport {
             }
         }
         if (format == Format.HF) {
-            Files.move(source.resolve(WEIGHTS), made.resolve(WEIGHTS));
+            Files.move(source.resolve(Student.WEIGHTS), made.resolve(Student.WEIGHTS));
         }
         Files.writeString(made.resolve("tokenizer.json"), tokenizer.huggingFaceJson());
         Files.writeString(made.resolve("tokenizer_config.json"), tokenizer.configJson());
@@ -103,8 +102,8 @@ public final class StudentExport {
         if (tokenizer.eosId() >= 0) {
             ids.put("eos_token_id", tokenizer.eosId());
         }
-        ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(Files.readString(source.resolve(CONFIG)));
-        write(made.resolve(CONFIG), config.setAll(ids));
+        ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(Files.readString(source.resolve(Student.CONFIG)));
+        write(made.resolve(Student.CONFIG), config.setAll(ids));
         write(made.resolve("generation_config.json"), ids);
         JsonNode evaluation = new Report(settings, hadoop).section("evaluate");
         Files.writeString(made.resolve("README.md"), new ModelCard(provenance, evaluation, format).markdown());

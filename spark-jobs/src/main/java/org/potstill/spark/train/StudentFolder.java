@@ -3,8 +3,8 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
@@ -42,8 +42,9 @@ public final class StudentFolder {
 
     /** Copies the student to a local folder and opens it. */
     public Student open(Path local, TrainingOptions options) {
-        folder.fetch("config.json", local.resolve("config.json"));
-        folder.fetch("model.safetensors", local.resolve("model.safetensors"));
+        for (String name : List.of(Student.CONFIG, Student.WEIGHTS)) {
+            folder.fetch(name, local.resolve(name));
+        }
         return Student.load(local, options);
     }
 
@@ -62,8 +63,8 @@ public final class StudentFolder {
     void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
         try (TemporaryFolder local = new TemporaryFolder()) {
             student.save(local.path());
-            for (String name : new String[] {"config.json", "model.safetensors"}) {
-                folder.write(name, out -> Files.copy(local.path().resolve(name), out));
+            for (String name : List.of(Student.CONFIG, Student.WEIGHTS)) {
+                folder.write(name, local.path().resolve(name));
             }
         }
         folder.writeText("tokenizer.json", store.tokenizer().json());

@@ -32,10 +32,10 @@ import org.potstill.student.TrainingOptions;
  */
 final class TrainingCheckpoints {
     private static final String FOLDER = "checkpoints";
-    private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "model.safetensors";
     private static final String UPDATER = "updater.safetensors";
     private static final String TRAINING = "training.json";
+    /** What {@link #TRAINING} comes after. */
+    private static final List<String> FILES = List.of(Student.CONFIG, Student.WEIGHTS, UPDATER);
     private static final String UPDATER_STATE = "updater_state";
     private static final String OUTER_MOMENTUM = "outer_momentum";
 
@@ -87,7 +87,7 @@ final class TrainingCheckpoints {
             optimizers.forEach((tensor, values) -> shapes.put(tensor, new long[] {values.length}));
             Safetensors.write(local.resolve(UPDATER), shapes, Map.of(), tensor -> FloatBuffer.wrap(optimizers.get(tensor)));
             removeAll(unfinished());
-            for (String file : List.of(CONFIG, WEIGHTS, UPDATER)) {
+            for (String file : FILES) {
                 target.create(file, out -> Files.copy(local.resolve(file), out));
             }
         }
@@ -124,7 +124,7 @@ final class TrainingCheckpoints {
                         json.path("identity").path(key));
             });
             try (TemporaryFolder local = new TemporaryFolder()) {
-                for (String file : List.of(CONFIG, WEIGHTS, UPDATER)) {
+                for (String file : FILES) {
                     folder.fetch(name + "/" + file, local.path().resolve(file));
                 }
                 return position(json, local.path(), folder.path(name).toString(), options);

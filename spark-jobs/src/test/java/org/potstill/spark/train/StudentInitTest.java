@@ -15,7 +15,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -46,21 +45,20 @@ class StudentInitTest {
     private static final CausalLmConfig FOUR_LAYERS = new CausalLmConfig(320, 64, 128, 4, 4, 2, 16, 256, 1e-5f, 10_000f, true);
     private static final String[] AS_IT_IS = {"train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0"};
 
-    @TempDir
-    private static Path labelled;
+    private static Distillery labelled;
     @TempDir
     private Path folder;
     private Distillery distillery;
 
     @BeforeAll
-    static void label() {
-        new LabelJob(Distillery.spark(), new Distillery(labelled).settings()).run();
+    static void label(@TempDir Path folder) {
+        labelled = new Distillery(folder);
+        new LabelJob(Distillery.spark(), labelled.settings()).run();
     }
 
     @BeforeEach
     void copyTheCache() throws IOException {
-        distillery = new Distillery(folder);
-        FileUtils.copyDirectory(labelled.resolve("cache").toFile(), folder.resolve("cache").toFile());
+        distillery = Distillery.withCacheOf(labelled, folder);
     }
 
     private TrainSummary train(Path init, String... more) {

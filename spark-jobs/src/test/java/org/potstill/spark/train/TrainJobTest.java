@@ -32,21 +32,20 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.student.StepLoss;
 
 class TrainJobTest {
-    @TempDir
-    private static Path labelled;
+    private static Distillery labelled;
     @TempDir
     private Path folder;
     private Distillery distillery;
 
     @BeforeAll
-    static void label() {
-        new LabelJob(Distillery.spark(), new Distillery(labelled).settings()).run();
+    static void label(@TempDir Path folder) {
+        labelled = new Distillery(folder);
+        new LabelJob(Distillery.spark(), labelled.settings()).run();
     }
 
     @BeforeEach
     void copyTheCache() throws IOException {
-        distillery = new Distillery(folder);
-        FileUtils.copyDirectory(labelled.resolve("cache").toFile(), folder.resolve("cache").toFile());
+        distillery = Distillery.withCacheOf(labelled, folder);
     }
 
     private TrainSummary train(String... overrides) {
