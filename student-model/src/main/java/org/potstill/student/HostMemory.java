@@ -4,6 +4,7 @@ import java.nio.FloatBuffer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.nd4j.Nd4jRuntime;
 
 /** What ND4J's arrays hold, on the side of the CPU: on its CPU backend their memory itself, on CUDA copies. */
@@ -38,6 +39,29 @@ final class HostMemory {
         try (INDArray all = Nd4j.createFromArray(values)) {
             array.assign(all.reshape('c', array.shape()));
         }
+    }
+
+    /** Reads elements of an array of one row, from {@code from} on. */
+    static void read(INDArray array, int from, float[] target) {
+        if (Nd4jRuntime.isCuda()) {
+            System.arraycopy(range(array, from, target.length).toFloatVector(), 0, target, 0, target.length);
+        } else {
+            own(array).get(from, target);
+        }
+    }
+
+    /** Replaces elements of an array of one row, from {@code from} on. */
+    static void write(INDArray array, int from, float[] values) {
+        if (Nd4jRuntime.isCuda()) {
+            assign(range(array, from, values.length), values);
+        } else {
+            own(array).put(from, values);
+        }
+    }
+
+    /** A view. */
+    static INDArray range(INDArray array, int from, int length) {
+        return array.reshape(array.length()).get(NDArrayIndex.interval(from, from + length));
     }
 
     private static FloatBuffer own(INDArray array) {

@@ -209,6 +209,20 @@ public final class Student implements AutoCloseable {
         replace("parameters", network.params(), parameters);
     }
 
+    /** Copies parameters from place {@code from} of {@link #parameters()} on. */
+    public void readParameters(int from, float[] target) {
+        HostMemory.read(network.params(), from, target);
+    }
+
+    /** Replaces parameters from place {@code from} of {@link #parameters()} on. */
+    public void writeParameters(int from, float[] values) {
+        HostMemory.write(network.params(), from, values);
+    }
+
+    public int parameterCount() {
+        return Math.toIntExact(network.params().length());
+    }
+
     /** Adam's moments in one array (empty for SGD); a copy. */
     public float[] updaterState() {
         INDArray state = updater().getStateViewArray();
@@ -220,6 +234,22 @@ public final class Student implements AutoCloseable {
         if (view != null || state.length > 0) {
             replace("optimizer moments", view, state);
         }
+    }
+
+    /** Copies moments from place {@code from} of {@link #updaterState()} on. */
+    public void readUpdaterState(int from, float[] target) {
+        HostMemory.read(updater().getStateViewArray(), from, target);
+    }
+
+    /** Replaces moments from place {@code from} of {@link #updaterState()} on. */
+    public void writeUpdaterState(int from, float[] values) {
+        HostMemory.write(updater().getStateViewArray(), from, values);
+    }
+
+    /** Length of {@link #updaterState()}. */
+    public int updaterStateSize() {
+        INDArray state = updater().getStateViewArray();
+        return state == null ? 0 : Math.toIntExact(state.length());
     }
 
     /** Gives back all memory outside the heap; the student is of no use afterwards. */

@@ -27,4 +27,16 @@ class HostMemoryTest {
         assertArrayEquals(view.toDoubleVector(), HostMemory.doubles(view));
         assertArrayEquals(new double[] {1, 4, 2, 5, 3, 6}, HostMemory.doubles(assigned.transpose()));
     }
+
+    @Test
+    void aRangeOfAnArrayIsReadAndWrittenWhereNd4jSeesIt() {
+        INDArray row = Nd4j.zeros(DataType.FLOAT, 1, 10);
+        HostMemory.write(row, 3, new float[] {1, 2, 3});
+        assertArrayEquals(new float[] {0, 0, 0, 1, 2, 3, 0, 0, 0, 0}, row.toFloatVector());
+        HostMemory.assign(HostMemory.range(row, 5, 2), new float[] {7, 8});
+        float[] read = new float[4];
+        HostMemory.read(row, 4, read);
+        assertArrayEquals(new float[] {2, 7, 8, 0}, read);
+        assertArrayEquals(read, HostMemory.range(row, 4, 4).toFloatVector());
+    }
 }

@@ -6,9 +6,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
 import org.apache.spark.TaskContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.potstill.errors.UserException;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelledSequence;
@@ -19,12 +17,15 @@ import scala.Tuple2;
 /**
  * A worker's part of a round.
  *
- * @param begin     where every worker begins
  * @param firstStep of the round, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, TrainingPlan plan, Slicing slicing, Broadcast<ModelState> begin, int firstStep) implements Serializable {
-    /** @param block the worker's sequences of this round by their place in the epoch; @return its slices by number */
-    Iterator<Tuple2<Integer, WorkerSlice>> train(Iterator<Tuple2<Long, LabelledSequence>> block) {
+record LocalSteps(WorkerSetup setup, TrainingPlan plan, int firstStep) implements Serializable {
+    /**
+     * @param begin all slices of the state that every worker begins with
+     * @param block the worker's sequences of this round by their place in the epoch
+     * @return its slices by number
+     */
+    Iterator<Tuple2<Integer, WorkerSlice>> train(Iterator<StateSlice> begin, Iterator<Tuple2<Long, LabelledSequence>> block) {
         TreeMap<Long, TreeMap<Long, LabelledSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
@@ -34,12 +35,11 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, Slicing slicing, Broadca
         List<StepLoss> losses = new ArrayList<>();
         try (StudentPool.Lease lease = StudentPool.lease(setup)) {
             Student student = lease.student();
-            student.setParameters(begin.value().parameters());
-            student.setUpdaterState(begin.value().updaterState());
+            List<StateSlice> slices = begin(student, begin);
             for (Map<Long, LabelledSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
             }
-            return slices(student, worker, losses);
+            return end(student, slices, worker, losses).iterator();
         }
     }
 
@@ -56,16 +56,49 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, Slicing slicing, Broadca
         }
     }
 
-    private Iterator<Tuple2<Integer, WorkerSlice>> slices(Student student, int worker, List<StepLoss> losses) {
+    private static List<StateSlice> begin(Student student, Iterator<StateSlice> begin) {
+        List<StateSlice> slices = new ArrayList<>();
+        begin.forEachRemaining(slices::add);
+        int parameters = 0;
+        int moments = 0;
+        for (StateSlice slice : slices) {
+            for (int c = 0; c < slice.parameters().count(); c++) {
+                student.writeParameters(parameters, slice.parameters().chunk(c));
+                parameters += slice.parameters().chunk(c).length;
+            }
+            for (int c = 0; c < slice.updaterState().count(); c++) {
+                student.writeUpdaterState(moments, slice.updaterState().chunk(c));
+                moments += slice.updaterState().chunk(c).length;
+            }
+        }
+        return slices;
+    }
+
+    private List<Tuple2<Integer, WorkerSlice>> end(Student student, List<StateSlice> begin, int worker, List<StepLoss> losses) {
         long positions = losses.stream().mapToLong(StepLoss::positions).sum();
         Payload payload = setup.payload();
-        float[] parameters = student.parameters();
-        float[] updaterState = student.updaterState();
-        // One by one, as they are written: packed all at once they would be a third copy of the student.
-        return IntStream.range(0, slicing.count()).mapToObj(i -> new Tuple2<>(i, new WorkerSlice(worker, positions,
-                payload.packParameters(parameters, begin.value().parameters(), slicing.begin(parameters.length, i),
-                        slicing.begin(parameters.length, i + 1)),
-                payload.packMoments(updaterState, slicing.begin(updaterState.length, i), slicing.begin(updaterState.length, i + 1)),
-                i == 0 ? losses : List.of()))).iterator();
+        List<Tuple2<Integer, WorkerSlice>> slices = new ArrayList<>();
+        int parameters = 0;
+        int moments = 0;
+        for (StateSlice slice : begin) {
+            byte[][] packedParameters = new byte[slice.parameters().count()][];
+            for (int c = 0; c < packedParameters.length; c++) {
+                float[] before = slice.parameters().chunk(c);
+                float[] after = new float[before.length];
+                student.readParameters(parameters, after);
+                packedParameters[c] = payload.packParameters(after, before);
+                parameters += after.length;
+            }
+            byte[][] packedMoments = new byte[slice.updaterState().count()][];
+            for (int c = 0; c < packedMoments.length; c++) {
+                float[] after = new float[slice.updaterState().chunk(c).length];
+                student.readUpdaterState(moments, after);
+                packedMoments[c] = payload.packMoments(after);
+                moments += after.length;
+            }
+            slices.add(new Tuple2<>(slices.size(), new WorkerSlice(worker, positions, packedParameters, packedMoments,
+                    slices.isEmpty() ? losses : List.of())));
+        }
+        return slices;
     }
 }

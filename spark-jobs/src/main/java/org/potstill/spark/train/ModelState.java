@@ -1,65 +1,39 @@
 package org.potstill.spark.train;
 
-import java.io.IOException;
-import java.io.ObjectInputStream;
-import java.io.ObjectOutputStream;
-import java.io.Serializable;
+import java.util.List;
 
 /**
- * What the workers train, or a slice of it.
+ * What the workers train, whole.
  *
  * @param parameters   of the student
  * @param updaterState Adam's moments; empty for SGD
+ * @param momentum     of the {@link OuterOptimizer}; empty where it has none
  */
-record ModelState(float[] parameters, float[] updaterState) implements Serializable {
+record ModelState(float[] parameters, float[] updaterState, float[] momentum) {
     long bytes() {
-        return Float.BYTES * ((long) parameters.length + updaterState.length);
+        return Float.BYTES * ((long) parameters.length + updaterState.length + momentum.length);
     }
 
-    private Object writeReplace() {
-        return new Blocks(parameters, updaterState);
+    StateSlice slice(Slicing slicing, int index) {
+        return new StateSlice(slice(parameters, slicing, index), slice(updaterState, slicing, index), slice(momentum, slicing, index), List.of());
     }
 
-    /** Its serial form: blocks of bytes, so that neither the arrays' length nor a copy of them is a limit. */
-    private static final class Blocks implements Serializable {
-        private static final long serialVersionUID = 1L;
-        private static final int BLOCK = 1 << 18;
+    private static FloatChunks slice(float[] values, Slicing slicing, int index) {
+        return FloatChunks.copyOf(values, slicing.begin(values.length, index), slicing.begin(values.length, index + 1));
+    }
 
-        private transient float[] parameters;
-        private transient float[] updaterState;
+    static ModelState join(List<StateSlice> slices) {
+        return new ModelState(joined(slices.stream().map(StateSlice::parameters).toList()),
+                joined(slices.stream().map(StateSlice::updaterState).toList()), joined(slices.stream().map(StateSlice::momentum).toList()));
+    }
 
-        Blocks(float[] parameters, float[] updaterState) {
-            this.parameters = parameters;
-            this.updaterState = updaterState;
+    private static float[] joined(List<FloatChunks> slices) {
+        float[] whole = new float[slices.stream().mapToInt(FloatChunks::length).sum()];
+        int at = 0;
+        for (FloatChunks slice : slices) {
+            slice.copyTo(whole, at);
+            at += slice.length();
         }
-
-        private void writeObject(ObjectOutputStream out) throws IOException {
-            write(parameters, out);
-            write(updaterState, out);
-        }
-
-        private static void write(float[] values, ObjectOutputStream out) throws IOException {
-            out.writeInt(values.length);
-            for (int from = 0; from < values.length; from += BLOCK) {
-                out.writeUnshared(FloatBytes.pack(values, from, Math.min(values.length, from + BLOCK)));
-            }
-        }
-
-        private void readObject(ObjectInputStream in) throws IOException, ClassNotFoundException {
-            parameters = read(in);
-            updaterState = read(in);
-        }
-
-        private static float[] read(ObjectInputStream in) throws IOException, ClassNotFoundException {
-            float[] values = new float[in.readInt()];
-            for (int from = 0; from < values.length; from += BLOCK) {
-                FloatBytes.unpack((byte[]) in.readUnshared(), values, from);
-            }
-            return values;
-        }
-
-        private Object readResolve() {
-            return new ModelState(parameters, updaterState);
-        }
+        return whole;
     }
 }

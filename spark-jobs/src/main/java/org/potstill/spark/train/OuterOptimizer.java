@@ -1,5 +1,7 @@
 package org.potstill.spark.train;
 
+import java.io.Serializable;
+
 /**
  * What becomes of a round's average (DiLoCo, arXiv 2311.08105): the way from it back to the round's beginning is taken for
  * a gradient, g = begin − average, along which SGD with Nesterov momentum goes, as PyTorch defines it: b ← µ·b + g, and
@@ -8,14 +10,23 @@ package org.potstill.spark.train;
  * @param momentum     µ; 0 for none
  * @param learningRate η
  */
-record OuterOptimizer(double momentum, double learningRate) {
+record OuterOptimizer(double momentum, double learningRate) implements Serializable {
     /** b before the first step; empty where it is not needed. */
     float[] initialMomentum(int parameters) {
         return new float[momentum == 0 ? 0 : parameters];
     }
 
+    /** @return b of this step from that of the last */
+    float[] momentum(float[] begin, float[] average, float[] last) {
+        float[] next = new float[last.length];
+        for (int i = 0; i < next.length; i++) {
+            next[i] = (float) (momentum * last[i] + ((double) begin[i] - average[i]));
+        }
+        return next;
+    }
+
     /**
-     * @param buffer b, replaced by that of the next step
+     * @param buffer b of this step
      * @return the parameters that the next round begins with
      */
     float[] step(float[] begin, float[] average, float[] buffer) {
@@ -25,11 +36,7 @@ record OuterOptimizer(double momentum, double learningRate) {
         float[] end = new float[begin.length];
         for (int i = 0; i < end.length; i++) {
             double gradient = (double) begin[i] - average[i];
-            double step = gradient;
-            if (momentum != 0) {
-                buffer[i] = (float) (momentum * buffer[i] + gradient);
-                step += momentum * buffer[i];
-            }
+            double step = momentum == 0 ? gradient : gradient + momentum * buffer[i];
             end[i] = (float) (begin[i] - learningRate * step);
         }
         return end;

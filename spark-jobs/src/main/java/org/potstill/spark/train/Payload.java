@@ -1,9 +1,11 @@
 package org.potstill.spark.train;
 
-import java.util.Arrays;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 
 /**
- * How what a worker has learnt travels to be averaged. The average itself travels in single precision.
+ * How what a worker has learnt travels to be averaged, chunk by chunk. The average itself travels in single precision.
  *
  * <p>In half precision parameters travel as their differences to the round's beginning, and moments as their square roots
  * with their signs: Adam's second moments lie in squares, too far apart for a half; their roots do not. See
@@ -12,73 +14,76 @@ import java.util.Arrays;
 enum Payload {
     FP32 {
         @Override
-        byte[] packParameters(float[] end, float[] begin, int from, int to) {
-            return FloatBytes.pack(end, from, to);
+        byte[] packParameters(float[] end, float[] begin) {
+            return packMoments(end);
         }
 
         @Override
-        float[] unpackParameters(byte[] packed, float[] begin, int from, int to) {
-            return unpackMoments(packed, to - from);
+        void unpackParameters(byte[] packed, float[] begin, float[] end) {
+            unpackMoments(packed, end);
         }
 
         @Override
-        byte[] packMoments(float[] moments, int from, int to) {
-            return FloatBytes.pack(moments, from, to);
+        byte[] packMoments(float[] moments) {
+            byte[] packed = new byte[Math.multiplyExact(moments.length, Float.BYTES)];
+            floats(packed).put(moments);
+            return packed;
         }
 
         @Override
-        float[] unpackMoments(byte[] packed, int length) {
-            float[] values = new float[length];
-            FloatBytes.unpack(packed, values, 0);
-            return values;
+        void unpackMoments(byte[] packed, float[] moments) {
+            floats(packed).get(moments);
+        }
+
+        private static FloatBuffer floats(byte[] packed) {
+            return ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
         }
     },
 
     FP16 {
         @Override
-        byte[] packParameters(float[] end, float[] begin, int from, int to) {
-            float[] difference = new float[to - from];
+        byte[] packParameters(float[] end, float[] begin) {
+            float[] difference = new float[end.length];
             for (int i = 0; i < difference.length; i++) {
-                difference[i] = end[from + i] - begin[from + i];
+                difference[i] = end[i] - begin[i];
             }
             return ScaledHalves.pack(difference);
         }
 
         @Override
-        float[] unpackParameters(byte[] packed, float[] begin, int from, int to) {
-            float[] values = ScaledHalves.unpack(packed, to - from);
-            for (int i = 0; i < values.length; i++) {
-                values[i] += begin[from + i];
+        void unpackParameters(byte[] packed, float[] begin, float[] end) {
+            ScaledHalves.unpack(packed, end);
+            for (int i = 0; i < end.length; i++) {
+                end[i] += begin[i];
             }
-            return values;
         }
 
         @Override
-        byte[] packMoments(float[] moments, int from, int to) {
-            float[] roots = Arrays.copyOfRange(moments, from, to);
+        byte[] packMoments(float[] moments) {
+            float[] roots = new float[moments.length];
             for (int i = 0; i < roots.length; i++) {
-                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
+                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(moments[i])), moments[i]);
             }
             return ScaledHalves.pack(roots);
         }
 
         @Override
-        float[] unpackMoments(byte[] packed, int length) {
-            float[] values = ScaledHalves.unpack(packed, length);
-            for (int i = 0; i < length; i++) {
-                values[i] *= Math.abs(values[i]);
+        void unpackMoments(byte[] packed, float[] moments) {
+            ScaledHalves.unpack(packed, moments);
+            for (int i = 0; i < moments.length; i++) {
+                moments[i] *= Math.abs(moments[i]);
             }
-            return values;
         }
     };
 
-    /** Packs the parameters [from, to) that a worker ended a round with. */
-    abstract byte[] packParameters(float[] end, float[] begin, int from, int to);
+    /** Packs the parameters that a worker ended a round with. */
+    abstract byte[] packParameters(float[] end, float[] begin);
 
-    abstract float[] unpackParameters(byte[] packed, float[] begin, int from, int to);
+    /** @param end filled with what was packed */
+    abstract void unpackParameters(byte[] packed, float[] begin, float[] end);
 
-    /** Packs the moments [from, to). */
-    abstract byte[] packMoments(float[] moments, int from, int to);
+    abstract byte[] packMoments(float[] moments);
 
-    abstract float[] unpackMoments(byte[] packed, int length);
+    /** @param moments filled with what was packed */
+    abstract void unpackMoments(byte[] packed, float[] moments);
 }

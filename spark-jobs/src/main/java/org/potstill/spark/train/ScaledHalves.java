@@ -54,14 +54,14 @@ final class ScaledHalves {
         return largest <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(largest) - TOP_EXPONENT)) : Float.NaN;
     }
 
-    /** @param length how many values were packed */
-    static float[] unpack(byte[] bytes, int length) {
+    /** @param values filled with what was packed */
+    static void unpack(byte[] bytes, float[] values) {
+        int length = values.length;
         int blocks = blocks(length);
         ByteBuffer packed = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         FloatBuffer scales = packed.asFloatBuffer();
         ShortBuffer halves = packed.position(blocks * Float.BYTES).asShortBuffer();
         short[] block = new short[BLOCK];
-        float[] values = new float[length];
         for (int from = 0; from < length; from += BLOCK) {
             float scale = scales.get();
             int size = Math.min(BLOCK, length - from);
@@ -70,7 +70,6 @@ final class ScaledHalves {
                 values[from + i] = scale * Half.toFloat(block[i]);
             }
         }
-        return values;
     }
 
     private static int blocks(int length) {

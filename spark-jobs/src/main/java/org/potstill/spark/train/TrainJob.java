@@ -95,13 +95,14 @@ public final class TrainJob {
             return result.summary(identity);
         }
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder, identity, keep);
-        TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() ->
-                initialPosition(student.parameters(), initialState(config, options)));
+        OuterOptimizer outer = TrainingSettings.outer(settings);
+        TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() -> new TrainingCheckpoints.Position(0, 0,
+                new ModelState(student.parameters(), initialMoments(config, options), outer.initialMomentum(student.parameterCount())), List.of(), 0));
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
         WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
-                settings.choice("train.payload", Payload.class), TrainingSettings.maxLoss(settings, config.vocabSize()));
+                settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = runRounds(plan, setup, data, checkpoints, begin, student);
         TrainSummary summary = new TrainSummary(end.state().parameters().length, workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
@@ -111,12 +112,7 @@ public final class TrainJob {
         return summary;
     }
 
-    private TrainingCheckpoints.Position initialPosition(float[] parameters, float[] updaterState) {
-        return new TrainingCheckpoints.Position(0, 0, new ModelState(parameters, updaterState),
-                TrainingSettings.outer(settings).initialMomentum(parameters.length), List.of(), 0);
-    }
-
-    private static float[] initialState(CausalLmConfig config, TrainingOptions options) {
+    private static float[] initialMoments(CausalLmConfig config, TrainingOptions options) {
         try (Student fresh = Student.create(config, options, 0)) {
             return fresh.updaterState();
         }
@@ -126,9 +122,8 @@ public final class TrainJob {
             TrainingCheckpoints checkpoints, TrainingCheckpoints.Position begin, Student student) {
         int every = settings.integer("train.checkpoint-rounds", 0, 1 << 20);
         AveragingRound averaging = new AveragingRound(sc, setup, plan);
-        OuterOptimizer outer = TrainingSettings.outer(settings);
-        ModelState state = begin.state();
-        float[] momentum = begin.momentum();
+        ModelState whole = begin.state();
+        DistributedState state = DistributedState.of(sc, whole, plan.workers());
         List<StepLoss> history = new ArrayList<>(begin.history());
         long[] learnt = {history.stream().mapToLong(StepLoss::positions).sum()};
         long started = System.nanoTime();
@@ -139,8 +134,7 @@ public final class TrainJob {
                 int rounds = plan.roundsPerEpoch();
                 for (int round = epoch == begin.epoch() ? begin.round() : 0; round < rounds; round++) {
                     AveragingRound.Outcome outcome = run(averaging, state, blocks, epoch, round, checkpoints);
-                    state = new ModelState(outer.step(state.parameters(), outcome.state().parameters(), momentum),
-                            outcome.state().updaterState());
+                    state = outcome.state();
                     history.addAll(outcome.losses());
                     learnt[0] += outcome.losses().stream().mapToLong(StepLoss::positions).sum();
                     seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
@@ -148,17 +142,24 @@ public final class TrainJob {
                     LOG.info(String.format("epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                             rounds, loss.total(), loss.kl(), loss.crossEntropy()));
                     boolean last = round == rounds - 1;
-                    if (last || every > 0 && (round + 1) % every == 0) {
+                    boolean due = last || every > 0 && (round + 1) % every == 0;
+                    if (due || state.isFarFromDriver()) {
+                        whole = state.collect();
+                        state.destroy();
+                        state = DistributedState.of(sc, whole, plan.workers());
+                    }
+                    if (due) {
                         checkpoints.save(history.size(), new TrainingCheckpoints.Position(last ? epoch + 1 : epoch,
-                                last ? 0 : round + 1, state, momentum, history, seconds), student);
+                                last ? 0 : round + 1, whole, history, seconds), student);
                     }
                 }
             }
         }
-        return new TrainingCheckpoints.Position(plan.epochs(), 0, state, momentum, history, seconds);
+        state.destroy();
+        return new TrainingCheckpoints.Position(plan.epochs(), 0, whole, history, seconds);
     }
 
-    private static AveragingRound.Outcome run(AveragingRound averaging, ModelState state,
+    private static AveragingRound.Outcome run(AveragingRound averaging, DistributedState state,
             JavaPairRDD<Long, LabelledSequence> blocks, int epoch, int round, TrainingCheckpoints checkpoints) {
         try {
             return averaging.run(state, blocks, epoch, round);

@@ -56,11 +56,10 @@ final class TrainingCheckpoints {
      * @param epoch    of the next round
      * @param round    the next one
      * @param state    at its beginning
-     * @param momentum of the outer optimizer, see {@link OuterOptimizer}
      * @param history  loss of every step before
      * @param seconds  spent before
      */
-    record Position(int epoch, int round, ModelState state, float[] momentum, List<StepLoss> history, double seconds) {
+    record Position(int epoch, int round, ModelState state, List<StepLoss> history, double seconds) {
     }
 
     /** How many workers the newest checkpoint's run averages, so that a resumed run does the same on another cluster. */
@@ -82,7 +81,7 @@ final class TrainingCheckpoints {
             student.save(local);
             Map<String, float[]> optimizers = new LinkedHashMap<>();
             optimizers.put(UPDATER_STATE, position.state().updaterState());
-            optimizers.put(OUTER_MOMENTUM, position.momentum());
+            optimizers.put(OUTER_MOMENTUM, position.state().momentum());
             Map<String, long[]> shapes = new LinkedHashMap<>();
             optimizers.forEach((tensor, values) -> shapes.put(tensor, new long[] {values.length}));
             Safetensors.write(local.resolve(UPDATER), shapes, Map.of(), tensor -> FloatBuffer.wrap(optimizers.get(tensor)));
@@ -139,7 +138,7 @@ final class TrainingCheckpoints {
             float[] parameters = student.parameters();
             float[] momentum = new float[Arrays.equals(optimizers.shape(OUTER_MOMENTUM), new long[1]) ? 0 : parameters.length];
             read(optimizers, OUTER_MOMENTUM, momentum, from);
-            return new Position(json.path("epoch").asInt(), json.path("round").asInt(), new ModelState(parameters, updaterState), momentum,
+            return new Position(json.path("epoch").asInt(), json.path("round").asInt(), new ModelState(parameters, updaterState, momentum),
                     history(json.path("history")), json.path("seconds").asDouble());
         }
     }

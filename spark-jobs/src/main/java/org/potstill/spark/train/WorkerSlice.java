@@ -6,7 +6,7 @@ import java.util.List;
 import org.potstill.student.StepLoss;
 
 /**
- * A part of what a worker reached in a round, packed as the {@link Payload} has it.
+ * A part of what a worker reached in a round, chunks packed as the {@link Payload} has it.
  *
  * @param worker       that trained
  * @param positions    it learnt from: its weight
@@ -14,45 +14,48 @@ import org.potstill.student.StepLoss;
  * @param updaterState of this slice
  * @param losses       of its steps, in slice 0 only
  */
-record WorkerSlice(int worker, long positions, byte[] parameters, byte[] updaterState, List<StepLoss> losses) implements Serializable {
+record WorkerSlice(int worker, long positions, byte[][] parameters, byte[][] updaterState, List<StepLoss> losses) implements Serializable {
+    /** Takes a chunk apart, at its place in its slice. */
+    private interface Unpacking {
+        void unpack(WorkerSlice slice, int chunk, float[] target);
+    }
+
     /**
-     * The mean of the workers' same slice weighted by positions, summed in double and in the workers' order: the same
-     * whichever came first.
+     * The mean of the workers' same slice weighted by positions, summed in double and in the workers' order, the same
+     * whichever came first; and the outer optimizer's step to it.
      *
-     * @param begin the whole state that the round began with
+     * @param begin the slice that the round began with
      */
-    static ModelState average(List<WorkerSlice> slices, Payload payload, ModelState begin, Slicing slicing, int index) {
-        List<WorkerSlice> ordered = inOrder(slices);
+    static StateSlice average(List<WorkerSlice> slices, Payload payload, OuterOptimizer outer, StateSlice begin) {
+        List<WorkerSlice> ordered = slices.stream().sorted(Comparator.comparingInt(WorkerSlice::worker)).toList();
+        FloatChunks before = begin.parameters();
+        FloatChunks average = average(ordered, before.length(), (slice, c, target) ->
+                payload.unpackParameters(slice.parameters[c], before.chunk(c), target));
+        FloatChunks updaterState = average(ordered, begin.updaterState().length(), (slice, c, target) ->
+                payload.unpackMoments(slice.updaterState[c], target));
+        FloatChunks momentum = FloatChunks.of(begin.momentum().length(), c -> outer.momentum(before.chunk(c), average.chunk(c), begin.momentum().chunk(c)));
+        FloatChunks after = FloatChunks.of(before.length(), c -> outer.step(before.chunk(c), average.chunk(c),
+                momentum.length() == 0 ? new float[0] : momentum.chunk(c)));
+        return new StateSlice(after, updaterState, momentum, ordered.stream().map(WorkerSlice::losses).toList());
+    }
+
+    private static FloatChunks average(List<WorkerSlice> ordered, int length, Unpacking unpacking) {
         double total = ordered.stream().mapToLong(WorkerSlice::positions).sum();
-        int from = slicing.begin(begin.parameters().length, index);
-        int to = slicing.begin(begin.parameters().length, index + 1);
-        double[] parameters = new double[to - from];
-        double[] updaterState = new double[slicing.begin(begin.updaterState().length, index + 1)
-                - slicing.begin(begin.updaterState().length, index)];
-        for (WorkerSlice slice : ordered) {
-            // A round of prompts alone teaches nothing, and leaves all at its beginning.
-            double weight = total == 0 ? 1.0 / ordered.size() : slice.positions / total;
-            add(parameters, weight, payload.unpackParameters(slice.parameters, begin.parameters(), from, to));
-            add(updaterState, weight, payload.unpackMoments(slice.updaterState, updaterState.length));
-        }
-        return new ModelState(floats(parameters), floats(updaterState));
-    }
-
-    static List<WorkerSlice> inOrder(List<WorkerSlice> slices) {
-        return slices.stream().sorted(Comparator.comparingInt(WorkerSlice::worker)).toList();
-    }
-
-    private static void add(double[] sum, double weight, float[] values) {
-        for (int i = 0; i < sum.length; i++) {
-            sum[i] += weight * values[i];
-        }
-    }
-
-    private static float[] floats(double[] values) {
-        float[] floats = new float[values.length];
-        for (int i = 0; i < floats.length; i++) {
-            floats[i] = (float) values[i];
-        }
-        return floats;
+        return FloatChunks.of(length, c -> {
+            float[] values = new float[FloatChunks.size(length, c)];
+            double[] sum = new double[values.length];
+            for (WorkerSlice slice : ordered) {
+                // A round of prompts alone teaches nothing, and leaves all at its beginning.
+                double weight = total == 0 ? 1.0 / ordered.size() : slice.positions / total;
+                unpacking.unpack(slice, c, values);
+                for (int i = 0; i < sum.length; i++) {
+                    sum[i] += weight * values[i];
+                }
+            }
+            for (int i = 0; i < sum.length; i++) {
+                values[i] = (float) sum[i];
+            }
+            return values;
+        });
     }
 }

@@ -49,7 +49,7 @@ final class AveragingBenchmark {
         ModelState state;
         try (Student student = Student.create(CONFIG, OPTIONS, 1)) {
             step = step(student, sequences);
-            state = new ModelState(student.parameters(), student.updaterState());
+            state = new ModelState(student.parameters(), student.updaterState(), new float[0]);
         }
         SparkConf conf = new SparkConf().setMaster("local-cluster[" + WORKERS + ",1,2048]").setAppName("averaging")
                 .set("spark.ui.enabled", "false").set("spark.executor.memory", "2g")
@@ -57,10 +57,16 @@ final class AveragingBenchmark {
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
             JavaPairRDD<Long, LabelledSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
-            AveragingRound round = new AveragingRound(sc, new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload, Double.MAX_VALUE), plan);
+            AveragingRound round = new AveragingRound(sc, new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload, new OuterOptimizer(0, 1), Double.MAX_VALUE), plan);
+            DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
-                state = round.run(state, blocks, 0, i).state();
+                distributed = round.run(distributed, blocks, 0, i).state();
+                if (distributed.isFarFromDriver()) {
+                    state = distributed.collect();
+                    distributed.destroy();
+                    distributed = DistributedState.of(sc, state, WORKERS);
+                }
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
         }

@@ -31,6 +31,7 @@ class OuterOptimizerTest {
                 }
                 naive[i] -= learningRate * (gradients[round][i] + momentum * b);
             }
+            buffer = outer.momentum(parameters, average, buffer);
             parameters = outer.step(parameters, average, buffer);
             for (int i = 0; i < n; i++) {
                 assertEquals(naive[i], parameters[i], 1e-5 * (1 + Math.abs(naive[i])));

@@ -19,7 +19,8 @@ class PayloadTest {
         for (int spread : new int[] {0, 10, 40, 120}) {
             for (int center : new int[] {-100, -30, 0, 60}) {
                 float[] values = spread(random, 1000, center, spread);
-                float[] back = ScaledHalves.unpack(ScaledHalves.pack(values), values.length);
+                float[] back = new float[values.length];
+                ScaledHalves.unpack(ScaledHalves.pack(values), back);
                 for (int i = 0; i < values.length; i++) {
                     double bound = ScaledHalves.RELATIVE_ERROR * Math.abs(values[i]) + ScaledHalves.BLOCK_ERROR * largest(values, i);
                     assertEquals(values[i], back[i], bound, "block of 2^" + center + " ± " + spread);
@@ -33,7 +34,8 @@ class PayloadTest {
         float[] values = new float[3 * ScaledHalves.BLOCK];
         values[0] = 3e38f;
         values[ScaledHalves.BLOCK] = -Float.MIN_NORMAL;
-        float[] back = ScaledHalves.unpack(ScaledHalves.pack(values), values.length);
+        float[] back = new float[values.length];
+        ScaledHalves.unpack(ScaledHalves.pack(values), back);
         assertEquals(1, back[0] / 3e38f, 1e-3);
         assertEquals(1, back[ScaledHalves.BLOCK] / -Float.MIN_NORMAL, 1e-3);
         assertEquals(0, back[2 * ScaledHalves.BLOCK]);
@@ -45,7 +47,8 @@ class PayloadTest {
             float[] values = new float[2 * ScaledHalves.BLOCK];
             java.util.Arrays.fill(values, 1);
             values[7] = bad;
-            float[] back = ScaledHalves.unpack(ScaledHalves.pack(values), values.length);
+            float[] back = new float[values.length];
+            ScaledHalves.unpack(ScaledHalves.pack(values), back);
             assertTrue(Float.isNaN(back[7]) && Float.isNaN(back[8]));
             assertEquals(1, back[ScaledHalves.BLOCK]);
         }
@@ -64,14 +67,14 @@ class PayloadTest {
             moments[i] = (float) gradient;
             moments[5000 + i] = random.nextInt(10) == 0 ? 0 : (float) (gradient * gradient);
         }
-        float[] parameters = Payload.FP16.unpackParameters(Payload.FP16.packParameters(end, begin, 0, 5000), begin, 0, 5000);
-        assertArrayEquals(end, Payload.FP32.unpackParameters(Payload.FP32.packParameters(end, begin, 0, 5000), begin, 0, 5000));
+        float[] parameters = parameters(Payload.FP16, end, begin);
+        assertArrayEquals(end, parameters(Payload.FP32, end, begin));
         for (int i = 0; i < 5000; i++) {
             double step = Math.abs((double) end[i] - begin[i]);
             assertEquals(end[i], parameters[i], ScaledHalves.RELATIVE_ERROR * step + 1e-14 + SINGLE * Math.abs(end[i]));
         }
-        float[] back = Payload.FP16.unpackMoments(Payload.FP16.packMoments(moments, 0, moments.length), moments.length);
-        assertArrayEquals(moments, Payload.FP32.unpackMoments(Payload.FP32.packMoments(moments, 0, moments.length), moments.length));
+        float[] back = moments(Payload.FP16, moments);
+        assertArrayEquals(moments, moments(Payload.FP32, moments));
         for (int i = 0; i < moments.length; i++) {
             assertEquals(moments[i], back[i], (SQUARED + SINGLE) * Math.abs(moments[i]) + 1e-20);
             assertTrue(i < 5000 || back[i] >= 0, "a second moment below zero");
@@ -80,8 +83,20 @@ class PayloadTest {
 
     @Test
     void halvesTakeHalfTheRoom() {
-        assertEquals(0.5, Payload.FP16.packMoments(new float[1 << 16], 0, 1 << 16).length / (double) Payload.FP32.packMoments(new float[1 << 16],
-                0, 1 << 16).length, 0.01);
+        float[] moments = new float[1 << 16];
+        assertEquals(0.5, Payload.FP16.packMoments(moments).length / (double) Payload.FP32.packMoments(moments).length, 0.01);
+    }
+
+    private static float[] parameters(Payload payload, float[] end, float[] begin) {
+        float[] back = new float[end.length];
+        payload.unpackParameters(payload.packParameters(end, begin), begin, back);
+        return back;
+    }
+
+    private static float[] moments(Payload payload, float[] moments) {
+        float[] back = new float[moments.length];
+        payload.unpackMoments(payload.packMoments(moments), back);
+        return back;
     }
 
     private static double largest(float[] values, int at) {

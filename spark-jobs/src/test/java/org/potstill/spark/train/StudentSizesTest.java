@@ -44,7 +44,7 @@ class StudentSizesTest {
         assertEquals(promised, parameters(config), 0.12 * promised);
         SparkConf spark = new SparkConf(false);
         settings.spark().forEach(spark::set);
-        AveragingRound.requireRoom(3 * Float.BYTES * parameters(config), spark);
+        DistributedState.requireRoom(3 * Float.BYTES * parameters(config), spark);
     }
 
     private static long parameters(CausalLmConfig c) {

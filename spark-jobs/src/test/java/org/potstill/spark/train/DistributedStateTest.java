@@ -7,14 +7,14 @@ import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
 import org.potstill.errors.UserException;
 
-class AveragingRoundTest {
+class DistributedStateTest {
     @Test
     void aStateThatTheDriverMayNotCollectIsRefusedBeforeTheRound() {
         long state = 12 << 20;
-        AveragingRound.requireRoom(state, new SparkConf(false));
-        AveragingRound.requireRoom(state, new SparkConf(false).set("spark.driver.maxResultSize", "0"));
+        DistributedState.requireRoom(state, new SparkConf(false));
+        DistributedState.requireRoom(state, new SparkConf(false).set("spark.driver.maxResultSize", "0"));
         SparkConf small = new SparkConf(false).set("spark.driver.maxResultSize", "12m");
-        UserException error = assertThrows(UserException.class, () -> AveragingRound.requireRoom(state, small));
+        UserException error = assertThrows(UserException.class, () -> DistributedState.requireRoom(state, small));
         assertTrue(error.remedy().contains("spark.driver.maxResultSize"), error.getMessage());
     }
 }

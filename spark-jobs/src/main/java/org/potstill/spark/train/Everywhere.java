@@ -1,0 +1,73 @@
+package org.potstill.spark.train;
+
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.spark.Dependency;
+import org.apache.spark.NarrowDependency;
+import org.apache.spark.Partition;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.rdd.RDD;
+import scala.collection.JavaConverters;
+import scala.collection.immutable.Seq;
+
+/**
+ * An RDD every partition of which holds all of its parent's, so that every worker has the whole state: where they are kept
+ * on executors, that is where they are fetched from.
+ */
+final class Everywhere<T> extends RDD<T> {
+    private static final long serialVersionUID = 1L;
+
+    private final int count;
+
+    private Everywhere(RDD<T> parent, int count) {
+        super(parent.context(), seq(List.<Dependency<?>>of(new OnAll<>(parent))), parent.elementClassTag());
+        this.count = count;
+    }
+
+    static <T> JavaRDD<T> of(JavaRDD<T> parent, int count) {
+        return JavaRDD.fromRDD(new Everywhere<>(parent.rdd(), count), parent.classTag());
+    }
+
+    @Override
+    public Partition[] getPartitions() {
+        Partition[] all = parent().partitions();
+        return IntStream.range(0, count).mapToObj(i -> new All(i, all)).toArray(Partition[]::new);
+    }
+
+    @Override
+    public scala.collection.Iterator<T> compute(Partition split, TaskContext context) {
+        Iterator<T> items = Stream.of(((All) split).of())
+                .flatMap(partition -> {
+                    Iterable<T> ofPartition = () -> JavaConverters.asJavaIterator(parent().iterator(partition, context));
+                    return java.util.stream.StreamSupport.stream(ofPartition.spliterator(), false);
+                }).iterator();
+        return JavaConverters.asScalaIterator(items);
+    }
+
+    private RDD<T> parent() {
+        return firstParent(elementClassTag());
+    }
+
+    private static <A> Seq<A> seq(List<A> list) {
+        return JavaConverters.asScalaBuffer(list).toList();
+    }
+
+    private static final class OnAll<T> extends NarrowDependency<T> {
+        private static final long serialVersionUID = 1L;
+
+        OnAll(RDD<T> parent) {
+            super(parent);
+        }
+
+        @Override
+        public Seq<Object> getParents(int partition) {
+            return seq(IntStream.range(0, rdd().partitions().length).<Object>mapToObj(i -> i).toList());
+        }
+    }
+
+    private record All(int index, Partition[] of) implements Partition {
+    }
+}
