@@ -2,9 +2,9 @@ package org.potstill.spark.train;
 
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
@@ -56,9 +56,11 @@ final class AveragingRound {
         LocalSteps steps = new LocalSteps(setup, plan, plan.firstStep(epoch, round));
         WorkerSetup setup = this.setup;
         JavaRDD<StateSlice> averaged = Everywhere.of(begin.slices(), plan.workers()).zipPartitions(blocks, steps::train)
-                .mapToPair(slice -> slice)
-                .partitionBy(new HashPartitioner(begin.slicing().count()))
-                .zipPartitions(begin.slices(), (ofWorkers, slice) -> average(ofWorkers, setup, slice.next()));
+                .mapToPair(slice -> new Tuple2<>(slice._1(), List.of(slice._2())))
+                // Combining on the map side, where there is nothing to combine, has Spark write one file instead of one a slice and then their sum.
+                .reduceByKey(new HashPartitioner(begin.slicing().count()), AveragingRound::joined)
+                .zipPartitions(begin.slices(), (ofWorkers, slice) -> List.of(WorkerSlice.average(ofWorkers.next()._2(), setup.payload(),
+                        setup.outer(), slice.next())).iterator());
         DistributedState end = begin.next(averaged);
         List<List<StepLoss>> losses = averaged.flatMap(slice -> slice.losses().iterator()).collect();
         // The slices' files; those that the epoch's sequences came by stay, as a persisted RDD lies between.
@@ -75,10 +77,8 @@ final class AveragingRound {
                 scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class));
     }
 
-    private static Iterator<StateSlice> average(Iterator<Tuple2<Integer, WorkerSlice>> slices, WorkerSetup setup, StateSlice begin) {
-        List<WorkerSlice> ofWorkers = new ArrayList<>();
-        slices.forEachRemaining(slice -> ofWorkers.add(slice._2()));
-        return List.of(WorkerSlice.average(ofWorkers, setup.payload(), setup.outer(), begin)).iterator();
+    private static List<WorkerSlice> joined(List<WorkerSlice> some, List<WorkerSlice> others) {
+        return Stream.concat(some.stream(), others.stream()).toList();
     }
 
     private static List<StepLoss> meanOfSteps(List<List<StepLoss>> ofWorkers) {

@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
  */
 final class FloatChunks implements Serializable {
     private static final long serialVersionUID = 1L;
-    static final int CHUNK = 1 << 16;
+    static final int CHUNK = 1 << 14;
 
     private transient float[][] chunks;
 
