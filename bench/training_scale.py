@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEACHER = ROOT / "checkpoints/src/test/resources/fixtures/untied.gguf"
 WORDS = "the of and to in is that water still pot copper spirit grain barley yeast wash low wines feints cut heart cask oak years smoke peat".split()
-SEQUENCE = 64
-LOCAL_STEPS = 8
+SEQUENCE = 128
+LOCAL_STEPS = 16
 BATCH = 8
 WARM_UP = 4
 

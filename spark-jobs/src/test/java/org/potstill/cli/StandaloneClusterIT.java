@@ -60,7 +60,7 @@ class StandaloneClusterIT {
 
         cluster.submit("train", conf, "");
         assertEquals(2, report().path("train").path("workers").asInt());
-        assertEquals(2, executorsOfStage("mapPartitionsToPair").size());
+        assertEquals(2, executorsOfStage("mapToPair").size());
         assertTrue(Files.exists(folder.resolve("student/model.safetensors")));
 
         cluster.submit("evaluate", conf, "");
@@ -69,7 +69,8 @@ class StandaloneClusterIT {
 
     /**
      * A {@code kill -9} of an executor in the middle of a round, then one of the driver, and a resume. That the executor's
-     * steps of that round, and no other, are taken again is seen by the tasks that Spark's event log tells of.
+     * steps of that round, and no other, are taken again is seen by the tasks that Spark's event log tells of. Then both
+     * executors die at once, and with them every copy of the state but the driver's last.
      */
     @Test
     void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
@@ -86,7 +87,11 @@ class StandaloneClusterIT {
         driver.destroyForcibly().waitFor();
         assertEquals(1, trainingTasksRepeated(), "of the executor that died, one task");
 
-        cluster.submit("train", conf, "");
+        driver = cluster.begin("train", conf, "");
+        StandaloneCluster.await(cluster.log("train"), "epoch 2 round 1/", 1);
+        Thread.sleep(150);
+        cluster.executors().forEach(ProcessHandle::destroyForcibly);
+        cluster.await("train", driver);
         assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
                 Files.readAllBytes(folder.resolve("student/model.safetensors")));
         assertEquals(history("undisturbed"), history("student"));
@@ -106,7 +111,7 @@ class StandaloneClusterIT {
                 targets.k = 8
                 sequence-length = 32
                 student { path = "%s", hidden-size = 256, intermediate-size = 512, layers = 4, heads = 2, kv-heads = 1 }
-                train { workers = 2, batch-size = 1, local-steps = 20, checkpoint-rounds = 2, outer-momentum = 0.5 }
+                train { epochs = 2, workers = 2, batch-size = 1, local-steps = 20, checkpoint-rounds = 2, outer-momentum = 0.5 }
                 spark { executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" } }
                 """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
                 folder.resolve(student), events()));
@@ -204,7 +209,7 @@ class StandaloneClusterIT {
         for (JsonNode event : logged()) {
             JsonNode stage = event.path("Stage Info");
             if (event.path("Event").asText().equals("SparkListenerStageCompleted")
-                    && stage.path("Stage Name").asText().startsWith("mapPartitionsToPair at AveragingRound")) {
+                    && stage.path("Stage Name").asText().startsWith("mapToPair at AveragingRound")) {
                 completed.add(stage.path("Stage ID").asInt());
             } else if (event.path("Event").asText().equals("SparkListenerTaskStart")) {
                 begun.add(event.path("Stage ID").asInt());

@@ -17,7 +17,7 @@ import org.potstill.spark.JobErrors;
  * {@value #MAX_LINEAGE} rounds at most.
  */
 final class DistributedState {
-    private static final int MAX_LINEAGE = 32;
+    static final int MAX_LINEAGE = 32;
 
     private final JavaSparkContext sc;
     private final Slicing slicing;

@@ -1,9 +1,8 @@
 package org.potstill.spark.train;
 
-import java.util.Iterator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.spark.Dependency;
 import org.apache.spark.NarrowDependency;
 import org.apache.spark.Partition;
@@ -13,10 +12,7 @@ import org.apache.spark.rdd.RDD;
 import scala.collection.JavaConverters;
 import scala.collection.immutable.Seq;
 
-/**
- * An RDD every partition of which holds all of its parent's, so that every worker has the whole state: where they are kept
- * on executors, that is where they are fetched from.
- */
+/** An RDD every partition of which holds all that its parent's partitions hold, in their order. */
 final class Everywhere<T> extends RDD<T> {
     private static final long serialVersionUID = 1L;
 
@@ -28,7 +24,7 @@ final class Everywhere<T> extends RDD<T> {
     }
 
     static <T> JavaRDD<T> of(JavaRDD<T> parent, int count) {
-        return JavaRDD.fromRDD(new Everywhere<>(parent.rdd(), count), parent.classTag());
+        return new JavaRDD<>(new Everywhere<>(parent.rdd(), count), parent.classTag());
     }
 
     @Override
@@ -39,12 +35,11 @@ final class Everywhere<T> extends RDD<T> {
 
     @Override
     public scala.collection.Iterator<T> compute(Partition split, TaskContext context) {
-        Iterator<T> items = Stream.of(((All) split).of())
-                .flatMap(partition -> {
-                    Iterable<T> ofPartition = () -> JavaConverters.asJavaIterator(parent().iterator(partition, context));
-                    return java.util.stream.StreamSupport.stream(ofPartition.spliterator(), false);
-                }).iterator();
-        return JavaConverters.asScalaIterator(items);
+        List<T> items = new ArrayList<>();
+        for (Partition partition : ((All) split).of()) {
+            JavaConverters.asJavaIterator(parent().iterator(partition, context)).forEachRemaining(items::add);
+        }
+        return JavaConverters.asScalaIterator(items.iterator());
     }
 
     private RDD<T> parent() {

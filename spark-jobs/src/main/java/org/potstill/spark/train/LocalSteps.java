@@ -6,6 +6,8 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import org.apache.spark.TaskContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.JobErrors;
@@ -58,18 +60,13 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, int firstStep) implement
 
     private static List<StateSlice> begin(Student student, Iterator<StateSlice> begin) {
         List<StateSlice> slices = new ArrayList<>();
-        begin.forEachRemaining(slices::add);
         int parameters = 0;
         int moments = 0;
-        for (StateSlice slice : slices) {
-            for (int c = 0; c < slice.parameters().count(); c++) {
-                student.writeParameters(parameters, slice.parameters().chunk(c));
-                parameters += slice.parameters().chunk(c).length;
-            }
-            for (int c = 0; c < slice.updaterState().count(); c++) {
-                student.writeUpdaterState(moments, slice.updaterState().chunk(c));
-                moments += slice.updaterState().chunk(c).length;
-            }
+        while (begin.hasNext()) {
+            StateSlice slice = begin.next();
+            parameters = write(slice.parameters(), parameters, student::writeParameters);
+            moments = write(slice.updaterState(), moments, student::writeUpdaterState);
+            slices.add(slice);
         }
         return slices;
     }
@@ -81,24 +78,32 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, int firstStep) implement
         int parameters = 0;
         int moments = 0;
         for (StateSlice slice : begin) {
-            byte[][] packedParameters = new byte[slice.parameters().count()][];
-            for (int c = 0; c < packedParameters.length; c++) {
-                float[] before = slice.parameters().chunk(c);
-                float[] after = new float[before.length];
-                student.readParameters(parameters, after);
-                packedParameters[c] = payload.packParameters(after, before);
-                parameters += after.length;
-            }
-            byte[][] packedMoments = new byte[slice.updaterState().count()][];
-            for (int c = 0; c < packedMoments.length; c++) {
-                float[] after = new float[slice.updaterState().chunk(c).length];
-                student.readUpdaterState(moments, after);
-                packedMoments[c] = payload.packMoments(after);
-                moments += after.length;
-            }
-            slices.add(new Tuple2<>(slices.size(), new WorkerSlice(worker, positions, packedParameters, packedMoments,
+            slices.add(new Tuple2<>(slices.size(), new WorkerSlice(worker, positions,
+                    pack(slice.parameters(), parameters, student::readParameters, payload::packParameters),
+                    pack(slice.updaterState(), moments, student::readUpdaterState, (after, before) -> payload.packMoments(after)),
                     slices.isEmpty() ? losses : List.of())));
+            parameters += slice.parameters().length();
+            moments += slice.updaterState().length();
         }
         return slices;
+    }
+
+    /** @return where the next slice begins */
+    private static int write(FloatChunks slice, int at, BiConsumer<Integer, float[]> student) {
+        for (int c = 0; c < slice.count(); c++) {
+            student.accept(at, slice.chunk(c));
+            at += slice.chunk(c).length;
+        }
+        return at;
+    }
+
+    private static byte[][] pack(FloatChunks before, int at, BiConsumer<Integer, float[]> student, BiFunction<float[], float[], byte[]> payload) {
+        byte[][] packed = new byte[before.count()][];
+        for (int c = 0; c < packed.length; c++) {
+            float[] after = new float[before.chunk(c).length];
+            student.accept(at + c * FloatChunks.CHUNK, after);
+            packed[c] = payload.apply(after, before.chunk(c));
+        }
+        return packed;
     }
 }

@@ -46,12 +46,13 @@ final class ScaledHalves {
     }
 
     private static float scale(float[] values, int from, int length) {
-        float largest = 0;
+        // Magnitudes are in the order of their bits, and what is not finite comes last.
+        int largest = 0;
         for (int i = from; i < from + length; i++) {
-            // Not a number once one of them is.
-            largest = Math.max(largest, Math.abs(values[i]));
+            largest = Math.max(largest, Float.floatToRawIntBits(values[i]) & Integer.MAX_VALUE);
         }
-        return largest <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(largest) - TOP_EXPONENT)) : Float.NaN;
+        float magnitude = Float.intBitsToFloat(largest);
+        return magnitude <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(magnitude) - TOP_EXPONENT)) : Float.NaN;
     }
 
     /** @param values filled with what was packed */

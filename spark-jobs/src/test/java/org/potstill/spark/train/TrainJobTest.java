@@ -223,6 +223,15 @@ class TrainJobTest {
     }
 
     @Test
+    void howOftenTheDriverCollectsTheStateChangesNothing() {
+        String[] rounds = {"train.local-steps=1", "train.batch-size=1", "train.outer-momentum=0.9"};
+        TrainSummary seldom = train(concat(rounds, "student.path=" + folder.resolve("seldom")));
+        assertTrue(seldom.rounds() > DistributedState.MAX_LINEAGE + 10, seldom.rounds() + " rounds");
+        train(concat(rounds, "train.checkpoint-rounds=5", "student.path=" + folder.resolve("often")));
+        assertArrayEquals(weights("seldom"), weights("often"));
+    }
+
+    @Test
     void aFinishedStudentIsNotTrainedAgainAndOneTrainedOtherwiseIsNotOverwritten() throws Exception {
         TrainSummary first = train();
         byte[] bytes = Files.readAllBytes(folder.resolve("student/model.safetensors"));
