@@ -1,10 +1,11 @@
 """Seconds of a round of parameter averaging, beyond the local steps: ours beside dl4j-spark's ParameterAveragingTrainingMaster.
 
-    python bench/averaging_round.py [--rounds 10] [--repeats 3]
+    python bench/averaging_round.py [--rounds 30] [--repeats 3]
 
 Both average 10 million parameters and Adam's moments of two workers on local-cluster[2,1,2048], which take one short step each a round;
 what such a step takes alone is subtracted. They run in turn, in processes of their own; the first rounds of each, in which Java
-warms up, do not count. Needs no Python package; compile both sides first, see BUILD.
+warms up, do not count. Ours has the driver collect the state every so many rounds, as training does: of 30 rounds, in one. Needs no
+Python package; compile both sides first, see BUILD.
 """
 
 import argparse
@@ -22,7 +23,7 @@ BUILD = ("mvn -B -ntp -q -pl spark-jobs,deploy/local-spark -am package -DskipTes
 # What spark-submit opens to Spark.
 OPENS = ["java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent",
          "java.util.concurrent.atomic", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"]
-WARM_UP = 3
+WARM_UP = 8
 
 
 def listed(module: str) -> str:
@@ -56,7 +57,7 @@ def rounds(classpath: str, main: str, *arguments) -> tuple[list[float], str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="of each run, besides those that warm up")
+    parser.add_argument("--rounds", type=int, default=30, help="of each run, besides those that warm up")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each")
     options = parser.parse_args()
     count = options.rounds + WARM_UP
@@ -72,7 +73,8 @@ def main() -> None:
     peer = statistics.median(seconds["dl4j-spark"])
     for name, all_of in seconds.items():
         median = statistics.median(all_of)
-        print(f"{name}: median {median:.3f} s a round, {min(all_of):.3f} to {max(all_of):.3f}; {median / peer:.3f} of dl4j-spark's")
+        print(f"{name}: median {median:.3f} s a round, mean {statistics.mean(all_of):.3f}, {min(all_of):.3f} to {max(all_of):.3f}; "
+              f"median {median / peer:.3f} of dl4j-spark's")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Tokens/s of `potstill train` with two single-core executors against one, and its memory over many rounds.
 
-    python bench/training_scale.py [--rounds 40] [--repeats 3] [--memory-rounds 200]
+    python bench/training_scale.py [--rounds 6] [--repeats 3] [--memory-rounds 200]
 
 Labels made-up text with a tiny teacher of the test fixtures, then trains on it on local-cluster[1,1,…] and local-cluster[2,1,…] in turn:
 one worker on batches twice as large against two, so that a round is the same work. A round is what lies between the ends of two
@@ -22,10 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEACHER = ROOT / "checkpoints/src/test/resources/fixtures/untied.gguf"
 WORDS = "the of and to in is that water still pot copper spirit grain barley yeast wash low wines feints cut heart cask oak years smoke peat".split()
+# The teacher's longest, half of the settings' default; with twice as many steps a round is as many tokens.
 SEQUENCE = 128
-LOCAL_STEPS = 16
+LOCAL_STEPS = 32
 BATCH = 8
-WARM_UP = 4
+WARM_UP = 3
 
 
 def potstill(folder: Path, job: str, settings: dict, master: str) -> subprocess.Popen:
@@ -56,7 +57,8 @@ class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path):
         self.options = options
         self.folder = folder
-        write_corpus(folder / "corpus", 2000)
+        # All rounds of an epoch are full but for the last, which does not count.
+        write_corpus(folder / "corpus", 2 * BATCH * LOCAL_STEPS * (options.rounds + WARM_UP + 2))
         self.settings = {"corpus.path": folder / "corpus", "corpus.holdout": 0, "teacher.path": TEACHER, "teacher.device": "cpu",
                          "teacher.scratch": folder / "scratch", "cache.path": folder / "cache", "targets.k": 8, "sequence-length": SEQUENCE,
                          "report.path": folder / "report"}
@@ -64,14 +66,13 @@ class Bench:
         corpus = json.loads((folder / "report/report.json").read_text())["label"]["corpus"]
         self.sequences, self.tokens = corpus["sequences"], corpus["positions"]
 
-    def train(self, name: str, executors: int, rounds: int, hidden: int, watch=lambda driver: None) -> list[float]:
+    def train(self, name: str, executors: int, epochs: int, hidden: int, steps: int, watch=lambda driver: None) -> list[float]:
         """Seconds between the ends of rounds. watch: called while it runs, with the driver's process id."""
-        per_epoch = -(-self.sequences // (2 * BATCH * LOCAL_STEPS))
         events = self.folder / f"events-{name}"
         events.mkdir()
         settings = {**self.settings, "student.path": self.folder / f"student-{name}", "student.hidden-size": hidden,
                     "student.intermediate-size": 11 * hidden // 4, "student.layers": 4, "train.workers": executors,
-                    "train.batch-size": 2 * BATCH // executors, "train.local-steps": LOCAL_STEPS, "train.epochs": -(-rounds // per_epoch),
+                    "train.batch-size": 2 * BATCH // executors, "train.local-steps": steps, "train.epochs": epochs,
                     "spark.executor.cores": 1, "spark.executor.memory": "1g", "spark.ui.enabled": "false",
                     "spark.eventLog.enabled": "true", "spark.eventLog.dir": json.dumps(events.as_uri())}
         process = potstill(self.folder, "train", settings, f"local-cluster[{executors},1,1024]")
@@ -93,7 +94,8 @@ class Bench:
         seconds = {1: [], 2: []}
         for repeat in range(self.options.repeats):
             for executors, found in seconds.items():
-                rounds = self.train(f"{executors}-{repeat}", executors, self.options.rounds + WARM_UP, self.options.hidden_size)[WARM_UP:]
+                rounds = self.train(f"{executors}-{repeat}", executors, 1, self.options.hidden_size, LOCAL_STEPS)
+                rounds = rounds[WARM_UP:WARM_UP + self.options.rounds]
                 found += rounds
                 print(f"{executors} executors, run {repeat + 1}: {tokens / statistics.median(rounds):.0f} tokens/s", flush=True)
         one, two = (tokens / statistics.median(found) for found in seconds.values())
@@ -109,7 +111,9 @@ class Bench:
                 if resident := rss(process):
                     samples.setdefault(process, []).append(resident)
 
-        rounds = len(self.train("memory", 2, self.options.memory_rounds, 64, watch)) + 1
+        steps = 4
+        epochs = -(-self.options.memory_rounds * 2 * BATCH * steps // self.sequences)
+        rounds = len(self.train("memory", 2, epochs, 64, steps, watch)) + 1
         print(f"resident memory over {rounds} rounds, MiB:")
         for process, all_of in samples.items():
             quarter = len(all_of) // 4
@@ -141,7 +145,7 @@ def rss(process: int) -> float | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=16, help="of each run, besides those that warm up")
+    parser.add_argument("--rounds", type=int, default=6, help="of each run, besides those that warm up")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each number of executors")
     parser.add_argument("--hidden-size", type=int, default=256)
     parser.add_argument("--memory-rounds", type=int, default=200, help="0: memory is not looked at")

@@ -43,7 +43,11 @@ final class DistributedState {
             begin.add(sc.broadcast(whole.slice(slicing, i)));
         }
         List<Integer> indices = IntStream.range(0, slicing.count()).boxed().toList();
-        return new DistributedState(sc, slicing, begin, sc.parallelize(indices, indices.size()).map(i -> begin.get(i).value()), 0);
+        DistributedState state = new DistributedState(sc, slicing, begin,
+                sc.parallelize(indices, indices.size()).map(i -> begin.get(i).value()), 0);
+        // Now, once each: the first round's workers would all do it, side by side.
+        state.slices.count();
+        return state;
     }
 
     /** Spark counts what a job's tasks return together. */
