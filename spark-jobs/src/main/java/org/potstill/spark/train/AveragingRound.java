@@ -57,7 +57,7 @@ final class AveragingRound {
         WorkerSetup setup = this.setup;
         JavaRDD<StateSlice> averaged = Everywhere.of(begin.slices(), plan.workers()).zipPartitions(blocks, steps::train)
                 .mapToPair(slice -> new Tuple2<>(slice._1(), List.of(slice._2())))
-                // Combining on the map side, where there is nothing to combine, has Spark write one file instead of one a slice and then their sum.
+                // It combines before the shuffle, where there is nothing to combine, but Spark then writes all slices to one file at once.
                 .reduceByKey(new HashPartitioner(begin.slicing().count()), AveragingRound::joined)
                 .zipPartitions(begin.slices(), (ofWorkers, slice) -> List.of(WorkerSlice.average(ofWorkers.next()._2(), setup.payload(),
                         setup.outer(), slice.next())).iterator());
