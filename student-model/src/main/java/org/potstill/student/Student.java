@@ -246,12 +246,6 @@ public final class Student implements AutoCloseable {
         HostMemory.write(updater().getStateViewArray(), from, values);
     }
 
-    /** Length of {@link #updaterState()}. */
-    public int updaterStateSize() {
-        INDArray state = updater().getStateViewArray();
-        return state == null ? 0 : Math.toIntExact(state.length());
-    }
-
     /** Gives back all memory outside the heap; the student is of no use afterwards. */
     @Override
     public void close() {

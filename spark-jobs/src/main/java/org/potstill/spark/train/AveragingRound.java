@@ -48,10 +48,11 @@ final class AveragingRound {
     }
 
     /**
-     * @param begin       released
+     * @param state       that the round begins with; released
      * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
      */
-    Outcome run(DistributedState begin, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
+    Outcome run(DistributedState state, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
+        DistributedState begin = state.withShortLineage();
         JavaPairRDD<Long, LabelledSequence> blocks = blocksOf(epochBlocks, round).persist(DistributedState.storageLevel(sc));
         LocalSteps steps = new LocalSteps(setup, plan, plan.firstStep(epoch, round));
         WorkerSetup setup = this.setup;

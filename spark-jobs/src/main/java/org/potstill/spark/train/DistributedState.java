@@ -36,7 +36,10 @@ final class DistributedState {
     /** Of what the driver holds. */
     static DistributedState of(JavaSparkContext sc, ModelState whole, int workers) {
         requireRoom(whole.bytes(), sc.getConf());
-        Slicing slicing = Slicing.of(whole, workers);
+        return of(sc, whole, Slicing.of(whole, workers));
+    }
+
+    private static DistributedState of(JavaSparkContext sc, ModelState whole, Slicing slicing) {
         // Slice by slice: an executor fetches what it keeps, and no more.
         List<Broadcast<StateSlice>> begin = new ArrayList<>();
         for (int i = 0; i < slicing.count(); i++) {
@@ -76,9 +79,14 @@ final class DistributedState {
         return new DistributedState(sc, slicing, begin, averaged, lineage + 1);
     }
 
-    /** Whether the way back to the driver's copy is so long that it should have a new one. */
-    boolean isFarFromDriver() {
-        return lineage >= MAX_LINEAGE;
+    /** The same; where the way back to the driver's copy has become long, with a new copy there, and this one destroyed. */
+    DistributedState withShortLineage() {
+        if (lineage < MAX_LINEAGE) {
+            return this;
+        }
+        ModelState whole = collect();
+        destroy();
+        return of(sc, whole, slicing);
     }
 
     /** What it is, on the driver. */

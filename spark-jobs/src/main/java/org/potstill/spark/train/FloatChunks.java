@@ -39,7 +39,7 @@ final class FloatChunks implements Serializable {
         return Math.min(CHUNK, length - chunk * CHUNK);
     }
 
-    static int count(int length) {
+    private static int count(int length) {
         return (length + CHUNK - 1) / CHUNK;
     }
 

@@ -142,13 +142,8 @@ public final class TrainJob {
                     LOG.info(String.format("epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                             rounds, loss.total(), loss.kl(), loss.crossEntropy()));
                     boolean last = round == rounds - 1;
-                    boolean due = last || every > 0 && (round + 1) % every == 0;
-                    if (due || state.isFarFromDriver()) {
+                    if (last || every > 0 && (round + 1) % every == 0) {
                         whole = state.collect();
-                        state.destroy();
-                        state = DistributedState.of(sc, whole, plan.workers());
-                    }
-                    if (due) {
                         checkpoints.save(history.size(), new TrainingCheckpoints.Position(last ? epoch + 1 : epoch,
                                 last ? 0 : round + 1, whole, history, seconds), student);
                     }

@@ -62,11 +62,6 @@ final class AveragingBenchmark {
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
                 distributed = round.run(distributed, blocks, 0, i).state();
-                if (distributed.isFarFromDriver()) {
-                    state = distributed.collect();
-                    distributed.destroy();
-                    distributed = DistributedState.of(sc, state, WORKERS);
-                }
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
         }
