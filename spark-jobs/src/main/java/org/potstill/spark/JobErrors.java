@@ -236,12 +236,6 @@ public final class JobErrors {
                 + ", whose batch is the sequences " + named, origin.remedy(), origin);
     }
 
-    public static UserException stateTooLarge(long bytes, long limit) {
-        return new UserException("the student does not fit what Spark lets a driver collect",
-                String.format(Locale.ROOT, "its parameters and moments have %,d bytes, and spark.driver.maxResultSize is %,d", bytes, limit),
-                "set spark.driver.maxResultSize to twice that, or to 0 for no limit, and spark.driver.memory to six times that or more");
-    }
-
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
         return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
                 origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);

@@ -41,21 +41,19 @@ final class HostMemory {
         }
     }
 
-    /** Reads elements of an array of one row, from {@code from} on. */
-    static void read(INDArray array, int from, float[] target) {
-        if (Nd4jRuntime.isCuda()) {
-            System.arraycopy(range(array, from, target.length).toFloatVector(), 0, target, 0, target.length);
-        } else {
-            own(array).get(from, target);
-        }
+    /** Elements of an array of one row from {@code from} on, to be read. */
+    static FloatBuffer read(INDArray array, int from, int count) {
+        return Nd4jRuntime.isCuda() ? FloatBuffer.wrap(range(array, from, count).toFloatVector()) : own(array).slice(from, count);
     }
 
-    /** Replaces elements of an array of one row, from {@code from} on. */
-    static void write(INDArray array, int from, float[] values) {
+    /** Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds. */
+    static void write(INDArray array, int from, FloatBuffer values) {
         if (Nd4jRuntime.isCuda()) {
-            assign(range(array, from, values.length), values);
+            float[] copy = new float[values.remaining()];
+            values.get(copy);
+            assign(range(array, from, copy.length), copy);
         } else {
-            own(array).put(from, values);
+            own(array).position(from).put(values);
         }
     }
 

@@ -209,13 +209,13 @@ public final class Student implements AutoCloseable {
         replace("parameters", network.params(), parameters);
     }
 
-    /** Copies parameters from place {@code from} of {@link #parameters()} on. */
-    public void readParameters(int from, float[] target) {
-        HostMemory.read(network.params(), from, target);
+    /** Parameters from place {@code from} of {@link #parameters()} on, to be read: until they change. */
+    public FloatBuffer parameters(int from, int count) {
+        return HostMemory.read(network.params(), from, count);
     }
 
     /** Replaces parameters from place {@code from} of {@link #parameters()} on. */
-    public void writeParameters(int from, float[] values) {
+    public void writeParameters(int from, FloatBuffer values) {
         HostMemory.write(network.params(), from, values);
     }
 
@@ -236,14 +236,16 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** Copies moments from place {@code from} of {@link #updaterState()} on. */
-    public void readUpdaterState(int from, float[] target) {
-        HostMemory.read(updater().getStateViewArray(), from, target);
+    /** Moments from place {@code from} of {@link #updaterState()} on, to be read: until they change. */
+    public FloatBuffer updaterState(int from, int count) {
+        return HostMemory.read(updater().getStateViewArray(), from, count);
     }
 
     /** Replaces moments from place {@code from} of {@link #updaterState()} on. */
-    public void writeUpdaterState(int from, float[] values) {
-        HostMemory.write(updater().getStateViewArray(), from, values);
+    public void writeUpdaterState(int from, FloatBuffer values) {
+        if (values.hasRemaining()) {
+            HostMemory.write(updater().getStateViewArray(), from, values);
+        }
     }
 
     /** Gives back all memory outside the heap; the student is of no use afterwards. */

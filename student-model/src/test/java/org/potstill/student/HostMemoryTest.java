@@ -3,6 +3,7 @@ package org.potstill.student;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.nio.FloatBuffer;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -31,11 +32,11 @@ class HostMemoryTest {
     @Test
     void aRangeOfAnArrayIsReadAndWrittenWhereNd4jSeesIt() {
         INDArray row = Nd4j.zeros(DataType.FLOAT, 1, 10);
-        HostMemory.write(row, 3, new float[] {1, 2, 3});
+        HostMemory.write(row, 3, FloatBuffer.wrap(new float[] {9, 1, 2, 3, 9}, 1, 3));
         assertArrayEquals(new float[] {0, 0, 0, 1, 2, 3, 0, 0, 0, 0}, row.toFloatVector());
         HostMemory.assign(HostMemory.range(row, 5, 2), new float[] {7, 8});
         float[] read = new float[4];
-        HostMemory.read(row, 4, read);
+        HostMemory.read(row, 4, 4).get(read);
         assertArrayEquals(new float[] {2, 7, 8, 0}, read);
         assertArrayEquals(read, HostMemory.range(row, 4, 4).toFloatVector());
     }

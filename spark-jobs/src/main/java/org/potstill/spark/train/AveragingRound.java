@@ -2,40 +2,57 @@ package org.potstill.spark.train;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
-import org.apache.spark.HashPartitioner;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.PartitionPruningRDD;
+import org.apache.spark.storage.StorageLevel;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.student.StepLoss;
-import scala.Tuple2;
 import scala.runtime.AbstractFunction1;
 
 /**
  * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker begins at the average,
  * takes its local steps on its own batches, and the results are averaged by tokens.
  *
- * <p>The averaging is a reduce-scatter through Spark's shuffle and an all-gather through its block manager (as in BigDL,
- * arXiv 1804.05839): each worker's state is cut into slices, each of as many tasks averages one slice of all workers', and
- * the averages stay on the executors, where the next round's workers fetch them. An executor sends and receives two states
- * a round, be there two workers or sixty-four; the driver sees losses alone.
+ * <p>The averaging is a reduce-scatter and an all-gather between executors (as in BigDL, arXiv 1804.05839), and both wait for the
+ * round that needs the average: each executor owns slices of the state; when the next round begins, it fetches all workers' values
+ * of those, averages them, and fetches the other slices from their owners ({@link ExecutorState}). So an executor sends and
+ * receives some two states a round, be there two workers or sixty-four; the driver sees losses alone; and a round is one Spark job.
  *
- * <p>What an executor's loss costs is that executor's work of this round: the state, and the sequences that a round is made
- * of, lie on two executors each, so that no other worker's steps, and no sequence, have to be made again.
+ * <p>What an executor's loss costs is that executor's work of this round: all others have the state that the round began with,
+ * and the sequences that it is made of lie on two executors.
  */
 final class AveragingRound {
-    private final JavaSparkContext sc;
     private final WorkerSetup setup;
     private final TrainingPlan plan;
+    private final DistributedState begin;
+    private final JavaPairRDD<Long, LabelledSequence> blocks;
+    private final int firstStep;
+    private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
 
-    AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan) {
-        this.sc = sc;
+    /**
+     * @param begin       the state that it begins with
+     * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
+     */
+    AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin,
+            JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
         this.setup = setup;
         this.plan = plan;
+        this.begin = begin;
+        this.firstStep = plan.firstStep(epoch, round);
+        this.blocks = JavaPairRDD.fromRDD(
+                PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
+                scala.reflect.ClassTag$.MODULE$.apply(Long.class),
+                scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class))
+                ;
     }
 
     /**
@@ -47,46 +64,86 @@ final class AveragingRound {
     record Outcome(DistributedState state, List<StepLoss> losses) {
     }
 
+    /** @throws StateLostException if the state that it begins with is no more */
+    Outcome run() {
+        Set<Peer> lost = new HashSet<>();
+        StateSource source = begin.source();
+        while (results.size() < plan.workers()) {
+            try {
+                train(source, IntStream.range(0, plan.workers()).filter(w -> !results.containsKey(w)).toArray());
+            } catch (PeersLostException e) {
+                lost.addAll(e.peers());
+                List<Peer> holders = holders(lost);
+                if (holders.isEmpty()) {
+                    begin.makeUpFor(e);
+                }
+                source = holders.isEmpty() ? begin.source() : begin.source().heldBy(holders);
+            }
+        }
+        begin.forgetPast();
+        return new Outcome(begin.next(this, made()), meanOfSteps());
+    }
+
+    /** Has workers train, and keeps the results of those that could begin; throws why others could not. */
+    private void train(StateSource source, int[] workers) throws PeersLostException {
+        LocalSteps steps = new LocalSteps(setup, plan, begin.layout(), source, firstStep);
+        JavaRDD<LocalSteps.Result> trained = blocks.mapPartitionsWithIndex((worker, block) -> List.of(steps.train(worker, block)).iterator(), true);
+        List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
+        PeersLostException missed = null;
+        for (int i = 0; i < workers.length; i++) {
+            LocalSteps.Result result = answers[i].get(0);
+            if (result.missed() == null) {
+                results.put(workers[i], result);
+            } else {
+                missed = result.missed().and(missed);
+            }
+        }
+        if (missed != null) {
+            throw missed;
+        }
+    }
+
+    /** Of its beginning. */
+    private List<Peer> holders(Set<Peer> lost) {
+        return made().stream().map(StateSource.Contribution::at).distinct().filter(peer -> !lost.contains(peer)).toList();
+    }
+
+    private List<StateSource.Contribution> made() {
+        return results.values().stream().map(LocalSteps.Result::made).filter(Objects::nonNull).toList();
+    }
+
     /**
-     * @param state       that the round begins with; released
-     * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
+     * Once it is over: has the steps of workers taken again whose executors were lost.
+     *
+     * @return all workers' results
+     * @throws StateLostException if nobody has the state that it began with
      */
-    Outcome run(DistributedState state, JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
-        DistributedState begin = state.withShortLineage();
-        JavaPairRDD<Long, LabelledSequence> blocks = blocksOf(epochBlocks, round).persist(DistributedState.storageLevel(sc));
-        LocalSteps steps = new LocalSteps(setup, plan, plan.firstStep(epoch, round));
-        WorkerSetup setup = this.setup;
-        JavaRDD<StateSlice> averaged = Everywhere.of(begin.slices(), plan.workers()).zipPartitions(blocks, steps::train)
-                .mapToPair(slice -> new Tuple2<>(slice._1(), List.of(slice._2())))
-                // It combines before the shuffle, where there is nothing to combine, but Spark then writes all slices to one file at once.
-                .reduceByKey(new HashPartitioner(begin.slicing().count()), AveragingRound::joined)
-                .zipPartitions(begin.slices(), (ofWorkers, slice) -> List.of(WorkerSlice.average(ofWorkers.next()._2(), setup.payload(),
-                        setup.outer(), slice.next())).iterator());
-        DistributedState end = begin.next(averaged);
-        List<List<StepLoss>> losses = averaged.flatMap(slice -> slice.losses().iterator()).collect();
-        // The slices' files; those that the epoch's sequences came by stay, as a persisted RDD lies between.
-        averaged.rdd().cleanShuffleDependencies(false);
+    List<StateSource.Contribution> again(PeersLostException lost) {
+        List<Peer> holders = holders(lost.peers());
+        int[] workers = made().stream().filter(c -> lost.peers().contains(c.at())).mapToInt(StateSource.Contribution::worker).toArray();
+        boolean driverHasIt = !begin.source().begin().isEmpty();
+        if (workers.length == 0 || holders.isEmpty() && !driverHasIt) {
+            throw new StateLostException(lost);
+        }
+        try {
+            train(driverHasIt ? begin.source() : begin.source().heldBy(holders), workers);
+        } catch (PeersLostException e) {
+            throw new StateLostException(e);
+        }
+        return made();
+    }
+
+    /** Gives back what only {@link #again} needs. */
+    void release() {
         blocks.unpersist(false);
         begin.release();
-        return new Outcome(end, meanOfSteps(losses));
     }
 
-    private JavaPairRDD<Long, LabelledSequence> blocksOf(JavaPairRDD<Long, LabelledSequence> epochBlocks, int round) {
-        return JavaPairRDD.fromRDD(
-                PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
-                scala.reflect.ClassTag$.MODULE$.apply(Long.class),
-                scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class));
-    }
-
-    private static List<WorkerSlice> joined(List<WorkerSlice> some, List<WorkerSlice> others) {
-        return Stream.concat(some.stream(), others.stream()).toList();
-    }
-
-    private static List<StepLoss> meanOfSteps(List<List<StepLoss>> ofWorkers) {
+    private List<StepLoss> meanOfSteps() {
         TreeMap<Integer, List<StepLoss>> byStep = new TreeMap<>();
-        for (List<StepLoss> ofWorker : ofWorkers) {
-            for (int i = 0; i < ofWorker.size(); i++) {
-                byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.get(i));
+        for (LocalSteps.Result ofWorker : results.values()) {
+            for (int i = 0; i < ofWorker.losses().size(); i++) {
+                byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.losses().get(i));
             }
         }
         return byStep.values().stream().map(Losses::mean).toList();

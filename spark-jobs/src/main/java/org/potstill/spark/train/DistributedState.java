@@ -1,107 +1,145 @@
 package org.potstill.spark.train;
 
+import java.io.IOException;
+import java.math.BigInteger;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
-import org.apache.spark.SparkConf;
-import org.apache.spark.api.java.JavaRDD;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.storage.StorageLevel;
-import org.potstill.spark.Cluster;
-import org.potstill.spark.JobErrors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * A {@link ModelState} as it lies on the executors between two rounds: one slice a partition, each on two executors, so
- * that the loss of one costs nothing. Should both be lost, Spark's lineage leads back to the driver's last copy, over
- * {@value #MAX_LINEAGE} rounds at most.
+ * The state that a round begins with, as the driver sees it: it knows who has it, and holds none of it. First it is the driver's own,
+ * broadcast; then the average of what the workers of the round before keep on their executors ({@link ExecutorState}).
+ *
+ * <p>Every executor that has begun a round has all of that round's state. Those that die before any other has begun, between two
+ * rounds, cost the steps of their workers in the round before, which are then taken again; if all die, so does the state.
  */
 final class DistributedState {
-    static final int MAX_LINEAGE = 32;
+    private static final Logger LOG = LoggerFactory.getLogger(DistributedState.class);
+    private static final int RUN_BITS = 256;
+    private static final int END_SECONDS = 10;
+    /** Of one round: beyond, it is not executors that die. */
+    private static final int MAX_REPAIRS = 8;
 
-    private final JavaSparkContext sc;
-    private final Slicing slicing;
-    private final List<Broadcast<StateSlice>> begin;
-    private final JavaRDD<StateSlice> slices;
-    private final int lineage;
+    private final Run run;
+    private AveragingRound madeBy;
+    private StateSource source;
+    private int repairs;
 
-    private DistributedState(JavaSparkContext sc, Slicing slicing, List<Broadcast<StateSlice>> begin, JavaRDD<StateSlice> slices, int lineage) {
-        this.sc = sc;
-        this.slicing = slicing;
-        this.begin = begin;
-        this.slices = slices.persist(storageLevel(sc));
-        this.lineage = lineage;
+    /**
+     * What all states of a training run share.
+     *
+     * @param id      not to be guessed
+     * @param layout  of the states
+     * @param workers whose executors have parts of them, or had
+     */
+    private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers) {
+    }
+
+    private DistributedState(Run run, AveragingRound madeBy, StateSource source) {
+        this.run = run;
+        this.madeBy = madeBy;
+        this.source = source;
     }
 
     /** Of what the driver holds. */
     static DistributedState of(JavaSparkContext sc, ModelState whole, int workers) {
-        requireRoom(whole.bytes(), sc.getConf());
-        return of(sc, whole, Slicing.of(whole, workers));
+        String id = new BigInteger(RUN_BITS, new SecureRandom()).toString(16);
+        return of(new Run(sc, id, StateLayout.of(whole, workers), ConcurrentHashMap.newKeySet()), 0, whole);
     }
 
-    private static DistributedState of(JavaSparkContext sc, ModelState whole, Slicing slicing) {
-        // Slice by slice: an executor fetches what it keeps, and no more.
-        List<Broadcast<StateSlice>> begin = new ArrayList<>();
-        for (int i = 0; i < slicing.count(); i++) {
-            begin.add(sc.broadcast(whole.slice(slicing, i)));
+    private static DistributedState of(Run run, long version, ModelState whole) {
+        // Slice by slice, none too large for Spark; executors send them on to each other.
+        List<Broadcast<byte[]>> slices = new ArrayList<>();
+        for (int i = 0; i < run.layout().slices(); i++) {
+            slices.add(run.sc().broadcast(run.layout().cut(whole, i)));
         }
-        List<Integer> indices = IntStream.range(0, slicing.count()).boxed().toList();
-        DistributedState state = new DistributedState(sc, slicing, begin,
-                sc.parallelize(indices, indices.size()).map(i -> begin.get(i).value()), 0);
-        // Now, once each: the first round's workers would all do it, side by side.
-        state.slices.count();
-        return state;
+        return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices));
     }
 
-    /** Spark counts what a job's tasks return together. */
-    static void requireRoom(long stateBytes, SparkConf conf) {
-        long limit = conf.getSizeAsBytes("spark.driver.maxResultSize", "1g");
-        if (limit > 0 && stateBytes > 0.9 * limit) {
-            throw JobErrors.stateTooLarge(stateBytes, limit);
+    StateLayout layout() {
+        return run.layout();
+    }
+
+    StateSource source() {
+        return source;
+    }
+
+    /** The average of what workers reached in a round that began with this state. */
+    DistributedState next(AveragingRound round, List<StateSource.Contribution> made) {
+        made.forEach(c -> run.peers().add(c.at()));
+        return new DistributedState(run, round, StateSource.average(run.id(), source.version() + 1, made));
+    }
+
+    /**
+     * Makes up for what executors had that are lost, before anybody has all of this state.
+     *
+     * @throws StateLostException if that cannot be
+     */
+    void makeUpFor(PeersLostException lost) {
+        if (madeBy == null || repairs == MAX_REPAIRS) {
+            throw new StateLostException(lost);
         }
-    }
-
-    /** How what a round needs twice is kept: on two executors where there are two. */
-    static StorageLevel storageLevel(JavaSparkContext sc) {
-        return Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_2() : StorageLevel.MEMORY_AND_DISK();
-    }
-
-    Slicing slicing() {
-        return slicing;
-    }
-
-    JavaRDD<StateSlice> slices() {
-        return slices;
-    }
-
-    /** One round further on. */
-    DistributedState next(JavaRDD<StateSlice> averaged) {
-        return new DistributedState(sc, slicing, begin, averaged, lineage + 1);
-    }
-
-    /** The same; where the way back to the driver's copy has become long, with a new copy there, and this one destroyed. */
-    DistributedState withShortLineage() {
-        if (lineage < MAX_LINEAGE) {
-            return this;
-        }
-        ModelState whole = collect();
-        destroy();
-        return of(sc, whole, slicing);
+        repairs++;
+        LOG.warn("what workers at {} did in the round before is done again, as it cannot be fetched", lost.peers(), lost);
+        source = StateSource.average(run.id(), source.version(), madeBy.again(lost));
     }
 
     /** What it is, on the driver. */
     ModelState collect() {
-        return ModelState.join(slices.collect());
+        ModelState whole = layout().blank();
+        for (int i = 0; i < layout().slices();) {
+            try {
+                layout().paste(source.begin().isEmpty() ? source.fetch(i, layout(), Exchange.get(), null) : source.begin().get(i).value(), i, whole);
+                i++;
+            } catch (PeersLostException e) {
+                makeUpFor(e);
+            }
+        }
+        return whole;
     }
 
-    /** Gives back the executors' memory, but for what lineage leads back to. */
+    /** Gives back what only {@link #makeUpFor} needs: for when others have all of this state. */
+    void forgetPast() {
+        if (madeBy != null) {
+            madeBy.release();
+            madeBy = null;
+        }
+    }
+
+    /** The driver's copy, to go on from where this one is lost. */
+    DistributedState replacedBy(ModelState copy) {
+        forgetPast();
+        return of(run, source.version() + 2, copy);
+    }
+
+    /** Gives back the driver's copy. */
     void release() {
-        slices.unpersist(false);
+        source.begin().forEach(Broadcast::destroy);
     }
 
-    /** Gives back all memory; no state of the same lineage is of use afterwards. */
-    void destroy() {
+    /** Has executors forget the run; those that do not answer have ended themselves. */
+    void end() {
+        if (run.sc().sc().isStopped()) {
+            return;
+        }
+        forgetPast();
         release();
-        begin.forEach(Broadcast::destroy);
+        Exchange exchange = Exchange.get();
+        CompletableFuture<?>[] told = run.peers().stream().map(peer -> CompletableFuture.runAsync(() -> {
+            try {
+                exchange.ask(peer, PeerMessages.Question.end(run.id()).bytes());
+            } catch (IOException e) {
+                LOG.debug("{} does not answer", peer, e);
+            }
+        })).toArray(CompletableFuture[]::new);
+        CompletableFuture.allOf(told).completeOnTimeout(null, END_SECONDS, TimeUnit.SECONDS).join();
     }
 }

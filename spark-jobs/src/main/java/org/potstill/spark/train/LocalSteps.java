@@ -1,14 +1,13 @@
 package org.potstill.spark.train;
 
 import java.io.Serializable;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.BiConsumer;
-import java.util.function.BiFunction;
-import org.apache.spark.TaskContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelledSequence;
@@ -19,29 +18,49 @@ import scala.Tuple2;
 /**
  * A worker's part of a round.
  *
+ * @param begin     state that every worker begins with
  * @param firstStep of the round, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, TrainingPlan plan, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, StateSource begin, int firstStep) implements Serializable {
     /**
-     * @param begin all slices of the state that every worker begins with
-     * @param block the worker's sequences of this round by their place in the epoch
-     * @return its slices by number
+     * What became of it.
+     *
+     * @param made   where what it reached is kept; null of a worker without sequences in this round
+     * @param losses of its steps
+     * @param missed why it could not begin; null if it could
      */
-    Iterator<Tuple2<Integer, WorkerSlice>> train(Iterator<StateSlice> begin, Iterator<Tuple2<Long, LabelledSequence>> block) {
+    record Result(StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
+    }
+
+    /**
+     * @param worker its number
+     * @param block  its sequences of this round by their place in the epoch
+     */
+    Result train(int worker, Iterator<Tuple2<Long, LabelledSequence>> block) {
         TreeMap<Long, TreeMap<Long, LabelledSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
-            return List.<Tuple2<Integer, WorkerSlice>>of().iterator();
+            return new Result(null, List.of(), null);
         }
-        int worker = TaskContext.getPartitionId() % plan.workers();
-        List<StepLoss> losses = new ArrayList<>();
-        try (StudentPool.Lease lease = StudentPool.lease(setup)) {
-            Student student = lease.student();
-            List<StateSlice> slices = begin(student, begin);
+        ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
+        List<byte[]> slices;
+        try {
+            slices = executor.begin(begin, worker);
+        } catch (PeersLostException e) {
+            return new Result(null, List.of(), e);
+        }
+        Student student = executor.borrow();
+        try {
+            load(slices, student);
+            List<StepLoss> losses = new ArrayList<>();
             for (Map<Long, LabelledSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
             }
-            return end(student, slices, worker, losses).iterator();
+            executor.keep(begin.version(), worker, pack(slices, student));
+            return new Result(new StateSource.Contribution(worker, losses.stream().mapToLong(StepLoss::positions).sum(),
+                    Exchange.get().address()), losses, null);
+        } finally {
+            executor.giveBack(student);
         }
     }
 
@@ -58,51 +77,31 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, int firstStep) implement
         }
     }
 
-    private static List<StateSlice> begin(Student student, Iterator<StateSlice> begin) {
-        List<StateSlice> slices = new ArrayList<>();
-        int parameters = 0;
-        int moments = 0;
-        while (begin.hasNext()) {
-            StateSlice slice = begin.next();
-            parameters = write(slice.parameters(), parameters, student::writeParameters);
-            moments = write(slice.updaterState(), moments, student::writeUpdaterState);
-            slices.add(slice);
+    private void load(List<byte[]> slices, Student student) {
+        for (int i = 0; i < slices.size(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            FloatBuffer values = StateLayout.littleEndian(slices.get(i)).asFloatBuffer();
+            student.writeParameters(slice.firstParameter(), values.slice(0, slice.parameters()));
+            student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
         }
-        return slices;
     }
 
-    private List<Tuple2<Integer, WorkerSlice>> end(Student student, List<StateSlice> begin, int worker, List<StepLoss> losses) {
-        long positions = losses.stream().mapToLong(StepLoss::positions).sum();
+    private byte[][] pack(List<byte[]> begin, Student student) {
         Payload payload = setup.payload();
-        List<Tuple2<Integer, WorkerSlice>> slices = new ArrayList<>();
-        int parameters = 0;
-        int moments = 0;
-        for (StateSlice slice : begin) {
-            slices.add(new Tuple2<>(slices.size(), new WorkerSlice(worker, positions,
-                    pack(slice.parameters(), parameters, student::readParameters, payload::packParameters),
-                    pack(slice.updaterState(), moments, student::readUpdaterState, (after, before) -> payload.packMoments(after)),
-                    slices.isEmpty() ? losses : List.of())));
-            parameters += slice.parameters().length();
-            moments += slice.updaterState().length();
-        }
-        return slices;
-    }
-
-    /** @return where the next slice begins */
-    private static int write(FloatChunks slice, int at, BiConsumer<Integer, float[]> student) {
-        for (int c = 0; c < slice.count(); c++) {
-            student.accept(at, slice.chunk(c));
-            at += slice.chunk(c).length;
-        }
-        return at;
-    }
-
-    private static byte[][] pack(FloatChunks before, int at, BiConsumer<Integer, float[]> student, BiFunction<float[], float[], byte[]> payload) {
-        byte[][] packed = new byte[before.count()][];
-        for (int c = 0; c < packed.length; c++) {
-            float[] after = new float[before.chunk(c).length];
-            student.accept(at + c * FloatChunks.CHUNK, after);
-            packed[c] = payload.apply(after, before.chunk(c));
+        byte[][] packed = new byte[layout.slices()][];
+        for (int i = 0; i < packed.length; i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            packed[i] = new byte[new SliceAverage(slice, payload, setup.outer()).packedBytes()];
+            ByteBuffer target = StateLayout.littleEndian(packed[i]);
+            FloatBuffer before = StateLayout.littleEndian(begin.get(i)).asFloatBuffer();
+            for (int at = 0; at < slice.parameters(); at += SliceAverage.CHUNK) {
+                int size = Math.min(SliceAverage.CHUNK, slice.parameters() - at);
+                payload.packParameters(student.parameters(slice.firstParameter() + at, size), before.position(at), target);
+            }
+            for (int at = 0; at < slice.moments(); at += SliceAverage.CHUNK) {
+                int size = Math.min(SliceAverage.CHUNK, slice.moments() - at);
+                payload.packMoments(student.updaterState(slice.firstMoment() + at, size), target);
+            }
         }
         return packed;
     }

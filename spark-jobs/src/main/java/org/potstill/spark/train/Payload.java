@@ -1,7 +1,6 @@
 package org.potstill.spark.train;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
@@ -14,44 +13,54 @@ import java.nio.FloatBuffer;
 enum Payload {
     FP32 {
         @Override
-        byte[] packParameters(float[] end, float[] begin) {
-            return packMoments(end);
+        int bytes(int floats) {
+            return Math.multiplyExact(floats, Float.BYTES);
         }
 
         @Override
-        void unpackParameters(byte[] packed, float[] begin, float[] end) {
+        void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed) {
+            packMoments(end, packed);
+        }
+
+        @Override
+        void unpackParameters(ByteBuffer packed, float[] begin, float[] end) {
             unpackMoments(packed, end);
         }
 
         @Override
-        byte[] packMoments(float[] moments) {
-            byte[] packed = new byte[Math.multiplyExact(moments.length, Float.BYTES)];
-            floats(packed).put(moments);
-            return packed;
+        void packMoments(FloatBuffer moments, ByteBuffer packed) {
+            int bytes = bytes(moments.remaining());
+            packed.asFloatBuffer().put(moments);
+            packed.position(packed.position() + bytes);
         }
 
         @Override
-        void unpackMoments(byte[] packed, float[] moments) {
-            floats(packed).get(moments);
-        }
-
-        private static FloatBuffer floats(byte[] packed) {
-            return ByteBuffer.wrap(packed).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+        void unpackMoments(ByteBuffer packed, float[] moments) {
+            packed.asFloatBuffer().get(moments);
+            packed.position(packed.position() + bytes(moments.length));
         }
     },
 
     FP16 {
         @Override
-        byte[] packParameters(float[] end, float[] begin) {
-            float[] difference = new float[end.length];
-            for (int i = 0; i < difference.length; i++) {
-                difference[i] = end[i] - begin[i];
-            }
-            return ScaledHalves.pack(difference);
+        int bytes(int floats) {
+            return ScaledHalves.bytes(floats);
         }
 
         @Override
-        void unpackParameters(byte[] packed, float[] begin, float[] end) {
+        void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed) {
+            float[] difference = new float[end.remaining()];
+            float[] from = new float[difference.length];
+            end.get(difference);
+            begin.get(from);
+            for (int i = 0; i < difference.length; i++) {
+                difference[i] -= from[i];
+            }
+            ScaledHalves.pack(difference, packed);
+        }
+
+        @Override
+        void unpackParameters(ByteBuffer packed, float[] begin, float[] end) {
             ScaledHalves.unpack(packed, end);
             for (int i = 0; i < end.length; i++) {
                 end[i] += begin[i];
@@ -59,16 +68,17 @@ enum Payload {
         }
 
         @Override
-        byte[] packMoments(float[] moments) {
-            float[] roots = new float[moments.length];
+        void packMoments(FloatBuffer moments, ByteBuffer packed) {
+            float[] roots = new float[moments.remaining()];
+            moments.get(roots);
             for (int i = 0; i < roots.length; i++) {
-                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(moments[i])), moments[i]);
+                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
             }
-            return ScaledHalves.pack(roots);
+            ScaledHalves.pack(roots, packed);
         }
 
         @Override
-        void unpackMoments(byte[] packed, float[] moments) {
+        void unpackMoments(ByteBuffer packed, float[] moments) {
             ScaledHalves.unpack(packed, moments);
             for (int i = 0; i < moments.length; i++) {
                 moments[i] *= Math.abs(moments[i]);
@@ -76,14 +86,23 @@ enum Payload {
         }
     };
 
-    /** Packs the parameters that a worker ended a round with. */
-    abstract byte[] packParameters(float[] end, float[] begin);
+    /** How many a chunk of {@code floats} takes. */
+    abstract int bytes(int floats);
+
+    /**
+     * Packs the parameters that a worker ended a round with.
+     *
+     * @param end    all that remains in it
+     * @param begin  at those that it began with
+     * @param packed little-endian; its position moves on, as in all of these
+     */
+    abstract void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed);
 
     /** @param end filled with what was packed */
-    abstract void unpackParameters(byte[] packed, float[] begin, float[] end);
+    abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
 
-    abstract byte[] packMoments(float[] moments);
+    abstract void packMoments(FloatBuffer moments, ByteBuffer packed);
 
     /** @param moments filled with what was packed */
-    abstract void unpackMoments(byte[] packed, float[] moments);
+    abstract void unpackMoments(ByteBuffer packed, float[] moments);
 }

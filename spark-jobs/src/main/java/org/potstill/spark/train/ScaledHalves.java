@@ -1,7 +1,6 @@
 package org.potstill.spark.train;
 
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 import org.potstill.checkpoints.Half;
@@ -23,13 +22,19 @@ final class ScaledHalves {
     private ScaledHalves() {
     }
 
-    /** Scales first, then the halves. */
-    static byte[] pack(float[] values) {
-        int blocks = blocks(values.length);
-        ByteBuffer packed = ByteBuffer.allocate(Math.addExact(blocks * Float.BYTES, Math.multiplyExact(values.length, Short.BYTES)))
-                .order(ByteOrder.LITTLE_ENDIAN);
+    /** That so many floats take. */
+    static int bytes(int floats) {
+        return Math.addExact(blocks(floats) * Float.BYTES, Math.multiplyExact(floats, Short.BYTES));
+    }
+
+    /**
+     * Scales first, then the halves.
+     *
+     * @param packed little-endian; its position moves on
+     */
+    static void pack(float[] values, ByteBuffer packed) {
         FloatBuffer scales = packed.asFloatBuffer();
-        ShortBuffer halves = packed.position(blocks * Float.BYTES).asShortBuffer();
+        ShortBuffer halves = halves(packed, values.length);
         short[] block = new short[BLOCK];
         for (int from = 0; from < values.length; from += BLOCK) {
             int length = Math.min(BLOCK, values.length - from);
@@ -42,7 +47,13 @@ final class ScaledHalves {
             scales.put(scale);
             halves.put(block, 0, length);
         }
-        return packed.array();
+    }
+
+    private static ShortBuffer halves(ByteBuffer packed, int floats) {
+        int begin = packed.position();
+        ShortBuffer halves = packed.position(begin + blocks(floats) * Float.BYTES).asShortBuffer();
+        packed.position(begin + bytes(floats));
+        return halves;
     }
 
     private static float scale(float[] values, int from, int length) {
@@ -56,12 +67,10 @@ final class ScaledHalves {
     }
 
     /** @param values filled with what was packed */
-    static void unpack(byte[] bytes, float[] values) {
+    static void unpack(ByteBuffer packed, float[] values) {
         int length = values.length;
-        int blocks = blocks(length);
-        ByteBuffer packed = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         FloatBuffer scales = packed.asFloatBuffer();
-        ShortBuffer halves = packed.position(blocks * Float.BYTES).asShortBuffer();
+        ShortBuffer halves = halves(packed, length);
         short[] block = new short[BLOCK];
         for (int from = 0; from < length; from += BLOCK) {
             float scale = scales.get();

@@ -1,24 +1,17 @@
 package org.potstill.spark.train;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
-import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelStore;
-import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.label.TeacherSource;
-import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 import org.potstill.teacher.Teachers;
@@ -103,7 +96,8 @@ public final class TrainJob {
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
         WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
                 settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
-        TrainingCheckpoints.Position end = runRounds(plan, setup, data, checkpoints, begin, student);
+        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints,
+                settings.integer("train.checkpoint-rounds", 0, 1 << 20)).run(begin, student);
         TrainSummary summary = new TrainSummary(end.state().parameters().length, workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString());
@@ -115,57 +109,6 @@ public final class TrainJob {
     private static float[] initialMoments(CausalLmConfig config, TrainingOptions options) {
         try (Student fresh = Student.create(config, options, 0)) {
             return fresh.updaterState();
-        }
-    }
-
-    private TrainingCheckpoints.Position runRounds(TrainingPlan plan, WorkerSetup setup, TrainingData data,
-            TrainingCheckpoints checkpoints, TrainingCheckpoints.Position begin, Student student) {
-        int every = settings.integer("train.checkpoint-rounds", 0, 1 << 20);
-        AveragingRound averaging = new AveragingRound(sc, setup, plan);
-        ModelState whole = begin.state();
-        DistributedState state = DistributedState.of(sc, whole, plan.workers());
-        List<StepLoss> history = new ArrayList<>(begin.history());
-        long[] learnt = {history.stream().mapToLong(StepLoss::positions).sum()};
-        long started = System.nanoTime();
-        double seconds = begin.seconds();
-        try (Progress progress = new Progress("train", data.positions() * plan.epochs(), () -> learnt[0])) {
-            for (int epoch = begin.epoch(); epoch < plan.epochs(); epoch++) {
-                JavaPairRDD<Long, LabelledSequence> blocks = data.ordered(epoch).partitionBy(plan.partitioner());
-                int rounds = plan.roundsPerEpoch();
-                for (int round = epoch == begin.epoch() ? begin.round() : 0; round < rounds; round++) {
-                    AveragingRound.Outcome outcome = run(averaging, state, blocks, epoch, round, checkpoints);
-                    state = outcome.state();
-                    history.addAll(outcome.losses());
-                    learnt[0] += outcome.losses().stream().mapToLong(StepLoss::positions).sum();
-                    seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
-                    StepLoss loss = Losses.mean(outcome.losses());
-                    LOG.info(String.format("epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
-                            rounds, loss.total(), loss.kl(), loss.crossEntropy()));
-                    boolean last = round == rounds - 1;
-                    if (last || every > 0 && (round + 1) % every == 0) {
-                        whole = state.collect();
-                        checkpoints.save(history.size(), new TrainingCheckpoints.Position(last ? epoch + 1 : epoch,
-                                last ? 0 : round + 1, whole, history, seconds), student);
-                    }
-                }
-            }
-        }
-        state.destroy();
-        return new TrainingCheckpoints.Position(plan.epochs(), 0, whole, history, seconds);
-    }
-
-    private static AveragingRound.Outcome run(AveragingRound averaging, DistributedState state,
-            JavaPairRDD<Long, LabelledSequence> blocks, int epoch, int round, TrainingCheckpoints checkpoints) {
-        try {
-            return averaging.run(state, blocks, epoch, round);
-        } catch (Exception e) {
-            // SparkException is checked, and thrown where no signature says so.
-            Optional<UserException> error = JobErrors.within(e);
-            if (error.isPresent()) {
-                throw JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get());
-            }
-            throw new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
-                    + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);
         }
     }
 }

@@ -57,13 +57,18 @@ final class AveragingBenchmark {
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
             JavaPairRDD<Long, LabelledSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
-            AveragingRound round = new AveragingRound(sc, new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload, new OuterOptimizer(0, 1), Double.MAX_VALUE), plan);
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload,
+                    new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
-                distributed = round.run(distributed, blocks, 0, i).state();
+                distributed = new AveragingRound(sc, setup, plan, distributed, blocks, 0, i).run().state();
+                if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
+                    distributed.collect();
+                }
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
+            distributed.end();
         }
         System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters().length, step);
     }

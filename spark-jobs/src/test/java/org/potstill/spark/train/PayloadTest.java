@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -20,7 +22,7 @@ class PayloadTest {
             for (int center : new int[] {-100, -30, 0, 60}) {
                 float[] values = spread(random, 1000, center, spread);
                 float[] back = new float[values.length];
-                ScaledHalves.unpack(ScaledHalves.pack(values), back);
+                halves(values, back);
                 for (int i = 0; i < values.length; i++) {
                     double bound = ScaledHalves.RELATIVE_ERROR * Math.abs(values[i]) + ScaledHalves.BLOCK_ERROR * largest(values, i);
                     assertEquals(values[i], back[i], bound, "block of 2^" + center + " ± " + spread);
@@ -35,7 +37,7 @@ class PayloadTest {
         values[0] = 3e38f;
         values[ScaledHalves.BLOCK] = -Float.MIN_NORMAL;
         float[] back = new float[values.length];
-        ScaledHalves.unpack(ScaledHalves.pack(values), back);
+        halves(values, back);
         assertEquals(1, back[0] / 3e38f, 1e-3);
         assertEquals(1, back[ScaledHalves.BLOCK] / -Float.MIN_NORMAL, 1e-3);
         assertEquals(0, back[2 * ScaledHalves.BLOCK]);
@@ -48,7 +50,7 @@ class PayloadTest {
             java.util.Arrays.fill(values, 1);
             values[7] = bad;
             float[] back = new float[values.length];
-            ScaledHalves.unpack(ScaledHalves.pack(values), back);
+            halves(values, back);
             assertTrue(Float.isNaN(back[7]) && Float.isNaN(back[8]));
             assertEquals(1, back[ScaledHalves.BLOCK]);
         }
@@ -83,19 +85,34 @@ class PayloadTest {
 
     @Test
     void halvesTakeHalfTheRoom() {
-        float[] moments = new float[1 << 16];
-        assertEquals(0.5, Payload.FP16.packMoments(moments).length / (double) Payload.FP32.packMoments(moments).length, 0.01);
+        assertEquals(0.5, Payload.FP16.bytes(1 << 16) / (double) Payload.FP32.bytes(1 << 16), 0.01);
+    }
+
+    private static void halves(float[] values, float[] back) {
+        ByteBuffer packed = memory(ScaledHalves.bytes(values.length));
+        ScaledHalves.pack(values, packed);
+        assertEquals(0, packed.remaining());
+        ScaledHalves.unpack(packed.rewind(), back);
+        assertEquals(0, packed.remaining());
+    }
+
+    private static ByteBuffer memory(int bytes) {
+        return StateLayout.littleEndian(new byte[bytes]);
     }
 
     private static float[] parameters(Payload payload, float[] end, float[] begin) {
+        ByteBuffer packed = memory(payload.bytes(end.length));
+        payload.packParameters(FloatBuffer.wrap(end), FloatBuffer.wrap(begin), packed);
         float[] back = new float[end.length];
-        payload.unpackParameters(payload.packParameters(end, begin), begin, back);
+        payload.unpackParameters(packed.flip(), begin, back);
         return back;
     }
 
     private static float[] moments(Payload payload, float[] moments) {
+        ByteBuffer packed = memory(payload.bytes(moments.length));
+        payload.packMoments(FloatBuffer.wrap(moments), packed);
         float[] back = new float[moments.length];
-        payload.unpackMoments(payload.packMoments(moments), back);
+        payload.unpackMoments(packed.flip(), back);
         return back;
     }
 

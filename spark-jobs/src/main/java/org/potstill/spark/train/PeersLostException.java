@@ -1,0 +1,29 @@
+package org.potstill.spark.train;
+
+import java.util.HashSet;
+import java.util.Set;
+
+/** What was to be fetched is nowhere to be had: these executors, at least, have died, or do not answer. */
+final class PeersLostException extends Exception {
+    private static final long serialVersionUID = 1L;
+    private final HashSet<Peer> peers;
+
+    PeersLostException(Set<Peer> peers, Throwable cause) {
+        super("no answer from " + peers, cause);
+        this.peers = new HashSet<>(peers);
+    }
+
+    Set<Peer> peers() {
+        return peers;
+    }
+
+    /** The same of more. */
+    PeersLostException and(PeersLostException other) {
+        if (other == null) {
+            return this;
+        }
+        Set<Peer> all = new HashSet<>(peers);
+        all.addAll(other.peers);
+        return new PeersLostException(all, getCause());
+    }
+}

@@ -1,0 +1,88 @@
+package org.potstill.spark.train;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.apache.spark.broadcast.Broadcast;
+
+/**
+ * Where the state that a round begins with is to be had, slice by slice.
+ *
+ * @param run       that it is a state of; not to be guessed, and so a password, too
+ * @param version   of the state; one more than that of the state which its contributions began with
+ * @param begin     the driver's slices, where it is the driver's; else empty
+ * @param made      what it is the average of; empty where all holders have all of it
+ * @param holders   who has it, or, of {@code made}, averages it: the i-th slice the i-th of them, in turn
+ */
+record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
+    /**
+     * What a worker reached in the round before, and did not send yet.
+     *
+     * @param worker    that trained
+     * @param positions it learnt from: its weight
+     * @param at        the executor that keeps it
+     */
+    record Contribution(int worker, long positions, Peer at) implements Serializable {
+    }
+
+    static StateSource ofDriver(String run, long version, List<Broadcast<byte[]>> begin) {
+        return new StateSource(run, version, begin, List.of(), List.of());
+    }
+
+    /** @param made in the workers' order */
+    static StateSource average(String run, long version, List<Contribution> made) {
+        return new StateSource(run, version, List.of(), List.copyOf(made), made.stream().map(Contribution::at).distinct().toList());
+    }
+
+    /** The same state, from these, each of which has all of it. */
+    StateSource heldBy(List<Peer> peers) {
+        return new StateSource(run, version, List.of(), List.of(), List.copyOf(peers));
+    }
+
+    /** Who averages a slice. */
+    Peer owner(int slice) {
+        return holders.get(slice % holders.size());
+    }
+
+    /** Who may have a slice; who should have it comes first. */
+    List<Peer> holders(int slice) {
+        int first = slice % holders.size();
+        return Stream.concat(holders.subList(first, holders.size()).stream(), holders.subList(0, first).stream()).toList();
+    }
+
+    /**
+     * Fetches one slice from one who has it.
+     *
+     * @param layout  of the state
+     * @param without one that needs not be asked, the caller itself; or null
+     * @throws PeersLostException if nobody has it
+     */
+    byte[] fetch(int slice, StateLayout layout, Exchange exchange, Peer without) throws PeersLostException {
+        Set<Peer> lost = new LinkedHashSet<>();
+        IOException last = null;
+        for (Peer holder : holders(slice)) {
+            if (holder.equals(without)) {
+                continue;
+            }
+            try {
+                boolean makes = !made.isEmpty() && holder.equals(owner(slice));
+                PeerMessages.Answer answer = PeerMessages.Answer.of(
+                        exchange.ask(holder, new PeerMessages.Question(run, version, slice, makes ? made : List.of()).bytes()));
+                if (answer.has()) {
+                    return Exchange.await(exchange.fetch(holder, ExecutorState.name(run, version, slice), layout.slice(slice).bytes()));
+                }
+                lost.addAll(answer.lost());
+                if (makes && answer.lost().isEmpty() || made.isEmpty()) {
+                    lost.add(holder);
+                }
+            } catch (IOException e) {
+                lost.add(holder);
+                last = e;
+            }
+        }
+        throw new PeersLostException(lost, last);
+    }
+}

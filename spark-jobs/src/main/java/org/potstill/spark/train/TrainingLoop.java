@@ -1,0 +1,131 @@
+package org.potstill.spark.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.potstill.errors.UserException;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Progress;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.student.StepLoss;
+import org.potstill.student.Student;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver for checkpoints, and at least
+ * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once.
+ */
+final class TrainingLoop {
+    static final int COPY_ROUNDS = 32;
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
+
+    private final JavaSparkContext sc;
+    private final TrainingPlan plan;
+    private final WorkerSetup setup;
+    private final TrainingData data;
+    private final TrainingCheckpoints checkpoints;
+    private final int checkpointRounds;
+    private final List<StepLoss> history = new ArrayList<>();
+    private final AtomicLong learnt = new AtomicLong();
+    private TrainingCheckpoints.Position copy;
+    private int sinceCopy;
+
+    /** @param checkpointRounds after how many rounds of an epoch to save; 0 for at its end only */
+    TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds) {
+        this.sc = sc;
+        this.plan = plan;
+        this.setup = setup;
+        this.data = data;
+        this.checkpoints = checkpoints;
+        this.checkpointRounds = checkpointRounds;
+    }
+
+    /**
+     * Trains from a position to the end.
+     *
+     * @param student lends checkpoints its shape
+     * @return the end
+     */
+    TrainingCheckpoints.Position run(TrainingCheckpoints.Position begin, Student student) {
+        copy = begin;
+        returnToCopy();
+        int epoch = begin.epoch();
+        int round = begin.round();
+        JavaPairRDD<Long, LabelledSequence> blocks = null;
+        int epochOfBlocks = -1;
+        DistributedState state = DistributedState.of(sc, begin.state(), plan.workers());
+        long started = System.nanoTime();
+        try (Progress progress = new Progress("train", data.positions() * plan.epochs(), learnt::get)) {
+            while (epoch < plan.epochs()) {
+                if (epochOfBlocks != epoch) {
+                    blocks = data.ordered(epoch).partitionBy(plan.partitioner());
+                    epochOfBlocks = epoch;
+                }
+                try {
+                    AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, blocks, epoch, round).run();
+                    state = outcome.state();
+                    learn(outcome.losses(), epoch, round);
+                    boolean last = round == plan.roundsPerEpoch() - 1;
+                    boolean save = last || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
+                    int nextEpoch = last ? epoch + 1 : epoch;
+                    int nextRound = last ? 0 : round + 1;
+                    sinceCopy++;
+                    if (save || sinceCopy == COPY_ROUNDS) {
+                        double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
+                        copy = new TrainingCheckpoints.Position(nextEpoch, nextRound, state.collect(), List.copyOf(history), seconds);
+                        sinceCopy = 0;
+                    }
+                    if (save) {
+                        checkpoints.save(history.size(), copy, student);
+                    }
+                    epoch = nextEpoch;
+                    round = nextRound;
+                } catch (StateLostException e) {
+                    LOG.warn("{}: going back from epoch {} round {} to epoch {} round {}, of which the driver has a copy", e.getMessage(),
+                            epoch + 1, round + 1, copy.epoch() + 1, copy.round() + 1);
+                    state = state.replacedBy(copy.state());
+                    returnToCopy();
+                    epoch = copy.epoch();
+                    round = copy.round();
+                } catch (Exception e) {
+                    // SparkException is checked, and thrown where no signature says so.
+                    throw failed(e, epoch, round);
+                }
+            }
+        } finally {
+            state.end();
+        }
+        return copy;
+    }
+
+    private void learn(List<StepLoss> losses, int epoch, int round) {
+        history.addAll(losses);
+        learnt.addAndGet(positions(losses));
+        StepLoss loss = Losses.mean(losses);
+        LOG.info(String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
+                plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy()));
+    }
+
+    private void returnToCopy() {
+        history.clear();
+        history.addAll(copy.history());
+        learnt.set(positions(history));
+        sinceCopy = 0;
+    }
+
+    private static long positions(List<StepLoss> losses) {
+        return losses.stream().mapToLong(StepLoss::positions).sum();
+    }
+
+    private RuntimeException failed(Exception e, int epoch, int round) {
+        Optional<UserException> error = JobErrors.within(e);
+        return error.isPresent() ? JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get())
+                : new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
+                        + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);
+    }
+}

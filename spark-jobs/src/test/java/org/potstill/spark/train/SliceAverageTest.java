@@ -1,0 +1,130 @@
+package org.potstill.spark.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class SliceAverageTest {
+    /** Some chunks and a piece. */
+    private static final int SIZE = 2 * SliceAverage.CHUNK + 1000;
+    private static final OuterOptimizer NONE = new OuterOptimizer(0, 1);
+
+    @Test
+    void slicesJoinToTheWholeWhateverTheirNumber() {
+        ModelState whole = new ModelState(random(3, 17), random(4, 2 * 17), random(5, 17));
+        for (int count = 1; count < 25; count++) {
+            StateLayout layout = new StateLayout(17, 2 * 17, 17, count);
+            ModelState joined = layout.blank();
+            int bytes = 0;
+            for (int i = 0; i < count; i++) {
+                byte[] slice = layout.cut(whole, i);
+                assertEquals(layout.slice(i).bytes(), slice.length);
+                bytes += slice.length;
+                layout.paste(slice, i, joined);
+            }
+            assertSame(whole, joined);
+            assertEquals(whole.bytes(), bytes);
+        }
+    }
+
+    @Test
+    void noSliceGrowsBeyondAMessageAndEveryWorkerHasOne() {
+        assertEquals(64, StateLayout.of(new ModelState(new float[10], new float[20], new float[0]), 64).slices());
+        // 1 GiB: a parameter's array alone would do.
+        ModelState large = new ModelState(new float[1 << 28], new float[0], new float[0]);
+        assertEquals(16, StateLayout.of(large, 2).slices());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theAverageWeighsByPositionsAndTheOuterOptimizerStepsFromIt(Payload payload) {
+        ModelState begin = new ModelState(random(1, SIZE), random(2, 2 * SIZE), random(3, SIZE));
+        StateLayout layout = new StateLayout(SIZE, 2 * SIZE, SIZE, 1);
+        byte[] before = layout.cut(begin, 0);
+        double[] parameters = new double[SIZE];
+        double[] moments = new double[2 * SIZE];
+        long[] positions = {3, 1000, 17, 400, 1};
+        double total = Arrays.stream(positions).sum();
+        List<byte[]> ended = new ArrayList<>();
+        for (int worker = 0; worker < positions.length; worker++) {
+            float[] end = random(10 + worker, SIZE);
+            float[] state = random(20 + worker, 2 * SIZE);
+            for (int i = 0; i < end.length; i++) {
+                parameters[i] += positions[worker] / total * end[i];
+            }
+            for (int i = 0; i < state.length; i++) {
+                moments[i] += positions[worker] / total * state[i];
+            }
+            ended.add(packed(payload, begin.parameters(), end, state, new SliceAverage(layout.slice(0), payload, NONE).packedBytes()));
+        }
+        ModelState average = average(layout, payload, NONE, before, ended, positions);
+        double error = payload == Payload.FP32 ? 1e-6 : 5e-3;
+        for (int i = 0; i < SIZE; i++) {
+            assertEquals(parameters[i], average.parameters()[i], error);
+        }
+        for (int i = 0; i < 2 * SIZE; i++) {
+            assertEquals(moments[i], average.updaterState()[i], error);
+        }
+
+        OuterOptimizer outer = new OuterOptimizer(0.9, 0.7);
+        ModelState stepped = average(layout, payload, outer, before, ended, positions);
+        float[] momentum = outer.momentum(begin.parameters(), average.parameters(), begin.momentum());
+        assertSame(new ModelState(outer.step(begin.parameters(), average.parameters(), momentum), average.updaterState(), momentum), stepped);
+        assertArrayEquals(layout.cut(begin, 0), before);
+    }
+
+    @Test
+    void aRoundThatTaughtNothingWeighsAllAlike() {
+        StateLayout layout = new StateLayout(2, 0, 0, 1);
+        byte[] one = layout.cut(new ModelState(new float[] {1, 2}, new float[0], new float[0]), 0);
+        byte[] three = layout.cut(new ModelState(new float[] {3, 4}, new float[0], new float[0]), 0);
+        assertArrayEquals(new float[] {2, 3}, average(layout, Payload.FP32, NONE, one, List.of(one, three), new long[2]).parameters());
+    }
+
+    private static ModelState average(StateLayout layout, Payload payload, OuterOptimizer outer, byte[] begin, List<byte[]> ended, long[] positions) {
+        ModelState state = layout.blank();
+        layout.paste(new SliceAverage(layout.slice(0), payload, outer).of(begin, ended, positions), 0, state);
+        return state;
+    }
+
+    private static byte[] packed(Payload payload, float[] begin, float[] end, float[] moments, int bytes) {
+        byte[] packed = new byte[bytes];
+        ByteBuffer target = StateLayout.littleEndian(packed);
+        for (int at = 0; at < end.length; at += SliceAverage.CHUNK) {
+            payload.packParameters(chunk(end, at), FloatBuffer.wrap(begin).position(at), target);
+        }
+        for (int at = 0; at < moments.length; at += SliceAverage.CHUNK) {
+            payload.packMoments(chunk(moments, at), target);
+        }
+        assertEquals(0, target.remaining());
+        return packed;
+    }
+
+    private static FloatBuffer chunk(float[] values, int at) {
+        return FloatBuffer.wrap(values, at, Math.min(values.length - at, SliceAverage.CHUNK));
+    }
+
+    private static void assertSame(ModelState expected, ModelState actual) {
+        assertArrayEquals(expected.parameters(), actual.parameters());
+        assertArrayEquals(expected.updaterState(), actual.updaterState());
+        assertArrayEquals(expected.momentum(), actual.momentum());
+    }
+
+    private static float[] random(long seed, int length) {
+        Random random = new Random(seed);
+        float[] values = new float[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+}
