@@ -1,6 +1,9 @@
 package org.potstill.student;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.BytePointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -41,9 +44,24 @@ final class HostMemory {
         }
     }
 
-    /** Elements of an array of one row from {@code from} on, to be read. */
-    static FloatBuffer read(INDArray array, int from, int count) {
-        return Nd4jRuntime.isCuda() ? FloatBuffer.wrap(range(array, from, count).toFloatVector()) : own(array).slice(from, count);
+    /** Elements of an array of one row from {@code from} on, as little-endian floats, to be read while the array lives. */
+    static ByteBuffer bytes(INDArray array, int from, int count) {
+        if (Nd4jRuntime.isCuda() || ByteOrder.nativeOrder() != ByteOrder.LITTLE_ENDIAN) {
+            ByteBuffer copy = ByteBuffer.allocate(Math.multiplyExact(count, Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+            copy.asFloatBuffer().put(range(array, from, count).toFloatVector());
+            return copy;
+        }
+        long begin = Matrix.of(array, 1, Math.toIntExact(array.length())).address() + (long) from * Float.BYTES;
+        return new Memory(begin, (long) count * Float.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** A pointer that owns nothing. */
+    private static final class Memory extends BytePointer {
+        Memory(long address, long bytes) {
+            this.address = address;
+            this.limit = bytes;
+            this.capacity = bytes;
+        }
     }
 
     /** Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds. */

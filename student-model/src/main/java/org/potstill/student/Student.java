@@ -1,6 +1,7 @@
 package org.potstill.student;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -209,9 +210,9 @@ public final class Student implements AutoCloseable {
         replace("parameters", network.params(), parameters);
     }
 
-    /** Parameters from place {@code from} of {@link #parameters()} on, to be read: until they change. */
-    public FloatBuffer parameters(int from, int count) {
-        return HostMemory.read(network.params(), from, count);
+    /** Parameters from place {@code from} of {@link #parameters()} on as little-endian floats; where it can be their memory itself. */
+    public ByteBuffer parameters(int from, int count) {
+        return HostMemory.bytes(network.params(), from, count);
     }
 
     /** Replaces parameters from place {@code from} of {@link #parameters()} on. */
@@ -236,9 +237,9 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** Moments from place {@code from} of {@link #updaterState()} on, to be read: until they change. */
-    public FloatBuffer updaterState(int from, int count) {
-        return HostMemory.read(updater().getStateViewArray(), from, count);
+    /** Moments from place {@code from} of {@link #updaterState()} on as little-endian floats; where it can be their memory itself. */
+    public ByteBuffer updaterState(int from, int count) {
+        return count == 0 ? ByteBuffer.allocate(0) : HostMemory.bytes(updater().getStateViewArray(), from, count);
     }
 
     /** Replaces moments from place {@code from} of {@link #updaterState()} on. */

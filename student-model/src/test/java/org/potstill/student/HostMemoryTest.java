@@ -36,7 +36,7 @@ class HostMemoryTest {
         assertArrayEquals(new float[] {0, 0, 0, 1, 2, 3, 0, 0, 0, 0}, row.toFloatVector());
         HostMemory.assign(HostMemory.range(row, 5, 2), new float[] {7, 8});
         float[] read = new float[4];
-        HostMemory.read(row, 4, 4).get(read);
+        HostMemory.bytes(row, 4, 4).asFloatBuffer().get(read);
         assertArrayEquals(new float[] {2, 7, 8, 0}, read);
         assertArrayEquals(read, HostMemory.range(row, 4, 4).toFloatVector());
     }

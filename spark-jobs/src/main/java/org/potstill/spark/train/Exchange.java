@@ -89,15 +89,19 @@ final class Exchange {
     }
 
     /**
-     * Has a peer send an array.
+     * Has a peer send bytes.
      *
-     * @param what  names it, as {@link ExecutorState} does
-     * @param bytes that it has; another length is an error
-     * @return completes exceptionally with an {@link IOException} where the peer has died or has no such array
+     * @param what names them, as {@link ExecutorState} does
+     * @param into where to put them; another length is an error
+     * @return completes exceptionally where the peer has died or has no such bytes
      */
-    CompletableFuture<byte[]> fetch(Peer peer, String what, int bytes) throws IOException {
+    CompletableFuture<byte[]> fetch(Peer peer, String what, byte[] into) {
         CompletableFuture<byte[]> fetched = new CompletableFuture<>();
-        client(peer).stream(what, new Receiving(bytes, fetched));
+        try {
+            client(peer).stream(what, new Receiving(into, fetched));
+        } catch (IOException e) {
+            fetched.completeExceptionally(e);
+        }
         return fetched;
     }
 
@@ -152,8 +156,8 @@ final class Exchange {
         private final CompletableFuture<byte[]> whole;
         private int at;
 
-        Receiving(int bytes, CompletableFuture<byte[]> whole) {
-            this.received = new byte[bytes];
+        Receiving(byte[] into, CompletableFuture<byte[]> whole) {
+            this.received = into;
             this.whole = whole;
         }
 
@@ -187,12 +191,19 @@ final class Exchange {
         private final StreamManager arrays = new StreamManager() {
             @Override
             public ManagedBuffer getChunk(long stream, int chunk) {
-                throw new UnsupportedOperationException("arrays are sent whole");
+                throw new UnsupportedOperationException("bytes are streamed");
             }
 
             @Override
             public ManagedBuffer openStream(String what) {
-                return new NioManagedBuffer(ByteBuffer.wrap(ExecutorState.array(what)));
+                ExecutorState.Reading reading = ExecutorState.read(what);
+                return new NioManagedBuffer(reading.bytes()) {
+                    @Override
+                    public ManagedBuffer release() {
+                        reading.done().run();
+                        return super.release();
+                    }
+                };
             }
         };
 

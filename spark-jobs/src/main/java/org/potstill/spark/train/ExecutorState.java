@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +15,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
@@ -25,17 +28,21 @@ import org.potstill.student.Student;
  * round begins with, what its workers reached, until that is averaged, and students to train.
  *
  * <p>Nothing is sent before it is asked for. Who needs a slice of the new state asks its owner, who fetches the workers' slices from
- * where they are, and averages them: once, whoever asks, and however many. Arrays are not changed once they are here.
+ * where they are, and averages them: once, whoever asks, and however many.
  */
 final class ExecutorState {
     private static final Map<String, ExecutorState> RUNS = new ConcurrentHashMap<>();
-    private static final Pattern NAME = Pattern.compile("([0-9a-f]{1,64})/(\\d{1,18})/(?:(\\d{1,9})/)?(\\d{1,9})");
+    private static final Pattern NAME = Pattern.compile("([0-9a-f]{1,64})/(\\d{1,18})/(\\d{1,9})(?:/(\\d{1,9})/([01]))?");
 
     private final String run;
     private final WorkerSetup setup;
     private final StateLayout layout;
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
-    private final TreeMap<Long, Map<Integer, byte[][]>> reached = new TreeMap<>();
+    private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
+    /** What is being read; and whether it is to be given back then. */
+    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
+    private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
     private final Deque<Student> idle = new ArrayDeque<>();
     private boolean over;
 
@@ -68,9 +75,9 @@ final class ExecutorState {
         return run + "/" + version + "/" + slice;
     }
 
-    /** Names a slice of what a worker reached. */
-    static String name(String run, long version, int worker, int slice) {
-        return run + "/" + version + "/" + worker + "/" + slice;
+    /** Names a part of a slice of what a worker reached. */
+    static String name(String run, long version, int slice, int worker, int part) {
+        return name(run, version, slice) + "/" + worker + "/" + part;
     }
 
     /**
@@ -137,60 +144,126 @@ final class ExecutorState {
     }
 
     private byte[] average(long version, List<StateSource.Contribution> made, int index) throws PeersLostException {
-        SliceAverage average = new SliceAverage(layout.slice(index), setup.payload(), setup.outer());
         byte[] begin = slice(version - 1, index);
         if (begin == null) {
             throw new PeersLostException(Set.of(Exchange.get().address()), null);
         }
-        return average.of(begin, fetch(version - 1, made, index, average.packedBytes()),
-                made.stream().mapToLong(StateSource.Contribution::positions).toArray());
+        StateLayout.Slice slice = layout.slice(index);
+        int parameterBytes = setup.payload().bytes(slice.parameters());
+        int momentBytes = setup.payload().bytes(slice.moments());
+        List<Part> parameters = new ArrayList<>();
+        List<Part> moments = new ArrayList<>();
+        for (StateSource.Contribution c : made) {
+            parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes));
+            moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes));
+        }
+        List<Part> all = new ArrayList<>(parameters);
+        all.addAll(moments);
+        awaitAll(all);
+        byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
+                moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
+        all.forEach(part -> part.done().run());
+        return average;
     }
 
-    /** The same slice of all workers, side by side. */
-    private List<byte[]> fetch(long version, List<StateSource.Contribution> made, int slice, int bytes) throws PeersLostException {
-        Exchange exchange = Exchange.get();
-        Peer me = exchange.address();
-        Set<Peer> lost = new LinkedHashSet<>();
-        IOException last = null;
-        List<CompletableFuture<byte[]>> coming = new ArrayList<>();
-        for (StateSource.Contribution c : made) {
-            byte[] own = c.at().equals(me) ? reached(version, c.worker(), slice) : null;
-            try {
-                coming.add(own != null ? CompletableFuture.completedFuture(own)
-                        : exchange.fetch(c.at(), name(run, version, c.worker(), slice), bytes));
-            } catch (IOException e) {
-                coming.add(CompletableFuture.failedFuture(e));
+    /**
+     * A part of a slice of what a worker reached, on its way here.
+     *
+     * @param bytes  to be read when it is here
+     * @param coming says when that is
+     * @param done   to be called when it was read; not if it did not come, as it may still be written to
+     */
+    private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, Runnable done) {
+    }
+
+    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
+        if (c.at().equals(Exchange.get().address())) {
+            Reading own = reading(version, c.worker(), slice, part);
+            if (own != null) {
+                return new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own.done());
             }
         }
-        List<byte[]> slices = new ArrayList<>();
-        for (int i = 0; i < coming.size(); i++) {
+        byte[] buffer = buffer(bytes);
+        return new Part(c.at(), StateLayout.littleEndian(buffer), Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer),
+                () -> giveBack(buffer));
+    }
+
+    private static void awaitAll(List<Part> parts) throws PeersLostException {
+        Set<Peer> lost = new LinkedHashSet<>();
+        IOException last = null;
+        for (Part part : parts) {
             try {
-                slices.add(Exchange.await(coming.get(i)));
+                Exchange.await(part.coming());
             } catch (IOException e) {
-                lost.add(made.get(i).at());
+                lost.add(part.from());
                 last = e;
             }
         }
         if (!lost.isEmpty()) {
             throw new PeersLostException(lost, last);
         }
-        return slices;
     }
 
-    /** Keeps what a worker reached until it is averaged; what was reached before that round's state was there is averaged already. */
-    synchronized void keep(long version, int worker, byte[][] packed) {
-        reached.headMap(version).clear();
-        reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, packed);
+    private synchronized byte[] buffer(int bytes) {
+        Deque<byte[]> free = buffers.get(bytes);
+        return free == null || free.isEmpty() ? new byte[bytes] : free.pop();
+    }
+
+    private synchronized void giveBack(byte[] buffer) {
+        buffers.computeIfAbsent(buffer.length, key -> new ArrayDeque<>()).push(buffer);
+    }
+
+    /** Keeps what a worker reached until it is averaged. */
+    synchronized void keep(long version, int worker, Reached result) {
+        drop(reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
+    }
+
+    private void drop(Reached result) {
+        if (result == null) {
+            return;
+        }
+        if (readers.containsKey(result)) {
+            dropped.add(result);
+        } else {
+            giveBack(result.student());
+        }
+    }
+
+    /**
+     * Bytes that must not change while they are read.
+     *
+     * @param done to be called after that
+     */
+    record Reading(ByteBuffer bytes, Runnable done) {
+    }
+
+    private synchronized Reading reading(long version, int worker, int slice, int part) {
+        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
+        ByteBuffer bytes = result == null ? null : result.slice(slice, part);
+        if (bytes == null) {
+            return null;
+        }
+        readers.merge(result, 1, Integer::sum);
+        AtomicBoolean isDone = new AtomicBoolean();
+        return new Reading(bytes, () -> {
+            if (isDone.compareAndSet(false, true)) {
+                readBy(result);
+            }
+        });
+    }
+
+    private synchronized void readBy(Reached result) {
+        if (readers.merge(result, -1, Integer::sum) == 0) {
+            readers.remove(result);
+            if (dropped.remove(result)) {
+                giveBack(result.student());
+            }
+        }
     }
 
     private synchronized Replica replica(long version) {
         replicas.headMap(version - 1).clear();
         return replicas.computeIfAbsent(version, key -> new Replica(layout.slices()));
-    }
-
-    private synchronized byte[] reached(long version, int worker, int slice) {
-        byte[][] slices = reached.getOrDefault(version, Map.of()).get(worker);
-        return slices == null || slice >= slices.length ? null : slices[slice];
     }
 
     private byte[] slice(long version, int slice) {
@@ -201,9 +274,15 @@ final class ExecutorState {
         return replica == null || slice >= layout.slices() ? null : replica.slices.get(slice);
     }
 
-    /** A student for a task, to be given back. */
-    Student borrow() {
+    /**
+     * A student for a task that has the state of this version; to be given back, or kept. As all of that state is here, all that was
+     * reached before is averaged.
+     */
+    Student borrow(long version) {
         synchronized (this) {
+            Map<Long, Map<Integer, Reached>> past = reached.headMap(version);
+            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+            past.clear();
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
@@ -222,29 +301,36 @@ final class ExecutorState {
 
     private synchronized void end() {
         over = true;
+        reached.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+        reached.clear();
         idle.forEach(Student::close);
         idle.clear();
     }
 
     /**
-     * An array that another executor wants.
+     * Bytes that another executor wants.
      *
-     * @throws IllegalArgumentException if it is not here
+     * @throws IllegalArgumentException if they are not here
      */
-    static byte[] array(String name) {
+    static Reading read(String name) {
         Matcher parts = NAME.matcher(name);
         ExecutorState state = parts.matches() ? RUNS.get(parts.group(1)) : null;
+        Reading reading = null;
         if (state != null) {
             long version = Long.parseLong(parts.group(2));
-            int slice = Integer.parseInt(parts.group(4));
-            byte[] array = parts.group(3) == null ? state.slice(version, slice)
-                    : state.reached(version, Integer.parseInt(parts.group(3)), slice);
-            if (array != null) {
-                return array;
+            int slice = Integer.parseInt(parts.group(3));
+            if (parts.group(4) == null) {
+                byte[] bytes = state.slice(version, slice);
+                reading = bytes == null ? null : new Reading(ByteBuffer.wrap(bytes), () -> { });
+            } else {
+                reading = state.reading(version, Integer.parseInt(parts.group(4)), slice, Integer.parseInt(parts.group(5)));
             }
         }
-        // What was asked for is not repeated: it may be a password, or a stranger's text.
-        throw new IllegalArgumentException("no such array");
+        if (reading == null) {
+            // What was asked for is not repeated: it may be a password, or a stranger's text.
+            throw new IllegalArgumentException("no such array");
+        }
+        return reading;
     }
 
     /** Answers a {@link PeerMessages.Question}. */

@@ -49,18 +49,22 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         } catch (PeersLostException e) {
             return new Result(null, List.of(), e);
         }
-        Student student = executor.borrow();
+        Student student = executor.borrow(begin.version());
+        boolean kept = false;
         try {
             load(slices, student);
             List<StepLoss> losses = new ArrayList<>();
             for (Map<Long, LabelledSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
             }
-            executor.keep(begin.version(), worker, pack(slices, student));
+            executor.keep(begin.version(), worker, reached(slices, student));
+            kept = true;
             return new Result(new StateSource.Contribution(worker, losses.stream().mapToLong(StepLoss::positions).sum(),
                     Exchange.get().address()), losses, null);
         } finally {
-            executor.giveBack(student);
+            if (!kept) {
+                executor.giveBack(student);
+            }
         }
     }
 
@@ -86,23 +90,15 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         }
     }
 
-    private byte[][] pack(List<byte[]> begin, Student student) {
-        Payload payload = setup.payload();
-        byte[][] packed = new byte[layout.slices()][];
-        for (int i = 0; i < packed.length; i++) {
+    private Reached reached(List<byte[]> begin, Student student) {
+        List<ByteBuffer> parameters = new ArrayList<>();
+        List<ByteBuffer> moments = new ArrayList<>();
+        for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            packed[i] = new byte[new SliceAverage(slice, payload, setup.outer()).packedBytes()];
-            ByteBuffer target = StateLayout.littleEndian(packed[i]);
-            FloatBuffer before = StateLayout.littleEndian(begin.get(i)).asFloatBuffer();
-            for (int at = 0; at < slice.parameters(); at += SliceAverage.CHUNK) {
-                int size = Math.min(SliceAverage.CHUNK, slice.parameters() - at);
-                payload.packParameters(student.parameters(slice.firstParameter() + at, size), before.position(at), target);
-            }
-            for (int at = 0; at < slice.moments(); at += SliceAverage.CHUNK) {
-                int size = Math.min(SliceAverage.CHUNK, slice.moments() - at);
-                payload.packMoments(student.updaterState(slice.firstMoment() + at, size), target);
-            }
+            parameters.add(setup.payload().packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
+                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
+            moments.add(setup.payload().packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
         }
-        return packed;
+        return new Reached(student, parameters, moments);
     }
 }

@@ -4,13 +4,14 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 
 /**
- * How what a worker has learnt travels to be averaged, chunk by chunk. The average itself travels in single precision.
+ * How what a worker has learnt travels to be averaged. The average itself travels in single precision.
  *
  * <p>In half precision parameters travel as their differences to the round's beginning, and moments as their square roots
  * with their signs: Adam's second moments lie in squares, too far apart for a half; their roots do not. See
  * {@link ScaledHalves} for the error, of which a root's share doubles when it is squared.
  */
 enum Payload {
+    /** As it is, from where it is. */
     FP32 {
         @Override
         int bytes(int floats) {
@@ -18,8 +19,8 @@ enum Payload {
         }
 
         @Override
-        void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed) {
-            packMoments(end, packed);
+        ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin) {
+            return end;
         }
 
         @Override
@@ -28,10 +29,8 @@ enum Payload {
         }
 
         @Override
-        void packMoments(FloatBuffer moments, ByteBuffer packed) {
-            int bytes = bytes(moments.remaining());
-            packed.asFloatBuffer().put(moments);
-            packed.position(packed.position() + bytes);
+        ByteBuffer packMoments(ByteBuffer moments) {
+            return moments;
         }
 
         @Override
@@ -48,15 +47,14 @@ enum Payload {
         }
 
         @Override
-        void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed) {
-            float[] difference = new float[end.remaining()];
-            float[] from = new float[difference.length];
-            end.get(difference);
-            begin.get(from);
-            for (int i = 0; i < difference.length; i++) {
-                difference[i] -= from[i];
-            }
-            ScaledHalves.pack(difference, packed);
+        ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin) {
+            float[] from = new float[CHUNK];
+            return pack(end, difference -> {
+                begin.get(from, 0, difference.length);
+                for (int i = 0; i < difference.length; i++) {
+                    difference[i] -= from[i];
+                }
+            });
         }
 
         @Override
@@ -68,13 +66,12 @@ enum Payload {
         }
 
         @Override
-        void packMoments(FloatBuffer moments, ByteBuffer packed) {
-            float[] roots = new float[moments.remaining()];
-            moments.get(roots);
-            for (int i = 0; i < roots.length; i++) {
-                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
-            }
-            ScaledHalves.pack(roots, packed);
+        ByteBuffer packMoments(ByteBuffer moments) {
+            return pack(moments, roots -> {
+                for (int i = 0; i < roots.length; i++) {
+                    roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
+                }
+            });
         }
 
         @Override
@@ -86,23 +83,49 @@ enum Payload {
         }
     };
 
-    /** How many a chunk of {@code floats} takes. */
+    /** Values are taken apart by so many at once: few enough for the processor's cache while they are worked on. */
+    static final int CHUNK = 1 << 14;
+
+    /** Changes values before they are rounded. */
+    private interface Change {
+        void apply(float[] values);
+    }
+
+    /** How many {@code floats} take. */
     abstract int bytes(int floats);
 
     /**
      * Packs the parameters that a worker ended a round with.
      *
-     * @param end    all that remains in it
-     * @param begin  at those that it began with
-     * @param packed little-endian; its position moves on, as in all of these
+     * @param end   as floats; may be what is returned
+     * @param begin those that it began with
      */
-    abstract void packParameters(FloatBuffer end, FloatBuffer begin, ByteBuffer packed);
+    abstract ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin);
 
-    /** @param end filled with what was packed */
+    /**
+     * Takes apart the next ones, {@value #CHUNK} of them or what is left.
+     *
+     * @param packed its position moves on
+     * @param end    filled
+     */
     abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
 
-    abstract void packMoments(FloatBuffer moments, ByteBuffer packed);
+    /** @param moments as floats; may be what is returned */
+    abstract ByteBuffer packMoments(ByteBuffer moments);
 
-    /** @param moments filled with what was packed */
+    /** The same of moments. */
     abstract void unpackMoments(ByteBuffer packed, float[] moments);
+
+    private static ByteBuffer pack(ByteBuffer floats, Change change) {
+        FloatBuffer values = floats.asFloatBuffer();
+        ByteBuffer packed = StateLayout.littleEndian(new byte[ScaledHalves.bytes(values.remaining())]);
+        float[] whole = new float[CHUNK];
+        while (values.hasRemaining()) {
+            float[] chunk = values.remaining() >= CHUNK ? whole : new float[values.remaining()];
+            values.get(chunk);
+            change.apply(chunk);
+            ScaledHalves.pack(chunk, packed);
+        }
+        return packed.flip();
+    }
 }

@@ -5,39 +5,29 @@ import java.nio.FloatBuffer;
 import java.util.List;
 
 /**
- * What workers reached, averaged slice by slice: the mean weighted by positions, summed in twice the precision and in the workers' order, and the
- * {@link OuterOptimizer}'s step to it. Chunk by chunk, each small enough for the processor's cache while it is worked on.
+ * What workers reached, averaged slice by slice: the mean weighted by positions, summed in twice the
+ * precision and in the workers' order, and the {@link OuterOptimizer}'s step to it.
  *
  * @param slice   whose
  * @param payload how the workers' values come
  * @param outer   what becomes of the average
  */
 record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer outer) {
-    static final int CHUNK = 1 << 14;
+    private static final int CHUNK = Payload.CHUNK;
 
     /** Takes the next chunk of a worker's values apart. */
     private interface Unpacking {
         void unpack(ByteBuffer packed, float[] target);
     }
 
-    /** The bytes of what a worker sends: chunks of parameters, then of moments. */
-    int packedBytes() {
-        return packedBytes(slice.parameters()) + packedBytes(slice.moments());
-    }
-
-    private int packedBytes(int length) {
-        int bytes = length / CHUNK * payload.bytes(CHUNK);
-        return length % CHUNK == 0 ? bytes : Math.addExact(bytes, payload.bytes(length % CHUNK));
-    }
-
     /**
-     * @param begin     the slice that the round began with
-     * @param ended     the workers' slices, packed, in the workers' order
-     * @param positions each worker's weight
+     * @param begin      the slice that the round began with
+     * @param parameters the workers', packed, in the workers' order
+     * @param moments    the workers', likewise
+     * @param positions  each worker's weight
      * @return the slice that the next round begins with
      */
-    byte[] of(byte[] begin, List<byte[]> ended, long[] positions) {
-        List<ByteBuffer> workers = ended.stream().map(StateLayout::littleEndian).toList();
+    byte[] of(byte[] begin, List<ByteBuffer> parameters, List<ByteBuffer> moments, long[] positions) {
         double[] weights = weights(positions);
         byte[] result = new byte[slice.bytes()];
         FloatBuffer before = StateLayout.littleEndian(begin).asFloatBuffer();
@@ -48,7 +38,7 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
             Scratch chunk = whole.of(Math.min(CHUNK, slice.parameters() - at));
             float[] from = chunk.begin;
             before.get(at, from);
-            average(workers, weights, chunk, (packed, target) -> payload.unpackParameters(packed, from, target));
+            average(parameters, weights, chunk, (packed, target) -> payload.unpackParameters(packed, from, target));
             float[] momentum = new float[slice.momentum() == 0 ? 0 : from.length];
             if (momentum.length > 0) {
                 before.get(momentumBegin + at, momentum);
@@ -59,7 +49,7 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
         }
         for (int at = 0; at < slice.moments(); at += CHUNK) {
             Scratch chunk = whole.of(Math.min(CHUNK, slice.moments() - at));
-            average(workers, weights, chunk, payload::unpackMoments);
+            average(moments, weights, chunk, payload::unpackMoments);
             after.put(slice.parameters() + at, chunk.sum);
         }
         return result;

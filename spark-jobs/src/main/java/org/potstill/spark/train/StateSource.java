@@ -72,7 +72,8 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
                 PeerMessages.Answer answer = PeerMessages.Answer.of(
                         exchange.ask(holder, new PeerMessages.Question(run, version, slice, makes ? made : List.of()).bytes()));
                 if (answer.has()) {
-                    return Exchange.await(exchange.fetch(holder, ExecutorState.name(run, version, slice), layout.slice(slice).bytes()));
+                    return Exchange.await(exchange.fetch(holder, ExecutorState.name(run, version, slice),
+                            new byte[layout.slice(slice).bytes()]));
                 }
                 lost.addAll(answer.lost());
                 if (makes && answer.lost().isEmpty() || made.isEmpty()) {

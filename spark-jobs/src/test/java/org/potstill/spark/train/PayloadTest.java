@@ -101,19 +101,25 @@ class PayloadTest {
     }
 
     private static float[] parameters(Payload payload, float[] end, float[] begin) {
-        ByteBuffer packed = memory(payload.bytes(end.length));
-        payload.packParameters(FloatBuffer.wrap(end), FloatBuffer.wrap(begin), packed);
+        ByteBuffer packed = payload.packParameters(bytes(end), FloatBuffer.wrap(begin));
+        assertEquals(payload.bytes(end.length), packed.remaining());
         float[] back = new float[end.length];
-        payload.unpackParameters(packed.flip(), begin, back);
+        payload.unpackParameters(packed, begin, back);
         return back;
     }
 
     private static float[] moments(Payload payload, float[] moments) {
-        ByteBuffer packed = memory(payload.bytes(moments.length));
-        payload.packMoments(FloatBuffer.wrap(moments), packed);
+        ByteBuffer packed = payload.packMoments(bytes(moments));
+        assertEquals(payload.bytes(moments.length), packed.remaining());
         float[] back = new float[moments.length];
-        payload.unpackMoments(packed.flip(), back);
+        payload.unpackMoments(packed, back);
         return back;
+    }
+
+    private static ByteBuffer bytes(float[] values) {
+        ByteBuffer bytes = memory(values.length * Float.BYTES);
+        bytes.asFloatBuffer().put(values);
+        return bytes;
     }
 
     private static double largest(float[] values, int at) {

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class SliceAverageTest {
     /** Some chunks and a piece. */
-    private static final int SIZE = 2 * SliceAverage.CHUNK + 1000;
+    private static final int SIZE = 2 * Payload.CHUNK + 1000;
     private static final OuterOptimizer NONE = new OuterOptimizer(0, 1);
 
     @Test
@@ -54,7 +54,8 @@ class SliceAverageTest {
         double[] moments = new double[2 * SIZE];
         long[] positions = {3, 1000, 17, 400, 1};
         double total = Arrays.stream(positions).sum();
-        List<byte[]> ended = new ArrayList<>();
+        List<ByteBuffer> packed = new ArrayList<>();
+        List<ByteBuffer> packedMoments = new ArrayList<>();
         for (int worker = 0; worker < positions.length; worker++) {
             float[] end = random(10 + worker, SIZE);
             float[] state = random(20 + worker, 2 * SIZE);
@@ -64,9 +65,10 @@ class SliceAverageTest {
             for (int i = 0; i < state.length; i++) {
                 moments[i] += positions[worker] / total * state[i];
             }
-            ended.add(packed(payload, begin.parameters(), end, state, new SliceAverage(layout.slice(0), payload, NONE).packedBytes()));
+            packed.add(payload.packParameters(bytes(end), FloatBuffer.wrap(begin.parameters())));
+            packedMoments.add(payload.packMoments(bytes(state)));
         }
-        ModelState average = average(layout, payload, NONE, before, ended, positions);
+        ModelState average = average(layout, payload, NONE, before, packed, packedMoments, positions);
         double error = payload == Payload.FP32 ? 1e-6 : 5e-3;
         for (int i = 0; i < SIZE; i++) {
             assertEquals(parameters[i], average.parameters()[i], error);
@@ -76,7 +78,7 @@ class SliceAverageTest {
         }
 
         OuterOptimizer outer = new OuterOptimizer(0.9, 0.7);
-        ModelState stepped = average(layout, payload, outer, before, ended, positions);
+        ModelState stepped = average(layout, payload, outer, before, packed, packedMoments, positions);
         float[] momentum = outer.momentum(begin.parameters(), average.parameters(), begin.momentum());
         assertSame(new ModelState(outer.step(begin.parameters(), average.parameters(), momentum), average.updaterState(), momentum), stepped);
         assertArrayEquals(layout.cut(begin, 0), before);
@@ -85,32 +87,52 @@ class SliceAverageTest {
     @Test
     void aRoundThatTaughtNothingWeighsAllAlike() {
         StateLayout layout = new StateLayout(2, 0, 0, 1);
-        byte[] one = layout.cut(new ModelState(new float[] {1, 2}, new float[0], new float[0]), 0);
-        byte[] three = layout.cut(new ModelState(new float[] {3, 4}, new float[0], new float[0]), 0);
-        assertArrayEquals(new float[] {2, 3}, average(layout, Payload.FP32, NONE, one, List.of(one, three), new long[2]).parameters());
+        List<ByteBuffer> nothing = List.of(bytes(), bytes());
+        ModelState average = average(layout, Payload.FP32, NONE, new byte[8], List.of(bytes(1, 2), bytes(3, 4)), nothing, new long[2]);
+        assertArrayEquals(new float[] {2, 3}, average.parameters());
     }
 
-    private static ModelState average(StateLayout layout, Payload payload, OuterOptimizer outer, byte[] begin, List<byte[]> ended, long[] positions) {
+    /** Against a naive sum in double: as if that were rounded once, or the neighbour where it lies half-way between two floats. */
+    @Test
+    void theSumIsAsExactAsOneInDouble() {
+        StateLayout layout = new StateLayout(SIZE, 0, 0, 1);
+        long[] positions = new long[64];
+        List<ByteBuffer> workers = new ArrayList<>();
+        List<ByteBuffer> nothing = new ArrayList<>();
+        double[] sum = new double[SIZE];
+        double total = 64 * 65 / 2;
+        for (int w = 0; w < 64; w++) {
+            positions[w] = w + 1;
+            float[] values = random(w, SIZE);
+            workers.add(bytes(values));
+            nothing.add(bytes());
+            for (int i = 0; i < SIZE; i++) {
+                sum[i] += (w + 1) / total * values[i];
+            }
+        }
+        float[] average = average(layout, Payload.FP32, NONE, new byte[4 * SIZE], workers, nothing, positions).parameters();
+        for (int i = 0; i < SIZE; i++) {
+            assertEquals(sum[i], average[i], 0.501 * Math.ulp((float) sum[i]) + 1e-12);
+        }
+    }
+
+    private static ModelState average(StateLayout layout, Payload payload, OuterOptimizer outer, byte[] begin, List<ByteBuffer> parameters,
+            List<ByteBuffer> moments, long[] positions) {
         ModelState state = layout.blank();
-        layout.paste(new SliceAverage(layout.slice(0), payload, outer).of(begin, ended, positions), 0, state);
+        byte[] average = new SliceAverage(layout.slice(0), payload, outer).of(begin, copies(parameters), copies(moments), positions);
+        layout.paste(average, 0, state);
         return state;
     }
 
-    private static byte[] packed(Payload payload, float[] begin, float[] end, float[] moments, int bytes) {
-        byte[] packed = new byte[bytes];
-        ByteBuffer target = StateLayout.littleEndian(packed);
-        for (int at = 0; at < end.length; at += SliceAverage.CHUNK) {
-            payload.packParameters(chunk(end, at), FloatBuffer.wrap(begin).position(at), target);
-        }
-        for (int at = 0; at < moments.length; at += SliceAverage.CHUNK) {
-            payload.packMoments(chunk(moments, at), target);
-        }
-        assertEquals(0, target.remaining());
-        return packed;
+    /** Their positions move. */
+    private static List<ByteBuffer> copies(List<ByteBuffer> buffers) {
+        return buffers.stream().map(b -> b.duplicate().order(b.order())).toList();
     }
 
-    private static FloatBuffer chunk(float[] values, int at) {
-        return FloatBuffer.wrap(values, at, Math.min(values.length - at, SliceAverage.CHUNK));
+    private static ByteBuffer bytes(float... values) {
+        ByteBuffer bytes = StateLayout.littleEndian(new byte[values.length * Float.BYTES]);
+        bytes.asFloatBuffer().put(values);
+        return bytes;
     }
 
     private static void assertSame(ModelState expected, ModelState actual) {
