@@ -22,6 +22,10 @@ final class StandaloneCluster implements AutoCloseable {
     private static final int WORKERS = 2;
     private static final int GPUS = 2;
 
+    static final String SECRET = "known-to-the-cluster-alone";
+    private static final List<String> SECURITY = List.of("spark.authenticate=true", "spark.authenticate.secret=" + SECRET,
+            "spark.network.crypto.enabled=true");
+
     private final Path folder;
     private final List<Process> processes = new ArrayList<>();
     private final String master;
@@ -71,7 +75,7 @@ final class StandaloneCluster implements AutoCloseable {
     /** Starts deploy/potstill, which becomes the driver. */
     Process begin(String job, Path conf, String options) throws IOException {
         ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log(job));
-        builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " " + options);
+        builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " --conf " + String.join(" --conf ", SECURITY) + " " + options);
         builder.environment().put("POTSTILL_MEMORY", "1g");
         Process process = builder.start();
         processes.add(process);
@@ -95,6 +99,7 @@ final class StandaloneCluster implements AutoCloseable {
     private Path start(String name, List<String> options, String mainClass, String... arguments) throws IOException {
         Path log = folder.resolve(name + ".log");
         List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m"));
+        SECURITY.forEach(setting -> command.add("-D" + setting));
         command.addAll(options);
         command.addAll(List.of("-cp", SPARK_HOME.resolve("jars") + "/*", mainClass));
         command.addAll(List.of(arguments));
