@@ -236,6 +236,12 @@ public final class JobErrors {
                 + ", whose batch is the sequences " + named, origin.remedy(), origin);
     }
 
+    public static UserException tlsNotSupported() {
+        return new UserException("executors could not exchange the student's state under TLS",
+                "spark.ssl.rpc.enabled is true, and what executors of a training run send each other knows Spark's own encryption only",
+                "set spark.ssl.rpc.enabled to false for train, and spark.authenticate and spark.network.crypto.enabled to true");
+    }
+
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
         return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
                 origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);

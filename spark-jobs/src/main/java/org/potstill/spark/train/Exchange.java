@@ -196,7 +196,7 @@ final class Exchange {
 
             @Override
             public ManagedBuffer openStream(String what) {
-                ExecutorState.Reading reading = ExecutorState.read(what);
+                StudentPool.Reading reading = ExecutorState.read(what);
                 return new NioManagedBuffer(reading.bytes()) {
                     @Override
                     public ManagedBuffer release() {

@@ -4,10 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -15,13 +13,11 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
-import org.potstill.student.Student;
 
 /**
  * What an executor keeps of a training run from one task to the next: the state that the last round began with and the one that this
@@ -38,13 +34,8 @@ final class ExecutorState {
     private final WorkerSetup setup;
     private final StateLayout layout;
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
-    private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
-    /** What is being read; and whether it is to be given back then. */
-    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
-    private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final StudentPool students;
     private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
-    private final Deque<Student> idle = new ArrayDeque<>();
-    private boolean over;
 
     /** A state, slice by slice; null those that are not here yet. */
     private static final class Replica {
@@ -61,13 +52,15 @@ final class ExecutorState {
         this.run = run;
         this.setup = setup;
         this.layout = layout;
+        this.students = new StudentPool(setup);
     }
 
     static ExecutorState of(String run, WorkerSetup setup, StateLayout layout) {
-        return RUNS.computeIfAbsent(run, key -> {
-            Student.setThreads(setup.coresPerTask());
-            return new ExecutorState(run, setup, layout);
-        });
+        return RUNS.computeIfAbsent(run, key -> new ExecutorState(run, setup, layout));
+    }
+
+    StudentPool students() {
+        return students;
     }
 
     /** Names a slice of a state. */
@@ -178,7 +171,7 @@ final class ExecutorState {
 
     private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
         if (c.at().equals(Exchange.get().address())) {
-            Reading own = reading(version, c.worker(), slice, part);
+            StudentPool.Reading own = students.read(version, c.worker(), slice, part);
             if (own != null) {
                 return new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own.done());
             }
@@ -213,54 +206,6 @@ final class ExecutorState {
         buffers.computeIfAbsent(buffer.length, key -> new ArrayDeque<>()).push(buffer);
     }
 
-    /** Keeps what a worker reached until it is averaged. */
-    synchronized void keep(long version, int worker, Reached result) {
-        drop(reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
-    }
-
-    private void drop(Reached result) {
-        if (result == null) {
-            return;
-        }
-        if (readers.containsKey(result)) {
-            dropped.add(result);
-        } else {
-            giveBack(result.student());
-        }
-    }
-
-    /**
-     * Bytes that must not change while they are read.
-     *
-     * @param done to be called after that
-     */
-    record Reading(ByteBuffer bytes, Runnable done) {
-    }
-
-    private synchronized Reading reading(long version, int worker, int slice, int part) {
-        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
-        ByteBuffer bytes = result == null ? null : result.slice(slice, part);
-        if (bytes == null) {
-            return null;
-        }
-        readers.merge(result, 1, Integer::sum);
-        AtomicBoolean isDone = new AtomicBoolean();
-        return new Reading(bytes, () -> {
-            if (isDone.compareAndSet(false, true)) {
-                readBy(result);
-            }
-        });
-    }
-
-    private synchronized void readBy(Reached result) {
-        if (readers.merge(result, -1, Integer::sum) == 0) {
-            readers.remove(result);
-            if (dropped.remove(result)) {
-                giveBack(result.student());
-            }
-        }
-    }
-
     private synchronized Replica replica(long version) {
         replicas.headMap(version - 1).clear();
         return replicas.computeIfAbsent(version, key -> new Replica(layout.slices()));
@@ -275,60 +220,26 @@ final class ExecutorState {
     }
 
     /**
-     * A student for a task that has the state of this version; to be given back, or kept. As all of that state is here, all that was
-     * reached before is averaged.
-     */
-    Student borrow(long version) {
-        synchronized (this) {
-            Map<Long, Map<Integer, Reached>> past = reached.headMap(version);
-            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-            past.clear();
-            if (!idle.isEmpty()) {
-                return idle.pop();
-            }
-        }
-        // The seed is of no consequence: a round begins by setting all parameters.
-        return Student.create(setup.config(), setup.options(), 0);
-    }
-
-    synchronized void giveBack(Student student) {
-        if (over) {
-            student.close();
-        } else {
-            idle.push(student);
-        }
-    }
-
-    private synchronized void end() {
-        over = true;
-        reached.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-        reached.clear();
-        idle.forEach(Student::close);
-        idle.clear();
-    }
-
-    /**
      * Bytes that another executor wants.
      *
      * @throws IllegalArgumentException if they are not here
      */
-    static Reading read(String name) {
+    static StudentPool.Reading read(String name) {
         Matcher parts = NAME.matcher(name);
         ExecutorState state = parts.matches() ? RUNS.get(parts.group(1)) : null;
-        Reading reading = null;
+        StudentPool.Reading reading = null;
         if (state != null) {
             long version = Long.parseLong(parts.group(2));
             int slice = Integer.parseInt(parts.group(3));
             if (parts.group(4) == null) {
                 byte[] bytes = state.slice(version, slice);
-                reading = bytes == null ? null : new Reading(ByteBuffer.wrap(bytes), () -> { });
+                reading = bytes == null ? null : new StudentPool.Reading(ByteBuffer.wrap(bytes), () -> { });
             } else {
-                reading = state.reading(version, Integer.parseInt(parts.group(4)), slice, Integer.parseInt(parts.group(5)));
+                reading = state.students.read(version, Integer.parseInt(parts.group(4)), slice, Integer.parseInt(parts.group(5)));
             }
         }
         if (reading == null) {
-            // What was asked for is not repeated: it may be a password, or a stranger's text.
-            throw new IllegalArgumentException("no such array");
+                throw new IllegalArgumentException("no such array");
         }
         return reading;
     }
@@ -342,7 +253,7 @@ final class ExecutorState {
         }
         if (question.isEnd()) {
             RUNS.remove(question.run());
-            state.end();
+            state.students.close();
             return new PeerMessages.Answer(true, Set.of()).bytes();
         }
         try {

@@ -49,7 +49,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         } catch (PeersLostException e) {
             return new Result(null, List.of(), e);
         }
-        Student student = executor.borrow(begin.version());
+        Student student = executor.students().borrow(begin.version());
         boolean kept = false;
         try {
             load(slices, student);
@@ -57,13 +57,13 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             for (Map<Long, LabelledSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
             }
-            executor.keep(begin.version(), worker, reached(slices, student));
+            executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
             return new Result(new StateSource.Contribution(worker, losses.stream().mapToLong(StepLoss::positions).sum(),
                     Exchange.get().address()), losses, null);
         } finally {
             if (!kept) {
-                executor.giveBack(student);
+                executor.students().giveBack(student);
             }
         }
     }

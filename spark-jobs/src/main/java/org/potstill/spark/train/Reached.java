@@ -1,6 +1,7 @@
 package org.potstill.spark.train;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 import org.potstill.student.Student;
 
@@ -17,6 +18,6 @@ record Reached(Student student, List<ByteBuffer> parameters, List<ByteBuffer> mo
     /** A view of one slice, of {@link #PARAMETERS} or {@link #MOMENTS}; null if there is none. */
     ByteBuffer slice(int index, int part) {
         List<ByteBuffer> slices = part == PARAMETERS ? parameters : part == MOMENTS ? moments : List.of();
-        return index < slices.size() ? slices.get(index).duplicate().order(java.nio.ByteOrder.LITTLE_ENDIAN) : null;
+        return index < slices.size() ? slices.get(index).duplicate().order(ByteOrder.LITTLE_ENDIAN) : null;
     }
 }

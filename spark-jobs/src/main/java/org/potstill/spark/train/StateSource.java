@@ -11,7 +11,7 @@ import org.apache.spark.broadcast.Broadcast;
 /**
  * Where the state that a round begins with is to be had, slice by slice.
  *
- * @param run       that it is a state of; not to be guessed, and so a password, too
+ * @param run       that it is a state of; not to be guessed
  * @param version   of the state; one more than that of the state which its contributions began with
  * @param begin     the driver's slices, where it is the driver's; else empty
  * @param made      what it is the average of; empty where all holders have all of it

@@ -38,6 +38,9 @@ public final class TrainJob {
 
     /** @return what the report shows of the run */
     public TrainSummary run() {
+        if (sc.getConf().getBoolean("spark.ssl.rpc.enabled", false)) {
+            throw JobErrors.tlsNotSupported();
+        }
         LabelStore store = LabelStore.find(spark, cache, settings.targetSpec(), teacherFingerprint());
         ObjectNode snapshot = (ObjectNode) store.currentSnapshot();
         for (String key : List.of("sequence-length", "corpus.holdout", "seed")) {

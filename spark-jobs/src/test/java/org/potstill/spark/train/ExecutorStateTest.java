@@ -66,7 +66,7 @@ class ExecutorStateTest {
 
     /** As if a worker had trained to these parameters. */
     private StateSource.Contribution reach(int worker, long positions, float[] parameters) {
-        Student student = executor.borrow(0);
+        Student student = executor.students().borrow(0);
         student.setParameters(parameters);
         List<ByteBuffer> slices = new ArrayList<>();
         List<ByteBuffer> moments = new ArrayList<>();
@@ -75,7 +75,7 @@ class ExecutorStateTest {
             slices.add(student.parameters(slice.firstParameter(), slice.parameters()));
             moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
-        executor.keep(0, worker, new Reached(student, slices, moments));
+        executor.students().keep(0, worker, new Reached(student, slices, moments));
         return new StateSource.Contribution(worker, positions, me());
     }
 
@@ -142,23 +142,23 @@ class ExecutorStateTest {
     void noStudentTrainsOnWhileItsMemoryIsBeingSent() {
         reach(0, 1, random(0));
         String name = ExecutorState.name(RUN, 0, 0, 0, Reached.PARAMETERS);
-        ExecutorState.Reading one = ExecutorState.read(name);
-        ExecutorState.Reading two = ExecutorState.read(name);
-        Student other = executor.borrow(1);
+        StudentPool.Reading one = ExecutorState.read(name);
+        StudentPool.Reading two = ExecutorState.read(name);
+        Student other = executor.students().borrow(1);
         assertThrows(IllegalArgumentException.class, () -> ExecutorState.read(name));
         one.done().run();
         one.done().run();
-        Student third = executor.borrow(1);
+        Student third = executor.students().borrow(1);
         assertNotSame(other, third);
         two.done().run();
-        Student first = executor.borrow(1);
+        Student first = executor.students().borrow(1);
         assertNotSame(other, first);
         assertNotSame(third, first);
-        executor.giveBack(first);
-        assertSame(first, executor.borrow(1));
-        executor.giveBack(first);
-        executor.giveBack(other);
-        executor.giveBack(third);
+        executor.students().giveBack(first);
+        assertSame(first, executor.students().borrow(1));
+        executor.students().giveBack(first);
+        executor.students().giveBack(other);
+        executor.students().giveBack(third);
     }
 
     @Test

@@ -1,0 +1,112 @@
+package org.potstill.spark.train;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.potstill.student.Student;
+
+/** The students of an executor: those that train, those that hold what they reached until it is averaged, and idle ones. */
+final class StudentPool implements AutoCloseable {
+    private final WorkerSetup setup;
+    private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
+    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
+    /** What is of no more use, but being read. */
+    private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final Deque<Student> idle = new ArrayDeque<>();
+    private boolean closed;
+
+    StudentPool(WorkerSetup setup) {
+        this.setup = setup;
+        Student.setThreads(setup.coresPerTask());
+    }
+
+    /**
+     * A student for a task that has the state of this version; to be given back, or kept. As all of that state is here, all that was
+     * reached before is averaged.
+     */
+    Student borrow(long version) {
+        synchronized (this) {
+            Map<Long, Map<Integer, Reached>> past = reached.headMap(version);
+            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+            past.clear();
+            if (!idle.isEmpty()) {
+                return idle.pop();
+            }
+        }
+        // The seed is of no consequence: a round begins by setting all parameters.
+        return Student.create(setup.config(), setup.options(), 0);
+    }
+
+    synchronized void giveBack(Student student) {
+        if (closed) {
+            student.close();
+        } else {
+            idle.push(student);
+        }
+    }
+
+    /** For when training is over. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        reached.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+        reached.clear();
+        idle.forEach(Student::close);
+        idle.clear();
+    }
+
+    /** Keeps what a worker reached until it is averaged. */
+    synchronized void keep(long version, int worker, Reached result) {
+        drop(reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
+    }
+
+    private void drop(Reached result) {
+        if (result == null) {
+            return;
+        }
+        if (readers.containsKey(result)) {
+            dropped.add(result);
+        } else {
+            giveBack(result.student());
+        }
+    }
+
+    /**
+     * Bytes that must not change while they are read.
+     *
+     * @param done to be called after that
+     */
+    record Reading(ByteBuffer bytes, Runnable done) {
+    }
+
+    synchronized Reading read(long version, int worker, int slice, int part) {
+        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
+        ByteBuffer bytes = result == null ? null : result.slice(slice, part);
+        if (bytes == null) {
+            return null;
+        }
+        readers.merge(result, 1, Integer::sum);
+        AtomicBoolean isDone = new AtomicBoolean();
+        return new Reading(bytes, () -> {
+            if (isDone.compareAndSet(false, true)) {
+                readBy(result);
+            }
+        });
+    }
+
+    private synchronized void readBy(Reached result) {
+        if (readers.merge(result, -1, Integer::sum) == 0) {
+            readers.remove(result);
+            if (dropped.remove(result)) {
+                giveBack(result.student());
+            }
+        }
+    }
+}
