@@ -23,7 +23,7 @@ BUILD = ("mvn -B -ntp -q -pl spark-jobs,deploy/local-spark -am package -DskipTes
 # What spark-submit opens to Spark.
 OPENS = ["java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent",
          "java.util.concurrent.atomic", "sun.nio.ch", "sun.nio.cs", "sun.security.action", "sun.util.calendar"]
-WARM_UP = 30
+WARM_UP = 60
 
 
 def listed(module: str) -> str:

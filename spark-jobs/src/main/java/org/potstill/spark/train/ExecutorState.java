@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -146,39 +147,42 @@ final class ExecutorState {
         int momentBytes = setup.payload().bytes(slice.moments());
         List<Part> parameters = new ArrayList<>();
         List<Part> moments = new ArrayList<>();
-        for (StateSource.Contribution c : made) {
-            parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes));
-            moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes));
+        List<Part> all = new ArrayList<>();
+        try {
+            for (StateSource.Contribution c : made) {
+                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes, all));
+                moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes, all));
+            }
+            awaitAll(all);
+            byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
+                    moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
+            // Not where one did not come: others may still be written to.
+            all.stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
+            return average;
+        } finally {
+            all.stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
         }
-        List<Part> all = new ArrayList<>(parameters);
-        all.addAll(moments);
-        awaitAll(all);
-        byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
-                moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
-        all.forEach(part -> part.done().run());
-        return average;
     }
 
     /**
-     * A part of a slice of what a worker reached, on its way here.
+     * A part of a slice of what a worker reached.
      *
      * @param bytes  to be read when it is here
      * @param coming says when that is
-     * @param done   to be called when it was read; not if it did not come, as it may still be written to
+     * @param own    where it was here already; else null
+     * @param buffer where it comes to; else null
      */
-    private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, Runnable done) {
+    private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
     }
 
-    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
-        if (c.at().equals(Exchange.get().address())) {
-            StudentPool.Reading own = students.read(version, c.worker(), slice, part);
-            if (own != null) {
-                return new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own.done());
-            }
-        }
-        byte[] buffer = buffer(bytes);
-        return new Part(c.at(), StateLayout.littleEndian(buffer), Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer),
-                () -> giveBack(buffer));
+    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes, List<Part> all) {
+        StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(version, c.worker(), slice, part) : null;
+        byte[] buffer = own == null ? buffer(bytes) : null;
+        Part result = own != null ? new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own, null)
+                : new Part(c.at(), StateLayout.littleEndian(buffer),
+                        Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer), null, buffer);
+        all.add(result);
+        return result;
     }
 
     private static void awaitAll(List<Part> parts) throws PeersLostException {
