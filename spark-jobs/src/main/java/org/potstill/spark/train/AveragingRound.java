@@ -52,7 +52,7 @@ final class AveragingRound {
                 PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
                 scala.reflect.ClassTag$.MODULE$.apply(Long.class),
                 scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class))
-                ;
+                .persist(Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_2() : StorageLevel.MEMORY_AND_DISK());
     }
 
     /**

@@ -243,7 +243,7 @@ final class ExecutorState {
             }
         }
         if (reading == null) {
-                throw new IllegalArgumentException("no such array");
+            throw new IllegalArgumentException("no such array");
         }
         return reading;
     }
