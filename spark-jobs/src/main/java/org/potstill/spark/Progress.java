@@ -24,11 +24,7 @@ public final class Progress implements AutoCloseable {
     private final LongSupplier done;
     private final long total;
     private final Runnable atEnd;
-    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(task -> {
-        Thread thread = new Thread(task, "potstill-progress");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("potstill-progress"));
 
     /**
      * @param total tokens to do

@@ -44,28 +44,33 @@ final class HostMemory {
         }
     }
 
-    /** Elements of an array of one row from {@code from} on, as little-endian floats, to be read while the array lives. */
+    /**
+     * Elements of an array of one row from {@code from} on, as little-endian floats, to be read while the array lives.
+     *
+     * @param array may be null for no elements
+     */
     static ByteBuffer bytes(INDArray array, int from, int count) {
+        if (count == 0) {
+            return ByteBuffer.allocate(0);
+        }
         if (Nd4jRuntime.isCuda() || ByteOrder.nativeOrder() != ByteOrder.LITTLE_ENDIAN) {
             ByteBuffer copy = ByteBuffer.allocate(Math.multiplyExact(count, Float.BYTES)).order(ByteOrder.LITTLE_ENDIAN);
             copy.asFloatBuffer().put(range(array, from, count).toFloatVector());
             return copy;
         }
-        long begin = Matrix.of(array, 1, Math.toIntExact(array.length())).address() + (long) from * Float.BYTES;
-        return new Memory(begin, (long) count * Float.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        return new BytePointer(Matrix.of(array, 1, Math.toIntExact(array.length())).memory())
+                .position((long) from * Float.BYTES).limit(((long) from + count) * Float.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** A pointer that owns nothing. */
-    private static final class Memory extends BytePointer {
-        Memory(long address, long bytes) {
-            this.address = address;
-            this.limit = bytes;
-            this.capacity = bytes;
-        }
-    }
-
-    /** Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds. */
+    /**
+     * Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds.
+     *
+     * @param array may be null where that is nothing
+     */
     static void write(INDArray array, int from, FloatBuffer values) {
+        if (!values.hasRemaining()) {
+            return;
+        }
         if (Nd4jRuntime.isCuda()) {
             float[] copy = new float[values.remaining()];
             values.get(copy);

@@ -239,14 +239,12 @@ public final class Student implements AutoCloseable {
 
     /** Moments from place {@code from} of {@link #updaterState()} on as little-endian floats; where it can be their memory itself. */
     public ByteBuffer updaterState(int from, int count) {
-        return count == 0 ? ByteBuffer.allocate(0) : HostMemory.bytes(updater().getStateViewArray(), from, count);
+        return HostMemory.bytes(updater().getStateViewArray(), from, count);
     }
 
     /** Replaces moments from place {@code from} of {@link #updaterState()} on. */
     public void writeUpdaterState(int from, FloatBuffer values) {
-        if (values.hasRemaining()) {
-            HostMemory.write(updater().getStateViewArray(), from, values);
-        }
+        HostMemory.write(updater().getStateViewArray(), from, values);
     }
 
     /** Gives back all memory outside the heap; the student is of no use afterwards. */

@@ -8,6 +8,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Function;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.DaemonThreads;
 import org.potstill.teacher.Batches;
 import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teacher;
@@ -48,11 +49,7 @@ final class ScoreAhead {
 
     /** In the order of the batches. A task that is killed meanwhile leaves at most one pass running, whose result is dropped. */
     static void forEach(Teacher teacher, TargetSpec spec, List<List<int[]>> batches, Use use) {
-        ExecutorService ahead = Executors.newSingleThreadExecutor(task -> {
-            Thread thread = new Thread(task, "potstill-ahead");
-            thread.setDaemon(true);
-            return thread;
-        });
+        ExecutorService ahead = Executors.newSingleThreadExecutor(DaemonThreads.named("potstill-ahead"));
         try {
             Future<List<ScoredSequence>> next = ahead.submit(() -> teacher.score(batches.get(0), spec));
             for (int i = 0; i < batches.size(); i++) {

@@ -36,9 +36,9 @@ final class DistributedState {
     /**
      * What all states of a training run share.
      *
-     * @param id      not to be guessed
-     * @param layout  of the states
-     * @param workers whose executors have parts of them, or had
+     * @param id     not to be guessed
+     * @param layout of the states
+     * @param peers  executors that have parts of them, or had
      */
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers) {
     }
@@ -97,7 +97,7 @@ final class DistributedState {
         ModelState whole = layout().blank();
         for (int i = 0; i < layout().slices();) {
             try {
-                layout().paste(source.begin().isEmpty() ? source.fetch(i, layout(), Exchange.get(), null) : source.begin().get(i).value(), i, whole);
+                layout().paste(source.fetch(i, layout(), Exchange.get(), null), i, whole);
                 i++;
             } catch (PeersLostException e) {
                 makeUpFor(e);

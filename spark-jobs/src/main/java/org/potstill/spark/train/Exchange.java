@@ -26,11 +26,13 @@ import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
 import org.apache.spark.network.util.MapConfigProvider;
 import org.apache.spark.network.util.TransportConf;
+import org.potstill.spark.DaemonThreads;
 
 /**
  * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
- * built on, authenticated and encrypted where {@code spark.authenticate} and {@code spark.network.crypto.enabled} say so, with Spark's
- * time-outs ({@code spark.network.timeout}). One to a process; an executor's listens on a port of its own.
+ * built on, with Spark's time-outs ({@code spark.network.timeout}), and between executors authenticated and encrypted where {@code
+ * spark.authenticate} and {@code spark.network.crypto.enabled} say so. But a stream is served without authentication, too, to whoever
+ * names the run. One to a process; an executor's listens on a port of its own.
  */
 final class Exchange {
     private static final String MODULE = "potstill";
@@ -39,11 +41,7 @@ final class Exchange {
     private final SparkEnv spark;
     private final TransportContext transport;
     private final TransportClientFactory clients;
-    private final ExecutorService answering = Executors.newCachedThreadPool(task -> {
-        Thread thread = new Thread(task, "potstill-exchange");
-        thread.setDaemon(true);
-        return thread;
-    });
+    private final ExecutorService answering = Executors.newCachedThreadPool(DaemonThreads.named("potstill-exchange"));
     private TransportServer server;
 
     private Exchange(SparkEnv spark) {
@@ -111,8 +109,7 @@ final class Exchange {
         client(peer).sendRpc(question, new RpcResponseCallback() {
             @Override
             public void onSuccess(ByteBuffer response) {
-                // It is lent for the time of this call.
-                answer.complete(ByteBuffer.allocate(response.remaining()).put(response).flip());
+                answer.complete(copy(response));
             }
 
             @Override
@@ -121,6 +118,11 @@ final class Exchange {
             }
         });
         return await(answer);
+    }
+
+    /** Of a message, which is lent for the time of a call. */
+    private static ByteBuffer copy(ByteBuffer message) {
+        return ByteBuffer.allocate(message.remaining()).put(message).flip();
     }
 
     private TransportClient client(Peer peer) throws IOException {
@@ -209,7 +211,7 @@ final class Exchange {
 
         @Override
         public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
-            ByteBuffer question = ByteBuffer.allocate(message.remaining()).put(message).flip();
+            ByteBuffer question = copy(message);
             // Not here: this thread is the one that other transfers wait for.
             answering.execute(() -> {
                 try {

@@ -19,6 +19,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What an executor keeps of a training run from one task to the next: the state that the last round began with and the one that this
@@ -86,7 +87,7 @@ final class ExecutorState {
             ReentrantLock lock = replica.locks.get(slice);
             if (lock.tryLock()) {
                 try {
-                    fill(replica, source, slice);
+                    fill(replica, slice, () -> obtain(source, slice));
                 } finally {
                     lock.unlock();
                 }
@@ -94,7 +95,7 @@ final class ExecutorState {
         }
         // Those that others were at.
         for (int slice : order) {
-            fill(replica, source, slice);
+            fill(replica, slice, () -> obtain(source, slice));
         }
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices::get).toList();
     }
@@ -106,13 +107,18 @@ final class ExecutorState {
         Peer me = Exchange.get().address();
         for (int i = 0; i < layout.slices(); i++) {
             int slice = (i + worker) % layout.slices();
-            (!source.made().isEmpty() && source.owner(slice).equals(me) ? own : others).add(slice);
+            (source.isMadeBy(me, slice) ? own : others).add(slice);
         }
         own.addAll(others);
         return own;
     }
 
-    private void fill(Replica replica, StateSource source, int slice) throws PeersLostException {
+    /** How a slice that is not here is had. */
+    private interface Obtaining {
+        byte[] slice() throws PeersLostException;
+    }
+
+    private static void fill(Replica replica, int slice, Obtaining obtaining) throws PeersLostException {
         if (replica.slices.get(slice) != null) {
             return;
         }
@@ -120,7 +126,7 @@ final class ExecutorState {
         lock.lock();
         try {
             if (replica.slices.get(slice) == null) {
-                replica.slices.set(slice, obtain(source, slice));
+                replica.slices.set(slice, obtaining.slice());
             }
         } finally {
             lock.unlock();
@@ -128,13 +134,9 @@ final class ExecutorState {
     }
 
     private byte[] obtain(StateSource source, int slice) throws PeersLostException {
-        if (!source.begin().isEmpty()) {
-            return source.begin().get(slice).value();
-        }
         Exchange exchange = Exchange.get();
         Peer me = exchange.address();
-        return !source.made().isEmpty() && source.owner(slice).equals(me) ? average(source.version(), source.made(), slice)
-                : source.fetch(slice, layout, exchange, me);
+        return source.isMadeBy(me, slice) ? average(source.version(), source.made(), slice) : source.fetch(slice, layout, exchange, me);
     }
 
     private byte[] average(long version, List<StateSource.Contribution> made, int index) throws PeersLostException {
@@ -147,21 +149,24 @@ final class ExecutorState {
         int momentBytes = setup.payload().bytes(slice.moments());
         List<Part> parameters = new ArrayList<>();
         List<Part> moments = new ArrayList<>();
-        List<Part> all = new ArrayList<>();
         try {
             for (StateSource.Contribution c : made) {
-                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes, all));
-                moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes, all));
+                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes));
+                moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes));
             }
-            awaitAll(all);
+            awaitAll(joined(parameters, moments));
             byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
                     moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
             // Not where one did not come: others may still be written to.
-            all.stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
+            joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
             return average;
         } finally {
-            all.stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
+            joined(parameters, moments).stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
         }
+    }
+
+    private static List<Part> joined(List<Part> some, List<Part> others) {
+        return Stream.concat(some.stream(), others.stream()).toList();
     }
 
     /**
@@ -175,14 +180,14 @@ final class ExecutorState {
     private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
     }
 
-    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes, List<Part> all) {
+    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
         StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(version, c.worker(), slice, part) : null;
-        byte[] buffer = own == null ? buffer(bytes) : null;
-        Part result = own != null ? new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own, null)
-                : new Part(c.at(), StateLayout.littleEndian(buffer),
-                        Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer), null, buffer);
-        all.add(result);
-        return result;
+        if (own != null) {
+            return new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own, null);
+        }
+        byte[] buffer = buffer(bytes);
+        return new Part(c.at(), StateLayout.littleEndian(buffer),
+                Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer), null, buffer);
     }
 
     private static void awaitAll(List<Part> parts) throws PeersLostException {
@@ -269,8 +274,7 @@ final class ExecutorState {
 
     private boolean has(PeerMessages.Question question) throws PeersLostException {
         if (question.slice() < layout.slices() && !question.made().isEmpty()) {
-            fill(replica(question.version()), new StateSource(run, question.version(), List.of(), question.made(), List.of(Exchange.get().address())),
-                    question.slice());
+            fill(replica(question.version()), question.slice(), () -> average(question.version(), question.made(), question.slice()));
         }
         return slice(question.version(), question.slice()) != null;
     }

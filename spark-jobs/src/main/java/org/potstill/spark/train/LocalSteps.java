@@ -59,8 +59,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
-            return new Result(new StateSource.Contribution(worker, losses.stream().mapToLong(StepLoss::positions).sum(),
-                    Exchange.get().address()), losses, null);
+            return new Result(new StateSource.Contribution(worker, Losses.positions(losses), Exchange.get().address()), losses, null);
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);

@@ -3,14 +3,19 @@ package org.potstill.spark.train;
 import java.util.List;
 import org.potstill.student.StepLoss;
 
-/** Means of losses. */
+/** Losses of several steps or workers. */
 final class Losses {
     private Losses() {
     }
 
+    /** That they are means over, together. */
+    static long positions(List<StepLoss> losses) {
+        return losses.stream().mapToLong(StepLoss::positions).sum();
+    }
+
     /** Weighted by positions. */
     static StepLoss mean(List<StepLoss> losses) {
-        long positions = losses.stream().mapToLong(StepLoss::positions).sum();
+        long positions = positions(losses);
         double total = 0;
         double kl = 0;
         double crossEntropy = 0;

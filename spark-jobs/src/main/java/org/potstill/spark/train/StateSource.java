@@ -42,25 +42,28 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
         return new StateSource(run, version, List.of(), List.of(), List.copyOf(peers));
     }
 
-    /** Who averages a slice. */
-    Peer owner(int slice) {
-        return holders.get(slice % holders.size());
+    /** Whether this one is to average a slice. */
+    boolean isMadeBy(Peer peer, int slice) {
+        return !made.isEmpty() && holders.get(slice % holders.size()).equals(peer);
     }
 
     /** Who may have a slice; who should have it comes first. */
-    List<Peer> holders(int slice) {
+    private List<Peer> holders(int slice) {
         int first = slice % holders.size();
         return Stream.concat(holders.subList(first, holders.size()).stream(), holders.subList(0, first).stream()).toList();
     }
 
     /**
-     * Fetches one slice from one who has it.
+     * Fetches one slice from one who has it, or the driver's broadcast.
      *
      * @param layout  of the state
      * @param without one that needs not be asked, the caller itself; or null
      * @throws PeersLostException if nobody has it
      */
     byte[] fetch(int slice, StateLayout layout, Exchange exchange, Peer without) throws PeersLostException {
+        if (!begin.isEmpty()) {
+            return begin.get(slice).value();
+        }
         Set<Peer> lost = new LinkedHashSet<>();
         IOException last = null;
         for (Peer holder : holders(slice)) {
@@ -68,7 +71,7 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
                 continue;
             }
             try {
-                boolean makes = !made.isEmpty() && holder.equals(owner(slice));
+                boolean makes = isMadeBy(holder, slice);
                 PeerMessages.Answer answer = PeerMessages.Answer.of(
                         exchange.ask(holder, new PeerMessages.Question(run, version, slice, makes ? made : List.of()).bytes()));
                 if (answer.has()) {

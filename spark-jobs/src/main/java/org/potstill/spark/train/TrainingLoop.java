@@ -105,7 +105,7 @@ final class TrainingLoop {
 
     private void learn(List<StepLoss> losses, int epoch, int round) {
         history.addAll(losses);
-        learnt.addAndGet(positions(losses));
+        learnt.addAndGet(Losses.positions(losses));
         StepLoss loss = Losses.mean(losses);
         LOG.info(String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                 plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy()));
@@ -114,12 +114,8 @@ final class TrainingLoop {
     private void returnToCopy() {
         history.clear();
         history.addAll(copy.history());
-        learnt.set(positions(history));
+        learnt.set(Losses.positions(history));
         sinceCopy = 0;
-    }
-
-    private static long positions(List<StepLoss> losses) {
-        return losses.stream().mapToLong(StepLoss::positions).sum();
     }
 
     private RuntimeException failed(Exception e, int epoch, int round) {
