@@ -242,6 +242,14 @@ public final class JobErrors {
                 "set spark.ssl.rpc.enabled to false for train, and spark.authenticate and spark.network.crypto.enabled to true");
     }
 
+    /** @param peers where executors listened */
+    public static UserException stateLost(int times, Collection<?> peers, Throwable origin) {
+        return new UserException("executors lost the student's state " + times + " times on the way from one copy of it to the next",
+                "they died at " + peers + ", or do not reach each other there",
+                "look into the executors' logs; set spark.potstill.exchange.port to a port that is open between executors, and from the "
+                        + "driver to them, as are some after it where a node has several executors", origin);
+    }
+
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
         return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
                 origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);

@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.AfterAll;
@@ -99,6 +101,19 @@ class StandaloneClusterIT {
         assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
                 Files.readAllBytes(folder.resolve("student/model.safetensors")));
         assertEquals(history("undisturbed"), history("student"));
+    }
+
+    /** A driver that says it is where it does not listen: what it alone has, as the executor of a local master, is never to be had. */
+    @Test
+    void trainingEndsWithTheReasonWhereExecutorsAreNotReached() throws Exception {
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"))).run();
+        Process driver = cluster.begin("train", writeTrainingConf("unreached"), "--master local[2] --conf spark.driver.host=127.0.0.2"
+                + " --conf spark.driver.bindAddress=127.0.0.1 --conf spark.potstill.exchange.port=24680");
+        assertTrue(driver.waitFor(240, TimeUnit.SECONDS));
+        assertTrue(driver.exitValue() != 0);
+        String log = Files.readString(cluster.log("train"));
+        assertTrue(Pattern.compile("they died at \\[127\\.0\\.0\\.2:246[89]\\d], or do not reach each other there").matcher(log).find(), log);
+        assertTrue(log.contains("The last good checkpoint is none"), log);
     }
 
     private JsonNode history(String student) throws IOException {

@@ -11,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.apache.spark.SecurityManager;
+import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.network.TransportContext;
 import org.apache.spark.network.buffer.ManagedBuffer;
@@ -26,15 +27,19 @@ import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
 import org.apache.spark.network.util.MapConfigProvider;
 import org.apache.spark.network.util.TransportConf;
+import org.apache.spark.util.Utils;
 import org.potstill.spark.DaemonThreads;
+import scala.Tuple2;
 
 /**
  * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
  * built on, with Spark's time-outs ({@code spark.network.timeout}), and between executors authenticated and encrypted where {@code
  * spark.authenticate} and {@code spark.network.crypto.enabled} say so. But a stream is served without authentication, too, to whoever
- * names the run. One to a process; an executor's listens on a port of its own.
+ * names the run. One to a process; an executor's listens where its block manager does, on a port of its own: {@value #PORT}, or the first
+ * free one after that.
  */
 final class Exchange {
+    private static final String PORT = "spark.potstill.exchange.port";
     private static final String MODULE = "potstill";
     private static Exchange current;
 
@@ -79,11 +84,19 @@ final class Exchange {
     synchronized Peer address() {
         String host = spark.blockManager().blockManagerId().host();
         if (server == null) {
-            SecurityManager security = spark.securityManager();
-            server = transport.createServer(host, 0, security.isAuthenticationEnabled()
-                    ? List.of(new AuthServerBootstrap(transport.getConf(), security)) : List.of());
+            SparkConf conf = spark.conf();
+            boolean driver = spark.blockManager().blockManagerId().isDriver();
+            String bind = conf.get(driver ? "spark.driver.bindAddress" : "spark.yarn.executor.bindAddress", host);
+            server = Utils.startServiceOnPort(conf.getInt(PORT, 0), port -> listen(bind, (Integer) port), conf, PORT)._1();
         }
         return new Peer(host, server.getPort());
+    }
+
+    private Tuple2<TransportServer, Object> listen(String host, int port) {
+        SecurityManager security = spark.securityManager();
+        TransportServer listening = transport.createServer(host, port, security.isAuthenticationEnabled()
+                ? List.of(new AuthServerBootstrap(transport.getConf(), security)) : List.of());
+        return new Tuple2<>(listening, listening.getPort());
     }
 
     /**

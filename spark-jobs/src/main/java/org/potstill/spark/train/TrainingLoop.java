@@ -18,10 +18,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver for checkpoints, and at least
- * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once.
+ * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once;
+ * but not time and again to the same copy.
  */
 final class TrainingLoop {
     static final int COPY_ROUNDS = 32;
+    private static final int MAX_LOSSES = 3;
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
 
     private final JavaSparkContext sc;
@@ -34,6 +36,7 @@ final class TrainingLoop {
     private final AtomicLong learnt = new AtomicLong();
     private TrainingCheckpoints.Position copy;
     private int sinceCopy;
+    private int lossesSinceCopy;
 
     /** @param checkpointRounds after how many rounds of an epoch to save; 0 for at its end only */
     TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds) {
@@ -79,6 +82,7 @@ final class TrainingLoop {
                         double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
                         copy = new TrainingCheckpoints.Position(nextEpoch, nextRound, state.collect(), List.copyOf(history), seconds);
                         sinceCopy = 0;
+                        lossesSinceCopy = 0;
                     }
                     if (save) {
                         checkpoints.save(history.size(), copy, student);
@@ -86,8 +90,11 @@ final class TrainingLoop {
                     epoch = nextEpoch;
                     round = nextRound;
                 } catch (StateLostException e) {
-                    LOG.warn("{}: going back from epoch {} round {} to epoch {} round {}, of which the driver has a copy", e.getMessage(),
-                            epoch + 1, round + 1, copy.epoch() + 1, copy.round() + 1);
+                    if (++lossesSinceCopy == MAX_LOSSES) {
+                        throw failed(JobErrors.stateLost(MAX_LOSSES, e.peers(), e), epoch, round);
+                    }
+                    LOG.warn("going back from epoch {} round {} to epoch {} round {}, of which the driver has a copy",
+                            epoch + 1, round + 1, copy.epoch() + 1, copy.round() + 1, e);
                     state = state.replacedBy(copy.state());
                     returnToCopy();
                     epoch = copy.epoch();
