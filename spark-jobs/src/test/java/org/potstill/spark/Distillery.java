@@ -33,11 +33,13 @@ public final class Distillery {
         return new Distillery(folder);
     }
 
-    /** Two task slots in this JVM, one session for all tests. */
+    /** Two task slots in this JVM, one session for all tests; only its own may speak to it. */
     public static synchronized SparkSession spark() {
         if (spark == null) {
             spark = SparkSession.builder().master("local[2]").appName("tests")
                     .config("spark.ui.enabled", "false")
+                    .config("spark.authenticate", "true")
+                    .config("spark.network.crypto.enabled", "true")
                     .config("spark.executor.heartbeatInterval", "1s")
                     .config("spark.sql.shuffle.partitions", "2")
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/potstill-test-warehouse")

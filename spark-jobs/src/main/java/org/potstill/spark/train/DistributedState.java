@@ -135,7 +135,7 @@ final class DistributedState {
         Exchange exchange = Exchange.get();
         CompletableFuture<?>[] told = run.peers().stream().map(peer -> CompletableFuture.runAsync(() -> {
             try {
-                exchange.ask(peer, PeerMessages.Question.end(run.id()).bytes());
+                Exchange.await(exchange.ask(peer, PeerMessages.Question.end(run.id())));
             } catch (IOException e) {
                 LOG.debug("{} does not answer", peer, e);
             }

@@ -33,20 +33,23 @@ import scala.Tuple2;
 
 /**
  * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
- * built on, with Spark's time-outs ({@code spark.network.timeout}), and between executors authenticated and encrypted where {@code
- * spark.authenticate} and {@code spark.network.crypto.enabled} say so. But a stream is served without authentication, too, to whoever
- * names the run. One to a process; an executor's listens where its block manager does, on a port of its own: {@value #PORT}, or the first
- * free one after that.
+ * built on, with Spark's time-outs ({@code spark.network.timeout}), authenticated and encrypted where {@code spark.authenticate} and
+ * {@code spark.network.crypto.enabled} say so. As Spark authenticates questions alone, and serves streams to anybody, the answer to a
+ * question names the stream ({@link Offers}). One to a process; an executor's listens where its block manager does, on a port of its
+ * own: {@value #PORT}, or the first free one after that.
  */
 final class Exchange {
     private static final String PORT = "spark.potstill.exchange.port";
     private static final String MODULE = "potstill";
+    /** An answer may lie behind all that is sent on its connection before. */
+    private static final int OFFER_MILLIS = 300_000;
     private static Exchange current;
 
     private final SparkEnv spark;
     private final TransportContext transport;
     private final TransportClientFactory clients;
     private final ExecutorService answering = Executors.newCachedThreadPool(DaemonThreads.named("potstill-exchange"));
+    private final Offers offers = new Offers(OFFER_MILLIS);
     private TransportServer server;
 
     private Exchange(SparkEnv spark) {
@@ -100,37 +103,50 @@ final class Exchange {
     }
 
     /**
-     * Has a peer send bytes.
+     * Asks a peer for bytes, and has it send them.
      *
-     * @param what names them, as {@link ExecutorState} does
      * @param into where to put them; another length is an error
      * @return completes exceptionally where the peer has died or has no such bytes
      */
-    CompletableFuture<byte[]> fetch(Peer peer, String what, byte[] into) {
-        CompletableFuture<byte[]> fetched = new CompletableFuture<>();
-        try {
-            client(peer).stream(what, new Receiving(into, fetched));
-        } catch (IOException e) {
-            fetched.completeExceptionally(e);
-        }
-        return fetched;
+    CompletableFuture<byte[]> fetch(Peer peer, PeerMessages.Question question, byte[] into) {
+        // Not on the thread that the answer comes on: other transfers wait for it.
+        return ask(peer, question).thenComposeAsync(answer -> receive(peer, answer, into), answering);
     }
 
-    /** Asks a peer, and waits for its answer, which may take it some work. */
-    ByteBuffer ask(Peer peer, ByteBuffer question) throws IOException {
-        CompletableFuture<ByteBuffer> answer = new CompletableFuture<>();
-        client(peer).sendRpc(question, new RpcResponseCallback() {
-            @Override
-            public void onSuccess(ByteBuffer response) {
-                answer.complete(copy(response));
-            }
+    /** Has a peer send what it answered that it has; else as {@link #fetch}. */
+    CompletableFuture<byte[]> receive(Peer peer, PeerMessages.Answer answer, byte[] into) {
+        CompletableFuture<byte[]> received = new CompletableFuture<>();
+        try {
+            client(peer).stream(answer.stream(), new Receiving(into, received));
+        } catch (IOException e) {
+            received.completeExceptionally(e);
+        }
+        return received;
+    }
 
-            @Override
-            public void onFailure(Throwable e) {
-                answer.completeExceptionally(e);
-            }
-        });
-        return await(answer);
+    /** Asks a peer, whose answer may take it some work. */
+    CompletableFuture<PeerMessages.Answer> ask(Peer peer, PeerMessages.Question question) {
+        CompletableFuture<PeerMessages.Answer> answer = new CompletableFuture<>();
+        try {
+            client(peer).sendRpc(question.bytes(), new RpcResponseCallback() {
+                @Override
+                public void onSuccess(ByteBuffer response) {
+                    try {
+                        answer.complete(PeerMessages.Answer.of(copy(response)));
+                    } catch (IOException e) {
+                        onFailure(e);
+                    }
+                }
+
+                @Override
+                public void onFailure(Throwable e) {
+                    answer.completeExceptionally(e);
+                }
+            });
+        } catch (IOException e) {
+            answer.completeExceptionally(e);
+        }
+        return answer;
     }
 
     /** Of a message, which is lent for the time of a call. */
@@ -166,7 +182,7 @@ final class Exchange {
     }
 
     /** Puts what comes together. */
-    private static final class Receiving implements StreamCallback {
+    static final class Receiving implements StreamCallback {
         private final byte[] received;
         private final CompletableFuture<byte[]> whole;
         private int at;
@@ -177,26 +193,26 @@ final class Exchange {
         }
 
         @Override
-        public void onData(String what, ByteBuffer data) throws IOException {
+        public void onData(String name, ByteBuffer data) throws IOException {
             int length = data.remaining();
             if (length > received.length - at) {
-                throw new IOException("more than " + received.length + " bytes of " + what);
+                throw new IOException("more than " + received.length + " bytes");
             }
             data.get(received, at, length);
             at += length;
         }
 
         @Override
-        public void onComplete(String what) {
+        public void onComplete(String name) {
             if (at == received.length) {
                 whole.complete(received);
             } else {
-                whole.completeExceptionally(new IOException(at + " bytes of " + what + ", of " + received.length));
+                whole.completeExceptionally(new IOException(at + " bytes of " + received.length));
             }
         }
 
         @Override
-        public void onFailure(String what, Throwable cause) {
+        public void onFailure(String name, Throwable cause) {
             whole.completeExceptionally(cause);
         }
     }
@@ -210,9 +226,9 @@ final class Exchange {
             }
 
             @Override
-            public ManagedBuffer openStream(String what) {
-                StudentPool.Reading reading = ExecutorState.read(what);
-                return new NioManagedBuffer(reading.bytes()) {
+            public ManagedBuffer openStream(String name) {
+                StudentPool.Reading reading = offers.take(name);
+                return reading == null ? null : new NioManagedBuffer(reading.bytes()) {
                     @Override
                     public ManagedBuffer release() {
                         reading.done().run();
@@ -228,7 +244,7 @@ final class Exchange {
             // Not here: this thread is the one that other transfers wait for.
             answering.execute(() -> {
                 try {
-                    callback.onSuccess(ExecutorState.answer(question));
+                    callback.onSuccess(ExecutorState.answer(PeerMessages.Question.of(question), offers).bytes());
                 } catch (Exception e) {
                     callback.onFailure(e);
                 }

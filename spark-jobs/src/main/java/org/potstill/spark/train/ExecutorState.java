@@ -16,8 +16,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -30,7 +28,6 @@ import java.util.stream.Stream;
  */
 final class ExecutorState {
     private static final Map<String, ExecutorState> RUNS = new ConcurrentHashMap<>();
-    private static final Pattern NAME = Pattern.compile("([0-9a-f]{1,64})/(\\d{1,18})/(\\d{1,9})(?:/(\\d{1,9})/([01]))?");
 
     private final String run;
     private final WorkerSetup setup;
@@ -63,16 +60,6 @@ final class ExecutorState {
 
     StudentPool students() {
         return students;
-    }
-
-    /** Names a slice of a state. */
-    static String name(String run, long version, int slice) {
-        return run + "/" + version + "/" + slice;
-    }
-
-    /** Names a part of a slice of what a worker reached. */
-    static String name(String run, long version, int slice, int worker, int part) {
-        return name(run, version, slice) + "/" + worker + "/" + part;
     }
 
     /**
@@ -187,7 +174,7 @@ final class ExecutorState {
         }
         byte[] buffer = buffer(bytes);
         return new Part(c.at(), StateLayout.littleEndian(buffer),
-                Exchange.get().fetch(c.at(), name(run, version, slice, c.worker(), part), buffer), null, buffer);
+                Exchange.get().fetch(c.at(), PeerMessages.Question.ofWorker(run, version, slice, c.worker(), part), buffer), null, buffer);
     }
 
     private static void awaitAll(List<Part> parts) throws PeersLostException {
@@ -228,54 +215,29 @@ final class ExecutorState {
         return replica == null || slice >= layout.slices() ? null : replica.slices.get(slice);
     }
 
-    /**
-     * Bytes that another executor wants.
-     *
-     * @throws IllegalArgumentException if they are not here
-     */
-    static StudentPool.Reading read(String name) {
-        Matcher parts = NAME.matcher(name);
-        ExecutorState state = parts.matches() ? RUNS.get(parts.group(1)) : null;
-        StudentPool.Reading reading = null;
-        if (state != null) {
-            long version = Long.parseLong(parts.group(2));
-            int slice = Integer.parseInt(parts.group(3));
-            if (parts.group(4) == null) {
-                byte[] bytes = state.slice(version, slice);
-                reading = bytes == null ? null : new StudentPool.Reading(ByteBuffer.wrap(bytes), () -> { });
-            } else {
-                reading = state.students.read(version, Integer.parseInt(parts.group(4)), slice, Integer.parseInt(parts.group(5)));
-            }
-        }
-        if (reading == null) {
-            throw new IllegalArgumentException("no such array");
-        }
-        return reading;
-    }
-
-    /** Answers a {@link PeerMessages.Question}. */
-    static ByteBuffer answer(ByteBuffer bytes) throws IOException {
-        PeerMessages.Question question = PeerMessages.Question.of(bytes);
-        ExecutorState state = RUNS.get(question.run());
-        if (state == null) {
-            return new PeerMessages.Answer(false, Set.of()).bytes();
-        }
-        if (question.isEnd()) {
-            RUNS.remove(question.run());
+    /** Answers another executor, or the driver. */
+    static PeerMessages.Answer answer(PeerMessages.Question question, Offers offers) {
+        ExecutorState state = question.isEnd() ? RUNS.remove(question.run()) : RUNS.get(question.run());
+        if (question.isEnd() && state != null) {
             state.students.close();
-            return new PeerMessages.Answer(true, Set.of()).bytes();
         }
         try {
-            return new PeerMessages.Answer(state.has(question), Set.of()).bytes();
+            StudentPool.Reading reading = question.isEnd() || state == null ? null : state.read(question);
+            return new PeerMessages.Answer(reading == null ? "" : offers.add(reading), Set.of());
         } catch (PeersLostException e) {
-            return new PeerMessages.Answer(false, e.peers()).bytes();
+            return new PeerMessages.Answer("", e.peers());
         }
     }
 
-    private boolean has(PeerMessages.Question question) throws PeersLostException {
+    /** Null if it is not here. */
+    private StudentPool.Reading read(PeerMessages.Question question) throws PeersLostException {
+        if (!question.isOfState()) {
+            return students.read(question.version(), question.worker(), question.slice(), question.part());
+        }
         if (question.slice() < layout.slices() && !question.made().isEmpty()) {
             fill(replica(question.version()), question.slice(), () -> average(question.version(), question.made(), question.slice()));
         }
-        return slice(question.version(), question.slice()) != null;
+        byte[] slice = slice(question.version(), question.slice());
+        return slice == null ? null : new StudentPool.Reading(ByteBuffer.wrap(slice), () -> { });
     }
 }

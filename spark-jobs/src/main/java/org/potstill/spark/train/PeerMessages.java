@@ -25,20 +25,34 @@ final class PeerMessages {
     }
 
     /**
-     * Whether the one asked has a slice, or can make it.
+     * Whether the one asked has a slice of a state, or can make it, or has part of such a slice that a worker reached.
      *
      * @param run     of training
      * @param version of the state
      * @param slice   of it; -1 to say that the run is over
+     * @param worker  that reached it; -1 for the state itself
+     * @param part    of what the worker reached, as {@link Reached} has it
      * @param made    what to average, for the slice's owner; empty for others, who are only asked whether they have it
      */
-    record Question(String run, long version, int slice, List<StateSource.Contribution> made) {
+    record Question(String run, long version, int slice, int worker, int part, List<StateSource.Contribution> made) {
+        static Question ofState(String run, long version, int slice, List<StateSource.Contribution> made) {
+            return new Question(run, version, slice, -1, 0, made);
+        }
+
+        static Question ofWorker(String run, long version, int slice, int worker, int part) {
+            return new Question(run, version, slice, worker, part, List.of());
+        }
+
         static Question end(String run) {
-            return new Question(run, 0, -1, List.of());
+            return ofState(run, 0, -1, List.of());
         }
 
         boolean isEnd() {
             return slice < 0;
+        }
+
+        boolean isOfState() {
+            return worker < 0;
         }
 
         ByteBuffer bytes() {
@@ -46,6 +60,8 @@ final class PeerMessages {
                 out.writeUTF(run);
                 out.writeLong(version);
                 out.writeInt(slice);
+                out.writeInt(worker);
+                out.writeInt(part);
                 out.writeInt(made.size());
                 for (StateSource.Contribution c : made) {
                     out.writeInt(c.worker());
@@ -60,23 +76,29 @@ final class PeerMessages {
             String run = in.readUTF();
             long version = in.readLong();
             int slice = in.readInt();
+            int worker = in.readInt();
+            int part = in.readInt();
             int count = count(in);
             List<StateSource.Contribution> made = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in)));
             }
-            return new Question(run, version, slice, made);
+            return new Question(run, version, slice, worker, part, made);
         }
     }
 
     /**
-     * @param has  whether the slice is there now
-     * @param lost who, if it is not, did not send what it is made of
+     * @param stream names what was asked for, to be fetched once; empty where it is not there
+     * @param lost   who, in that case, did not send what it is made of
      */
-    record Answer(boolean has, Set<Peer> lost) {
+    record Answer(String stream, Set<Peer> lost) {
+        boolean has() {
+            return !stream.isEmpty();
+        }
+
         ByteBuffer bytes() {
             return PeerMessages.bytes(out -> {
-                out.writeBoolean(has);
+                out.writeUTF(stream);
                 out.writeInt(lost.size());
                 for (Peer peer : lost) {
                     write(peer, out);
@@ -86,13 +108,13 @@ final class PeerMessages {
 
         static Answer of(ByteBuffer bytes) throws IOException {
             DataInputStream in = in(bytes);
-            boolean has = in.readBoolean();
+            String stream = in.readUTF();
             int count = count(in);
             Set<Peer> lost = new LinkedHashSet<>();
             for (int i = 0; i < count; i++) {
                 lost.add(peer(in));
             }
-            return new Answer(has, lost);
+            return new Answer(stream, lost);
         }
     }
 

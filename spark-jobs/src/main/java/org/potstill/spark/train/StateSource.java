@@ -72,11 +72,10 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
             }
             try {
                 boolean makes = isMadeBy(holder, slice);
-                PeerMessages.Answer answer = PeerMessages.Answer.of(
-                        exchange.ask(holder, new PeerMessages.Question(run, version, slice, makes ? made : List.of()).bytes()));
+                PeerMessages.Answer answer = Exchange.await(
+                        exchange.ask(holder, PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of())));
                 if (answer.has()) {
-                    return Exchange.await(exchange.fetch(holder, ExecutorState.name(run, version, slice),
-                            new byte[layout.slice(slice).bytes()]));
+                    return Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
                 }
                 lost.addAll(answer.lost());
                 if (makes && answer.lost().isEmpty() || made.isEmpty()) {

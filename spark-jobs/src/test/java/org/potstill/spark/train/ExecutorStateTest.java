@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -14,9 +15,20 @@ import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.network.TransportContext;
+import org.apache.spark.network.client.TransportClient;
+import org.apache.spark.network.client.TransportClientBootstrap;
+import org.apache.spark.network.crypto.AuthClientBootstrap;
+import org.apache.spark.network.server.NoOpRpcHandler;
+import org.apache.spark.network.util.MapConfigProvider;
+import org.apache.spark.network.util.TransportConf;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -53,7 +65,7 @@ class ExecutorStateTest {
 
     @AfterEach
     void end() throws IOException {
-        Exchange.get().ask(me(), PeerMessages.Question.end(RUN).bytes());
+        Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(RUN)));
     }
 
     private StateSource ofDriver() {
@@ -94,6 +106,10 @@ class ExecutorStateTest {
             layout.paste(source.fetch(i, layout, Exchange.get(), null), i, whole);
         }
         return whole;
+    }
+
+    private static PeerMessages.Answer ask(PeerMessages.Question question) throws IOException {
+        return Exchange.await(Exchange.get().ask(me(), question));
     }
 
     @Test
@@ -141,11 +157,10 @@ class ExecutorStateTest {
     @Test
     void noStudentTrainsOnWhileItsMemoryIsBeingSent() {
         reach(0, 1, random(0));
-        String name = ExecutorState.name(RUN, 0, 0, 0, Reached.PARAMETERS);
-        StudentPool.Reading one = ExecutorState.read(name);
-        StudentPool.Reading two = ExecutorState.read(name);
+        StudentPool.Reading one = executor.students().read(0, 0, 0, Reached.PARAMETERS);
+        StudentPool.Reading two = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         Student other = executor.students().borrow(1);
-        assertThrows(IllegalArgumentException.class, () -> ExecutorState.read(name));
+        assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
         one.done().run();
         one.done().run();
         Student third = executor.students().borrow(1);
@@ -162,37 +177,91 @@ class ExecutorStateTest {
     }
 
     @Test
-    void strangersAreRefusedAndOthersServedAllTheSame() throws Exception {
-        Exchange exchange = Exchange.get();
-        int bytes = layout.slice(0).bytes();
-        for (String name : List.of("", "nonsense", RUN + "/0", RUN + "/0/999", RUN + "/7/0", "abc/0/0", RUN + "/0/0/0/0", RUN + "/0/0/0/2",
-                RUN + "/99999999999999999999/0", "../../etc/passwd")) {
-            assertThrows(IOException.class, () -> Exchange.await(exchange.fetch(me(), name, new byte[bytes])), name);
+    void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
+        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(RUN, 0, 999, List.of()), PeerMessages.Question.ofState(RUN, 7, 0, List.of()),
+                PeerMessages.Question.ofState("abc", 0, 0, List.of()), PeerMessages.Question.ofWorker(RUN, 0, 0, 0, 0), PeerMessages.Question.ofWorker(RUN, 0, 0, 0, 2))) {
+            assertFalse(ask(question).has(), question.toString());
+            assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
         }
-        String good = ExecutorState.name(RUN, 0, 0);
-        assertThrows(IOException.class, () -> Exchange.await(exchange.fetch(me(), good, new byte[bytes - 1])));
-        assertThrows(IOException.class, () -> Exchange.await(exchange.fetch(me(), good, new byte[bytes + 1])));
+        PeerMessages.Question good = PeerMessages.Question.ofState(RUN, 0, 0, List.of());
+        byte[] slice = layout.cut(begin, 0);
+        assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length - 1])));
+        assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length + 1])));
         Random random = new Random(1);
-        for (int i = 0; i < 1000; i++) {
-            byte[] question = new byte[random.nextInt(80)];
-            random.nextBytes(question);
-            try {
-                PeerMessages.Answer answer = PeerMessages.Answer.of(exchange.ask(me(), ByteBuffer.wrap(question)));
-                assertFalse(answer.has());
-            } catch (IOException e) {
-                assertTrue(e.getMessage() != null);
+        try (TransportClient member = connect(true)) {
+            for (int i = 0; i < 1000; i++) {
+                byte[] question = new byte[random.nextInt(80)];
+                random.nextBytes(question);
+                try {
+                    assertFalse(PeerMessages.Answer.of(member.sendRpcSync(ByteBuffer.wrap(question), 10_000)).has());
+                } catch (RuntimeException e) {
+                    assertTrue(e.getMessage() != null);
+                }
             }
         }
-        assertArrayEquals(layout.cut(begin, 0), Exchange.await(exchange.fetch(me(), good, new byte[bytes])));
+        assertArrayEquals(slice, Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length])));
+    }
+
+    @Test
+    void aStrangerIsToldNothingAndSentNothingThatItWasNotTold() throws Exception {
+        PeerMessages.Question question = PeerMessages.Question.ofState(RUN, 0, 0, List.of());
+        byte[] slice = new byte[layout.slice(0).bytes()];
+        try (TransportClient stranger = connect(false)) {
+            assertThrows(RuntimeException.class, () -> stranger.sendRpcSync(question.bytes(), 10_000));
+        }
+        try (TransportClient stranger = connect(false)) {
+            for (String name : List.of("", RUN, RUN + "/0", RUN + "/0/0", RUN + "/0/0/0/0", "0", "../../etc/passwd")) {
+                assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), name);
+            }
+            String name = ask(question).stream();
+            assertArrayEquals(layout.cut(begin, 0), Exchange.await(stream(stranger, name, slice)), "its name alone keeps it");
+            assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), "it is good for once");
+        }
+    }
+
+    /** @param member whether it knows Spark's secret */
+    private static TransportClient connect(boolean member) throws Exception {
+        TransportConf conf = new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
+        SparkEnv spark = SparkEnv.get();
+        List<TransportClientBootstrap> bootstraps = member ? List.of(new AuthClientBootstrap(conf, spark.conf().getAppId(), spark.securityManager())) : List.of();
+        return new TransportContext(conf, new NoOpRpcHandler()).createClientFactory(bootstraps).createClient(me().host(), me().port());
+    }
+
+    private static CompletableFuture<byte[]> stream(TransportClient client, String name, byte[] into) {
+        CompletableFuture<byte[]> received = new CompletableFuture<>();
+        client.stream(name, new Exchange.Receiving(into, received));
+        return received;
+    }
+
+    @Test
+    void whatNobodyFetchesIsWithdrawn() throws Exception {
+        AtomicInteger done = new AtomicInteger();
+        StudentPool.Reading reading = new StudentPool.Reading(ByteBuffer.allocate(1), done::incrementAndGet);
+        Offers offers = new Offers(50);
+        String name = offers.add(reading);
+        while (done.get() == 0) {
+            Thread.sleep(10);
+        }
+        assertNull(offers.take(name));
+        Offers many = new Offers(600_000);
+        for (int i = 0; i < Offers.MAX; i++) {
+            name = many.add(reading);
+        }
+        assertThrows(IllegalStateException.class, () -> many.add(reading));
+        assertEquals(2, done.get());
+        assertSame(reading, many.take(name));
+        many.add(reading);
     }
 
     @Test
     void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
-        PeerMessages.Question question = new PeerMessages.Question(RUN, 7, 3, List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
+        PeerMessages.Question question = PeerMessages.Question.ofState(RUN, 7, 3, List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
-        PeerMessages.Answer answer = new PeerMessages.Answer(false, Set.of(new Peer("a", 1), new Peer("b", 2)));
+        question = PeerMessages.Question.ofWorker(RUN, 7, 3, 2, 1);
+        assertEquals(question, PeerMessages.Question.of(question.bytes()));
+        PeerMessages.Answer answer = new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)));
         assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
-        ByteBuffer many = new PeerMessages.Question("a", 1, 1, List.of()).bytes();
+        ByteBuffer many = PeerMessages.Question.ofState("a", 1, 1, List.of()).bytes();
         many.putInt(many.capacity() - Integer.BYTES, Integer.MAX_VALUE);
         assertThrows(IOException.class, () -> PeerMessages.Question.of(many));
     }
@@ -200,6 +269,6 @@ class ExecutorStateTest {
     @Test
     void aRunThatEndedIsForgotten() throws Exception {
         end();
-        assertThrows(IllegalArgumentException.class, () -> ExecutorState.read(ExecutorState.name(RUN, 0, 0)));
+        assertFalse(ask(PeerMessages.Question.ofState(RUN, 0, 0, List.of())).has());
     }
 }
