@@ -40,6 +40,7 @@ public final class Distillery {
                     .config("spark.ui.enabled", "false")
                     .config("spark.authenticate", "true")
                     .config("spark.network.crypto.enabled", "true")
+                    .config("spark.potstill.io.connectionTimeout", "10s")
                     .config("spark.executor.heartbeatInterval", "1s")
                     .config("spark.sql.shuffle.partitions", "2")
                     .config("spark.sql.warehouse.dir", System.getProperty("java.io.tmpdir") + "/potstill-test-warehouse")

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.math.BigInteger;
 import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -95,12 +96,14 @@ final class DistributedState {
     /** What it is, on the driver. */
     ModelState collect() {
         ModelState whole = layout().blank();
+        Set<Peer> silent = new HashSet<>();
         for (int i = 0; i < layout().slices();) {
             try {
-                layout().paste(source.fetch(i, layout(), Exchange.get(), null), i, whole);
+                layout().paste(source.fetch(i, layout(), null, silent), i, whole);
                 i++;
             } catch (PeersLostException e) {
                 makeUpFor(e);
+                silent.clear();
             }
         }
         return whole;

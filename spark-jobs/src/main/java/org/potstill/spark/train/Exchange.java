@@ -7,9 +7,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.spark.SecurityManager;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
@@ -33,7 +36,7 @@ import scala.Tuple2;
 
 /**
  * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
- * built on, with Spark's time-outs ({@code spark.network.timeout}), authenticated and encrypted where {@code spark.authenticate} and
+ * built on, with Spark's time-outs ({@code spark.network.timeout}; shorter for connecting), authenticated and encrypted where {@code spark.authenticate} and
  * {@code spark.network.crypto.enabled} say so. As Spark authenticates questions alone, and serves streams to anybody, the answer to a
  * question names the stream ({@link Offers}). One to a process; an executor's listens where its block manager does, on a port of its
  * own: {@value #PORT}, or the first free one after that.
@@ -43,6 +46,7 @@ final class Exchange {
     private static final String MODULE = "potstill";
     /** An answer may lie behind all that is sent on its connection before. */
     private static final int OFFER_MILLIS = 300_000;
+    private static final String CONNECTING = "15s";
     private static Exchange current;
 
     private final SparkEnv spark;
@@ -50,13 +54,17 @@ final class Exchange {
     private final TransportClientFactory clients;
     private final ExecutorService answering = Executors.newCachedThreadPool(DaemonThreads.named("potstill-exchange"));
     private final Offers offers = new Offers(OFFER_MILLIS);
+    private final Map<Peer, Long> heard = new ConcurrentHashMap<>();
+    private final long patience;
     private TransportServer server;
 
     private Exchange(SparkEnv spark) {
         this.spark = spark;
         Map<String, String> conf = new HashMap<>();
         Arrays.stream(spark.conf().getAll()).forEach(entry -> conf.put(entry._1(), entry._2()));
+        conf.putIfAbsent("spark." + MODULE + ".io.connectionCreationTimeout", CONNECTING);
         this.transport = new TransportContext(new TransportConf(MODULE, new MapConfigProvider(conf)), new Answering());
+        this.patience = TimeUnit.MILLISECONDS.toNanos(transport.getConf().connectionTimeoutMs()) / 2;
         SecurityManager security = spark.securityManager();
         this.clients = transport.createClientFactory(security.isAuthenticationEnabled()
                 ? List.of(new AuthClientBootstrap(transport.getConf(), spark.conf().getAppId(), security)) : List.of());
@@ -117,7 +125,7 @@ final class Exchange {
     CompletableFuture<byte[]> receive(Peer peer, PeerMessages.Answer answer, byte[] into) {
         CompletableFuture<byte[]> received = new CompletableFuture<>();
         try {
-            client(peer).stream(answer.stream(), new Receiving(into, received));
+            client(peer).stream(answer.stream(), new Receiving(into, received, () -> heard.put(peer, System.nanoTime())));
         } catch (IOException e) {
             received.completeExceptionally(e);
         }
@@ -127,25 +135,31 @@ final class Exchange {
     /** Asks a peer, whose answer may take it some work. */
     CompletableFuture<PeerMessages.Answer> ask(Peer peer, PeerMessages.Question question) {
         CompletableFuture<PeerMessages.Answer> answer = new CompletableFuture<>();
-        try {
-            client(peer).sendRpc(question.bytes(), new RpcResponseCallback() {
-                @Override
-                public void onSuccess(ByteBuffer response) {
-                    try {
-                        answer.complete(PeerMessages.Answer.of(copy(response)));
-                    } catch (IOException e) {
-                        onFailure(e);
-                    }
+        RpcResponseCallback callback = new RpcResponseCallback() {
+            @Override
+            public void onSuccess(ByteBuffer response) {
+                heard.put(peer, System.nanoTime());
+                try {
+                    answer.complete(PeerMessages.Answer.of(copy(response)));
+                } catch (IOException e) {
+                    onFailure(e);
                 }
+            }
 
-                @Override
-                public void onFailure(Throwable e) {
-                    answer.completeExceptionally(e);
-                }
-            });
-        } catch (IOException e) {
-            answer.completeExceptionally(e);
-        }
+            @Override
+            public void onFailure(Throwable e) {
+                answer.completeExceptionally(e);
+            }
+        };
+        heard.put(peer, System.nanoTime());
+        // Several peers that are gone are waited for at once.
+        answering.execute(() -> {
+            try {
+                client(peer).sendRpc(question.bytes(), callback);
+            } catch (IOException | RuntimeException e) {
+                answer.completeExceptionally(e);
+            }
+        });
         return answer;
     }
 
@@ -156,7 +170,7 @@ final class Exchange {
 
     private TransportClient client(Peer peer) throws IOException {
         try {
-            return clients.createClient(peer.host(), peer.port());
+            return clients.createClient(peer.host(), peer.port(), true);
         } catch (InterruptedException e) {
             throw interrupted(e);
         } catch (RuntimeException e) {
@@ -176,6 +190,26 @@ final class Exchange {
         }
     }
 
+    /** The same of what this process needs to serve others: gives up a peer that was silent for half of the time in which they give up this one. */
+    <T> T await(CompletableFuture<T> future, Peer peer) throws IOException {
+        while (true) {
+            long left = heard.get(peer) + patience - System.nanoTime();
+            try {
+                return future.get(left, TimeUnit.NANOSECONDS);
+            } catch (ExecutionException e) {
+                throw new IOException(e.getCause());
+            } catch (InterruptedException e) {
+                throw interrupted(e);
+            } catch (TimeoutException e) {
+                if (left <= 0) {
+                    // All else that is awaited of it fails at once.
+                    client(peer).close();
+                    throw new IOException(peer + " is silent", e);
+                }
+            }
+        }
+    }
+
     private static IllegalStateException interrupted(InterruptedException e) {
         Thread.currentThread().interrupt();
         return new IllegalStateException("interrupted", e);
@@ -185,15 +219,18 @@ final class Exchange {
     static final class Receiving implements StreamCallback {
         private final byte[] received;
         private final CompletableFuture<byte[]> whole;
+        private final Runnable progress;
         private int at;
 
-        Receiving(byte[] into, CompletableFuture<byte[]> whole) {
+        Receiving(byte[] into, CompletableFuture<byte[]> whole, Runnable progress) {
             this.received = into;
             this.whole = whole;
+            this.progress = progress;
         }
 
         @Override
         public void onData(String name, ByteBuffer data) throws IOException {
+            progress.run();
             int length = data.remaining();
             if (length > received.length - at) {
                 throw new IOException("more than " + received.length + " bytes");

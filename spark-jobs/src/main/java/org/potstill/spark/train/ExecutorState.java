@@ -6,6 +6,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -70,11 +71,12 @@ final class ExecutorState {
     List<byte[]> begin(StateSource source, int worker) throws PeersLostException {
         Replica replica = replica(source.version());
         List<Integer> order = order(source, worker);
+        Set<Peer> silent = new HashSet<>();
         for (int slice : order) {
             ReentrantLock lock = replica.locks.get(slice);
             if (lock.tryLock()) {
                 try {
-                    fill(replica, slice, () -> obtain(source, slice));
+                    fill(replica, slice, () -> obtain(source, slice, silent));
                 } finally {
                     lock.unlock();
                 }
@@ -82,7 +84,7 @@ final class ExecutorState {
         }
         // Those that others were at.
         for (int slice : order) {
-            fill(replica, slice, () -> obtain(source, slice));
+            fill(replica, slice, () -> obtain(source, slice, silent));
         }
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices::get).toList();
     }
@@ -120,10 +122,9 @@ final class ExecutorState {
         }
     }
 
-    private byte[] obtain(StateSource source, int slice) throws PeersLostException {
-        Exchange exchange = Exchange.get();
-        Peer me = exchange.address();
-        return source.isMadeBy(me, slice) ? average(source.version(), source.made(), slice) : source.fetch(slice, layout, exchange, me);
+    private byte[] obtain(StateSource source, int slice, Set<Peer> silent) throws PeersLostException {
+        Peer me = Exchange.get().address();
+        return source.isMadeBy(me, slice) ? average(source.version(), source.made(), slice) : source.fetch(slice, layout, me, silent);
     }
 
     private byte[] average(long version, List<StateSource.Contribution> made, int index) throws PeersLostException {
@@ -160,8 +161,8 @@ final class ExecutorState {
      * A part of a slice of what a worker reached.
      *
      * @param bytes  to be read when it is here
-     * @param coming says when that is
-     * @param own    where it was here already; else null
+     * @param coming says when that is; null where it was here already
+     * @param own    in that case; else null
      * @param buffer where it comes to; else null
      */
     private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
@@ -170,7 +171,7 @@ final class ExecutorState {
     private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
         StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(version, c.worker(), slice, part) : null;
         if (own != null) {
-            return new Part(c.at(), own.bytes(), CompletableFuture.completedFuture(null), own, null);
+            return new Part(c.at(), own.bytes(), null, own, null);
         }
         byte[] buffer = buffer(bytes);
         return new Part(c.at(), StateLayout.littleEndian(buffer),
@@ -182,7 +183,9 @@ final class ExecutorState {
         IOException last = null;
         for (Part part : parts) {
             try {
-                Exchange.await(part.coming());
+                if (part.coming() != null) {
+                    Exchange.get().await(part.coming(), part.from());
+                }
             } catch (IOException e) {
                 lost.add(part.from());
                 last = e;

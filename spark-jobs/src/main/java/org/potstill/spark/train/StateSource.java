@@ -56,18 +56,20 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
     /**
      * Fetches one slice from one who has it, or the driver's broadcast.
      *
-     * @param layout  of the state
-     * @param without one that needs not be asked, the caller itself; or null
+     * @param layout of the state
+     * @param me     who needs not be asked, the caller itself; or null
+     * @param silent who is not asked again; takes on who does not answer
      * @throws PeersLostException if nobody has it
      */
-    byte[] fetch(int slice, StateLayout layout, Exchange exchange, Peer without) throws PeersLostException {
+    byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
         if (!begin.isEmpty()) {
             return begin.get(slice).value();
         }
+        Exchange exchange = Exchange.get();
         Set<Peer> lost = new LinkedHashSet<>();
         IOException last = null;
         for (Peer holder : holders(slice)) {
-            if (holder.equals(without)) {
+            if (holder.equals(me) || silent.contains(holder)) {
                 continue;
             }
             try {
@@ -82,10 +84,11 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
                     lost.add(holder);
                 }
             } catch (IOException e) {
-                lost.add(holder);
+                silent.add(holder);
                 last = e;
             }
         }
+        lost.addAll(silent);
         throw new PeersLostException(lost, last);
     }
 }

@@ -14,6 +14,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -23,10 +24,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.network.TransportContext;
+import org.apache.spark.network.client.RpcResponseCallback;
 import org.apache.spark.network.client.TransportClient;
 import org.apache.spark.network.client.TransportClientBootstrap;
 import org.apache.spark.network.crypto.AuthClientBootstrap;
+import org.apache.spark.network.crypto.AuthServerBootstrap;
 import org.apache.spark.network.server.NoOpRpcHandler;
+import org.apache.spark.network.server.OneForOneStreamManager;
+import org.apache.spark.network.server.RpcHandler;
+import org.apache.spark.network.server.StreamManager;
+import org.apache.spark.network.server.TransportServer;
 import org.apache.spark.network.util.MapConfigProvider;
 import org.apache.spark.network.util.TransportConf;
 import org.junit.jupiter.api.AfterEach;
@@ -102,8 +109,9 @@ class ExecutorStateTest {
 
     private ModelState fetch(StateSource source) throws PeersLostException {
         ModelState whole = layout.blank();
+        Set<Peer> silent = new HashSet<>();
         for (int i = 0; i < layout.slices(); i++) {
-            layout.paste(source.fetch(i, layout, Exchange.get(), null), i, whole);
+            layout.paste(source.fetch(i, layout, null, silent), i, whole);
         }
         return whole;
     }
@@ -144,6 +152,28 @@ class ExecutorStateTest {
         // One who answers, and has nothing of it.
         StateSource unknown = StateSource.average("abc", 1, List.of(made.get(0)));
         assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> fetch(unknown)).peers());
+    }
+
+    /** One that still holds its connections, as a host does that was cut off. */
+    @Test
+    void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
+        TransportConf conf = new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
+        RpcHandler silent = new RpcHandler() {
+            @Override
+            public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
+            }
+
+            @Override
+            public StreamManager getStreamManager() {
+                return new OneForOneStreamManager();
+            }
+        };
+        try (TransportServer server = new TransportContext(conf, silent).createServer("127.0.0.1", 0,
+                List.of(new AuthServerBootstrap(conf, SparkEnv.get().securityManager())))) {
+            Peer gone = new Peer("127.0.0.1", server.getPort());
+            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
+        }
     }
 
     @Test
@@ -229,7 +259,7 @@ class ExecutorStateTest {
 
     private static CompletableFuture<byte[]> stream(TransportClient client, String name, byte[] into) {
         CompletableFuture<byte[]> received = new CompletableFuture<>();
-        client.stream(name, new Exchange.Receiving(into, received));
+        client.stream(name, new Exchange.Receiving(into, received, () -> { }));
         return received;
     }
 
