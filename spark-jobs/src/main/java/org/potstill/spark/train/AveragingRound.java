@@ -2,6 +2,7 @@ package org.potstill.spark.train;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -69,13 +70,16 @@ final class AveragingRound {
         Set<Peer> lost = new HashSet<>();
         StateSource source = begin.source();
         while (results.size() < plan.workers()) {
+            int[] workers = IntStream.range(0, plan.workers()).filter(w -> !results.containsKey(w)).toArray();
             try {
-                train(source, IntStream.range(0, plan.workers()).filter(w -> !results.containsKey(w)).toArray());
+                train(source, workers);
             } catch (PeersLostException e) {
-                lost.addAll(e.peers());
-                List<Peer> holders = holders(lost);
+                // Another executor may listen where one died.
+                made().stream().filter(c -> Arrays.binarySearch(workers, c.worker()) >= 0).forEach(c -> lost.remove(c.at()));
+                List<Peer> holders = lost.addAll(e.peers()) ? holders(lost) : List.of();
                 if (holders.isEmpty()) {
-                    begin.makeUpFor(e);
+                    begin.makeUpFor(new PeersLostException(lost, e));
+                    begin.source().made().forEach(c -> lost.remove(c.at()));
                 }
                 source = holders.isEmpty() ? begin.source() : begin.source().heldBy(holders);
             }

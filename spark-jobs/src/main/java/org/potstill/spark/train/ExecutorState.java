@@ -124,7 +124,19 @@ final class ExecutorState {
 
     private byte[] obtain(StateSource source, int slice, Set<Peer> silent) throws PeersLostException {
         Peer me = Exchange.get().address();
-        return source.isMadeBy(me, slice) ? average(source.version(), source.made(), slice) : source.fetch(slice, layout, me, silent);
+        if (!source.isMadeBy(me, slice)) {
+            return source.fetch(slice, layout, me, silent);
+        }
+        try {
+            return average(source.version(), source.made(), slice);
+        } catch (PeersLostException e) {
+            try {
+                // Who has all of the state has dropped what it was made of.
+                return source.fetch(slice, layout, me, silent);
+            } catch (PeersLostException nobody) {
+                throw e.and(nobody);
+            }
+        }
     }
 
     private byte[] average(long version, List<StateSource.Contribution> made, int index) throws PeersLostException {

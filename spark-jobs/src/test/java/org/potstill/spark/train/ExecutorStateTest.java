@@ -21,9 +21,13 @@ import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.network.TransportContext;
+import org.apache.spark.network.buffer.ManagedBuffer;
+import org.apache.spark.network.buffer.NioManagedBuffer;
 import org.apache.spark.network.client.RpcResponseCallback;
 import org.apache.spark.network.client.TransportClient;
 import org.apache.spark.network.client.TransportClientBootstrap;
@@ -157,23 +161,58 @@ class ExecutorStateTest {
     /** One that still holds its connections, as a host does that was cut off. */
     @Test
     void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
-        TransportConf conf = new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
-        RpcHandler silent = new RpcHandler() {
+        try (TransportServer silent = serve((question, answer) -> { }, new Offers(0))) {
+            Peer gone = new Peer("127.0.0.1", silent.getPort());
+            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
+        }
+    }
+
+    @Test
+    void whoCannotAverageASliceTakesItFromWhoHasDroppedWhatItIsMadeOf() throws Exception {
+        ModelState next = new ModelState(random(5), begin.updaterState(), new float[0]);
+        Offers offers = new Offers(10_000);
+        BiConsumer<PeerMessages.Question, Consumer<PeerMessages.Answer>> hasTheNextState = (question, answer) -> answer.accept(
+                new PeerMessages.Answer(question.isOfState() ? offers.add(new StudentPool.Reading(ByteBuffer.wrap(layout.cut(next, question.slice())), () -> { })) : "", Set.of()));
+        try (TransportServer other = serve(hasTheNextState, offers)) {
+            Peer ahead = new Peer("127.0.0.1", other.getPort());
+            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
+            List<byte[]> slices = executor.begin(source, 0);
+            for (int i = 0; i < layout.slices(); i++) {
+                assertArrayEquals(layout.cut(next, i), slices.get(i));
+            }
+        }
+    }
+
+    /** Another executor, as far as a test needs one. */
+    private static TransportServer serve(BiConsumer<PeerMessages.Question, Consumer<PeerMessages.Answer>> answering, Offers offers) {
+        TransportConf conf = conf();
+        return new TransportContext(conf, new RpcHandler() {
             @Override
             public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
+                try {
+                    byte[] question = new byte[message.remaining()];
+                    message.get(question);
+                    answering.accept(PeerMessages.Question.of(ByteBuffer.wrap(question)), answer -> callback.onSuccess(answer.bytes()));
+                } catch (IOException e) {
+                    callback.onFailure(e);
+                }
             }
 
             @Override
             public StreamManager getStreamManager() {
-                return new OneForOneStreamManager();
+                return new OneForOneStreamManager() {
+                    @Override
+                    public ManagedBuffer openStream(String name) {
+                        return new NioManagedBuffer(offers.take(name).bytes());
+                    }
+                };
             }
-        };
-        try (TransportServer server = new TransportContext(conf, silent).createServer("127.0.0.1", 0,
-                List.of(new AuthServerBootstrap(conf, SparkEnv.get().securityManager())))) {
-            Peer gone = new Peer("127.0.0.1", server.getPort());
-            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
-            assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
-        }
+        }).createServer("127.0.0.1", 0, List.of(new AuthServerBootstrap(conf, SparkEnv.get().securityManager())));
+    }
+
+    private static TransportConf conf() {
+        return new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
     }
 
     @Test
@@ -251,7 +290,7 @@ class ExecutorStateTest {
 
     /** @param member whether it knows Spark's secret */
     private static TransportClient connect(boolean member) throws Exception {
-        TransportConf conf = new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
+        TransportConf conf = conf();
         SparkEnv spark = SparkEnv.get();
         List<TransportClientBootstrap> bootstraps = member ? List.of(new AuthClientBootstrap(conf, spark.conf().getAppId(), spark.securityManager())) : List.of();
         return new TransportContext(conf, new NoOpRpcHandler()).createClientFactory(bootstraps).createClient(me().host(), me().port());
