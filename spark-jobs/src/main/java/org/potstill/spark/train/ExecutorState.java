@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
@@ -29,6 +30,8 @@ import java.util.stream.Stream;
  */
 final class ExecutorState {
     private static final Map<String, ExecutorState> RUNS = new ConcurrentHashMap<>();
+    /** Each has all workers' values of a slice in memory. */
+    private static final int MAX_AVERAGING = 2;
 
     private final String run;
     private final WorkerSetup setup;
@@ -36,6 +39,7 @@ final class ExecutorState {
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
     private final StudentPool students;
     private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
+    private final Semaphore averaging = new Semaphore(MAX_AVERAGING);
 
     /** A state, slice by slice; null those that are not here yet. */
     private static final class Replica {
@@ -149,6 +153,7 @@ final class ExecutorState {
         int momentBytes = setup.payload().bytes(slice.moments());
         List<Part> parameters = new ArrayList<>();
         List<Part> moments = new ArrayList<>();
+        averaging.acquireUninterruptibly();
         try {
             for (StateSource.Contribution c : made) {
                 parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes));
@@ -161,6 +166,7 @@ final class ExecutorState {
             joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
             return average;
         } finally {
+            averaging.release();
             joined(parameters, moments).stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
         }
     }

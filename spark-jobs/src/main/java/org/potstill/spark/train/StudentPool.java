@@ -20,6 +20,9 @@ final class StudentPool implements AutoCloseable {
     /** What is of no more use, but being read. */
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();
+    private int students;
+    private int training;
+    private int mostTraining;
     private boolean closed;
 
     StudentPool(WorkerSetup setup) {
@@ -36,16 +39,26 @@ final class StudentPool implements AutoCloseable {
             Map<Long, Map<Integer, Reached>> past = reached.headMap(version);
             past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
             past.clear();
+            training++;
+            mostTraining = Math.max(mostTraining, training);
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
+            students++;
         }
         // The seed is of no consequence: a round begins by setting all parameters.
         return Student.create(setup.config(), setup.options(), 0);
     }
 
     synchronized void giveBack(Student student) {
-        if (closed) {
+        training--;
+        rest(student);
+    }
+
+    /** Of more than two for each task, one to train and one whose memory is read, no use can be made. */
+    private void rest(Student student) {
+        if (closed || students > 2 * mostTraining) {
+            students--;
             student.close();
         } else {
             idle.push(student);
@@ -64,6 +77,7 @@ final class StudentPool implements AutoCloseable {
 
     /** Keeps what a worker reached until it is averaged. */
     synchronized void keep(long version, int worker, Reached result) {
+        training--;
         drop(reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
     }
 
@@ -74,7 +88,7 @@ final class StudentPool implements AutoCloseable {
         if (readers.containsKey(result)) {
             dropped.add(result);
         } else {
-            giveBack(result.student());
+            rest(result.student());
         }
     }
 
@@ -105,7 +119,7 @@ final class StudentPool implements AutoCloseable {
         if (readers.merge(result, -1, Integer::sum) == 0) {
             readers.remove(result);
             if (dropped.remove(result)) {
-                giveBack(result.student());
+                rest(result.student());
             }
         }
     }

@@ -17,12 +17,16 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.network.TransportContext;
@@ -80,7 +84,7 @@ class ExecutorStateTest {
     }
 
     private StateSource ofDriver() {
-        return StateSource.ofDriver(RUN, 0, java.util.stream.IntStream.range(0, WORKERS).mapToObj(i -> sc.broadcast(layout.cut(begin, i))).toList());
+        return StateSource.ofDriver(RUN, 0, IntStream.range(0, WORKERS).mapToObj(i -> sc.broadcast(layout.cut(begin, i))).toList());
     }
 
     private static Peer me() {
@@ -243,6 +247,47 @@ class ExecutorStateTest {
         executor.students().giveBack(first);
         executor.students().giveBack(other);
         executor.students().giveBack(third);
+    }
+
+    @Test
+    void studentsBeyondTwoForATaskAreClosed() {
+        reach(0, 1, random(0));
+        StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
+        Student second = executor.students().borrow(1);
+        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of()));
+        StudentPool.Reading reading = executor.students().read(1, 0, 0, Reached.PARAMETERS);
+        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of()));
+        reading.done().run();
+        first.done().run();
+        List<Student> left = List.of(executor.students().borrow(3), executor.students().borrow(3), executor.students().borrow(3));
+        left.forEach(student -> assertNotSame(second, student));
+        left.forEach(executor.students()::giveBack);
+    }
+
+    @Test
+    void noMoreThanTwoSlicesAreAveragedAtOnce() throws Exception {
+        Queue<Consumer<PeerMessages.Answer>> waiting = new ConcurrentLinkedQueue<>();
+        Set<Integer> asked = ConcurrentHashMap.newKeySet();
+        try (TransportServer slow = serve((question, answer) -> {
+            waiting.add(answer);
+            asked.add(question.slice());
+        }, new Offers(0))) {
+            List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
+            List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
+                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(RUN, 1, slice, made))).toList();
+            while (waiting.size() < 2 * 2) {
+                Thread.sleep(10);
+            }
+            Thread.sleep(200);
+            assertEquals(2, asked.size());
+            while (!averages.stream().allMatch(CompletableFuture::isDone)) {
+                for (Consumer<PeerMessages.Answer> answer = waiting.poll(); answer != null; answer = waiting.poll()) {
+                    answer.accept(new PeerMessages.Answer("", Set.of()));
+                }
+                Thread.sleep(10);
+            }
+            assertEquals(WORKERS, asked.size());
+        }
     }
 
     @Test
