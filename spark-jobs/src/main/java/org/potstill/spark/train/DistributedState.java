@@ -1,6 +1,5 @@
 package org.potstill.spark.train;
 
-import java.io.IOException;
 import java.math.BigInteger;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -39,7 +38,7 @@ final class DistributedState {
      *
      * @param id     not to be guessed
      * @param layout of the states
-     * @param peers  executors that have parts of them, or had
+     * @param peers  executors that know of it, or did
      */
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers) {
     }
@@ -73,9 +72,15 @@ final class DistributedState {
         return source;
     }
 
+    /** @param peer an executor that is to be told when the run is over; or null */
+    void remember(Peer peer) {
+        if (peer != null) {
+            run.peers().add(peer);
+        }
+    }
+
     /** The average of what workers reached in a round that began with this state. */
     DistributedState next(AveragingRound round, List<StateSource.Contribution> made) {
-        made.forEach(c -> run.peers().add(c.at()));
         return new DistributedState(run, round, StateSource.average(run.id(), source.version() + 1, made));
     }
 
@@ -128,21 +133,21 @@ final class DistributedState {
         source.begin().forEach(Broadcast::destroy);
     }
 
-    /** Has executors forget the run; those that do not answer have ended themselves. */
+    /** Has executors forget the run; those that do not answer have ended themselves. Throws nothing, as training may have failed. */
     void end() {
         if (run.sc().sc().isStopped()) {
             return;
         }
-        forgetPast();
-        release();
-        Exchange exchange = Exchange.get();
-        CompletableFuture<?>[] told = run.peers().stream().map(peer -> CompletableFuture.runAsync(() -> {
-            try {
-                Exchange.await(exchange.ask(peer, PeerMessages.Question.end(run.id())));
-            } catch (IOException e) {
+        try {
+            forgetPast();
+            release();
+            Exchange exchange = Exchange.get();
+            CompletableFuture.allOf(run.peers().stream().map(peer -> exchange.ask(peer, PeerMessages.Question.end(run.id())).exceptionally(e -> {
                 LOG.debug("{} does not answer", peer, e);
-            }
-        })).toArray(CompletableFuture[]::new);
-        CompletableFuture.allOf(told).completeOnTimeout(null, END_SECONDS, TimeUnit.SECONDS).join();
+                return null;
+            })).toArray(CompletableFuture[]::new)).completeOnTimeout(null, END_SECONDS, TimeUnit.SECONDS).join();
+        } catch (Exception e) {
+            LOG.warn("executors may keep what they have of this training run", e);
+        }
     }
 }

@@ -4,9 +4,11 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +32,16 @@ import java.util.stream.Stream;
  */
 final class ExecutorState {
     private static final Map<String, ExecutorState> RUNS = new ConcurrentHashMap<>();
+    private static final int MAX_ENDED = 1000;
+    /** The last ones: a task that comes late begins none of them anew. */
+    private static final Set<String> ENDED = Collections.newSetFromMap(new LinkedHashMap<>() {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Boolean> eldest) {
+            return size() > MAX_ENDED;
+        }
+    });
     /** Each has all workers' values of a slice in memory. */
     private static final int MAX_AVERAGING = 2;
 
@@ -59,7 +71,10 @@ final class ExecutorState {
         this.students = new StudentPool(setup);
     }
 
-    static ExecutorState of(String run, WorkerSetup setup, StateLayout layout) {
+    static synchronized ExecutorState of(String run, WorkerSetup setup, StateLayout layout) {
+        if (ENDED.contains(run)) {
+            throw new IllegalStateException("this training run is over");
+        }
         return RUNS.computeIfAbsent(run, key -> new ExecutorState(run, setup, layout));
     }
 
@@ -238,15 +253,23 @@ final class ExecutorState {
 
     /** Answers another executor, or the driver. */
     static PeerMessages.Answer answer(PeerMessages.Question question, Offers offers) {
-        ExecutorState state = question.isEnd() ? RUNS.remove(question.run()) : RUNS.get(question.run());
-        if (question.isEnd() && state != null) {
-            state.students.close();
+        if (question.isEnd()) {
+            end(question.run());
         }
+        ExecutorState state = RUNS.get(question.run());
         try {
-            StudentPool.Reading reading = question.isEnd() || state == null ? null : state.read(question);
+            StudentPool.Reading reading = state == null ? null : state.read(question);
             return new PeerMessages.Answer(reading == null ? "" : offers.add(reading), Set.of());
         } catch (PeersLostException e) {
             return new PeerMessages.Answer("", e.peers());
+        }
+    }
+
+    private static synchronized void end(String run) {
+        ENDED.add(run);
+        ExecutorState state = RUNS.remove(run);
+        if (state != null) {
+            state.students.close();
         }
     }
 

@@ -25,11 +25,12 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
     /**
      * What became of it.
      *
+     * @param at     the executor that has begun, or tried to; null of a worker without sequences in this round
      * @param made   where what it reached is kept; null of a worker without sequences in this round
      * @param losses of its steps
      * @param missed why it could not begin; null if it could
      */
-    record Result(StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
     }
 
     /**
@@ -40,14 +41,14 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         TreeMap<Long, TreeMap<Long, LabelledSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
-            return new Result(null, List.of(), null);
+            return new Result(null, null, List.of(), null);
         }
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
         try {
             slices = executor.begin(begin, worker);
         } catch (PeersLostException e) {
-            return new Result(null, List.of(), e);
+            return new Result(Exchange.get().address(), null, List.of(), e);
         }
         Student student = executor.students().borrow(begin.version());
         boolean kept = false;
@@ -59,7 +60,8 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
-            return new Result(new StateSource.Contribution(worker, Losses.positions(losses), Exchange.get().address()), losses, null);
+            Peer me = Exchange.get().address();
+            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses, null);
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);

@@ -78,7 +78,7 @@ final class StudentPool implements AutoCloseable {
     /** Keeps what a worker reached until it is averaged. */
     synchronized void keep(long version, int worker, Reached result) {
         training--;
-        drop(reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
+        drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
     }
 
     private void drop(Reached result) {

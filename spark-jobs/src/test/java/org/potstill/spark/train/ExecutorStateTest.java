@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -57,11 +58,11 @@ import org.potstill.student.TrainingOptions;
 /** An executor that asks itself, over the network. */
 class ExecutorStateTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
-    private static final String RUN = "0123456789abcdef";
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, new Labels("a", "b", 37, TargetSpec.parse("top-8")),
             new Responses(new int[0], new int[0]), "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+    private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
     private StateLayout layout;
@@ -74,17 +75,17 @@ class ExecutorStateTest {
             begin = new ModelState(student.parameters(), student.updaterState(), new float[0]);
         }
         layout = StateLayout.of(begin, WORKERS);
-        executor = ExecutorState.of(RUN, setup, layout);
+        executor = ExecutorState.of(run, setup, layout);
         executor.begin(ofDriver(), 0);
     }
 
     @AfterEach
     void end() throws IOException {
-        Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(RUN)));
+        Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(run)));
     }
 
     private StateSource ofDriver() {
-        return StateSource.ofDriver(RUN, 0, IntStream.range(0, WORKERS).mapToObj(i -> sc.broadcast(layout.cut(begin, i))).toList());
+        return StateSource.ofDriver(run, 0, IntStream.range(0, WORKERS).mapToObj(i -> sc.broadcast(layout.cut(begin, i))).toList());
     }
 
     private static Peer me() {
@@ -139,12 +140,12 @@ class ExecutorStateTest {
                 sum[i] += (1 + worker) / 6.0 * parameters[i];
             }
         }
-        float[] average = fetch(StateSource.average(RUN, 1, made)).parameters();
+        float[] average = fetch(StateSource.average(run, 1, made)).parameters();
         for (int i = 0; i < sum.length; i++) {
             assertEquals(sum[i], average[i], 1e-6);
         }
         // Once made it is there for all, also where the owner were another.
-        assertArrayEquals(average, fetch(StateSource.average(RUN, 1, made).heldBy(List.of(me()))).parameters());
+        assertArrayEquals(average, fetch(StateSource.average(run, 1, made).heldBy(List.of(me()))).parameters());
     }
 
     @Test
@@ -154,7 +155,7 @@ class ExecutorStateTest {
             nobody = new Peer("127.0.0.1", closed.getLocalPort());
         }
         List<StateSource.Contribution> made = List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, nobody));
-        StateSource source = StateSource.average(RUN, 1, made);
+        StateSource source = StateSource.average(run, 1, made);
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> fetch(source)).peers());
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> executor.begin(source, 0)).peers());
         // One who answers, and has nothing of it.
@@ -167,7 +168,7 @@ class ExecutorStateTest {
     void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
         try (TransportServer silent = serve((question, answer) -> { }, new Offers(0))) {
             Peer gone = new Peer("127.0.0.1", silent.getPort());
-            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
             assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
         }
     }
@@ -180,7 +181,7 @@ class ExecutorStateTest {
                 new PeerMessages.Answer(question.isOfState() ? offers.add(new StudentPool.Reading(ByteBuffer.wrap(layout.cut(next, question.slice())), () -> { })) : "", Set.of()));
         try (TransportServer other = serve(hasTheNextState, offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
-            StateSource source = StateSource.average(RUN, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
+            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
             List<byte[]> slices = executor.begin(source, 0);
             for (int i = 0; i < layout.slices(); i++) {
                 assertArrayEquals(layout.cut(next, i), slices.get(i));
@@ -223,7 +224,7 @@ class ExecutorStateTest {
     void anotherHolderIsAskedWhereASlicesOwnerIsGone() throws Exception {
         Peer nobody = new Peer("127.0.0.1", 1);
         executor.begin(ofDriver(), 1);
-        StateSource source = new StateSource(RUN, 0, List.of(), List.of(), List.of(nobody, me()));
+        StateSource source = new StateSource(run, 0, List.of(), List.of(), List.of(nobody, me()));
         assertArrayEquals(begin.parameters(), fetch(source).parameters());
     }
 
@@ -274,7 +275,7 @@ class ExecutorStateTest {
         }, new Offers(0))) {
             List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
             List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
-                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(RUN, 1, slice, made))).toList();
+                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(run, 1, slice, made))).toList();
             while (waiting.size() < 2 * 2) {
                 Thread.sleep(10);
             }
@@ -292,12 +293,12 @@ class ExecutorStateTest {
 
     @Test
     void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
-        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(RUN, 0, 999, List.of()), PeerMessages.Question.ofState(RUN, 7, 0, List.of()),
-                PeerMessages.Question.ofState("abc", 0, 0, List.of()), PeerMessages.Question.ofWorker(RUN, 0, 0, 0, 0), PeerMessages.Question.ofWorker(RUN, 0, 0, 0, 2))) {
+        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()), PeerMessages.Question.ofState(run, 7, 0, List.of()),
+                PeerMessages.Question.ofState("abc", 0, 0, List.of()), PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {
             assertFalse(ask(question).has(), question.toString());
             assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
         }
-        PeerMessages.Question good = PeerMessages.Question.ofState(RUN, 0, 0, List.of());
+        PeerMessages.Question good = PeerMessages.Question.ofState(run, 0, 0, List.of());
         byte[] slice = layout.cut(begin, 0);
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length - 1])));
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length + 1])));
@@ -318,13 +319,13 @@ class ExecutorStateTest {
 
     @Test
     void aStrangerIsToldNothingAndSentNothingThatItWasNotTold() throws Exception {
-        PeerMessages.Question question = PeerMessages.Question.ofState(RUN, 0, 0, List.of());
+        PeerMessages.Question question = PeerMessages.Question.ofState(run, 0, 0, List.of());
         byte[] slice = new byte[layout.slice(0).bytes()];
         try (TransportClient stranger = connect(false)) {
             assertThrows(RuntimeException.class, () -> stranger.sendRpcSync(question.bytes(), 10_000));
         }
         try (TransportClient stranger = connect(false)) {
-            for (String name : List.of("", RUN, RUN + "/0", RUN + "/0/0", RUN + "/0/0/0/0", "0", "../../etc/passwd")) {
+            for (String name : List.of("", run, run + "/0", run + "/0/0", run + "/0/0/0/0", "0", "../../etc/passwd")) {
                 assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), name);
             }
             String name = ask(question).stream();
@@ -369,9 +370,9 @@ class ExecutorStateTest {
 
     @Test
     void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
-        PeerMessages.Question question = PeerMessages.Question.ofState(RUN, 7, 3, List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
+        PeerMessages.Question question = PeerMessages.Question.ofState(run, 7, 3, List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
-        question = PeerMessages.Question.ofWorker(RUN, 7, 3, 2, 1);
+        question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         PeerMessages.Answer answer = new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)));
         assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
@@ -381,8 +382,12 @@ class ExecutorStateTest {
     }
 
     @Test
-    void aRunThatEndedIsForgotten() throws Exception {
+    void aRunThatEndedIsForgottenAndATaskThatComesLateDoesNotBeginItAnew() throws Exception {
+        Student late = executor.students().borrow(0);
         end();
-        assertFalse(ask(PeerMessages.Question.ofState(RUN, 0, 0, List.of())).has());
+        assertFalse(ask(PeerMessages.Question.ofState(run, 0, 0, List.of())).has());
+        assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
+        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of()));
+        assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
     }
 }
