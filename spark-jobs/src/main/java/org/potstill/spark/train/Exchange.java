@@ -282,7 +282,8 @@ final class Exchange {
             answering.execute(() -> {
                 try {
                     callback.onSuccess(ExecutorState.answer(PeerMessages.Question.of(question), offers).bytes());
-                } catch (Exception e) {
+                } catch (Throwable e) {
+                    // Also of an OutOfMemoryError: else who asked waits for its time-out.
                     callback.onFailure(e);
                 }
             });

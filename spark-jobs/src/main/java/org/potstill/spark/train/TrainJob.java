@@ -21,6 +21,7 @@ import org.slf4j.LoggerFactory;
 /** The second pass: trains the student on what the cache holds, with parameter averaging, no teacher in memory. */
 public final class TrainJob {
     private static final Logger LOG = LoggerFactory.getLogger(TrainJob.class);
+    private static final String CACHED_TIMEOUT = "spark.dynamicAllocation.cachedExecutorIdleTimeout";
 
     private final JavaSparkContext sc;
     private final SparkSession spark;
@@ -40,6 +41,10 @@ public final class TrainJob {
     public TrainSummary run() {
         if (sc.getConf().getBoolean("spark.ssl.rpc.enabled", false)) {
             throw JobErrors.tlsNotSupported();
+        }
+        if (sc.getConf().getBoolean("spark.dynamicAllocation.enabled", false) && sc.getConf().contains(CACHED_TIMEOUT)) {
+            LOG.warn("executors hold the student's state, and {} may end them between two rounds, whose steps are then taken again: unset it",
+                    CACHED_TIMEOUT);
         }
         LabelStore store = LabelStore.find(spark, cache, settings.targetSpec(), teacherFingerprint());
         ObjectNode snapshot = (ObjectNode) store.currentSnapshot();

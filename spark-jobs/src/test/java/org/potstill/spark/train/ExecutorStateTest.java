@@ -292,6 +292,17 @@ class ExecutorStateTest {
     }
 
     @Test
+    void whoHasNoMemoryToAverageSaysSo() throws Exception {
+        String large = UUID.randomUUID().toString();
+        ExecutorState.of(large, setup, new StateLayout(Integer.MAX_VALUE / Float.BYTES, 0, 0, 1)).begin(
+                StateSource.ofDriver(large, 0, List.of(sc.broadcast(new byte[1]))), 0);
+        PeerMessages.Question question = PeerMessages.Question.ofState(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
+        String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
+        assertTrue(message.contains("OutOfMemoryError"), message);
+        ask(PeerMessages.Question.end(large));
+    }
+
+    @Test
     void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
         for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()), PeerMessages.Question.ofState(run, 7, 0, List.of()),
                 PeerMessages.Question.ofState("abc", 0, 0, List.of()), PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {

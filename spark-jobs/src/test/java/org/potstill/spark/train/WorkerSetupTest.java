@@ -11,7 +11,7 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.student.TrainingOptions;
 
 class WorkerSetupTest {
-    /** Otherwise each task would make a student of its own, and Deeplearning4j collects all garbage when one is closed. */
+    /** Each task brings it along, serialized. */
     @Test
     void aSetupThatTravelledToAnExecutorIsTheSame() {
         WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE,
