@@ -20,7 +20,6 @@ import org.apache.spark.network.TransportContext;
 import org.apache.spark.network.buffer.ManagedBuffer;
 import org.apache.spark.network.buffer.NioManagedBuffer;
 import org.apache.spark.network.client.RpcResponseCallback;
-import org.apache.spark.network.client.StreamCallback;
 import org.apache.spark.network.client.TransportClient;
 import org.apache.spark.network.client.TransportClientFactory;
 import org.apache.spark.network.crypto.AuthClientBootstrap;
@@ -36,10 +35,10 @@ import scala.Tuple2;
 
 /**
  * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
- * built on, with Spark's time-outs ({@code spark.network.timeout}; shorter for connecting), authenticated and encrypted where {@code spark.authenticate} and
- * {@code spark.network.crypto.enabled} say so. As Spark authenticates questions alone, and serves streams to anybody, the answer to a
- * question names the stream ({@link Offers}). One to a process; an executor's listens where its block manager does, on a port of its
- * own: {@value #PORT}, or the first free one after that.
+ * built on, with Spark's time-outs ({@code spark.network.timeout}; shorter for connecting), authenticated and encrypted where {@code
+ * spark.authenticate} and {@code spark.network.crypto.enabled} say so. As Spark authenticates questions alone, and serves streams to
+ * anybody, the answer to a question names the stream ({@link Offers}). One to a process; an executor's listens where its block manager
+ * does, on a port of its own: {@value #PORT}, or the first free one after that.
  */
 final class Exchange {
     private static final String PORT = "spark.potstill.exchange.port";
@@ -190,7 +189,7 @@ final class Exchange {
         }
     }
 
-    /** The same of what this process needs to serve others: gives up a peer that was silent for half of the time in which they give up this one. */
+    /** The same of what this process serves others with: a peer is given up when it was silent for half of their time-out for this one. */
     <T> T await(CompletableFuture<T> future, Peer peer) throws IOException {
         while (true) {
             long left = heard.get(peer) + patience - System.nanoTime();
@@ -213,45 +212,6 @@ final class Exchange {
     private static IllegalStateException interrupted(InterruptedException e) {
         Thread.currentThread().interrupt();
         return new IllegalStateException("interrupted", e);
-    }
-
-    /** Puts what comes together. */
-    static final class Receiving implements StreamCallback {
-        private final byte[] received;
-        private final CompletableFuture<byte[]> whole;
-        private final Runnable progress;
-        private int at;
-
-        Receiving(byte[] into, CompletableFuture<byte[]> whole, Runnable progress) {
-            this.received = into;
-            this.whole = whole;
-            this.progress = progress;
-        }
-
-        @Override
-        public void onData(String name, ByteBuffer data) throws IOException {
-            progress.run();
-            int length = data.remaining();
-            if (length > received.length - at) {
-                throw new IOException("more than " + received.length + " bytes");
-            }
-            data.get(received, at, length);
-            at += length;
-        }
-
-        @Override
-        public void onComplete(String name) {
-            if (at == received.length) {
-                whole.complete(received);
-            } else {
-                whole.completeExceptionally(new IOException(at + " bytes of " + received.length));
-            }
-        }
-
-        @Override
-        public void onFailure(String name, Throwable cause) {
-            whole.completeExceptionally(cause);
-        }
     }
 
     /** What others ask of this process is {@link ExecutorState}'s to answer. */

@@ -7,6 +7,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -21,8 +22,8 @@ final class StudentPool implements AutoCloseable {
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();
     private int students;
-    private int training;
-    private int mostTraining;
+    /** How many trained here in the round before. */
+    private int workers;
     private boolean closed;
 
     StudentPool(WorkerSetup setup) {
@@ -36,11 +37,10 @@ final class StudentPool implements AutoCloseable {
      */
     Student borrow(long version) {
         synchronized (this) {
-            Map<Long, Map<Integer, Reached>> past = reached.headMap(version);
+            NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
+            workers = past.isEmpty() ? workers : past.lastEntry().getValue().size();
             past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
             past.clear();
-            training++;
-            mostTraining = Math.max(mostTraining, training);
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
@@ -51,13 +51,8 @@ final class StudentPool implements AutoCloseable {
     }
 
     synchronized void giveBack(Student student) {
-        training--;
-        rest(student);
-    }
-
-    /** Of more than two for each task, one to train and one whose memory is read, no use can be made. */
-    private void rest(Student student) {
-        if (closed || students > 2 * mostTraining) {
+        // Each worker needs one to train, and one whose memory is read: others only take room.
+        if (closed || students > 2 * workers) {
             students--;
             student.close();
         } else {
@@ -77,7 +72,6 @@ final class StudentPool implements AutoCloseable {
 
     /** Keeps what a worker reached until it is averaged. */
     synchronized void keep(long version, int worker, Reached result) {
-        training--;
         drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
     }
 
@@ -88,7 +82,7 @@ final class StudentPool implements AutoCloseable {
         if (readers.containsKey(result)) {
             dropped.add(result);
         } else {
-            rest(result.student());
+            giveBack(result.student());
         }
     }
 
@@ -119,7 +113,7 @@ final class StudentPool implements AutoCloseable {
         if (readers.merge(result, -1, Integer::sum) == 0) {
             readers.remove(result);
             if (dropped.remove(result)) {
-                rest(result.student());
+                giveBack(result.student());
             }
         }
     }

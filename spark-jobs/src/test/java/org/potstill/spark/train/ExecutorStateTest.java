@@ -177,9 +177,8 @@ class ExecutorStateTest {
     void whoCannotAverageASliceTakesItFromWhoHasDroppedWhatItIsMadeOf() throws Exception {
         ModelState next = new ModelState(random(5), begin.updaterState(), new float[0]);
         Offers offers = new Offers(10_000);
-        BiConsumer<PeerMessages.Question, Consumer<PeerMessages.Answer>> hasTheNextState = (question, answer) -> answer.accept(
-                new PeerMessages.Answer(question.isOfState() ? offers.add(new StudentPool.Reading(ByteBuffer.wrap(layout.cut(next, question.slice())), () -> { })) : "", Set.of()));
-        try (TransportServer other = serve(hasTheNextState, offers)) {
+        try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
+                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(layout.cut(next, question.slice())), () -> { })), Set.of())), offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
             StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
             List<byte[]> slices = executor.begin(source, 0);
@@ -231,6 +230,7 @@ class ExecutorStateTest {
     @Test
     void noStudentTrainsOnWhileItsMemoryIsBeingSent() {
         reach(0, 1, random(0));
+        reach(1, 1, random(1));
         StudentPool.Reading one = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         StudentPool.Reading two = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         Student other = executor.students().borrow(1);
@@ -251,7 +251,7 @@ class ExecutorStateTest {
     }
 
     @Test
-    void studentsBeyondTwoForATaskAreClosed() {
+    void studentsBeyondTwoForAWorkerAreClosed() {
         reach(0, 1, random(0));
         StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         Student second = executor.students().borrow(1);
@@ -304,8 +304,9 @@ class ExecutorStateTest {
 
     @Test
     void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
-        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()), PeerMessages.Question.ofState(run, 7, 0, List.of()),
-                PeerMessages.Question.ofState("abc", 0, 0, List.of()), PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {
+        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()),
+                PeerMessages.Question.ofState(run, 7, 0, List.of()), PeerMessages.Question.ofState("abc", 0, 0, List.of()),
+                PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {
             assertFalse(ask(question).has(), question.toString());
             assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
         }
@@ -349,13 +350,14 @@ class ExecutorStateTest {
     private static TransportClient connect(boolean member) throws Exception {
         TransportConf conf = conf();
         SparkEnv spark = SparkEnv.get();
-        List<TransportClientBootstrap> bootstraps = member ? List.of(new AuthClientBootstrap(conf, spark.conf().getAppId(), spark.securityManager())) : List.of();
+        List<TransportClientBootstrap> bootstraps = member
+                ? List.of(new AuthClientBootstrap(conf, spark.conf().getAppId(), spark.securityManager())) : List.of();
         return new TransportContext(conf, new NoOpRpcHandler()).createClientFactory(bootstraps).createClient(me().host(), me().port());
     }
 
     private static CompletableFuture<byte[]> stream(TransportClient client, String name, byte[] into) {
         CompletableFuture<byte[]> received = new CompletableFuture<>();
-        client.stream(name, new Exchange.Receiving(into, received, () -> { }));
+        client.stream(name, new Receiving(into, received, () -> { }));
         return received;
     }
 
@@ -381,7 +383,8 @@ class ExecutorStateTest {
 
     @Test
     void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
-        PeerMessages.Question question = PeerMessages.Question.ofState(run, 7, 3, List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
+        PeerMessages.Question question = PeerMessages.Question.ofState(run, 7, 3,
+                List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
