@@ -189,7 +189,7 @@ final class Exchange {
         }
     }
 
-    /** The same of what this process serves others with: a peer is given up when it was silent for half of their time-out for this one. */
+    /** The same of what costs the peer no work: it is given up when silent for half of the time that others wait for this process to serve them. */
     <T> T await(CompletableFuture<T> future, Peer peer) throws IOException {
         while (true) {
             long left = heard.get(peer) + patience - System.nanoTime();

@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.apache.spark.broadcast.Broadcast;
 
@@ -74,8 +75,9 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
             }
             try {
                 boolean makes = isMadeBy(holder, slice);
-                PeerMessages.Answer answer = Exchange.await(
-                        exchange.ask(holder, PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of())));
+                CompletableFuture<PeerMessages.Answer> asked = exchange.ask(holder,
+                        PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of()));
+                PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
                 if (answer.has()) {
                     return Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
                 }

@@ -39,7 +39,6 @@ import org.apache.spark.network.client.TransportClientBootstrap;
 import org.apache.spark.network.crypto.AuthClientBootstrap;
 import org.apache.spark.network.crypto.AuthServerBootstrap;
 import org.apache.spark.network.server.NoOpRpcHandler;
-import org.apache.spark.network.server.OneForOneStreamManager;
 import org.apache.spark.network.server.RpcHandler;
 import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
@@ -205,10 +204,16 @@ class ExecutorStateTest {
 
             @Override
             public StreamManager getStreamManager() {
-                return new OneForOneStreamManager() {
+                return new StreamManager() {
+                    @Override
+                    public ManagedBuffer getChunk(long stream, int chunk) {
+                        throw new UnsupportedOperationException();
+                    }
+
                     @Override
                     public ManagedBuffer openStream(String name) {
-                        return new NioManagedBuffer(offers.take(name).bytes());
+                        StudentPool.Reading reading = offers.take(name);
+                        return reading == null ? null : new NioManagedBuffer(reading.bytes());
                     }
                 };
             }
