@@ -46,6 +46,8 @@ final class Exchange {
     /** An answer may lie behind all that is sent on its connection before. */
     private static final int OFFER_MILLIS = 300_000;
     private static final String CONNECTING = "15s";
+    /** Those who waited for the same connection fail with it; after that another executor may have taken the port. */
+    private static final String FAILING = "1s";
     private static Exchange current;
 
     private final SparkEnv spark;
@@ -62,6 +64,7 @@ final class Exchange {
         Map<String, String> conf = new HashMap<>();
         Arrays.stream(spark.conf().getAll()).forEach(entry -> conf.put(entry._1(), entry._2()));
         conf.putIfAbsent("spark." + MODULE + ".io.connectionCreationTimeout", CONNECTING);
+        conf.putIfAbsent("spark." + MODULE + ".io.retryWait", FAILING);
         this.transport = new TransportContext(new TransportConf(MODULE, new MapConfigProvider(conf)), new Answering());
         this.patience = TimeUnit.MILLISECONDS.toNanos(transport.getConf().connectionTimeoutMs()) / 2;
         SecurityManager security = spark.securityManager();
