@@ -84,7 +84,7 @@ class StandaloneClusterIT {
         Path conf = writeTrainingConf("student");
         Process driver = cluster.begin("train", conf, "");
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
-        Thread.sleep(1000);
+        Thread.sleep(700);
         cluster.executors().get(0).destroyForcibly();
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 3/", 1);
         driver.destroyForcibly().waitFor();
