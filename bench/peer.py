@@ -65,7 +65,7 @@ def cpu() -> str:
 def java(main: str, *arguments: str, jvm: tuple = ("-Xmx1g",), runtime: Path | None = None, module: str = "teacher-inference",
          **options) -> subprocess.Popen:
     """module: whose test class main is. runtime: a folder that gpu_pack.py made, instead of this machine's Java and classes."""
-    start = ["java", "-cp", classpath(module)]
+    start = ["java", "--add-modules=jdk.incubator.vector", "-cp", classpath(module)]
     if runtime:
         start = [f"{runtime}/jre/bin/java", f"-Donnxruntime.native.path={runtime}/natives", "-cp", f"{runtime}/classes"]
     command = [*start, *jvm, main, *map(str, arguments)]

@@ -120,10 +120,17 @@ final class Bf16Products implements Products {
         int[] bits = own.bits;
         short[] rounded = own.rounded;
         from.get(at, bits, 0, n);
-        for (int i = 0; i < n; i++) {
-            int value = bits[i];
-            rounded[i] = (short) (value + 0x7fff + (value >>> 16 & 1) >>> 16);
+        if (Row.VECTORS) {
+            VectorRow.roundToBf16(bits, rounded, n);
+        } else {
+            for (int i = 0; i < n; i++) {
+                rounded[i] = rounded(bits[i]);
+            }
         }
         to.put(place, rounded, 0, n);
+    }
+
+    static short rounded(int bits) {
+        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }
 }

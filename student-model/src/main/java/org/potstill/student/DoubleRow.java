@@ -30,8 +30,8 @@ final class DoubleRow implements Row {
     }
 
     @Override
-    public void fill(int n, double value) {
-        for (int i = 0; i < n; i++) {
+    public void fill(int from, int to, double value) {
+        for (int i = from; i < to; i++) {
             values[i] = value;
         }
     }

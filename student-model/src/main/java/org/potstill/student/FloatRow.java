@@ -33,8 +33,8 @@ final class FloatRow implements Row {
     }
 
     @Override
-    public void fill(int n, double value) {
-        java.util.Arrays.fill(values, 0, n, (float) value);
+    public void fill(int from, int to, double value) {
+        java.util.Arrays.fill(values, from, to, (float) value);
     }
 
     @Override

@@ -11,7 +11,7 @@ import org.potstill.checkpoints.CausalLmConfig;
  * compute the same. As there, epsilon stands beside the uncorrected second moment.
  */
 final class FusedAdamW {
-    private static final int PIECE = 1 << 15;
+    private static final int PIECE = 1 << 12;
 
     /** Neighbours in the flat vector. */
     private record Piece(int begin, int length, boolean decayed) {

@@ -121,11 +121,11 @@ final class Kernels {
         Row row = Row.of(scores, n);
         for (int t = 0; t < scores.rows(); t++) {
             int seen = t + 1;
-            row.fill(n, 0);
             row.load(scores, t, 0, seen);
             row.scale(seen, scale);
             row.exp(seen, row.max(seen));
             row.scale(seen, 1 / row.sum(seen));
+            row.fill(seen, n, 0);
             row.store(scores, t, 0, n);
         }
     }
@@ -138,11 +138,11 @@ final class Kernels {
         for (int t = 0; t < gradient.rows(); t++) {
             int seen = t + 1;
             p.load(probabilities, t, 0, seen);
-            d.fill(n, 0);
             d.load(gradient, t, 0, seen);
             d.multiply(seen, p);
             d.add(seen, -d.sum(seen), p);
             d.scale(seen, scale);
+            d.fill(seen, n, 0);
             d.store(gradient, t, 0, n);
         }
     }

@@ -15,6 +15,7 @@ final class LanguageModelHead {
     private static final int MAX_CHUNK = 512;
     private static final int MIN_CHUNK = 16;
     private static final int PARTS = 16;
+    private static final int ROW_GAP = 16;
 
     private final DataType type;
     private final int vocabSize;
@@ -96,7 +97,8 @@ final class LanguageModelHead {
     private void reserve(int rows, int hiddenSize) {
         if (logitMemory == null || logitMemory.rows() < rows) {
             free();
-            logitMemory = Matrix.allocate(type, rows, vocabSize);
+            // Rows of a power of two's length would all lie in the same few places of a cache.
+            logitMemory = Matrix.allocate(type, rows, vocabSize + ROW_GAP).block(0, rows, 0, vocabSize);
             partMemory = null;
         }
         if (hiddenSize > 0 && partMemory == null) {

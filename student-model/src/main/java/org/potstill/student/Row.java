@@ -2,13 +2,16 @@ package org.potstill.student;
 
 /**
  * One row of a {@link Matrix} on the heap, and the few loops that all elementwise work is made of. Each acts on the
- * first {@code n} elements. {@link FloatRow} is written for the JIT compiler to vectorise; {@link DoubleRow} is its
- * plain twin, which gradient checks run on and tests compare it with.
+ * first {@code n} elements, and may spoil those behind them. {@link VectorRow} is written in vectors, and {@link FloatRow} for the
+ * JIT compiler to vectorise; {@link DoubleRow} is their plain twin, which gradient checks run on and tests compare them with.
  */
 interface Row {
+    /** Whether Java can be told to use the processor's vectors, as {@code --add-modules jdk.incubator.vector} has it. */
+    boolean VECTORS = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+
     /** A row for the elements of matrices such as {@code like}. */
     static Row of(Matrix like, int length) {
-        return like.isDouble() ? new DoubleRow(length) : new FloatRow(length);
+        return like.isDouble() ? new DoubleRow(length) : VECTORS ? new VectorRow(length) : new FloatRow(length);
     }
 
     Row load(Matrix from, int row, int column, int n);
@@ -19,7 +22,8 @@ interface Row {
 
     void set(int i, double value);
 
-    void fill(int n, double value);
+    /** Elements {@code [from, to)}. */
+    void fill(int from, int to, double value);
 
     double max(int n);
 

@@ -15,8 +15,8 @@ import java.util.function.IntConsumer;
 final class Slices {
     /** Rows of a slice: enough for an efficient matrix product, few enough to share out evenly. */
     private static final int MIN_ROWS = 64;
-    private static final int MAX_ROWS = 256;
-    private static final int SLICES = 8;
+    private static final int MAX_ROWS = 512;
+    private static final int SLICES = 4;
 
     private static volatile int threads = 1;
 

@@ -63,7 +63,7 @@ final class SoftTargetLoss {
             if (targets.counted()[first + i]) {
                 row(row, logits.columns(), first + i, position);
             } else {
-                row.fill(logits.columns(), 0);
+                row.fill(0, logits.columns(), 0);
             }
             if (gradient) {
                 row.store(logits, i, 0, logits.columns());

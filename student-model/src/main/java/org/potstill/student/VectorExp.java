@@ -16,20 +16,20 @@ import java.nio.IntBuffer;
  */
 final class VectorExp {
     private static final int BLOCK = 1024;
-    private static final float LOG2_E = (float) (1 / Math.log(2));
+    static final float LOG2_E = (float) (1 / Math.log(2));
     /** ln 2 in two parts; the first has few enough bits that n times it is exact. */
-    private static final float LN2_HIGH = 355f / 512f;
-    private static final float LN2_LOW = (float) (Math.log(2) - 355.0 / 512.0);
-    private static final float ROUND = 12582912f;
-    private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
+    static final float LN2_HIGH = 355f / 512f;
+    static final float LN2_LOW = (float) (Math.log(2) - 355.0 / 512.0);
+    static final float ROUND = 12582912f;
+    static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
     /** Of the exponents of numbers: 0 makes zero, this one infinity. */
-    private static final int LARGEST_EXPONENT = 255;
-    private static final float C2 = 1f / 2;
-    private static final float C3 = 1f / 6;
-    private static final float C4 = 1f / 24;
-    private static final float C5 = 1f / 120;
-    private static final float C6 = 1f / 720;
-    private static final float C7 = 1f / 5040;
+    static final int LARGEST_EXPONENT = 255;
+    static final float C2 = 1f / 2;
+    static final float C3 = 1f / 6;
+    static final float C4 = 1f / 24;
+    static final float C5 = 1f / 120;
+    static final float C6 = 1f / 720;
+    static final float C7 = 1f / 5040;
 
     private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
 
