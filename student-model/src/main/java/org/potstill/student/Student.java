@@ -62,6 +62,11 @@ public final class Student implements AutoCloseable {
         Slices.setThreads(threads);
     }
 
+    /** Whether elementwise work uses the processor's vectors: where Java has been given {@code --add-modules jdk.incubator.vector}. */
+    public static boolean usesVectors() {
+        return Row.VECTORS || Nd4jRuntime.isCuda();
+    }
+
     /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);

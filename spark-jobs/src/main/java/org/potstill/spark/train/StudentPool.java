@@ -12,9 +12,13 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.potstill.student.Student;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The students of an executor: those that train, those that hold what they reached until it is averaged, and idle ones. */
 final class StudentPool implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(StudentPool.class);
+
     private final WorkerSetup setup;
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
     private final Map<Reached, Integer> readers = new IdentityHashMap<>();
@@ -29,6 +33,10 @@ final class StudentPool implements AutoCloseable {
     StudentPool(WorkerSetup setup) {
         this.setup = setup;
         Student.setThreads(setup.coresPerTask());
+        if (!Student.usesVectors()) {
+            LOG.warn("Java has no module jdk.incubator.vector here, without which training is slower: add "
+                    + "--add-modules=jdk.incubator.vector to spark.executor.extraJavaOptions (spark.driver.extraJavaOptions of a local master)");
+        }
     }
 
     /**
