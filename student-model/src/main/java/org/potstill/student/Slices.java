@@ -59,7 +59,12 @@ final class Slices {
         for (int t = 1; t < Math.min(threads, count); t++) {
             others.add(ForkJoinPool.commonPool().submit(takeAll));
         }
-        takeAll.run();
+        try {
+            takeAll.run();
+        } finally {
+            // Also where a piece failed: nobody works on memory that the caller then frees.
+            others.forEach(ForkJoinTask::quietlyJoin);
+        }
         others.forEach(ForkJoinTask::join);
     }
 
