@@ -17,6 +17,17 @@ final class FusedAdamW {
     private record Piece(int begin, int length, boolean decayed) {
     }
 
+    /** Memory of a thread, for one piece after the other. */
+    private static final class Scratch {
+        private final float[] parameters = new float[PIECE];
+        private final float[] gradient = new float[PIECE];
+        private final float[] first = new float[PIECE];
+        private final float[] second = new float[PIECE];
+        private final Row row = Row.ofFloats(PIECE);
+    }
+
+    private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
+
     private final TrainingOptions options;
     private final List<Piece> pieces = new ArrayList<>();
 
@@ -36,7 +47,7 @@ final class FusedAdamW {
         double[] squares = new double[pieces.size()];
         Slices.each(pieces.size(), i -> {
             Piece piece = pieces.get(i);
-            Row row = Row.of(gradient, piece.length()).load(gradient, 0, piece.begin(), piece.length());
+            Row row = SCRATCH.get().row.load(gradient, 0, piece.begin(), piece.length());
             squares[i] = row.dot(piece.length(), row);
         });
         double sum = 0;
@@ -67,10 +78,11 @@ final class FusedAdamW {
 
     private void step(Piece piece, Matrix parameters, Matrix gradient, float clip, Matrix moments, float scale, float decay) {
         int n = piece.length();
-        float[] p = load(parameters, 0, piece);
-        float[] g = load(gradient, 0, piece);
-        float[] m = load(moments, 0, piece);
-        float[] v = load(moments, 1, piece);
+        Scratch own = SCRATCH.get();
+        float[] p = load(parameters, 0, piece, own.parameters);
+        float[] g = load(gradient, 0, piece, own.gradient);
+        float[] m = load(moments, 0, piece, own.first);
+        float[] v = load(moments, 1, piece, own.second);
         float beta1 = (float) options.beta1();
         float beta2 = (float) options.beta2();
         float rest1 = (float) (1 - options.beta1());
@@ -89,13 +101,12 @@ final class FusedAdamW {
         store(v, moments, 1, piece);
     }
 
-    private static float[] load(Matrix from, int row, Piece piece) {
-        float[] values = new float[piece.length()];
-        from.floats().get(from.index(row, piece.begin()), values);
+    private static float[] load(Matrix from, int row, Piece piece, float[] values) {
+        from.floats().get(from.index(row, piece.begin()), values, 0, piece.length());
         return values;
     }
 
     private static void store(float[] values, Matrix to, int row, Piece piece) {
-        to.floats().put(to.index(row, piece.begin()), values);
+        to.floats().put(to.index(row, piece.begin()), values, 0, piece.length());
     }
 }

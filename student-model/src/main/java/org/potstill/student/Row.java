@@ -11,7 +11,11 @@ interface Row {
 
     /** A row for the elements of matrices such as {@code like}. */
     static Row of(Matrix like, int length) {
-        return like.isDouble() ? new DoubleRow(length) : VECTORS ? new VectorRow(length) : new FloatRow(length);
+        return like.isDouble() ? new DoubleRow(length) : ofFloats(length);
+    }
+
+    static Row ofFloats(int length) {
+        return VECTORS ? new VectorRow(length) : new FloatRow(length);
     }
 
     Row load(Matrix from, int row, int column, int n);
