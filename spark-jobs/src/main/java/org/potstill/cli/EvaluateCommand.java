@@ -28,7 +28,8 @@ final class EvaluateCommand extends JobCommand {
     }
 
     private static String line(ModelScore score) {
-        return String.format(Locale.ROOT, "%-18s perplexity %10.1f   accuracy %5.1f %%   agreement %5.1f %%   KL %6.3f   %,.0f tokens/s",
-                score.name(), score.perplexity(), 100 * score.accuracy(), 100 * score.agreement(), score.kl(), score.tokensPerSecond());
+        return String.format(Locale.ROOT, "%-18s perplexity %10.1f   accuracy %5.1f %%   agreement %5.1f %%   KL %6.3f%s", score.name(),
+                score.perplexity(), 100 * score.accuracy(), 100 * score.agreement(), score.kl(),
+                score.tokensPerSecond() == 0 ? "" : String.format(Locale.ROOT, "   %,.0f tokens/s", score.tokensPerSecond()));
     }
 }

@@ -192,7 +192,6 @@ public final class EvaluateJob {
                         // The first pass through each model is start-up, not speed.
                         teacher.logits(inputs);
                         student.logits(inputs);
-                        untrained.logits(inputs);
                         warm = true;
                     }
                     sums = sums.plus(compare(teacher, student, untrained, tokens, inputs));
@@ -209,13 +208,11 @@ public final class EvaluateJob {
             if (!Double.isFinite(itself.loss() + itself.kl())) {
                 return new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE, 1);
             }
-            return new Scores(itself, compare(reference, student, tokens, inputs), compare(reference, untrained, tokens, inputs), 0);
-        }
-
-        private static Comparison compare(float[] reference, Student student, int[] tokens, int[] inputs) {
-            long begin = System.nanoTime();
-            float[] logits = student.logits(inputs);
-            return Comparison.of(reference, logits, tokens, (System.nanoTime() - begin) / 1e9);
+            begin = System.nanoTime();
+            float[] learnt = student.logits(inputs);
+            double seconds = (System.nanoTime() - begin) / 1e9;
+            return new Scores(itself, Comparison.of(reference, learnt, tokens, seconds),
+                    Comparison.of(reference, untrained.logits(inputs), tokens, 0), 0);
         }
     }
 }
