@@ -77,14 +77,19 @@ class StandaloneClusterIT {
      */
     @Test
     void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
-        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"))).run();
-        cluster.submit("train", writeTrainingConf("undisturbed"), "");
+        // Rounds that are long enough to be in the middle of one.
+        Path corpus = folder.resolve("corpus");
+        for (int i = 0; i < 48; i++) {
+            Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
+        }
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        cluster.submit("train", writeTrainingConf("undisturbed", corpus, 50), "");
         FileUtils.deleteDirectory(folder.resolve("events").toFile());
 
-        Path conf = writeTrainingConf("student");
+        Path conf = writeTrainingConf("student", corpus, 50);
         Process driver = cluster.begin("train", conf, "");
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
-        Thread.sleep(700);
+        Thread.sleep(1000);
         cluster.executors().get(0).destroyForcibly();
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 3/", 1);
         driver.destroyForcibly().waitFor();
@@ -107,7 +112,7 @@ class StandaloneClusterIT {
     @Test
     void trainingEndsWithTheReasonWhereExecutorsDoNotReachEachOther() throws Exception {
         new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"))).run();
-        Process driver = cluster.begin("train", writeTrainingConf("unreached"), "--conf spark.yarn.executor.bindAddress=127.0.0.2");
+        Process driver = cluster.begin("train", writeTrainingConf("unreached", distillery.corpus(), 20), "--conf spark.yarn.executor.bindAddress=127.0.0.2");
         assertTrue(driver.waitFor(240, TimeUnit.SECONDS));
         assertTrue(driver.exitValue() != 0);
         String log = Files.readString(cluster.log("train"));
@@ -119,8 +124,8 @@ class StandaloneClusterIT {
         return JSON.readTree(folder.resolve(student + "/provenance.json").toFile()).path("training").path("history");
     }
 
-    /** Rounds of a second or so, and a checkpoint after every second one. Who takes a dead executor's place may take its port, too. */
-    private Path writeTrainingConf(String student) {
+    /** A checkpoint after every second round. Who takes a dead executor's place may take its port, too. */
+    private Path writeTrainingConf(String student, Path corpus, int localSteps) {
         Path conf = folder.resolve(student + ".conf");
         Distillery.write(conf, """
                 corpus { path = "%s", holdout = 0.2 }
@@ -129,13 +134,13 @@ class StandaloneClusterIT {
                 targets.k = 8
                 sequence-length = 32
                 student { path = "%s", hidden-size = 256, intermediate-size = 512, layers = 4, heads = 2, kv-heads = 1 }
-                train { epochs = 2, workers = 2, batch-size = 1, local-steps = 20, checkpoint-rounds = 2, outer-momentum = 0.5 }
+                train { epochs = 2, workers = 2, batch-size = 1, local-steps = %d, checkpoint-rounds = 2, outer-momentum = 0.5 }
                 spark {
                   executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" }
                   potstill.exchange.port = 24680
                 }
-                """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
-                folder.resolve(student), events()));
+                """.formatted(corpus, distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
+                folder.resolve(student), localSteps, events()));
         return conf;
     }
 
