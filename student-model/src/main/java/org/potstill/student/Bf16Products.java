@@ -115,21 +115,20 @@ final class Bf16Products implements Products {
         return new IntPointer(floats).capacity(floats.capacity()).asBuffer();
     }
 
-    /** To the nearest, of two the even one. */
     private static void round(IntBuffer from, int at, ShortBuffer to, int place, int n, Scratch own) {
-        int[] bits = own.bits;
-        short[] rounded = own.rounded;
-        from.get(at, bits, 0, n);
-        if (Row.VECTORS) {
-            VectorRow.roundToBf16(bits, rounded, n);
-        } else {
-            for (int i = 0; i < n; i++) {
-                rounded[i] = rounded(bits[i]);
-            }
-        }
-        to.put(place, rounded, 0, n);
+        from.get(at, own.bits, 0, n);
+        round(own.bits, own.rounded, n);
+        to.put(place, own.rounded, 0, n);
     }
 
+    /** The bits of {@code n} floats. */
+    static void round(int[] bits, short[] rounded, int n) {
+        for (int i = Row.VECTORS ? VectorRow.roundToBf16(bits, rounded, n) : 0; i < n; i++) {
+            rounded[i] = rounded(bits[i]);
+        }
+    }
+
+    /** To the nearest, of two the even one. */
     static short rounded(int bits) {
         return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }

@@ -1,40 +1,12 @@
 package org.potstill.student;
 
 /** Loops that the JIT compiler vectorises: counted, over heap arrays, no calls inside, no reduction in strict order. */
-final class FloatRow implements Row {
+final class FloatRow extends FloatValues {
     /** Sums run in single precision over this many elements, then in double. */
     private static final int BLOCK = 512;
 
-    private final float[] values;
-
     FloatRow(int length) {
-        values = new float[length];
-    }
-
-    @Override
-    public Row load(Matrix from, int row, int column, int n) {
-        from.floats().get(from.index(row, column), values, 0, n);
-        return this;
-    }
-
-    @Override
-    public void store(Matrix to, int row, int column, int n) {
-        to.floats().put(to.index(row, column), values, 0, n);
-    }
-
-    @Override
-    public double get(int i) {
-        return values[i];
-    }
-
-    @Override
-    public void set(int i, double value) {
-        values[i] = (float) value;
-    }
-
-    @Override
-    public void fill(int from, int to, double value) {
-        java.util.Arrays.fill(values, from, to, (float) value);
+        super(length);
     }
 
     @Override
@@ -183,18 +155,8 @@ final class FloatRow implements Row {
 
     @Override
     public void rotate(int heads, int headDim, Row angles, int sign) {
-        final float[] x = values;
-        final float[] t = ((FloatRow) angles).values;
-        final int half = headDim / 2;
         for (int first = 0; first < heads * headDim; first += headDim) {
-            for (int j = 0; j < half; j++) {
-                float cos = t[j];
-                float sin = sign * t[half + j];
-                float a = x[first + j];
-                float b = x[first + half + j];
-                x[first + j] = a * cos - b * sin;
-                x[first + half + j] = b * cos + a * sin;
-            }
+            rotateHead(first, 0, headDim / 2, ((FloatRow) angles).values, sign);
         }
     }
 }

@@ -6,7 +6,7 @@ package org.potstill.student;
  * JIT compiler to vectorise; {@link DoubleRow} is their plain twin, which gradient checks run on and tests compare them with.
  */
 interface Row {
-    /** Whether Java can be told to use the processor's vectors, as {@code --add-modules jdk.incubator.vector} has it. */
+    /** Whether Java has been given the processor's vectors: {@code --add-modules jdk.incubator.vector}. */
     boolean VECTORS = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
     /** A row for the elements of matrices such as {@code like}. */

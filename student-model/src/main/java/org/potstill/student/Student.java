@@ -62,7 +62,7 @@ public final class Student implements AutoCloseable {
         Slices.setThreads(threads);
     }
 
-    /** Whether elementwise work uses the processor's vectors: where Java has been given {@code --add-modules jdk.incubator.vector}. */
+    /** Whether elementwise work is as fast as can be here: false where Java lacks {@code --add-modules jdk.incubator.vector}. */
     public static boolean usesVectors() {
         return Row.VECTORS || Nd4jRuntime.isCuda();
     }

@@ -13,7 +13,7 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>Nothing here depends on whether a loop is compiled already: sums of lanes are taken one by one.
  */
-final class VectorRow implements Row {
+final class VectorRow extends FloatValues {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Short> SHORTS =
@@ -22,15 +22,9 @@ final class VectorRow implements Row {
     /** Sums run in single precision over this many elements of a lane, then in double. */
     private static final int BLOCK = 128;
 
-    /** A whole number of vectors; what lies behind a loop's elements is free for it to spoil. */
-    private final float[] values;
-
+    /** Of a whole number of vectors: what lies behind a loop's elements is free for it to spoil. */
     VectorRow(int length) {
-        values = new float[up(length)];
-    }
-
-    private static int up(int n) {
-        return (n + LANES - 1) / LANES * LANES;
+        super(SPECIES.loopBound(length + LANES - 1));
     }
 
     private FloatVector at(int i) {
@@ -42,34 +36,8 @@ final class VectorRow implements Row {
     }
 
     @Override
-    public Row load(Matrix from, int row, int column, int n) {
-        from.floats().get(from.index(row, column), values, 0, n);
-        return this;
-    }
-
-    @Override
-    public void store(Matrix to, int row, int column, int n) {
-        to.floats().put(to.index(row, column), values, 0, n);
-    }
-
-    @Override
-    public double get(int i) {
-        return values[i];
-    }
-
-    @Override
-    public void set(int i, double value) {
-        values[i] = (float) value;
-    }
-
-    @Override
-    public void fill(int from, int to, double value) {
-        java.util.Arrays.fill(values, from, to, (float) value);
-    }
-
-    @Override
     public double max(int n) {
-        int whole = n / LANES * LANES;
+        int whole = SPECIES.loopBound(n);
         float max = Float.NEGATIVE_INFINITY;
         if (whole > 0) {
             FloatVector a = at(0);
@@ -92,7 +60,7 @@ final class VectorRow implements Row {
 
     @Override
     public double sum(int n) {
-        int whole = n / LANES * LANES;
+        int whole = SPECIES.loopBound(n);
         double sum = 0;
         for (int from = 0; from < whole; from += BLOCK * LANES) {
             int to = Math.min(whole, from + BLOCK * LANES);
@@ -117,7 +85,7 @@ final class VectorRow implements Row {
     @Override
     public double dot(int n, Row other) {
         VectorRow y = of(other);
-        int whole = n / LANES * LANES;
+        int whole = SPECIES.loopBound(n);
         double sum = 0;
         for (int from = 0; from < whole; from += BLOCK * LANES) {
             int to = Math.min(whole, from + BLOCK * LANES);
@@ -236,7 +204,7 @@ final class VectorRow implements Row {
         float[] x = values;
         float[] t = of(angles).values;
         int half = headDim / 2;
-        int whole = half / LANES * LANES;
+        int whole = SPECIES.loopBound(half);
         for (int first = 0; first < heads * headDim; first += headDim) {
             int second = first + half;
             for (int j = 0; j < whole; j += LANES) {
@@ -247,28 +215,23 @@ final class VectorRow implements Row {
                 a.mul(cos).sub(b.mul(sin)).intoArray(x, first + j);
                 b.mul(cos).add(a.mul(sin)).intoArray(x, second + j);
             }
-            for (int j = whole; j < half; j++) {
-                float cos = t[j];
-                float sin = sign * t[half + j];
-                float a = x[first + j];
-                float b = x[second + j];
-                x[first + j] = a * cos - b * sin;
-                x[second + j] = b * cos + a * sin;
-            }
+            rotateHead(first, whole, half, t, sign);
         }
     }
 
-    /** The bits of floats, rounded to bfloat16: to the nearest, of two the even one. */
-    static void roundToBf16(int[] bits, short[] rounded, int n) {
-        int i = 0;
-        for (; i + LANES <= n; i += LANES) {
+    /**
+     * {@link Bf16Products#rounded} of as many of the first {@code n} as fill vectors.
+     *
+     * @return how many
+     */
+    static int roundToBf16(int[] bits, short[] rounded, int n) {
+        int whole = INTS.loopBound(n);
+        for (int i = 0; i < whole; i += LANES) {
             IntVector value = IntVector.fromArray(INTS, bits, i);
             IntVector even = value.lanewise(VectorOperators.LSHR, 16).and(1);
             IntVector high = value.add(0x7fff).add(even).lanewise(VectorOperators.LSHR, 16);
             ((ShortVector) high.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(rounded, i);
         }
-        for (; i < n; i++) {
-            rounded[i] = Bf16Products.rounded(bits[i]);
-        }
+        return whole;
     }
 }

@@ -68,7 +68,7 @@ class RowTest {
             bits[0] = 0x3f808000;
             bits[n - 1] = 0x3f818000;
             short[] rounded = new short[n];
-            VectorRow.roundToBf16(bits, rounded, n);
+            Bf16Products.round(bits, rounded, n);
             for (int i = 0; i < n; i++) {
                 assertEquals(Bf16Products.rounded(bits[i]), rounded[i]);
             }
