@@ -23,12 +23,15 @@ too far apart or memory grows.
 """
 
 import argparse
+import json
 import os
 import random
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -153,6 +156,25 @@ def speed(ours: Ours, peer: LlamaForCausalLM, options, config: LlamaConfig) -> N
         print(f"  at {operations / 1e6:.3g} MFLOP a token, of a peak of {options.peak_tflops:g} TFLOP/s: {', '.join(shares)}")
 
 
+def profile(start, options, vocabulary: int) -> None:
+    """Where a pass spends its time, by operator, each waited for: a session of its own, which is slower than without waiting."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = start(jvm=("-Xmx1g", f"-Dpotstill.onnx-profile={folder}/pass"), env={**os.environ, "CUDA_LAUNCH_BLOCKING": "1"})
+        sequences = random_sequences(vocabulary, [LENGTH] * max(1, options.batch_tokens // LENGTH))
+        for _ in range(4):
+            seconds = ours.score(sequences)
+        ours.close()
+        events = [e for file in Path(folder).iterdir() for e in json.loads(file.read_text()) if e["name"].endswith("kernel_time")]
+    spent: dict = defaultdict(lambda: [0.0, 0])
+    for event in events[-len(events) // 4:]:  # of the last pass
+        of = spent[event["args"]["op_name"], event["args"]["provider"].removesuffix("ExecutionProvider")]
+        of[0] += event["dur"] / 1000
+        of[1] += 1
+    print(f"  the last of 4 passes, {seconds * 1000:.1f} ms, by operator:")
+    for (name, provider), (ms, count) in sorted(spent.items(), key=lambda each: -each[1][0])[:14]:
+        print(f"    {name} on {provider}: {ms:.2f} ms in {count}")
+
+
 def run(options) -> bool:
     card = cpu()
     if options.device == "cuda":
@@ -181,12 +203,15 @@ def run(options) -> bool:
             torch.cuda.empty_cache()
         # The heap is touched at once, so that what grows later is no heap; and young garbage is collected often: buffers outside
         # the heap go with it.
-        ours = Ours("ONNX", options.device.upper(), options.precision.upper(), options.threads, f"top-{K}", options.batch_tokens, folder,
-                    options.scratch / "weights", runtime=options.runtime, jvm=("-Xms1g", "-Xmx1g", "-Xmn64m", "-XX:+AlwaysPreTouch"))
+        start = partial(Ours, "ONNX", options.device.upper(), options.precision.upper(), options.threads, f"top-{K}",
+                        options.batch_tokens, folder, options.scratch / "weights", runtime=options.runtime)
+        ours = start(jvm=("-Xms1g", "-Xmx1g", "-Xmn64m", "-XX:+AlwaysPreTouch"))
         well &= parity(ours, reference, sequence, options)
         well &= flat(ours, options, config.vocab_size)
         speed(ours, peer, options, config)
         print(f"  potstill's peak on the host: {ours.close()} MiB", flush=True)
+        if options.profile:
+            profile(start, options, config.vocab_size)
     return well
 
 
@@ -213,6 +238,7 @@ def main() -> None:
     running.add_argument("--rounds", type=int, default=5)
     running.add_argument("--threads", type=int, default=2)
     running.add_argument("--peak-tflops", type=float)
+    running.add_argument("--profile", action="store_true", help="also by operator, in a session of its own")
     running.add_argument("--max-kl", type=float, default=0.01)
     options = parser.parse_args()
     if options.verb == "pack":

@@ -65,9 +65,10 @@ def cpu() -> str:
 def java(main: str, *arguments: str, jvm: tuple = ("-Xmx1g",), runtime: Path | None = None, module: str = "teacher-inference",
          **options) -> subprocess.Popen:
     """module: whose test class main is. runtime: a folder that gpu_pack.py made, instead of this machine's Java and classes."""
-    start = ["java", "--add-modules=jdk.incubator.vector", "-cp", classpath(module)]
     if runtime:
         start = [f"{runtime}/jre/bin/java", f"-Donnxruntime.native.path={runtime}/natives", "-cp", f"{runtime}/classes"]
+    else:
+        start = ["java", "--add-modules=jdk.incubator.vector", "-cp", classpath(module)]
     command = [*start, *jvm, main, *map(str, arguments)]
     return subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
 

@@ -23,6 +23,9 @@ import org.potstill.softlabels.TargetSpec;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
 final class OnnxEngine implements AutoCloseable {
+    /** A system property: the beginning of the name of the file in which ONNX Runtime writes how long each operator took. */
+    static final String PROFILE = "potstill.onnx-profile";
+
     private final OrtSession session;
     private final TeacherOptions.Device device;
     private final int gpu;
@@ -94,6 +97,10 @@ final class OnnxEngine implements AutoCloseable {
         // Idle threads must not burn the cores that the next task trains on.
         settings.addConfigEntry("session.intra_op.allow_spinning", "0");
         settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
+        String profile = System.getProperty(PROFILE);
+        if (profile != null) {
+            settings.enableProfiling(profile);
+        }
         return settings;
     }
 
