@@ -1,0 +1,17 @@
+package org.potstill.spark.evaluate;
+
+/**
+ * Quality of a model's next-token predictions on a text.
+ *
+ * @param perplexity       exp of the mean −log p of the token that follows
+ * @param perplexityRatio  perplexity divided by the teacher's
+ * @param accuracy         share of positions whose most probable token follows
+ * @param accuracyShare    accuracy divided by the teacher's
+ * @param agreement        share of positions whose most probable token is the teacher's
+ * @param agreementInFive  share of positions that have the teacher's most probable token among their five most probable
+ * @param kl               mean KL(teacher || model) over full distributions, in nats
+ * @param calibrationError expected calibration error of the most probable token, from 0 to 1
+ */
+public record ModelScore(Estimate perplexity, Estimate perplexityRatio, Estimate accuracy, Estimate accuracyShare,
+        Estimate agreement, Estimate agreementInFive, Estimate kl, Estimate calibrationError) {
+}
