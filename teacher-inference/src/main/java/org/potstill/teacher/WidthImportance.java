@@ -14,22 +14,17 @@ import org.potstill.checkpoints.CausalLmConfig;
  * @param channels {@code [H]}: magnitudes of what all norms give, over all layers
  */
 public record WidthImportance(double[][] neurons, double[][] groups, double[] channels) implements Serializable {
-    public static WidthImportance measure(LayerwiseModel model, List<int[]> sequences, int batchTokens) {
+    /** @param sequences token ids, which go through the model together */
+    public static WidthImportance measure(LayerwiseModel model, List<int[]> sequences) {
         CausalLmConfig config = model.config();
         int layers = config.numHiddenLayers();
         WidthImportance sums = new WidthImportance(new double[layers][config.intermediateSize()],
                 new double[layers][config.numKeyValueHeads()], new double[config.hiddenSize()]);
-        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
-        int longest = Arrays.stream(lengths).max().orElseThrow();
-        for (int[] members : Batches.plan(lengths, longest, batchTokens)) {
-            List<int[]> together = Arrays.stream(members).mapToObj(sequences::get).toList();
-            TokenBatch batch = new TokenBatch(together, together.stream().mapToInt(s -> s.length - 1).max().orElseThrow());
-            model.run(() -> {
-                sums.add(model, batch);
-                return null;
-            });
-        }
-        return sums;
+        TokenBatch batch = new TokenBatch(sequences, sequences.stream().mapToInt(s -> s.length - 1).max().orElseThrow());
+        return model.run(() -> {
+            sums.add(model, batch);
+            return sums;
+        });
     }
 
     private void add(LayerwiseModel model, TokenBatch batch) {
