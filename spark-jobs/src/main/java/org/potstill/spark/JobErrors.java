@@ -213,6 +213,23 @@ public final class JobErrors {
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
     }
 
+    public static UserException nothingToPrune() {
+        return new UserException("nothing to prune", "no setting says what the smaller model is to be",
+                "set prune.layers (to keep) or prune.parameters (a share, such as 0.75), or a width: prune.intermediate-size, "
+                        + "prune.kv-heads, prune.hidden-size");
+    }
+
+    public static UserException notPrunable(String model) {
+        return new UserException("cannot prune " + model, "a ready-made graph has no layers to choose from",
+                "give the GGUF file or Hugging Face folder that it was made of as prune.model");
+    }
+
+    public static UserException anotherPruning(String path, String key, Object now, Object then) {
+        return new UserException("the folder " + path + " holds a model that was pruned with other settings",
+                key + " is " + now + " now and was " + then + " then",
+                "set prune.path to another folder, restore " + key + ", or delete the folder");
+    }
+
     public static UserException teacherOverflows(String teacher, int sequences) {
         return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
                 + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");

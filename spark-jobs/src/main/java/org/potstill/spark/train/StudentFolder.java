@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.TemporaryFolder;
@@ -50,7 +51,7 @@ public final class StudentFolder {
 
     TrainSummary summary(ObjectNode identity) {
         JsonNode provenance = provenance();
-        TrainingCheckpoints.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
+        Identity.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
             throw JobErrors.anotherStudent(folder.path().toString(), key, identity.path(key), provenance.path("identity").path(key));
         });
         try {
