@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -13,8 +14,7 @@ import java.util.stream.IntStream;
  * @param neurons  of the feed-forward in each layer of the original; equally many in all
  * @param groups   key/value heads, with the query heads that share them, in each layer of the original; equally many in all
  */
-public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups) {
-    /** @throws org.potstill.errors.UserException never: what is asked for is checked where it is said */
+public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups) implements Serializable {
     public Cuts {
         if (layers.length == 0 || channels.length == 0 || Arrays.stream(neurons).anyMatch(kept -> kept.length != neurons[0].length)
                 || Arrays.stream(groups).anyMatch(kept -> kept.length != groups[0].length)) {

@@ -21,6 +21,8 @@ import org.potstill.student.Student;
  */
 final class PruneFolder {
     private static final String PROVENANCE = "provenance.json";
+    /** Of an identity: the fingerprint of the text that was measured on. */
+    static final String CALIBRATION = "calibration text";
     private static final String PROGRESS = "progress.json";
 
     private final HadoopFolder folder;
@@ -42,19 +44,26 @@ final class PruneFolder {
         static final Progress NONE = new Progress(List.of(), List.of(), 0);
     }
 
-    /** The summary of the finished model, if there is one; refuses one of another run. */
+    /**
+     * The summary of the finished model, if there is one; refuses one of another model or other settings. One that was measured
+     * on other text stands: a corpus that has grown is no reason to prune again.
+     */
     Optional<PruneSummary> finished() {
-        return folder.has(PROVENANCE)
-                ? Optional.of(read(PROVENANCE, "pruning", new TypeReference<PruneSummary>() { })) : Optional.empty();
+        if (!folder.has(PROVENANCE)) {
+            return Optional.empty();
+        }
+        ObjectNode same = identity.deepCopy();
+        same.remove(CALIBRATION);
+        return Optional.of(read(PROVENANCE, "pruning", same, new TypeReference<PruneSummary>() { }));
     }
 
     Progress progress() {
-        return folder.has(PROGRESS) ? read(PROGRESS, "progress", new TypeReference<Progress>() { }) : Progress.NONE;
+        return folder.has(PROGRESS) ? read(PROGRESS, "progress", identity, new TypeReference<Progress>() { }) : Progress.NONE;
     }
 
-    private <T> T read(String name, String field, TypeReference<T> type) {
+    private <T> T read(String name, String field, ObjectNode wanted, TypeReference<T> type) {
         JsonNode json = folder.readJson(name);
-        Identity.firstDifference(identity, json.path("identity")).ifPresent(key -> {
+        Identity.firstDifference(wanted, json.path("identity")).ifPresent(key -> {
             throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), json.path("identity").path(key));
         });
         try {

@@ -85,7 +85,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
      * @param sequences fingerprint of what is measured on
      */
     ObjectNode identity(String model, String sequences) {
-        return HadoopFolder.JSON.createObjectNode().put("model", model).put("calibration text", sequences)
+        return HadoopFolder.JSON.createObjectNode().put("model", model).put(PruneFolder.CALIBRATION, sequences)
                 .put("prune.layers", layers).put("prune.parameters", share).put("prune.intermediate-size", intermediateSize)
                 .put("prune.kv-heads", kvHeads).put("prune.hidden-size", hiddenSize).put("batch-tokens", batchTokens);
     }

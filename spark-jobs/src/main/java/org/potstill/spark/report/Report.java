@@ -57,6 +57,11 @@ public final class Report {
         return folder.path("report.html").toString();
     }
 
+    /** The path of the page to open. */
+    public String path() {
+        return folder.path("report.html").toString();
+    }
+
     /** What a job's last run said; missing where it has not run. */
     public JsonNode section(String section) {
         return folder.has(DATA) ? folder.readJson(DATA).path(section) : MissingNode.getInstance();
