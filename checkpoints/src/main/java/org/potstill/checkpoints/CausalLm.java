@@ -29,6 +29,11 @@ public interface CausalLm extends AutoCloseable {
     /** Bytes of the files that the weights are stored in. */
     long storedBytes();
 
+    /** The number format that most of the stored weights are in, such as {@code Q4_1} or {@code F32}; empty where it is not known. */
+    default String storedPrecision() {
+        return "";
+    }
+
     /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
     TokenizerDefinition tokenizer();
 

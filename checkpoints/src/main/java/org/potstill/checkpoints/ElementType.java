@@ -1,6 +1,7 @@
 package org.potstill.checkpoints;
 
 import java.nio.ByteBuffer;
+import java.util.Map;
 
 /**
  * How numbers lie in a file: blocks of {@code blockSize} elements in {@code blockBytes} bytes, little-endian.
@@ -29,6 +30,11 @@ enum ElementType {
         this.ggmlCode = ggmlCode;
         this.blockSize = blockSize;
         this.blockBytes = blockBytes;
+    }
+
+    /** @return the name of the type with the most elements; empty where there are none */
+    static String mostFrequent(Map<ElementType, Long> elements) {
+        return elements.entrySet().stream().max(Map.Entry.comparingByValue()).map(type -> type.getKey().name()).orElse("");
     }
 
     /** Bytes that {@code elements} take, a whole number of blocks. */

@@ -4,6 +4,7 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -134,6 +135,14 @@ final class GgufCheckpoint implements Checkpoint {
     @Override
     public long storedBytes() {
         return file.size();
+    }
+
+    @Override
+    public String storedPrecision() {
+        Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
+        tensors.values().forEach(tensor ->
+                elements.merge(tensor.type(), Arrays.stream(tensor.shape()).reduce(1, (a, b) -> a * b), Long::sum));
+        return ElementType.mostFrequent(elements);
     }
 
     @Override

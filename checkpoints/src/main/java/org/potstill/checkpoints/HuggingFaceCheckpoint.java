@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -183,6 +184,14 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public long storedBytes() {
         return shards.values().stream().mapToLong(SafetensorsFile::size).sum();
+    }
+
+    @Override
+    public String storedPrecision() {
+        Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
+        tensors.forEach((name, shard) ->
+                elements.merge(shard.type(name), Arrays.stream(shard.shape(name)).reduce(1, (a, b) -> a * b), Long::sum));
+        return ElementType.mostFrequent(elements);
     }
 
     @Override

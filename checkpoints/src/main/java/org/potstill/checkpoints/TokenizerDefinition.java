@@ -41,6 +41,11 @@ public record TokenizerDefinition(String json, int bosId, int eosId, boolean add
                 .findFirst();
     }
 
+    /** One more than the largest id: rows of a model's tables beyond it stand for no token. */
+    public int idCount() {
+        return (int) (1 + HuggingFaceTokenizer.ids(this).values().stream().mapToLong(Long::longValue).max().orElse(-1));
+    }
+
     /** SHA-256, in hex, over all that decides how documents are tokenized. */
     public String fingerprint() {
         return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);

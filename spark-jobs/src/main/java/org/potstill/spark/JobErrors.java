@@ -153,9 +153,13 @@ public final class JobErrors {
     }
 
     public static UserException teacherDiffers(String uri, String driver, String executor) {
-        return new UserException("the teacher " + uri + " is another file on an executor than on the driver",
+        return modelDiffers("teacher.path", uri, driver, executor);
+    }
+
+    public static UserException modelDiffers(String setting, String uri, String driver, String executor) {
+        return new UserException("the model " + uri + " on an executor is not the one on the driver",
                 "the driver saw the fingerprint " + driver + ", the executor " + executor,
-                "put one file where all nodes see it (a shared mount, HDFS or S3) and set teacher.path to it");
+                "put it where all nodes see it (a shared mount, HDFS or S3) and set " + setting + " to that path");
     }
 
     public static UserException cacheOfAnotherTeacher(String path, String teacher, Collection<String> held) {
@@ -233,6 +237,27 @@ public final class JobErrors {
     public static UserException teacherOverflows(String teacher, int sequences) {
         return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
                 + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");
+    }
+
+    public static UserException studentOverflows(String student, int passages) {
+        return new UserException("the student " + student + " gave no finite probabilities for any of " + passages
+                + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
+    }
+
+    public static UserException emptyText(String name, String path) {
+        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more",
+                "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
+    }
+
+    public static UserException unreadableTask(String name, String path, Throwable origin) {
+        return new UserException("cannot read the task " + path, String.valueOf(origin.getMessage()),
+                "check evaluate.tasks." + name + " and the access rights of the user who runs the job", origin);
+    }
+
+    public static UserException badTask(String name, String path, int line, String why) {
+        return new UserException("cannot use line " + line + " of the task " + path, why,
+                "correct the file that evaluate.tasks." + name + " names; each line is like {\"context\": \"Two and two make\", "
+                        + "\"choices\": [\"four.\", \"five.\"], \"answer\": 0}");
     }
 
     public static UserException damagedJson(String path, String why) {

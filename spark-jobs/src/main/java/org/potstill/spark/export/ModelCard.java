@@ -52,18 +52,20 @@ final class ModelCard {
     }
 
     private void evaluation() {
-        line("\n## On %,d held-out tokens", evaluation.path("positions").asLong());
-        line("\n| | teacher | student | before training |\n|---|---:|---:|---:|");
+        line("\n## On %,d tokens of held-out documents", evaluation.path("heldOut").path("positions").asLong());
+        line("\n| | teacher | student | bigram counts |\n|---|---:|---:|---:|");
         row("perplexity", "perplexity", "%,.1f", 1);
         row("next-token accuracy, %", "accuracy", "%.1f", 100);
-        row("same first choice as the teacher, %", "agreement", "%.1f", 100);
+        row("top-1 agreement with the teacher, %", "agreement", "%.1f", 100);
         row("KL(teacher ‖ model), nats per token", "kl", "%.3f", 1);
+        row("calibration error (ECE), %", "calibrationError", "%.1f", 100);
     }
 
     private void row(String label, String key, String format, double scale) {
         out.append("| ").append(label).append(" |");
-        for (String model : new String[] {"teacher", "student", "untrained"}) {
-            out.append(' ').append(String.format(Locale.ROOT, format, scale * evaluation.path(model).path(key).asDouble())).append(" |");
+        for (String model : new String[] {"teacher", "student", "bigram"}) {
+            JsonNode value = evaluation.path("heldOut").path(model).path(key).path("value");
+            out.append(' ').append(value.isNumber() ? String.format(Locale.ROOT, format, scale * value.asDouble()) : "").append(" |");
         }
         out.append('\n');
     }
