@@ -20,7 +20,7 @@ public final class Report {
     private static final String DATA = "report.json";
     /** In the order of the page: the answer first, then what it rests on. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
-            new LabellingSection(), new RunsSection());
+            new PruningSection(), new LabellingSection(), new RunsSection());
 
     private final HadoopFolder folder;
     private final Settings settings;
