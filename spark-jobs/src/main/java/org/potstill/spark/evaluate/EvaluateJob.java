@@ -256,9 +256,14 @@ public final class EvaluateJob {
                 positions += pass.get(pass.size() - 1).length - 1;
             }
         }
-        List<Passage> prompts = beginnings.stream().map(passage -> new Passage(0, passage.document(),
-                Arrays.copyOf(passage.tokens(), Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2)))).toList();
-        ServingTrial trial = new ServingTrial(pair.teacher, pair.student, pair.tokenizer, pair.threads, pass, wanted.speedRepeats(), prompts,
+        List<ServingTrial.Beginning> prompts = new ArrayList<>();
+        try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
+            for (Passage passage : beginnings) {
+                int[] tokens = Arrays.copyOf(passage.tokens(), Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2));
+                prompts.add(new ServingTrial.Beginning(passage.document(), tokenizer.decode(tokens), tokens));
+            }
+        }
+        ServingTrial trial = new ServingTrial(pair.teacher, pair.student, pair.threads, pass, wanted.speedRepeats(), prompts,
                 wanted.textTokens(), Cluster.hadoop(sc));
         ServingTrial.Result result = sc.parallelize(List.of(0), 1).map(only -> trial.run()).first();
         result.notes().forEach(note -> LOG.warn(note));

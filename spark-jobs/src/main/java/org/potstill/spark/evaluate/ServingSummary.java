@@ -10,9 +10,11 @@ import java.util.List;
  * @param threads        CPU threads per model
  * @param passTokens     positions per timed forward pass
  * @param sequenceLength longest sequence of a pass, in positions
+ * @param speedRatio     the student's tokens/s in a forward pass divided by the teacher's in the pass just before; null where not measured
+ * @param timeRatio      the student's time per generated token divided by the teacher's for the same beginning; null where not measured
  */
 public record ServingSummary(String processor, int threads, long passTokens, int sequenceLength, ServedFigures teacher, ServedFigures student,
-        List<Continuation> texts) implements Serializable {
+        Timing speedRatio, Timing timeRatio, List<Continuation> texts) implements Serializable {
     /**
      * One model's figures; each null where it was not measured.
      *

@@ -5,20 +5,22 @@ import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.Precision;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.evaluate.ServingSummary.Continuation;
 import org.potstill.spark.evaluate.ServingSummary.ServedFigures;
 import org.potstill.spark.evaluate.ServingSummary.Timing;
+import org.potstill.teacher.TeacherOptions.Engine;
 import org.potstill.teacher.Teachers;
 
 /**
@@ -26,11 +28,19 @@ import org.potstill.teacher.Teachers;
  * at any time. Passes alternate, so that what else the machine does meets both alike.
  *
  * @param passage    sequences of every forward pass
+ * @param repeats    forward passes per model
  * @param beginnings prompts to continue
  * @param newTokens  tokens per continuation
  */
-record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int threads, List<int[]> passage,
-        int repeats, List<Passage> beginnings, int newTokens, Broadcast<SerializableConfiguration> hadoop) implements Serializable {
+record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads, List<int[]> passage,
+        int repeats, List<Beginning> beginnings, int newTokens, Broadcast<SerializableConfiguration> hadoop) implements Serializable {
+    /**
+     * @param document that it begins
+     * @param text     the same as the tokens
+     */
+    record Beginning(String document, String text, int[] tokens) implements Serializable {
+    }
+
     /** @param notes what could not be measured and why */
     record Result(ServingSummary summary, List<String> notes) implements Serializable {
     }
@@ -45,10 +55,10 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, TokenizerDef
             List<EvaluatedModel> models = List.of(teacher, scratch.student());
             Measured passes = measure("forward passes", models, passage, 0, repeats, notes);
             Measured texts = beginnings.isEmpty() ? null
-                    : measure("generation", models, beginnings.stream().map(Passage::tokens).toList(), newTokens, beginnings.size(), notes);
+                    : measure("generation", models, beginnings.stream().map(Beginning::tokens).toList(), newTokens, beginnings.size(), notes);
             ServingSummary summary = new ServingSummary(processor(), threads, passage.stream().mapToLong(s -> s.length - 1L).sum(),
                     passage.stream().mapToInt(s -> s.length - 1).max().orElse(0), figures(0, passes, texts), figures(1, passes, texts),
-                    texts == null ? List.of() : continuations(texts));
+                    ratio(passes, a -> a.tokens() / a.seconds()), ratio(texts, a -> a.seconds() / a.tokens()), texts == null ? List.of() : continuations(texts));
             return new Result(summary, notes);
         }
     }
@@ -89,7 +99,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, TokenizerDef
         try (CausalLm opened = model.open(conf)) {
             if (model.precision() == Precision.INT8) {
                 Teachers.open(opened, model.options(threads)).close();
-            } else if (model.engine() == org.potstill.teacher.TeacherOptions.Engine.ONNX) {
+            } else if (model.engine() == Engine.ONNX) {
                 opened.onnx(LlamaGraph.Ending.SCORES, model.precision(), null, Path.of(model.scratch()));
             }
         }
@@ -99,7 +109,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, TokenizerDef
 
     private ServedFigures figures(int model, Measured passes, Measured texts) {
         EvaluatedModel served = model == 0 ? teacher : student;
-        String engine = (served.engine() == org.potstill.teacher.TeacherOptions.Engine.ONNX ? "ONNX Runtime" : "ND4J")
+        String engine = (served.engine() == Engine.ONNX ? "ONNX Runtime" : "ND4J")
                 + (passes == null ? "" : ", " + passes.answers.get(model).get(0).device()) + ", " + served.precision().name().toLowerCase(Locale.ROOT);
         return new ServedFigures(engine,
                 passes == null ? null : timing(passes.answers.get(model).stream().mapToDouble(a -> a.tokens() / a.seconds()).toArray()),
@@ -108,19 +118,23 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, TokenizerDef
                 texts == null ? null : texts.peakBytes.get(model));
     }
 
+    /** The student's figure divided by the teacher's, turn by turn: both met the same machine. */
+    private static Timing ratio(Measured measured, ToDoubleFunction<ServedModel.Answer> figure) {
+        return measured == null ? null : timing(IntStream.range(0, measured.answers.get(0).size()).mapToDouble(turn ->
+                figure.applyAsDouble(measured.answers.get(1).get(turn)) / figure.applyAsDouble(measured.answers.get(0).get(turn))).toArray());
+    }
+
     private static Timing timing(double[] values) {
-        java.util.Arrays.sort(values);
+        Arrays.sort(values);
         int n = values.length;
         return new Timing((values[(n - 1) / 2] + values[n / 2]) / 2, values[0], values[n - 1], n);
     }
 
     private List<Continuation> continuations(Measured texts) {
         List<Continuation> continuations = new ArrayList<>();
-        try (Tokenizer decoder = new Tokenizer(tokenizer)) {
-            for (int i = 0; i < beginnings.size(); i++) {
-                continuations.add(new Continuation(beginnings.get(i).document(), decoder.decode(beginnings.get(i).tokens()),
-                        texts.answers.get(0).get(i).text(), texts.answers.get(1).get(i).text()));
-            }
+        for (int i = 0; i < beginnings.size(); i++) {
+            continuations.add(new Continuation(beginnings.get(i).document(), beginnings.get(i).text(), texts.answers.get(0).get(i).text(),
+                    texts.answers.get(1).get(i).text()));
         }
         return continuations;
     }

@@ -22,7 +22,7 @@ final class EvaluationSection implements ReportSection {
         page.figures(plots(e), List.of("the student's size, speed, memory and accuracy in per cent of the teacher's",
                 "how well both models and counting predict the held-out documents"));
         table(e, page);
-        corpora(e, page);
+        texts(e, page);
         tasks(e, page);
         for (JsonNode note : e.path("notes")) {
             page.paragraph("**Note:** %s.", ReportPage.escape(note.asText()));
@@ -36,8 +36,8 @@ final class EvaluationSection implements ReportSection {
         if (e.path("teacher").path("parameters").asLong() > 0) {
             costs.add(String.format(Locale.ROOT, "has %.0f %% of its teacher's parameters", 100 * ratio(e.path("student"), e.path("teacher"), "parameters")));
         }
-        if (serving.path("teacher").path("tokensPerSecond").has("median") && serving.path("student").path("tokensPerSecond").has("median")) {
-            costs.add(String.format(Locale.ROOT, "runs %.2f times as fast", median(serving, "student", "tokensPerSecond") / median(serving, "teacher", "tokensPerSecond")));
+        if (serving.path("speedRatio").has("median")) {
+            costs.add(String.format(Locale.ROOT, "runs %.2f times as fast", serving.path("speedRatio").path("median").asDouble()));
         }
         if (serving.path("teacher").path("passPeakBytes").asLong() > 0 && serving.path("student").path("passPeakBytes").asLong() > 0) {
             costs.add(String.format(Locale.ROOT, "needs %.0f %% of its memory", 100 * ratio(serving.path("student"), serving.path("teacher"), "passPeakBytes")));
@@ -63,8 +63,14 @@ final class EvaluationSection implements ReportSection {
         if (serving.path("student").path("passPeakBytes").asLong() > 0 && serving.path("teacher").path("passPeakBytes").asLong() > 0) {
             rows.add(share("peak memory", ratio(serving.path("student"), serving.path("teacher"), "passPeakBytes")));
         }
-        addTime(rows, "time per pass", serving, "tokensPerSecond", true);
-        addTime(rows, "time per token", serving, "millisecondsPerToken", false);
+        JsonNode speed = serving.path("speedRatio");
+        if (speed.has("median")) {
+            rows.add(time("time per pass", 1 / speed.path("median").asDouble(), 1 / speed.path("high").asDouble(), 1 / speed.path("low").asDouble()));
+        }
+        JsonNode time = serving.path("timeRatio");
+        if (time.has("median")) {
+            rows.add(time("time per token", time.path("median").asDouble(), time.path("low").asDouble(), time.path("high").asDouble()));
+        }
         rows.add(DotPlot.Row.heading("More is better"));
         JsonNode accuracy = heldOut.path("student").path("accuracyShare");
         rows.add(new DotPlot.Row("accuracy", 100 * accuracy.path("value").asDouble(), percent(accuracy, "low"), percent(accuracy, "high"),
@@ -96,16 +102,8 @@ final class EvaluationSection implements ReportSection {
         return new DotPlot.Row(label, 100 * ratio, null, null, String.format(Locale.ROOT, "%.0f %%", 100 * ratio), "student");
     }
 
-    /** The extremes are those of each model's own passes, the most unlike of which are divided by each other. */
-    private static void addTime(List<DotPlot.Row> rows, String label, JsonNode serving, String field, boolean rate) {
-        JsonNode s = serving.path("student").path(field);
-        JsonNode t = serving.path("teacher").path(field);
-        if (s.has("median") && t.has("median")) {
-            double ratio = rate ? t.path("median").asDouble() / s.path("median").asDouble() : s.path("median").asDouble() / t.path("median").asDouble();
-            double low = rate ? t.path("low").asDouble() / s.path("high").asDouble() : s.path("low").asDouble() / t.path("high").asDouble();
-            double high = rate ? t.path("high").asDouble() / s.path("low").asDouble() : s.path("high").asDouble() / t.path("low").asDouble();
-            rows.add(new DotPlot.Row(label, 100 * ratio, 100 * low, 100 * high, String.format(Locale.ROOT, "%.0f %%", 100 * ratio), "student"));
-        }
+    private static DotPlot.Row time(String label, double ratio, double low, double high) {
+        return new DotPlot.Row(label, 100 * ratio, 100 * low, 100 * high, String.format(Locale.ROOT, "%.0f %%", 100 * ratio), "student");
     }
 
     private static Double percent(JsonNode estimate, String end) {
@@ -127,9 +125,12 @@ final class EvaluationSection implements ReportSection {
         page.table("", "teacher", "student", "student / teacher");
         String of = t.path("parameters").asLong() == 0 ? "" : String.format(Locale.ROOT, "%.2f", ratio(s, t, "parameters"));
         page.row("parameters", number(t.path("parameters").asLong()), number(s.path("parameters").asLong()), of);
-        page.row("weights on disk, MB", stored(t), stored(s), String.format(Locale.ROOT, "%.2f", ratio(s, t, "bytes")));
-        serve(page, serving, "tokens/s, forward pass", "tokensPerSecond", "%,.0f");
-        serve(page, serving, "ms per token, generation", "millisecondsPerToken", "%,.1f");
+        served(e, page);
+        // Ratios of different number formats say nothing of the models.
+        page.row("weights on disk, MB", stored(t), stored(s),
+                t.path("stored").equals(s.path("stored")) ? String.format(Locale.ROOT, "%.2f", ratio(s, t, "bytes")) : "");
+        serve(page, serving, "tokens/s, forward pass", "tokensPerSecond", "%,.0f", "speedRatio");
+        serve(page, serving, "ms per token, generation", "millisecondsPerToken", "%,.1f", "timeRatio");
         memory(page, serving, "peak memory, forward pass, MB", "passPeakBytes");
         memory(page, serving, "peak memory, generation, MB", "generationPeakBytes");
         JsonNode h = e.path("heldOut");
@@ -162,26 +163,26 @@ final class EvaluationSection implements ReportSection {
         }
     }
 
-    private static void corpora(JsonNode e, ReportPage page) {
+    private static void texts(JsonNode e, ReportPage page) {
         page.subheading("Beside counting words, and on other text");
-        page.table("text", "model", "perplexity", "of the teacher's", "accuracy, %", "of the teacher's, %", "agreement, %", "KL, nats");
         models(page, "held-out documents", e.path("heldOut"));
         e.path("corpora").fields().forEachRemaining(text -> models(page, ReportPage.escape(text.getKey()), text.getValue()));
-        page.endTable();
-        page.paragraph("Bigram and unigram counts are those of the training documents, smoothed by Witten–Bell interpolation. A model is worth what it "
-                + "predicts beyond them.%s", e.path("corpora").isEmpty() ? " The student learnt from text like this: set `evaluate.corpora` to see how it does elsewhere." : "");
+        page.paragraph("Bigram and unigram counts are those of the training documents, smoothed by Witten–Bell interpolation: what a model predicts beyond "
+                + "them is what it has learnt.%s", e.path("corpora").isEmpty()
+                ? " The student learnt from text like this; set `evaluate.corpora` to see how it does on other text." : "");
     }
 
     private static void models(ReportPage page, String text, JsonNode scores) {
-        String name = String.format(Locale.ROOT, "%s (%s, %s)", text, count(scores.path("documents").asLong(), "document"), count(scores.path("positions").asLong(), "token"));
+        page.table(String.format(Locale.ROOT, "%s: %s, %s", text, count(scores.path("documents").asLong(), "document"), count(scores.path("positions").asLong(), "token")),
+                "perplexity", "÷ teacher's", "accuracy, %", "agreement, %", "KL, nats");
         for (String model : MODELS) {
             JsonNode m = scores.path(model);
             if (m.has("perplexity")) {
-                page.row(name, name(model), value(m, "perplexity", "%,.1f", 1), value(m, "perplexityRatio", "%.2f", 1), value(m, "accuracy", "%.1f", 100),
-                        value(m, "accuracyShare", "%.0f", 100), value(m, "agreement", "%.1f", 100), value(m, "kl", "%.3f", 1));
-                name = "";
+                page.row(name(model), value(m, "perplexity", "%,.1f", 1), value(m, "perplexityRatio", "%.2f", 1), value(m, "accuracy", "%.1f", 100),
+                        value(m, "agreement", "%.1f", 100), value(m, "kl", "%.3f", 1));
             }
         }
+        page.endTable();
     }
 
     private static void tasks(JsonNode e, ReportPage page) {
@@ -205,17 +206,30 @@ final class EvaluationSection implements ReportSection {
         return String.format(Locale.ROOT, "%.1f ± %.1f", 100 * answers.path(field).asDouble(), 100 * answers.path(field + "Error").asDouble());
     }
 
-    private static void serve(ReportPage page, JsonNode serving, String label, String field, String format) {
+    private static void served(JsonNode e, ReportPage page) {
+        int bytes = switch (e.path("precision").asText()) {
+            case "fp32" -> 4;
+            case "fp16" -> 2;
+            default -> 0;
+        };
+        long teacher = e.path("teacher").path("parameters").asLong();
+        if (bytes > 0 && teacher > 0) {
+            page.row("weights as served (" + e.path("precision").asText() + "), MB", String.format(Locale.ROOT, "%,.0f", bytes * teacher / 1e6),
+                    String.format(Locale.ROOT, "%,.0f", bytes * e.path("student").path("parameters").asLong() / 1e6),
+                    String.format(Locale.ROOT, "%.2f", ratio(e.path("student"), e.path("teacher"), "parameters")));
+        }
+    }
+
+    private static void serve(ReportPage page, JsonNode serving, String label, String field, String format, String ratio) {
         JsonNode t = serving.path("teacher").path(field);
         JsonNode s = serving.path("student").path(field);
         if (t.has("median") && s.has("median")) {
-            page.row(label, timing(t, format), timing(s, format), String.format(Locale.ROOT, "%.2f", s.path("median").asDouble() / t.path("median").asDouble()));
+            page.row(label, timing(t, format), timing(s, format), timing(serving.path(ratio), "%.2f"));
         }
     }
 
     private static String timing(JsonNode timing, String format) {
-        return String.format(Locale.ROOT, format + " (" + format + " to " + format + ")", timing.path("median").asDouble(), timing.path("low").asDouble(),
-                timing.path("high").asDouble());
+        return String.format(Locale.ROOT, format, timing.path("median").asDouble()) + range(format, timing.path("low").asDouble(), timing.path("high").asDouble());
     }
 
     private static void memory(ReportPage page, JsonNode serving, String label, String field) {
@@ -232,14 +246,18 @@ final class EvaluationSection implements ReportSection {
                 value(heldOut.path("student"), field, format, factor), share == null ? "" : value(heldOut.path("student"), share, "%.2f", 1));
     }
 
+    /** Breaks before the interval, not within it. */
+    private static String range(String format, double low, double high) {
+        return String.format(Locale.ROOT, " (" + format + " to " + format + ")", low, high).replace(" to ", "\u00a0to\u00a0");
+    }
+
     private static String value(JsonNode model, String field, String format, double factor) {
         JsonNode estimate = model.path(field);
         String value = String.format(Locale.ROOT, format, factor * estimate.path("value").asDouble());
         if (!estimate.path("low").isNumber() || estimate.path("low").equals(estimate.path("high"))) {
             return value;
         }
-        return value + String.format(Locale.ROOT, " (" + format + " to " + format + ")", factor * estimate.path("low").asDouble(),
-                factor * estimate.path("high").asDouble());
+        return value + range(format, factor * estimate.path("low").asDouble(), factor * estimate.path("high").asDouble());
     }
 
     private static String stored(JsonNode model) {
@@ -249,10 +267,6 @@ final class EvaluationSection implements ReportSection {
 
     private static double ratio(JsonNode a, JsonNode b, String field) {
         return a.path(field).asDouble() / b.path(field).asDouble();
-    }
-
-    private static double median(JsonNode serving, String model, String field) {
-        return serving.path(model).path(field).path("median").asDouble();
     }
 
     private static String number(long n) {

@@ -49,6 +49,7 @@ final class HtmlPage {
                   font-variant-numeric: tabular-nums; }
                 th:first-child, td:first-child { padding-left: 0; } th { font-weight: 600; color: var(--muted); }
                 td[align=right], th[align=right] { text-align: right; } thead:not(:has(th:not(:empty))) { display: none; }
+                table:not(:has([align=right])) { table-layout: fixed; width: 100%%; overflow-wrap: anywhere; }
                 code { background: var(--soft); padding: .1rem .3rem; overflow-wrap: anywhere; }
                 blockquote { margin: 1.5rem 0 .5rem; padding: .1rem 1rem; background: var(--soft); }
                 .figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2rem; margin: 1.5rem 0; }

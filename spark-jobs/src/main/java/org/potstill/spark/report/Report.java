@@ -79,8 +79,11 @@ public final class Report {
 
     private static String title(JsonNode data) {
         JsonNode evaluate = data.path("evaluate");
-        return evaluate.has("student") ? "%s, a student of %s".formatted(evaluate.path("student").path("name").asText(),
-                evaluate.path("teacher").path("name").asText()) : "Potstill report";
+        if (!evaluate.has("heldOut")) {
+            return "Potstill report";
+        }
+        String student = evaluate.path("student").path("name").asText();
+        return (student.equalsIgnoreCase("student") ? "A" : student + ", a") + " student of " + evaluate.path("teacher").path("name").asText().replaceFirst("\\.gguf$", "");
     }
 
     private ObjectNode run() {

@@ -10,13 +10,13 @@ public final class ReportPage {
     private final StringBuilder out = new StringBuilder();
     private final Map<String, String> figures = new LinkedHashMap<>();
 
-    /** Makes text that comes from outside mean nothing in Markdown, on one line. */
+    /** Makes text that comes from outside mean nothing in Markdown, on one line; line breaks become a pilcrow. */
     public static String escape(String text) {
         StringBuilder escaped = new StringBuilder();
-        text.codePoints().forEach(c -> {
+        text.replaceAll("\\s*\\R\\s*", " ¶ ").codePoints().forEach(c -> {
             if (Character.isISOControl(c) || Character.getType(c) == Character.LINE_SEPARATOR || Character.getType(c) == Character.PARAGRAPH_SEPARATOR) {
                 escaped.append(' ');
-            } else if (c < 128 && !Character.isLetterOrDigit(c) && c != ' ') {
+            } else if ("\\`*_[]<>|#&~".indexOf(c) >= 0) {
                 escaped.append('\\').append((char) c);
             } else {
                 escaped.appendCodePoint(c);

@@ -68,20 +68,22 @@ class EvaluateJobTest {
     }
 
     @Test
-    void scoresAreThoseOfTheStudentsOwnDecoder() throws Exception {
+    void scoresAreThoseOfTheStudentsOwnDecoderOverTheTokenizersIds() throws Exception {
         TextScore score = evaluate("evaluate.max-tokens=100000").heldOut();
         double loss = 0;
         long positions = 0;
         try (CausalLm teacher = Teachers.model(distillery.teacher()); Tokenizer tokenizer = new Tokenizer(teacher.tokenizer());
                 Student student = Student.load(distillery.path("student"), TrainingOptions.NONE)) {
+            int ids = teacher.tokenizer().idCount();
             Tokenization tokenization = Tokenization.of(distillery.settings());
             for (String text : heldOut()) {
                 for (int[] tokens : tokenization.cut(tokenizer.encode(text), -1)) {
                     float[] logits = student.logits(Arrays.copyOf(tokens, tokens.length - 1));
                     int vocab = logits.length / (tokens.length - 1);
+                    assertTrue(ids < vocab, "rows beyond the tokenizer's ids");
                     for (int t = 0; t < tokens.length - 1; t++) {
                         double sum = 0;
-                        for (int v = 0; v < vocab; v++) {
+                        for (int v = 0; v < ids; v++) {
                             sum += Math.exp(logits[t * vocab + v]);
                         }
                         loss += Math.log(sum) - logits[t * vocab + tokens[t + 1]];
