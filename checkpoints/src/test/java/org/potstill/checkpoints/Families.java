@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +26,18 @@ public final class Families {
         all.put("qwen3", shape(32, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
         all.put("qwen3-untied", shape(32, false, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
         return all;
+    }
+
+    /** For {@code bench/gguf_parity.py}: writes each, with random weights, as {@link GgufExport} does in F32. Argument: a folder. */
+    public static void main(String[] args) {
+        Path folder = Path.of(args[0]);
+        all().forEach((name, config) -> {
+            Path source = folder.resolve("source.gguf");
+            TinyLlama.write(source, 11, config);
+            try (Checkpoint model = Checkpoints.open(source)) {
+                new GgufExport(model, GgufExport.Numbers.F32).write(name, folder.resolve(name + ".gguf"));
+            }
+        });
     }
 
     public static CausalLmConfig shape(int headDim, boolean tied, Variant variant) {
