@@ -40,6 +40,11 @@ public final class Teachers {
         return graph -> new CalibrationText(model, options).channelMaxima(graph);
     }
 
+    /** The text behind {@link #calibration}. */
+    public static String calibrationText() {
+        return CalibrationText.text();
+    }
+
     /** Fails at once where the engine cannot run the model as wanted, before its weights are touched. */
     public static void require(CausalLm model, TeacherOptions options) {
         requireDevice(options);
