@@ -26,7 +26,10 @@ import org.potstill.student.TrainingOptions;
  */
 public final class StudentFolder {
     public static final String GENERATION_CONFIG = "generation_config.json";
-    private static final String PROVENANCE = "provenance.json";
+    public static final String PROVENANCE = "provenance.json";
+
+    /** Member that the provenance of an export has, and that of a student has not. */
+    public static final String EXPORT = "export";
 
     private final HadoopFolder folder;
 
@@ -43,7 +46,11 @@ public final class StudentFolder {
         if (!isFinished()) {
             throw JobErrors.noStudent(folder.path().toString());
         }
-        return folder.readJson(PROVENANCE);
+        JsonNode provenance = folder.readJson(PROVENANCE);
+        if (provenance.has(EXPORT)) {
+            throw JobErrors.exportedStudent(folder.path().toString());
+        }
+        return provenance;
     }
 
     /** Copies the student to a local folder and opens it. */
