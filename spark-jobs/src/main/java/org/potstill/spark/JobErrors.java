@@ -206,6 +206,20 @@ public final class JobErrors {
                 "run potstill train first; it can go on from its last checkpoint");
     }
 
+    public static UserException exportedStudent(String path) {
+        return new UserException("cannot use " + path + " as a student's folder", "it holds an export, which is not trained further in place",
+                "set student.path to the folder that train wrote; to go on from an export, name it in student.init");
+    }
+
+    public static UserException exportNotFinite(String text) {
+        return new UserException("the exported model is not usable", "on " + text + " it or the student gives no finite logits",
+                "choose another --precision, or check the student with potstill evaluate");
+    }
+
+    public static UserException unreadableText(String option, String path, Throwable origin) {
+        return new UserException("cannot read the text " + path, String.valueOf(origin), "check " + option + ": a text file in UTF-8", origin);
+    }
+
     public static UserException exportExists(String path, String first) {
         return new UserException("there is something in " + path + " already", "it holds " + first + ", for one",
                 "choose an empty folder for --output, or say --overwrite to replace an older export");
