@@ -1,6 +1,8 @@
 package org.potstill.cli;
 
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -61,10 +63,17 @@ final class ExportCommand implements Callable<Integer> {
                         Optional.of(spark)).run(order))
                 : new StudentExport(settings, Sessions.hadoop(settings), Optional.empty()).run(order);
         PrintWriter out = spec.commandLine().getOut();
-        out.println(String.format(Locale.ROOT, "the student is in %s (%,d bytes)", made.path(), made.bytes()));
-        out.println("KL to the student: " + made.fidelity().describe());
-        made.remarks().forEach(remark -> out.println("note: " + remark));
+        describe(made).forEach(out::println);
         out.flush();
         return 0;
+    }
+
+    /** Says where an export is and how near it is to the student, in lines. */
+    static List<String> describe(StudentExport.Made made) {
+        List<String> lines = new ArrayList<>(List.of(
+                String.format(Locale.ROOT, "the student is in %s (%,d bytes)", made.path(), made.bytes()),
+                "KL to the student: " + made.fidelity().describe()));
+        made.remarks().forEach(remark -> lines.add("note: " + remark));
+        return lines;
     }
 }

@@ -1,9 +1,11 @@
 package org.potstill.spark.export;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
 import org.potstill.spark.Comparison;
+import org.potstill.spark.DistributionComparer;
 import org.potstill.spark.JobErrors;
 
 /**
@@ -20,13 +22,19 @@ public record Fidelity(double kl, double agreement, long positions, String measu
         float[] logits(int[] ids);
     }
 
-    /** @param maxPositions longest sequence that both read */
-    static Fidelity measure(Model student, Model export, Sample sample, int maxPositions) {
+    /**
+     * @param vocabSize    columns of both models' logits
+     * @param maxPositions longest sequence that both read
+     */
+    static Fidelity measure(Model student, Model export, int vocabSize, Sample sample, int maxPositions) {
         Comparison sums = Comparison.NONE;
-        for (int[] sequence : sample.sequences()) {
-            int[] tokens = Arrays.copyOf(sequence, Math.min(sequence.length, maxPositions + 1));
-            int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
-            sums = sums.plus(Comparison.of(student.logits(inputs), export.logits(inputs), tokens, 0));
+        try (DistributionComparer comparer = new DistributionComparer(vocabSize, Runtime.getRuntime().availableProcessors())) {
+            for (int[] sequence : sample.sequences()) {
+                int[] tokens = Arrays.copyOf(sequence, Math.min(sequence.length, maxPositions + 1));
+                int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
+                sums = sums.plus(comparer.compare(comparer.logits(student.logits(inputs), vocabSize),
+                        List.of(comparer.logits(export.logits(inputs), vocabSize)), tokens).get(0));
+            }
         }
         if (!Double.isFinite(sums.kl())) {
             throw JobErrors.exportNotFinite(sample.text());

@@ -147,7 +147,7 @@ public final class StudentExport {
         try (Student original = Student.load(source, TrainingOptions.NONE); CausalLm export = CausalLm.open(made);
                 Teacher engine = Teachers.open(export, options(scratch))) {
             Sample sample = sample(order.text(), provenance, export.tokenizer());
-            return Fidelity.measure(original::logits, engine::logits, sample,
+            return Fidelity.measure(original::logits, engine::logits, export.vocabSize(), sample,
                     Math.min(original.config().maxPositionEmbeddings(), export.maxPositionEmbeddings()));
         }
     }

@@ -13,6 +13,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 
 /**
@@ -92,7 +93,8 @@ final class PruneFolder {
         TokenizerDefinition tokenizer = model.tokenizer();
         folder.writeText("tokenizer.json", tokenizer.json());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
-        folder.writeText(Student.CONFIG, model.config().toJson());
+        folder.writeJson(StudentFolder.GENERATION_CONFIG, StudentFolder.tokenIds(tokenizer));
+        folder.writeJson(Student.CONFIG, StudentFolder.withTokenIds(model.config().toJson(), tokenizer));
         provenance.set("identity", identity);
         provenance.set("pruning", HadoopFolder.JSON.valueToTree(summary));
         folder.writeJson(PROVENANCE, provenance);

@@ -75,9 +75,13 @@ public final class StudentFolder {
     }
 
     /** A model's {@code config.json} with what {@link #tokenIds} says. */
-    public static ObjectNode withTokenIds(String configJson, TokenizerDefinition tokenizer) throws JsonProcessingException {
-        ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(configJson);
-        return config.setAll(tokenIds(tokenizer));
+    public static ObjectNode withTokenIds(String configJson, TokenizerDefinition tokenizer) {
+        try {
+            ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(configJson);
+            return config.setAll(tokenIds(tokenizer));
+        } catch (JsonProcessingException e) {
+            throw JobErrors.damagedJson(Student.CONFIG, e.getOriginalMessage());
+        }
     }
 
     /** The token that begins a document and those that end what the model writes, as {@code generation_config.json} has them. */
