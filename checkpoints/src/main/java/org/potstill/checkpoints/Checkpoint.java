@@ -30,14 +30,29 @@ public interface Checkpoint extends CausalLm {
 
     @Override
     default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
-        Path weights = ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
+        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision),
+                weights(precision, calibration, scratch));
+    }
+
+    /** The folder of {@link ExternalWeights}, see {@link #onnx}. */
+    private Path weights(Precision precision, Calibration calibration, Path scratch) {
+        return ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
-        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision), weights);
     }
 
     @Override
     default OnnxModel cached(Path scratch) {
-        return new OnnxModel(CachedLlamaGraph.build(config()), ExternalWeights.materialize(this, Precision.FP32, null, scratch));
+        return cached(Precision.FP32, null, scratch);
+    }
+
+    /**
+     * The same in a precision.
+     *
+     * @param precision   FP32 or INT8
+     * @param calibration see {@link #onnx}
+     */
+    default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
+        return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
     }
 
     /** Hugging Face name to shape. */

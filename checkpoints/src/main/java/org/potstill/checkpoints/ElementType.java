@@ -94,6 +94,35 @@ enum ElementType {
     }
 
     /**
+     * Encodes {@code elements} of {@code source}, a whole number of blocks, in F32, F16 or Q8_0, to the position of
+     * {@code target}. F16 rounds to the nearest; Q8_0 as ggml's reference ({@code quantize_row_q8_0_ref}): the scale is
+     * the largest magnitude of a block by 127, and what lies half way between two steps goes away from zero.
+     */
+    void encode(float[] source, ByteBuffer target, int elements) {
+        for (int i = 0; i < elements; i += blockSize) {
+            switch (this) {
+                case F32 -> target.putFloat(source[i]);
+                case F16 -> target.putShort(Half.of(source[i]));
+                case Q8_0 -> {
+                    float largest = 0;
+                    for (int j = i; j < i + 32; j++) {
+                        largest = Math.max(largest, Math.abs(source[j]));
+                    }
+                    float d = largest / 127;
+                    float steps = d == 0 ? 0 : 1 / d;
+                    target.putShort(Half.of(d));
+                    for (int j = i; j < i + 32; j++) {
+                        float scaled = source[j] * steps;
+                        // In double precision the sum is exact.
+                        target.put((byte) (scaled < 0 ? -(int) (0.5 - scaled) : (int) (scaled + 0.5)));
+                    }
+                }
+                default -> throw new IllegalArgumentException("nothing is written in " + this);
+            }
+        }
+    }
+
+    /**
      * {@code d}, {@code dmin}, twelve bytes with eight scales and eight minima of six bits, 128 bytes of nibbles. The
      * low nibbles of 32 bytes are one sub-block, the high ones the next.
      */

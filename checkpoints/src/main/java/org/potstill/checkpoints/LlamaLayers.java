@@ -25,6 +25,23 @@ final class LlamaLayers {
         String of(String q, String k, String v, int layer);
     }
 
+    /** Looks at a layer's activations while its graph is built. */
+    interface Observer {
+        Observer NONE = new Observer() { };
+
+        /** @param x [N, H], what attention, then what the feed-forward reads */
+        default void normed(String x) {
+        }
+
+        /** @param x [N, heads·D], what the heads give */
+        default void attended(String x) {
+        }
+
+        /** @param x [N, I], the feed-forward's inner activations */
+        default void neurons(String x) {
+        }
+    }
+
     private final OnnxGraph graph;
     private final CausalLmConfig config;
     private final LlamaGraph.Kernels kernels;
@@ -49,26 +66,46 @@ final class LlamaLayers {
      * @return [N, H], what the head makes logits of
      */
     String hidden(String packedIds, Attention attention) {
-        String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
+        String x = embed(packedIds);
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
-            String[] qkv = linear(rmsNorm(x, layer(layer, "input_layernorm")), layer(layer, "self_attn.q_proj"),
-                    layer(layer, "self_attn.k_proj"), layer(layer, "self_attn.v_proj"));
-            if (config.headNorms()) {
-                qkv[0] = headNorm(qkv[0], layer(layer, "self_attn.q_norm"), config.numAttentionHeads());
-                qkv[1] = headNorm(qkv[1], layer(layer, "self_attn.k_norm"), config.numKeyValueHeads());
-            }
-            String attended = attention.of(qkv[0], qkv[1], qkv[2], layer);
-            x = add(x, linear(attended, layer(layer, "self_attn.o_proj"))[0]);
-
-            String[] gateUp = linear(rmsNorm(x, layer(layer, "post_attention_layernorm")), layer(layer, "mlp.gate_proj"),
-                    layer(layer, "mlp.up_proj"));
-            x = add(x, linear(mul(silu(gateUp[0]), gateUp[1]), layer(layer, "mlp.down_proj"))[0]);
+            x = layer(x, layer, attention, Observer.NONE);
         }
-        String last = rmsNorm(x, FINAL_NORM);
+        String last = finalNorm(x);
         if (channelMaxima) {
             channelMaxima(last, HEAD);
         }
         return last;
+    }
+
+    /** [N] to [N, H] */
+    String embed(String packedIds) {
+        return graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
+    }
+
+    /** One layer, [N, H] to [N, H]. */
+    String layer(String x, int layer, Attention attention, Observer observer) {
+        String normed = rmsNorm(x, layer(layer, "input_layernorm"));
+        observer.normed(normed);
+        String[] qkv = linear(normed, layer(layer, "self_attn.q_proj"), layer(layer, "self_attn.k_proj"),
+                layer(layer, "self_attn.v_proj"));
+        if (config.headNorms()) {
+            qkv[0] = headNorm(qkv[0], layer(layer, "self_attn.q_norm"), config.numAttentionHeads());
+            qkv[1] = headNorm(qkv[1], layer(layer, "self_attn.k_norm"), config.numKeyValueHeads());
+        }
+        String attended = attention.of(qkv[0], qkv[1], qkv[2], layer);
+        observer.attended(attended);
+        String middle = add(x, linear(attended, layer(layer, "self_attn.o_proj"))[0]);
+
+        normed = rmsNorm(middle, layer(layer, "post_attention_layernorm"));
+        observer.normed(normed);
+        String[] gateUp = linear(normed, layer(layer, "mlp.gate_proj"), layer(layer, "mlp.up_proj"));
+        String neurons = mul(silu(gateUp[0]), gateUp[1]);
+        observer.neurons(neurons);
+        return add(middle, linear(neurons, layer(layer, "mlp.down_proj"))[0]);
+    }
+
+    String finalNorm(String x) {
+        return rmsNorm(x, FINAL_NORM);
     }
 
     /** In single precision, [N, V]. */

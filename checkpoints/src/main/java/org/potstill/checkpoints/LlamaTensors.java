@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -67,6 +68,11 @@ public final class LlamaTensors {
             shapes.put(HEAD, new long[] {config.vocabSize(), hidden});
         }
         return shapes;
+    }
+
+    /** How many weights a model of this shape has. */
+    public static long parameters(CausalLmConfig config) {
+        return shapes(config).values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
     }
 
     private static void linear(Map<String, long[]> shapes, String weight, long out, long in, boolean biased) {

@@ -3,6 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
@@ -63,6 +64,13 @@ final class OnnxGraph {
     /** Gives a value its public name. */
     void output(String value, String name, TensorProto.DataType type, String... dimensions) {
         output(value, valueInfo(name, type, dimensions));
+    }
+
+    /** Puts the output that was declared last before the others. */
+    void lastOutputFirst() {
+        List<ValueInfoProto> outputs = new ArrayList<>(graph.getOutputList());
+        outputs.add(0, outputs.remove(outputs.size() - 1));
+        graph.clearOutput().addAllOutput(outputs);
     }
 
     /** Computes under a name that is given, for nodes that are spliced in. */

@@ -1,7 +1,9 @@
 package org.potstill.checkpoints;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeSet;
 
 /**
  * Everything needed to make a {@link Tokenizer} and a {@link ChatTemplate}; small enough to send to executors.
@@ -11,9 +13,24 @@ import java.util.Optional;
  * @param eosId        token that ends a document, or −1
  * @param addBos       whether the model expects {@code bosId} before each document
  * @param chatTemplate how conversations are written, in Jinja; empty where the model has no template
+ * @param stopIds      tokens that end what the model writes, a document or its turn in a conversation, ascending;
+ *                     {@code eosId} is always among them
  */
-public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos, String chatTemplate)
+public record TokenizerDefinition(String json, int bosId, int eosId, boolean addBos, String chatTemplate, List<Integer> stopIds)
         implements java.io.Serializable {
+    public TokenizerDefinition {
+        TreeSet<Integer> ascending = new TreeSet<>(stopIds);
+        if (eosId >= 0) {
+            ascending.add(eosId);
+        }
+        stopIds = List.copyOf(ascending);
+    }
+
+    /** Of a model that stops at {@code eosId} alone. */
+    public TokenizerDefinition(String json, int bosId, int eosId, boolean addBos, String chatTemplate) {
+        this(json, bosId, eosId, addBos, chatTemplate, List.of());
+    }
+
     /** Of a model that has no template. */
     public TokenizerDefinition(String json, int bosId, int eosId, boolean addBos) {
         this(json, bosId, eosId, addBos, "");

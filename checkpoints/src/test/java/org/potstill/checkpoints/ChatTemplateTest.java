@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,12 +153,12 @@ class ChatTemplateTest {
         Path path = temporary.resolve("turns.gguf");
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.eot_token_id", 7).put("tokenizer.ggml.eom_token_id", 100_000).write(path);
         try (Checkpoint gguf = Checkpoints.open(path)) {
-            assertEquals(Set.of(0, 7), gguf.stopIds());
+            assertEquals(List.of(0, 7), gguf.tokenizer().stopIds());
         }
         Path folder = folder(temporary.resolve("folder"), "{\"eos_token\": \"<|endoftext|>\"}");
         Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\": [0, 9]}");
         try (Checkpoint model = Checkpoints.open(folder)) {
-            assertEquals(Set.of(0, 9), model.stopIds());
+            assertEquals(List.of(0, 9), model.tokenizer().stopIds());
         }
     }
 

@@ -19,7 +19,7 @@ import picocli.CommandLine.IVersionProvider;
             "  potstill generate --model student-hf --prompt \"Once\"",
             "  potstill cache inspect --conf distil.conf", "",
             "Exit status: 0 done; 1 failed; 2 wrong usage or a problem that the message tells how to mend."},
-        subcommands = {LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
+        subcommands = {DistilCommand.class, PruneCommand.class, LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
             CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
     static final int USER_ERROR = 2;

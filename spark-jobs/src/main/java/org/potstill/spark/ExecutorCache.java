@@ -20,7 +20,7 @@ public final class ExecutorCache<T extends AutoCloseable> {
     /** @param device any number that tells devices apart */
     public synchronized T get(String wanted, int device, Supplier<T> make) {
         if (!wanted.equals(key)) {
-            close();
+            clear();
             key = wanted;
         }
         T value = values.get(device);
@@ -31,7 +31,8 @@ public final class ExecutorCache<T extends AutoCloseable> {
         return value;
     }
 
-    private void close() {
+    /** Closes all that there is. */
+    public synchronized void clear() {
         Map<Integer, T> old = new TreeMap<>(values);
         values.clear();
         key = null;

@@ -206,6 +206,20 @@ public final class JobErrors {
                 "run potstill train first; it can go on from its last checkpoint");
     }
 
+    public static UserException exportedStudent(String path) {
+        return new UserException("cannot use " + path + " as a student's folder", "it holds an export, which is not trained further in place",
+                "set student.path to the folder that train wrote; to go on from an export, name it in student.init");
+    }
+
+    public static UserException exportNotFinite(String text) {
+        return new UserException("the exported model is not usable", "on " + text + " it or the student gives no finite logits",
+                "choose another --precision, or check the student with potstill evaluate");
+    }
+
+    public static UserException unreadableText(String option, String path, Throwable origin) {
+        return new UserException("cannot read the text " + path, String.valueOf(origin), "check " + option + ": a text file in UTF-8", origin);
+    }
+
     public static UserException exportExists(String path, String first) {
         return new UserException("there is something in " + path + " already", "it holds " + first + ", for one",
                 "choose an empty folder for --output, or say --overwrite to replace an older export");
@@ -215,6 +229,23 @@ public final class JobErrors {
         return new UserException("there is a student in " + path + " that was trained otherwise",
                 key + " is " + now + " now and was " + then + " then",
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
+    }
+
+    public static UserException nothingToPrune() {
+        return new UserException("nothing to prune", "no setting says what the smaller model is to be",
+                "set prune.layers (to keep) or prune.parameters (a share, such as 0.75), or a width: prune.intermediate-size, "
+                        + "prune.kv-heads, prune.hidden-size");
+    }
+
+    public static UserException notPrunable(String model) {
+        return new UserException("cannot prune " + model, "a ready-made graph has no layers to choose from",
+                "give the GGUF file or Hugging Face folder that it was made of as prune.model");
+    }
+
+    public static UserException anotherPruning(String path, String key, Object now, Object then) {
+        return new UserException("the folder " + path + " holds a model that was pruned with other settings",
+                key + " is " + now + " now and was " + then + " then",
+                "set prune.path to another folder, restore " + key + ", or delete the folder");
     }
 
     public static UserException teacherOverflows(String teacher, int sequences) {

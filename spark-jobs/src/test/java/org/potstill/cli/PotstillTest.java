@@ -31,7 +31,7 @@ class PotstillTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"label", "train", "evaluate", "export", "cache inspect", "cache verify"})
+    @ValueSource(strings = {"distil", "prune", "label", "train", "evaluate", "export", "cache inspect", "cache verify"})
     void everyCommandsHelpShowsAnExampleAndWhatItNeeds(String command) {
         Result result = run((command + " --help").split(" "));
         assertEquals(0, result.status());

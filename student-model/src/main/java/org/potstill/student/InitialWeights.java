@@ -23,7 +23,7 @@ public final class InitialWeights {
      * Which layers of the checkpoint the student's begin as: the first, the last, and between them as evenly as whole
      * numbers allow. Six of twelve are 0, 2, 4, 7, 9 and 11, as in DistilBERT's own extraction; one is the first.
      */
-    static int[] layers(int of, int wanted) {
+    public static int[] layers(int of, int wanted) {
         int[] layers = new int[wanted];
         for (int i = 1; i < wanted; i++) {
             layers[i] = (int) Math.round(i * (of - 1.0) / (wanted - 1));

@@ -67,6 +67,11 @@ public final class Student implements AutoCloseable {
         return Row.VECTORS || Nd4jRuntime.isCuda();
     }
 
+    /** Whether this processor can train in {@link MatrixPrecision#BF16}. */
+    public static boolean canUseBf16() {
+        return !Nd4jRuntime.isCuda() && OneDnn.hasBf16();
+    }
+
     /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);

@@ -31,7 +31,7 @@ public final class Generator implements AutoCloseable {
      */
     public Generator(CausalLm model, Tokenizer tokenizer, int threads, Path scratch) {
         limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
-        stopIds = model.stopIds();
+        stopIds = Set.copyOf(model.tokenizer().stopIds());
         this.tokenizer = tokenizer;
         session = new CachedSession(model.cached(scratch), model.vocabSize(), threads);
     }

@@ -108,6 +108,11 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
+    /** For graphs with inputs and outputs of their own. */
+    OrtSession session() {
+        return session;
+    }
+
     /**
      * @param spec of the kind that the graph was made for; no more than the vocabulary has
      * @throws EngineOutOfMemory when the batch is too large for the memory there is
@@ -192,7 +197,7 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /** A GPU that there is no code for passes all checks until the first kernel is launched. */
-    private RuntimeException failed(String what, OrtException e) {
+    RuntimeException failed(String what, OrtException e) {
         if (GpuDiagnosis.isOutOfMemory(e.getMessage())) {
             return new EngineOutOfMemory(e);
         }

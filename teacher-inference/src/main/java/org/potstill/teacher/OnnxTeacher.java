@@ -41,7 +41,7 @@ public final class OnnxTeacher implements Teacher {
         this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
         this.limits = new InputLimits(vocabSize, maxPositionEmbeddings);
-        CausalLm.Calibration calibration = graph -> new CalibrationText(model, options).channelMaxima(graph);
+        CausalLm.Calibration calibration = Teachers.calibration(model, options);
         for (LlamaGraph.Ending ending : List.of(LlamaGraph.Ending.LOGITS, LlamaGraph.Ending.SCORES, LlamaGraph.Ending.DRAWS,
                 LlamaGraph.Ending.SCORES_AND_DRAWS)) {
             models.put(ending, model.onnx(ending, options.precision(), calibration, options.scratch()));

@@ -4,6 +4,7 @@ import java.util.Collections;
 import java.util.Set;
 import java.util.WeakHashMap;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCache;
@@ -35,6 +36,12 @@ public final class ExecutorTeacher {
      */
     public static Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop) {
         return get(source, fingerprint, cores, hadoop, Cluster.gpuOfTask().orElse(0));
+    }
+
+    /** Frees the teachers' memory on all executors that can be reached. */
+    public static void release(JavaSparkContext sc) {
+        int slots = Cluster.taskSlots(sc);
+        sc.parallelize(Collections.nCopies(slots, 0), slots).foreach(any -> TEACHERS.clear());
     }
 
     /** Begins to load what {@link #get} will be asked for, while the tasks of an earlier stage have the cores. */

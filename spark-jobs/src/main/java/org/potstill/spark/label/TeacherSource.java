@@ -45,7 +45,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
     }
 
     /** Of its file or folder, without the path. */
-    String name() {
+    public String name() {
         return new org.apache.hadoop.fs.Path(uri).getName();
     }
 

@@ -40,7 +40,7 @@ final class DotPlot {
         for (Row row : rows) {
             canvas.text(row.value == null ? 0 : 8, y + 4, row.value == null ? "muted" : "", "start", row.label);
             if (row.value != null) {
-                if (row.low != null) {
+                if (row.low != null && row.high != null) {
                     canvas.line(x(row.low, min, max), y, x(row.high, min, max), y, "span " + row.css);
                 }
                 canvas.dot(x(row.value, min, max), y, row.css);

@@ -20,7 +20,7 @@ public final class Report {
     private static final String DATA = "report.json";
     /** In the order of the page: the answer first, then what it rests on. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
-            new LabellingSection(), new RunsSection());
+            new PruningSection(), new LabellingSection(), new RunsSection());
 
     private final HadoopFolder folder;
     private final Settings settings;
@@ -64,6 +64,11 @@ public final class Report {
         page.figures().forEach(folder::writeText);
         folder.writeText("report.md", page.markdown());
         folder.writeText("report.html", HtmlPage.html(title, page.markdown(), page.figures()));
+        return folder.path("report.html").toString();
+    }
+
+    /** The path of the page to open. */
+    public String path() {
         return folder.path("report.html").toString();
     }
 

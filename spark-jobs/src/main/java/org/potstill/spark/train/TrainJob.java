@@ -32,7 +32,7 @@ public final class TrainJob {
     public TrainJob(SparkSession spark, Settings settings) {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
-        this.settings = settings;
+        this.settings = TrainingSettings.withPrecision(settings);
         this.cache = settings.required("cache.path");
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
     }

@@ -15,6 +15,7 @@ import java.util.Optional;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.TemporaryFolder;
 import org.potstill.student.StepLoss;
@@ -118,7 +119,7 @@ final class TrainingCheckpoints {
     Optional<Position> resume(TrainingOptions options) {
         return newest().map(name -> {
             JsonNode json = folder.folder(name).readJson(TRAINING);
-            firstDifference(identity, json.path("identity")).ifPresent(key -> {
+            Identity.firstDifference(identity, json.path("identity")).ifPresent(key -> {
                 throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, identity.path(key),
                         json.path("identity").path(key));
             });
@@ -155,13 +156,6 @@ final class TrainingCheckpoints {
         List<StepLoss> history = new ArrayList<>();
         json.forEach(l -> history.add(new StepLoss(l.path(0).asDouble(), l.path(1).asDouble(), l.path(2).asDouble(), l.path(3).asLong())));
         return history;
-    }
-
-    /** The first key in which two identities differ. */
-    static Optional<String> firstDifference(JsonNode now, JsonNode then) {
-        List<String> keys = new ArrayList<>();
-        now.fieldNames().forEachRemaining(keys::add);
-        return keys.stream().filter(key -> !now.path(key).equals(then.path(key))).findFirst();
     }
 
     private Optional<String> newest() {

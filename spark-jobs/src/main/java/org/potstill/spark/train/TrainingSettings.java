@@ -8,6 +8,7 @@ import org.potstill.spark.Settings;
 import org.potstill.student.Divergence;
 import org.potstill.student.MatrixPrecision;
 import org.potstill.student.Objective;
+import org.potstill.student.Student;
 import org.potstill.student.Tail;
 import org.potstill.student.TrainingOptions;
 
@@ -26,6 +27,12 @@ final class TrainingSettings {
                 s.integer("student.layers", 1, 1 << 10), heads, s.integer("student.kv-heads", 1, 1 << 10),
                 hidden / heads, s.integer("sequence-length", 2, 1 << 20),
                 (float) s.real("student.rms-norm-eps", 1e-12, 1), (float) s.real("student.rope-theta", 1, 1e9), true);
+    }
+
+    /** The settings with what {@code train.precision = auto} comes to on the driver: it is part of what a student is. */
+    static Settings withPrecision(Settings s) {
+        return !s.string("train.precision").equalsIgnoreCase("auto") ? s
+                : s.with("train.precision", Student.canUseBf16() ? "bf16" : "fp32");
     }
 
     static TrainingOptions options(Settings s, int totalSteps) {

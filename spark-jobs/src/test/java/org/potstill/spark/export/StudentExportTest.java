@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
@@ -49,21 +50,58 @@ class StudentExportTest {
         CrashingFileSystem.recover();
     }
 
+    private StudentExport export(Configuration hadoop) {
+        return new StudentExport(Settings.load(List.of(), List.of("student.path=" + student, "export.max-tokens=16")), hadoop, Optional.empty());
+    }
+
+    private static StudentExport.Order order(ExportFormat format, Path target) {
+        return new StudentExport.Order(format, null, "crash://" + target, true, null);
+    }
+
+    @Test
+    void aKilledExportOfOneFileLeavesNoneOrAWholeOne() throws IOException {
+        Configuration hadoop = new Configuration();
+        CrashingFileSystem.register(hadoop);
+        Path target = Files.createDirectories(folder.resolve("export")).resolve("s.gguf");
+        Files.writeString(folder.resolve("export/mine.txt"), "mine");
+        int killed = 0;
+        boolean ended = false;
+        for (int steps = 0; !ended; steps++) {
+            CrashingFileSystem.recover();
+            export(hadoop).run(order(ExportFormat.GGUF, target));
+            CrashingFileSystem.crashAfter(steps);
+            try {
+                export(hadoop).run(order(ExportFormat.GGUF, target));
+                ended = true;
+            } catch (UserException e) {
+                assertTrue(CrashingFileSystem.crashed(), e.getMessage());
+                killed++;
+            }
+            if (Files.exists(target)) {
+                try (Checkpoint model = Checkpoints.open(target)) {
+                    assertEquals(320, model.vocabSize());
+                }
+            }
+        }
+        assertTrue(killed > 5, killed + " steps");
+        assertEquals("mine", Files.readString(folder.resolve("export/mine.txt")));
+    }
+
     @Test
     void aKilledExportIsNeverTakenForAModelAndTheNextOneMendsIt() throws IOException {
         Configuration hadoop = new Configuration();
         CrashingFileSystem.register(hadoop);
-        StudentExport export = new StudentExport(Settings.load(List.of(), List.of("student.path=" + student)), hadoop);
+        StudentExport export = export(hadoop);
         Path target = folder.resolve("export");
         boolean ended = false;
         int killed = 0;
         for (int steps = 0; !ended; steps++) {
             // Over an older one of the other kind, so that what is left of that could be mistaken, too.
             CrashingFileSystem.recover();
-            export.run(StudentExport.Format.ONNX, "crash://" + target, true);
+            export.run(order(ExportFormat.ONNX, target));
             CrashingFileSystem.crashAfter(steps);
             try {
-                export.run(StudentExport.Format.HF, "crash://" + target, true);
+                export.run(order(ExportFormat.HF, target));
                 ended = true;
             } catch (UserException e) {
                 assertTrue(CrashingFileSystem.crashed(), e.getMessage());

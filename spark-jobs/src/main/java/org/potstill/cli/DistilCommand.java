@@ -1,0 +1,103 @@
+package org.potstill.cli;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.Sessions;
+import org.potstill.spark.Settings;
+import org.potstill.spark.distil.FinishedSteps;
+import org.potstill.spark.distil.PrunedStart;
+import org.potstill.spark.export.ExportFormat;
+import org.potstill.spark.export.StudentExport;
+import org.potstill.spark.label.ExecutorTeacher;
+import org.potstill.spark.report.Report;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+@Command(name = "distil", description = {
+    "Runs the whole pipeline in one application: prune, label, train, evaluate, export.", "",
+    "A step is left out where it is not asked for (prune without prune.path, export without export.path) and where its result is there "
+        + "already: after a failure the same command does what is missing. Ends in one report."},
+    footer = {"", "Needs teacher.path, corpus.path, cache.path and student.path.", "",
+        "Example:", "  potstill distil --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75 --set export.path=student-hf"})
+final class DistilCommand implements Callable<Integer> {
+    @Mixin
+    private SettingsOptions options;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        Settings settings = PrunedStart.apply(options.load());
+        for (String key : List.of("teacher.path", "corpus.path", "cache.path", "student.path")) {
+            settings.required(key);
+        }
+        return Sessions.run(spec.name(), settings, spark -> {
+            run(spark, settings);
+            return 0;
+        });
+    }
+
+    private void run(SparkSession spark, Settings settings) {
+        JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
+        Report report = new Report(settings, sc.hadoopConfiguration());
+        FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
+        Map<String, JobCommand> jobs = new LinkedHashMap<>();
+        if (PrunedStart.isAskedFor(settings)) {
+            jobs.put("prune", new PruneCommand());
+        }
+        jobs.put("label", new LabelCommand());
+        jobs.put("train", new TrainCommand());
+        jobs.put("evaluate", new EvaluateCommand());
+        String page = "";
+        for (Map.Entry<String, JobCommand> job : jobs.entrySet()) {
+            say("== " + job.getKey());
+            // The others find out for themselves what is done.
+            boolean evaluates = job.getKey().equals("evaluate");
+            if (evaluates && finished.contains("evaluate")) {
+                say("this student was evaluated already");
+                page = report.path();
+                continue;
+            }
+            Object summary = job.getValue().run(spark, settings);
+            page = report.put(job.getKey(), summary);
+            if (evaluates) {
+                finished.add("evaluate");
+            }
+            say(job.getValue().describe(summary));
+            // What comes next has the memory to itself.
+            ExecutorTeacher.release(sc);
+        }
+        if (!settings.string("export.path").isBlank()) {
+            export(spark, settings, finished);
+        }
+        say("report: " + page);
+    }
+
+    private void export(SparkSession spark, Settings settings, FinishedSteps finished) {
+        say("== export");
+        String path = settings.string("export.path");
+        if (finished.contains("export")) {
+            say("the student is in " + path + " already");
+            return;
+        }
+        ExportFormat.Precision precision = settings.string("export.precision").isBlank() ? null
+                : settings.choice("export.precision", ExportFormat.Precision.class);
+        StudentExport.Made made = new StudentExport(settings, spark.sparkContext().hadoopConfiguration(), Optional.of(spark))
+                .run(new StudentExport.Order(settings.choice("export.format", ExportFormat.class), precision, path, true, null));
+        ExportCommand.describe(made).forEach(this::say);
+        finished.add("export");
+    }
+
+    private void say(String line) {
+        spec.commandLine().getOut().println(line);
+        spec.commandLine().getOut().flush();
+    }
+}

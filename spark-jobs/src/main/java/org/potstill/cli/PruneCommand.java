@@ -1,0 +1,32 @@
+package org.potstill.cli;
+
+import java.util.Locale;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.Settings;
+import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.prune.PruneSummary;
+import picocli.CommandLine.Command;
+
+@Command(name = "prune", description = {
+    "Cuts a model down to one that a student can begin with, by what the corpus shows it can do without.", "",
+    "Layers are removed one by one, each time the one that costs the least KL on some positions of the training documents; neurons, "
+        + "heads and channels go by the size of their activations there. The result is a Hugging Face folder for student.init. A run "
+        + "that was stopped goes on where it was."},
+    footer = {"", "Needs corpus.path, prune.path, teacher.path or prune.model, and a target: prune.layers, prune.parameters, "
+        + "prune.intermediate-size, prune.kv-heads or prune.hidden-size.", "",
+        "Example:", "  potstill prune --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75",
+        "  potstill train --conf distil.conf --set student.init=pruned"})
+final class PruneCommand extends JobCommand {
+    @Override
+    Object run(SparkSession spark, Settings settings) {
+        return new PruneJob(spark, settings).run();
+    }
+
+    @Override
+    String describe(Object summary) {
+        PruneSummary prune = (PruneSummary) summary;
+        return String.format(Locale.ROOT, "kept %d of %d layers and %,d of %,d parameters, at a KL of %.3f nats per token, in %.1f s; the model is in %s",
+                prune.after().layers(), prune.before().layers(), prune.after().parameters(), prune.before().parameters(), prune.kl(),
+                prune.seconds(), prune.path());
+    }
+}

@@ -1,0 +1,99 @@
+package org.potstill.spark.prune;
+
+import java.io.Serializable;
+import java.util.List;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Cuts;
+import org.potstill.checkpoints.PrunedCheckpoint;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.ExecutorCache;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.teacher.LayerRemoval;
+import org.potstill.teacher.LayerwiseModel;
+import org.potstill.teacher.Teachers;
+import org.potstill.teacher.WidthImportance;
+
+/**
+ * The model that is pruned, as tasks find it on their executor: one per JVM, with what it computed of each batch.
+ *
+ * @param run         a name for this job's run
+ * @param fingerprint of the model, as the driver saw it
+ * @param cores       of an executor
+ * @param batches     sequences that go through the model together
+ * @param keep        whether distributions of the whole model are kept, see {@link LayerRemoval}
+ */
+record ExecutorLayers(String run, TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
+        Broadcast<List<List<int[]>>> batches, boolean keep) implements Serializable {
+    private static final ExecutorCache<LayerwiseModel> MODELS = new ExecutorCache<>();
+    private static final ExecutorCache<LayerRemoval> REMOVALS = new ExecutorCache<>();
+
+    WidthImportance importance(int batch) {
+        synchronized (ExecutorLayers.class) {
+            return WidthImportance.measure(model(), batches.value().get(batch));
+        }
+    }
+
+    /** Measures Σ KL, in nats, of each candidate, see {@link LayerRemoval#costs}. */
+    double[] costs(int batch, int[] kept, int from, int to) {
+        synchronized (ExecutorLayers.class) {
+            return removal(batch).costs(kept, from, to);
+        }
+    }
+
+    double cost(int batch, int[] kept) {
+        synchronized (ExecutorLayers.class) {
+            return removal(batch).cost(kept);
+        }
+    }
+
+    /** Measures Σ KL of what cuts leave of the model. */
+    double cost(int batch, Cuts cuts) {
+        synchronized (ExecutorLayers.class) {
+            LayerRemoval removal = removal(batch);
+            try (Checkpoint original = open(); LayerwiseModel rest = LayerwiseModel.open(new PrunedCheckpoint(original, cuts),
+                    source.options(cores, gpu()))) {
+                return removal.cost(rest);
+            }
+        }
+    }
+
+    /** Frees the executor's memory. */
+    static void release() {
+        synchronized (ExecutorLayers.class) {
+            REMOVALS.clear();
+            MODELS.clear();
+        }
+    }
+
+    private LayerRemoval removal(int batch) {
+        LayerwiseModel model = model();
+        return REMOVALS.get(run, batch, () -> new LayerRemoval(model, batches.value().get(batch), keep));
+    }
+
+    private LayerwiseModel model() {
+        return MODELS.get(run, () -> {
+            try (Checkpoint checkpoint = open()) {
+                return LayerwiseModel.open(checkpoint, source.options(cores, gpu()));
+            }
+        });
+    }
+
+    private static int gpu() {
+        return Cluster.gpuOfTask().orElse(0);
+    }
+
+    private Checkpoint open() {
+        CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
+        if (!(model instanceof Checkpoint checkpoint)) {
+            throw JobErrors.notPrunable(source.uri());
+        }
+        if (!model.fingerprint().equals(fingerprint)) {
+            throw JobErrors.teacherDiffers(source.uri(), fingerprint, model.fingerprint());
+        }
+        return checkpoint;
+    }
+}

@@ -1,0 +1,124 @@
+package org.potstill.spark.prune;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.util.LongAccumulator;
+import org.potstill.checkpoints.Cuts;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.Progress;
+import org.potstill.teacher.WidthImportance;
+
+/**
+ * Has the executors measure what parts of a model are worth. Batches go to different executors and, where there are more of
+ * those, the candidates of a round in runs of neighbours, which share all that lies before the first of them. Sums are added
+ * up in the order of the batches, whatever the cluster: the same choice on each.
+ */
+final class LayerCosts implements AutoCloseable {
+    private final JavaSparkContext sc;
+    private final ExecutorLayers model;
+    private final Calibration text;
+    private final int executors;
+    private final LongAccumulator done;
+    private Progress progress;
+
+    LayerCosts(JavaSparkContext sc, ExecutorLayers model, Calibration text) {
+        this.sc = sc;
+        this.model = model;
+        this.text = text;
+        this.executors = Cluster.executors(sc);
+        this.done = sc.sc().longAccumulator("measured tokens");
+    }
+
+    /** What one task measures of a batch: candidates at places from–to of some layers. */
+    private record Part(int batch, int[] kept, int from, int to) implements Serializable {
+    }
+
+    /** Shows progress from here on: the rounds that are left until so many layers are. */
+    void expect(int layers, int keep, int removed, int spaced) {
+        long passes = Math.max(0, layers - keep - spaced);
+        for (int left = layers - removed; left > keep; left--) {
+            passes += left;
+        }
+        if (passes > 0) {
+            progress = Progress.of("prune", passes * text.positions(), sc.sc(), done);
+        }
+    }
+
+    WidthImportance importance() {
+        ExecutorLayers at = model;
+        return batches(batch -> at.importance(batch)).reduce(WidthImportance::plus).orElseThrow();
+    }
+
+    /** Measures KL, in nats per token, without each of these layers in turn. */
+    double[] without(int[] kept) {
+        int batches = text.batches().size();
+        int runs = Math.min(kept.length, (executors + batches - 1) / batches);
+        List<Part> parts = new ArrayList<>();
+        for (int batch = 0; batch < batches; batch++) {
+            for (int run = 0; run < runs; run++) {
+                parts.add(new Part(batch, kept, kept.length * run / runs, kept.length * (run + 1) / runs));
+            }
+        }
+        ExecutorLayers at = model;
+        long[] positions = text.batches().stream().mapToLong(b -> b.stream().mapToLong(s -> s.length - 1L).sum()).toArray();
+        LongAccumulator counter = done;
+        List<double[]> measured = sc.parallelize(parts, Math.min(parts.size(), Math.max(executors, 1))).map(part -> {
+            double[] costs = new double[part.to() - part.from()];
+            for (int i = 0; i < costs.length; i++) {
+                costs[i] = at.costs(part.batch(), part.kept(), part.from() + i, part.from() + i + 1)[0];
+                counter.add(positions[part.batch()]);
+            }
+            return costs;
+        }).collect();
+        double[] sums = new double[kept.length];
+        for (int i = 0; i < parts.size(); i++) {
+            for (int j = 0; j < measured.get(i).length; j++) {
+                sums[parts.get(i).from() + j] += measured.get(i)[j] / text.positions();
+            }
+        }
+        return sums;
+    }
+
+    /** Measures KL, in nats per token, of these layers alone. */
+    double of(int[] kept) {
+        ExecutorLayers at = model;
+        LongAccumulator counter = done;
+        long all = text.positions();
+        int count = text.batches().size();
+        return batches(batch -> {
+            double cost = at.cost(batch, kept);
+            counter.add(all / count);
+            return cost;
+        }).mapToDouble(Double::doubleValue).sum() / all;
+    }
+
+    /** Measures KL, in nats per token, of what cuts leave. */
+    double of(Cuts cuts) {
+        ExecutorLayers at = model;
+        return batches(batch -> at.cost(batch, cuts)).mapToDouble(Double::doubleValue).sum() / text.positions();
+    }
+
+    private interface Measure<T> extends Serializable {
+        T of(int batch);
+    }
+
+    private <T> Stream<T> batches(Measure<T> measure) {
+        List<Integer> all = IntStream.range(0, text.batches().size()).boxed().toList();
+        return sc.parallelize(all, Math.max(1, Math.min(all.size(), executors))).map(measure::of).collect().stream();
+    }
+
+    /** Frees the executors' memory, as far as they can be reached. */
+    @Override
+    public void close() {
+        if (progress != null) {
+            progress.close();
+        }
+        int slots = Cluster.taskSlots(sc);
+        sc.parallelize(Collections.nCopies(slots, 0), slots).foreach(any -> ExecutorLayers.release());
+    }
+}

@@ -1,0 +1,201 @@
+package org.potstill.spark.prune;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Cuts;
+import org.potstill.checkpoints.LlamaTensors;
+import org.potstill.checkpoints.PrunedCheckpoint;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+import org.potstill.spark.Versions;
+import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.Tokenization;
+import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.student.InitialWeights;
+import org.potstill.teacher.Teachers;
+import org.potstill.teacher.WidthImportance;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Finds out what a model can do without, on the corpus, and writes the smaller model, for a student to begin with.
+ *
+ * <p>Layers go one by one: each time the one without which the model's distributions stay nearest to the whole model's, by
+ * KL over some positions of the corpus. Neurons, heads and channels go by how large their activations are there.
+ */
+public final class PruneJob {
+    private static final Logger LOG = LoggerFactory.getLogger(PruneJob.class);
+    /** Bytes of distributions that executors keep. */
+    private static final long MAX_KEPT = 1L << 30;
+    /** A cut beyond this share of the parameters had better be made in two goes (Minitron, arXiv 2407.14679). */
+    private static final double MAX_CUT = 0.45;
+
+    private final SparkSession spark;
+    private final JavaSparkContext sc;
+    private final Settings settings;
+    private final PruneSettings wanted;
+    private final TeacherSource source;
+    private final HadoopFolder target;
+    private final long begin = System.nanoTime();
+
+    public PruneJob(SparkSession spark, Settings settings) {
+        this.spark = spark;
+        this.sc = new JavaSparkContext(spark.sparkContext());
+        this.settings = settings;
+        this.wanted = PruneSettings.of(settings);
+        String model = settings.string("prune.model").isBlank() ? settings.required("teacher.path") : settings.string("prune.model");
+        // In single precision: what quantisation costs is no layer's fault.
+        this.source = TeacherSource.of(settings.with("teacher.path", model).with("teacher.precision", "fp32"));
+        this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
+    }
+
+    /** @return what the report shows of the run */
+    public PruneSummary run() {
+        Teachers.requireDevice(source.options(1, 0));
+        try (CausalLm model = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            if (!(model instanceof Checkpoint checkpoint)) {
+                throw JobErrors.notPrunable(source.uri());
+            }
+            wanted.requireWithin(checkpoint.config());
+            target.requireWritable();
+            Calibration text = calibration(checkpoint);
+            PruneFolder folder = new PruneFolder(target, wanted.identity(checkpoint.fingerprint(), text.fingerprint()));
+            return folder.finished().map(done -> {
+                LOG.info("{} is pruned already, in {}", source.name(), target.path());
+                return done;
+            }).orElseGet(() -> prune(checkpoint, text, folder));
+        }
+    }
+
+    private Calibration calibration(Checkpoint checkpoint) {
+        Tokenization tokenization = Tokenization.of(settings);
+        if (tokenization.sequenceLength() > checkpoint.maxPositionEmbeddings()) {
+            throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
+        }
+        Corpus corpus = new Corpus(spark, settings);
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer());
+        return Calibration.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
+                wanted.batchTokens(), settings.seed(), corpus.path());
+    }
+
+    private PruneSummary prune(Checkpoint checkpoint, Calibration text, PruneFolder folder) {
+        CausalLmConfig config = checkpoint.config();
+        ExecutorLayers model = new ExecutorLayers(UUID.randomUUID().toString(), source, checkpoint.fingerprint(),
+                Cluster.coresPerExecutor(sc), Cluster.hadoop(sc), sc.broadcast(text.batches()),
+                4L * config.vocabSize() * text.positions() <= MAX_KEPT);
+        try (LayerCosts costs = new LayerCosts(sc, model, text)) {
+            Cuts width = wanted.cutsWidth() ? width(config, costs.importance()) : Cuts.none(config);
+            int keep = wanted.layersToKeep(config, width);
+            PruneFolder.Progress progress = depth(config, keep, costs, folder);
+            Cuts cuts = width.withLayers(kept(config, progress.removals()));
+            PrunedCheckpoint rest = new PrunedCheckpoint(checkpoint, cuts);
+            double kl = wanted.cutsWidth() ? costs.of(cuts)
+                    : progress.removals().isEmpty() ? 0 : progress.removals().get(progress.removals().size() - 1).kl();
+            PruneSummary summary = new PruneSummary(source.name(), shape(config), shape(rest.config()),
+                    Arrays.stream(cuts.layers()).boxed().toList(), progress.removals(), progress.evenlySpaced(), kl,
+                    text.positions(), progress.seconds(), target.path().toString());
+            warnOfDeepCut(summary);
+            folder.publish(rest, summary, provenance(checkpoint, cuts));
+            return summary;
+        }
+    }
+
+    private Cuts width(CausalLmConfig config, WidthImportance importance) {
+        int neurons = PruneSettings.orAll(wanted.intermediateSize(), config.intermediateSize());
+        int groups = PruneSettings.orAll(wanted.kvHeads(), config.numKeyValueHeads());
+        int channels = PruneSettings.orAll(wanted.hiddenSize(), config.hiddenSize());
+        return new Cuts(Cuts.none(config).layers(), Cuts.largest(importance.channels(), channels),
+                Arrays.stream(importance.neurons()).map(n -> Cuts.largest(n, neurons)).toArray(int[][]::new),
+                Arrays.stream(importance.groups()).map(g -> Cuts.largest(g, groups)).toArray(int[][]::new));
+    }
+
+    /** Removes layers until {@code keep} are left, from where an earlier run stopped. */
+    private PruneFolder.Progress depth(CausalLmConfig config, int keep, LayerCosts costs, PruneFolder folder) {
+        PruneFolder.Progress before = folder.progress();
+        List<Removal> removals = new ArrayList<>(before.removals());
+        List<EvenlySpaced> spaced = new ArrayList<>(before.evenlySpaced());
+        PruneFolder.Progress progress = before;
+        costs.expect(config.numHiddenLayers(), keep, removals.size(), spaced.size());
+        while (kept(config, removals).length > keep) {
+            removals.add(removal(kept(config, removals), costs));
+            progress = new PruneFolder.Progress(removals, spaced, before.seconds() + seconds());
+            folder.save(progress);
+        }
+        while (spaced.size() < removals.size()) {
+            int layers = config.numHiddenLayers() - spaced.size() - 1;
+            spaced.add(new EvenlySpaced(layers, costs.of(InitialWeights.layers(config.numHiddenLayers(), layers))));
+            progress = new PruneFolder.Progress(removals, spaced, before.seconds() + seconds());
+            folder.save(progress);
+        }
+        return progress;
+    }
+
+    private static Removal removal(int[] kept, LayerCosts costs) {
+        double[] kl = costs.without(kept);
+        int best = IntStream.range(0, kl.length).reduce((a, b) -> kl[b] < kl[a] ? b : a).orElseThrow();
+        Map<Integer, Double> candidates = new TreeMap<>();
+        for (int i = 0; i < kept.length; i++) {
+            candidates.put(kept[i], kl[i]);
+        }
+        LOG.info("without layer {}: KL {} nats, {} layers left", kept[best], String.format(Locale.ROOT, "%.3f", kl[best]), kept.length - 1);
+        return new Removal(kept[best], kl[best], candidates);
+    }
+
+    private static int[] kept(CausalLmConfig config, List<Removal> removals) {
+        return IntStream.range(0, config.numHiddenLayers())
+                .filter(layer -> removals.stream().noneMatch(removal -> removal.layer() == layer)).toArray();
+    }
+
+    private double seconds() {
+        return (System.nanoTime() - begin) / 1e9;
+    }
+
+    private static PruneSummary.Shape shape(CausalLmConfig config) {
+        return new PruneSummary.Shape(LlamaTensors.parameters(config), config.numHiddenLayers(), config.hiddenSize(),
+                config.intermediateSize(), config.numAttentionHeads(), config.numKeyValueHeads());
+    }
+
+    private static void warnOfDeepCut(PruneSummary summary) {
+        double cut = 1 - (double) summary.after().parameters() / summary.before().parameters();
+        if (cut > MAX_CUT) {
+            LOG.warn("{} % of the parameters are gone: a student recovers better when cut in two goes: prune to about half of that, train, "
+                    + "and prune the student again (prune.model)", Math.round(100 * cut));
+        }
+    }
+
+    private ObjectNode provenance(Checkpoint checkpoint, Cuts cuts) {
+        ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
+        provenance.putObject("model").put("name", source.name()).put("fingerprint", checkpoint.fingerprint())
+                .put("parameters", checkpoint.parameters());
+        provenance.putObject("tokenizer").put("fingerprint", checkpoint.tokenizer().fingerprint());
+        ObjectNode kept = provenance.putObject("kept");
+        kept.put("layers", Arrays.toString(cuts.layers()));
+        if (wanted.cutsWidth()) {
+            kept.put("channels", Arrays.toString(cuts.channels()));
+            for (int layer : cuts.layers()) {
+                kept.put("neurons of layer " + layer, Arrays.toString(cuts.neurons()[layer]));
+                kept.put("groups of layer " + layer, Arrays.toString(cuts.groups()[layer]));
+            }
+        }
+        provenance.set("settings", settings.provenance());
+        provenance.putObject("versions").put("potstill", Versions.potstill()).put("spark", sc.version())
+                .put("java", System.getProperty("java.version"));
+        return provenance;
+    }
+}

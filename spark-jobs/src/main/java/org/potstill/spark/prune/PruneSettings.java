@@ -1,0 +1,92 @@
+package org.potstill.spark.prune;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Cuts;
+import org.potstill.checkpoints.LlamaTensors;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+
+/**
+ * What to prune and how far; 0 keeps a size as it is.
+ *
+ * @param path              of the folder to make
+ * @param layers            to keep
+ * @param share             of the parameters to keep, reached by removing layers; 1 where no share is set
+ * @param intermediateSize  neurons to keep in each feed-forward
+ * @param kvHeads           groups of heads to keep in each layer
+ * @param hiddenSize        channels of the residual stream to keep
+ * @param calibrationTokens positions of the corpus to measure on
+ * @param batchTokens       positions per forward pass
+ */
+record PruneSettings(String path, int layers, double share, int intermediateSize, int kvHeads, int hiddenSize, int calibrationTokens,
+        int batchTokens) {
+    static PruneSettings of(Settings settings) {
+        PruneSettings read = new PruneSettings(settings.required("prune.path"), settings.integer("prune.layers", 0, 1 << 10),
+                settings.real("prune.parameters", 0.01, 1), settings.integer("prune.intermediate-size", 0, 1 << 20),
+                settings.integer("prune.kv-heads", 0, 1 << 10), settings.integer("prune.hidden-size", 0, 1 << 17),
+                settings.integer("prune.calibration-tokens", 1, 1 << 24), settings.integer("batch-tokens", 1, 1 << 24));
+        if (read.layers > 0 && read.share < 1) {
+            throw JobErrors.badValue("prune.parameters", "prune.layers says how many layers to keep already: set one of the two");
+        }
+        if (read.layers == 0 && read.share == 1 && !read.cutsWidth()) {
+            throw JobErrors.nothingToPrune();
+        }
+        return read;
+    }
+
+    boolean cutsWidth() {
+        return intermediateSize > 0 || kvHeads > 0 || hiddenSize > 0;
+    }
+
+    /** Refuses sizes that the model does not have. */
+    void requireWithin(CausalLmConfig model) {
+        requireWithin("prune.layers", layers, model.numHiddenLayers());
+        requireWithin("prune.intermediate-size", intermediateSize, model.intermediateSize());
+        requireWithin("prune.kv-heads", kvHeads, model.numKeyValueHeads());
+        requireWithin("prune.hidden-size", hiddenSize, model.hiddenSize());
+    }
+
+    private static void requireWithin(String key, int wanted, int there) {
+        if (wanted > there) {
+            throw JobErrors.badValue(key, "the model has " + there);
+        }
+    }
+
+    static int orAll(int wanted, int there) {
+        return wanted == 0 ? there : wanted;
+    }
+
+    /** How many layers to keep of a model that is already cut in width. */
+    int layersToKeep(CausalLmConfig model, Cuts width) {
+        if (share == 1) {
+            return orAll(layers, model.numHiddenLayers());
+        }
+        double limit = share * LlamaTensors.parameters(model);
+        for (int kept = model.numHiddenLayers(); kept > 0; kept--) {
+            if (LlamaTensors.parameters(width.withLayers(first(kept)).apply(model)) <= limit) {
+                return kept;
+            }
+        }
+        throw JobErrors.badValue("prune.parameters", "one layer and the embedding table are "
+                + LlamaTensors.parameters(width.withLayers(first(1)).apply(model)) + " of the model's "
+                + LlamaTensors.parameters(model) + " parameters already: prune the hidden size, too, or a larger share");
+    }
+
+    private static int[] first(int count) {
+        return java.util.stream.IntStream.range(0, count).toArray();
+    }
+
+    /**
+     * What a folder must agree with to go on from, or to stand for, this run.
+     *
+     * @param model     fingerprint of what is pruned
+     * @param sequences fingerprint of what is measured on
+     */
+    ObjectNode identity(String model, String sequences) {
+        return HadoopFolder.JSON.createObjectNode().put("model", model).put(PruneFolder.CALIBRATION, sequences)
+                .put("prune.layers", layers).put("prune.parameters", share).put("prune.intermediate-size", intermediateSize)
+                .put("prune.kv-heads", kvHeads).put("prune.hidden-size", hiddenSize).put("batch-tokens", batchTokens);
+    }
+}

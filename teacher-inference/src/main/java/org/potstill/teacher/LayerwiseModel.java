@@ -1,0 +1,185 @@
+package org.potstill.teacher;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.ExternalWeights;
+import org.potstill.checkpoints.LayerGraphs;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Precision;
+
+/**
+ * A decoder whose layers run one by one, in any selection, in single precision on ONNX Runtime.
+ *
+ * <p>Sessions belong to one thread, see {@link OnnxTeacher}: callers go through {@link #run}, and the other methods are for
+ * what runs there. Hidden states stay in ONNX Runtime's memory.
+ */
+public final class LayerwiseModel implements AutoCloseable {
+    private final CausalLmConfig config;
+    private final Path weights;
+    private final TeacherOptions options;
+    private final TeacherThread owner = new TeacherThread();
+    private final Map<String, OnnxEngine> engines = new LinkedHashMap<>();
+
+    private LayerwiseModel(CausalLmConfig config, Path weights, TeacherOptions options) {
+        this.config = config;
+        this.weights = weights;
+        this.options = options;
+    }
+
+    /** @param options of which the precision does not count; the checkpoint is not needed any more when this returns */
+    public static LayerwiseModel open(Checkpoint checkpoint, TeacherOptions options) {
+        OnnxEngine.requireDevice(options.device());
+        return new LayerwiseModel(checkpoint.config(), ExternalWeights.materialize(checkpoint, Precision.FP32, null, options.scratch()),
+                options);
+    }
+
+    /** Hidden states {@code [N, H]}, or the rows that a distribution is of; close them. */
+    record State(OrtSession.Result result) implements AutoCloseable {
+        OnnxTensor tensor(String output) {
+            return (OnnxTensor) result.get(output).orElseThrow();
+        }
+
+        @Override
+        public void close() {
+            result.close();
+        }
+    }
+
+    /** What a layer's activations sum up to over a batch, see {@link LayerGraphs}. */
+    record Measured(State state, float[] neurons, float[] heads, float[] channels) {
+    }
+
+    CausalLmConfig config() {
+        return config;
+    }
+
+    /** Runs in the thread that owns the sessions. */
+    <T> T run(Callable<T> work) {
+        return owner.run(work);
+    }
+
+    State embed(TokenBatch batch) {
+        return run("embedding", () -> LayerGraphs.embedding(config), inputs(batch), List.of(LayerGraphs.OUTPUT));
+    }
+
+    State layer(int layer, TokenBatch batch, State before) {
+        return layer("layer " + layer, layer, false, batch, before, List.of(LayerGraphs.OUTPUT));
+    }
+
+    Measured measured(int layer, TokenBatch batch, State before) {
+        State after = layer("measured layer " + layer, layer, true, batch, before,
+                List.of(LayerGraphs.OUTPUT, LayerGraphs.NEURONS, LayerGraphs.HEADS, LayerGraphs.CHANNELS));
+        return new Measured(after, floats(after, LayerGraphs.NEURONS), floats(after, LayerGraphs.HEADS), floats(after, LayerGraphs.CHANNELS));
+    }
+
+    /** The distributions of some rows, with Σ p log p of each. */
+    State reference(State last, int begin, int end) {
+        Map<String, OnnxTensor> inputs = rows(last, begin, end);
+        return run("reference", () -> LayerGraphs.reference(config), inputs, List.of(LayerGraphs.PROBABILITIES, LayerGraphs.CROSS));
+    }
+
+    /** Σ over rows of Σ p log q, in nats: p a {@link #reference}'s, q of these states. */
+    double cross(State last, int begin, int end, State reference) {
+        Map<String, OnnxTensor> inputs = rows(last, begin, end);
+        inputs.put(LayerGraphs.PROBABILITIES, reference.tensor(LayerGraphs.PROBABILITIES));
+        try (State crossed = run("divergence", () -> LayerGraphs.divergence(config), inputs, List.of(LayerGraphs.CROSS))) {
+            return sum(crossed);
+        }
+    }
+
+    /** Σ p log p over the rows of a {@link #reference}. */
+    static double self(State reference) {
+        return sum(reference);
+    }
+
+    private static double sum(State crossed) {
+        double sum = 0;
+        for (float row : floats(crossed, LayerGraphs.CROSS)) {
+            sum += row;
+        }
+        return sum;
+    }
+
+    private State layer(String name, int layer, boolean measured, TokenBatch batch, State before, List<String> outputs) {
+        Map<String, OnnxTensor> inputs = inputs(batch);
+        inputs.put(LayerGraphs.HIDDEN, before.tensor(LayerGraphs.OUTPUT));
+        return run(name, () -> LayerGraphs.layer(config, layer, measured), inputs, outputs);
+    }
+
+    private Map<String, OnnxTensor> inputs(TokenBatch batch) {
+        Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
+        inputs.put(LlamaGraph.INPUT_IDS, tensor(batch.inputIds(), batch.sequences().size(), batch.paddedLength()));
+        inputs.put(LlamaGraph.POSITIONS, tensor(batch.flatPositions(), batch.positions()));
+        return inputs;
+    }
+
+    private static Map<String, OnnxTensor> rows(State last, int begin, int end) {
+        Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
+        inputs.put(LayerGraphs.BEGIN, tensor(TokenBatch.direct(1).put(0, begin), 1));
+        inputs.put(LayerGraphs.END, tensor(TokenBatch.direct(1).put(0, end), 1));
+        inputs.put(LayerGraphs.HIDDEN, last.tensor(LayerGraphs.OUTPUT));
+        return inputs;
+    }
+
+    private static OnnxTensor tensor(LongBuffer values, long... shape) {
+        try {
+            return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+        } catch (OrtException e) {
+            throw TeacherErrors.engineFailed("take its input", e);
+        }
+    }
+
+    /** Closes the inputs that are integers: those were made for this call. */
+    private State run(String name, Callable<byte[]> graph, Map<String, OnnxTensor> inputs, List<String> outputs) {
+        OnnxEngine engine = engines.get(name);
+        try {
+            if (engine == null) {
+                engine = OnnxEngine.open(graph.call(), weights, options);
+                engines.put(name, engine);
+            }
+            return new State(engine.session().run(inputs, new java.util.LinkedHashSet<>(outputs)));
+        } catch (OrtException e) {
+            throw engine.failed("run its " + name, e);
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        } finally {
+            inputs.forEach((input, tensor) -> {
+                if (tensor.getInfo().type == ai.onnxruntime.OnnxJavaType.INT64) {
+                    tensor.close();
+                }
+            });
+        }
+    }
+
+    private static float[] floats(State state, String output) {
+        FloatBuffer values = state.tensor(output).getFloatBuffer();
+        float[] copy = new float[values.remaining()];
+        values.get(copy);
+        return copy;
+    }
+
+    @Override
+    public void close() {
+        if (!owner.isClosed()) {
+            owner.run(() -> {
+                new ArrayList<>(engines.values()).forEach(OnnxEngine::close);
+                return null;
+            });
+            owner.close();
+        }
+    }
+}

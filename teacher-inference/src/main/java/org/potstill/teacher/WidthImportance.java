@@ -1,0 +1,65 @@
+package org.potstill.teacher;
+
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.List;
+import org.potstill.checkpoints.CausalLmConfig;
+
+/**
+ * How much each part of a decoder's width is used on some text, by the size of its activations (Minitron: Muralidharan et
+ * al. 2024, arXiv 2407.14679), summed over positions.
+ *
+ * @param neurons  {@code [layers][I]}: squares of the feed-forward's inner activations
+ * @param groups   {@code [layers][key/value heads]}: norms of what the query heads of each group give
+ * @param channels {@code [H]}: magnitudes of what all norms give, over all layers
+ */
+public record WidthImportance(double[][] neurons, double[][] groups, double[] channels) implements Serializable {
+    /** @param sequences token ids, which go through the model together */
+    public static WidthImportance measure(LayerwiseModel model, List<int[]> sequences) {
+        CausalLmConfig config = model.config();
+        int layers = config.numHiddenLayers();
+        WidthImportance sums = new WidthImportance(new double[layers][config.intermediateSize()],
+                new double[layers][config.numKeyValueHeads()], new double[config.hiddenSize()]);
+        TokenBatch batch = new TokenBatch(sequences, sequences.stream().mapToInt(s -> s.length - 1).max().orElseThrow());
+        return model.run(() -> {
+            sums.add(model, batch);
+            return sums;
+        });
+    }
+
+    private void add(LayerwiseModel model, TokenBatch batch) {
+        LayerwiseModel.State state = model.embed(batch);
+        for (int layer = 0; layer < neurons.length; layer++) {
+            LayerwiseModel.Measured measured = model.measured(layer, batch, state);
+            state.close();
+            state = measured.state();
+            add(neurons[layer], measured.neurons(), 1);
+            add(groups[layer], measured.heads(), measured.heads().length / groups[layer].length);
+            add(channels, measured.channels(), 1);
+        }
+        state.close();
+    }
+
+    private static void add(double[] sums, float[] values, int perSum) {
+        for (int i = 0; i < values.length; i++) {
+            sums[i / perSum] += values[i];
+        }
+    }
+
+    /** Adds up what two parts of a text gave. */
+    public WidthImportance plus(WidthImportance other) {
+        return new WidthImportance(plus(neurons, other.neurons), plus(groups, other.groups), plus(channels, other.channels));
+    }
+
+    private static double[][] plus(double[][] a, double[][] b) {
+        double[][] sums = new double[a.length][];
+        Arrays.setAll(sums, i -> plus(a[i], b[i]));
+        return sums;
+    }
+
+    private static double[] plus(double[] a, double[] b) {
+        double[] sums = new double[a.length];
+        Arrays.setAll(sums, i -> a[i] + b[i]);
+        return sums;
+    }
+}
