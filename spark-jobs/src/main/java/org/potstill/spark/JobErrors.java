@@ -263,6 +263,12 @@ public final class JobErrors {
                 "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
     }
 
+    /** The same of a further corpus, whose remedy is another setting than corpus.path. */
+    public static UserException badText(String name, UserException origin) {
+        return new UserException(origin.problem(), origin.cause(), "check the path that evaluate.corpora." + name
+                + " names (a file, a folder or a glob of text, JSON lines or Parquet files, by their endings), or remove the setting", origin);
+    }
+
     public static UserException unreadableTask(String name, String path, Throwable origin) {
         return new UserException("cannot read the task " + path, String.valueOf(origin.getMessage()),
                 "check evaluate.tasks." + name + " and the access rights of the user who runs the job", origin);

@@ -19,6 +19,7 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
@@ -132,13 +133,7 @@ public final class EvaluateJob {
         heldOut.unpersist(false);
         int text = 1;
         for (Map.Entry<String, String> further : wanted.corpora().entrySet()) {
-            Settings its = settings.with("corpus.path", further.getValue()).with("corpus.format", "auto");
-            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
-                    .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text++);
-            if (drawn.isEmpty()) {
-                throw JobErrors.emptyText(further.getKey(), further.getValue());
-            }
-            work.addAll(drawn);
+            work.addAll(further(further.getKey(), further.getValue(), cut, pair, text++));
         }
         NgramModel ngrams = wanted.ngrams()
                 ? NgramCounting.count(corpus.filter(document -> !document.heldOut()), histories(work), pair.vocabSize) : null;
@@ -162,6 +157,20 @@ public final class EvaluateJob {
         return new EvaluateSummary(teacher, student, wanted.precision().name().toLowerCase(Locale.ROOT), texts.get(0), corpora,
                 tasks(scores, tasks), serving, new EvaluateSummary.Seconds(seconds[0], seconds[1], seconds[2], (System.nanoTime() - scored) / 1e9,
                         (System.nanoTime() - begin) / 1e9), notes);
+    }
+
+    private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
+        try {
+            Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
+            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
+                    .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text);
+            if (drawn.isEmpty()) {
+                throw JobErrors.emptyText(name, path);
+            }
+            return drawn;
+        } catch (UserException e) {
+            throw JobErrors.badText(name, e);
+        }
     }
 
     private static List<Passage> passages(List<Work> work) {

@@ -9,6 +9,7 @@ import java.util.Map;
 
 /** The answer: size, speed, memory and quality of both models, in a sentence, a picture and a table. */
 final class EvaluationSection implements ReportSection {
+    private static final int FEW = 10;
     private static final double LN2 = Math.log(2);
     private static final String[] MODELS = {"teacher", "student", "bigram", "unigram"};
 
@@ -44,7 +45,7 @@ final class EvaluationSection implements ReportSection {
         }
         String cost = costs.isEmpty() ? "" : "The student " + join(costs) + ". ";
         page.paragraph("%sOn text that it never saw, its perplexity is **%.2f times** the teacher's, it predicts **%.0f %%** as many next tokens "
-                + "correctly, and its first choice is the teacher's at %.0f %% of positions.", cost, student.path("perplexityRatio").path("value").asDouble(),
+                + "correctly, and both find the same token most probable at %.0f %% of positions.", cost, student.path("perplexityRatio").path("value").asDouble(),
                 100 * student.path("accuracyShare").path("value").asDouble(), 100 * student.path("agreement").path("value").asDouble());
     }
 
@@ -148,11 +149,12 @@ final class EvaluationSection implements ReportSection {
         page.paragraph("Quality: %s of %s that the student never saw, whole distributions of both models in %s. %s Top-5 agreement: the teacher's most "
                 + "probable token is among the student's five most probable.", count(h.path("positions").asLong(), "token"),
                 count(h.path("documents").asLong(), "held-out document"), e.path("precision").asText(),
-                h.path("documents").asLong() > 1 ? "In brackets: 95 % intervals by bootstrap over documents." : "One document gives no interval.");
+                h.path("documents").asLong() == 1 ? "One document gives no interval." : "In brackets: 95 % intervals by bootstrap over documents"
+                        + (h.path("documents").asLong() < FEW ? ", rough ones with so few." : "."));
         if (serving.has("teacher")) {
             JsonNode engines = serving.path("teacher").path("engine");
             page.paragraph("Speed and memory: each model in a process of its own (%s; %s; %s per model), which does nothing but serve it; the two work in "
-                    + "turn. Forward passes of %s, sequences of up to %,d; generation greedy, one text at a time, on the CPU in fp32. Median (lowest to highest) of "
+                    + "turn. Forward passes of %s, sequences of up to %,d; generation greedy, one text at a time, on the CPU in fp32. Median (lowest–highest) of "
                     + "%s and %s. Memory is the largest resident set of that process, Java included.",
                     engines.equals(serving.path("student").path("engine")) ? engines.asText() : "teacher: " + engines.asText() + ", student: "
                             + serving.path("student").path("engine").asText(),
@@ -165,7 +167,7 @@ final class EvaluationSection implements ReportSection {
 
     private static void texts(JsonNode e, ReportPage page) {
         page.subheading("Beside counting words, and on other text");
-        models(page, "held-out documents", e.path("heldOut"));
+        models(page, "Held-out documents", e.path("heldOut"));
         e.path("corpora").fields().forEachRemaining(text -> models(page, ReportPage.escape(text.getKey()), text.getValue()));
         page.paragraph("Bigram and unigram counts are those of the training documents, smoothed by Witten–Bell interpolation: what a model predicts beyond "
                 + "them is what it has learnt.%s", e.path("corpora").isEmpty()
@@ -173,8 +175,8 @@ final class EvaluationSection implements ReportSection {
     }
 
     private static void models(ReportPage page, String text, JsonNode scores) {
-        page.table(String.format(Locale.ROOT, "%s: %s, %s", text, count(scores.path("documents").asLong(), "document"), count(scores.path("positions").asLong(), "token")),
-                "perplexity", "÷ teacher's", "accuracy, %", "agreement, %", "KL, nats");
+        page.paragraph("**%s**: %s, %s", text, count(scores.path("documents").asLong(), "document"), count(scores.path("positions").asLong(), "token"));
+        page.table("", "perplexity", "of the teacher's", "accuracy, %", "agreement, %", "KL, nats");
         for (String model : MODELS) {
             JsonNode m = scores.path(model);
             if (m.has("perplexity")) {
@@ -246,9 +248,8 @@ final class EvaluationSection implements ReportSection {
                 value(heldOut.path("student"), field, format, factor), share == null ? "" : value(heldOut.path("student"), share, "%.2f", 1));
     }
 
-    /** Breaks before the interval, not within it. */
     private static String range(String format, double low, double high) {
-        return String.format(Locale.ROOT, " (" + format + " to " + format + ")", low, high).replace(" to ", "\u00a0to\u00a0");
+        return String.format(Locale.ROOT, " (" + format + "–" + format + ")", low, high);
     }
 
     private static String value(JsonNode model, String field, String format, double factor) {

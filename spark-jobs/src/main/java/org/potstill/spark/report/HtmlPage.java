@@ -54,7 +54,7 @@ final class HtmlPage {
                 blockquote { margin: 1.5rem 0 .5rem; padding: .1rem 1rem; background: var(--soft); }
                 .figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2rem; margin: 1.5rem 0; }
                 .figure { flex: 1 1 21rem; max-width: 27rem; } .figure svg { width: 100%%; height: auto; display: block; }
-                @media (max-width: 30rem) { body { margin: 1rem auto; } th, td { padding: .3rem .4rem; } table { font-size: .85rem; } }
+                @media (max-width: 30rem) { body { margin: 1rem auto; } th, td { padding: .3rem .4rem; } table { font-size: .8rem; } }
                 </style>
                 </head>
                 <body>

@@ -125,7 +125,7 @@ class EvaluateJobTest {
         assertNull(summary.corpora().get("strange").student().kl().low(), "one document has no interval");
         assertNull(summary.heldOut().bigram());
         UserException empty = assertThrows(UserException.class, () -> evaluate("evaluate.corpora.none=" + folder.resolve("nowhere")));
-        assertTrue(empty.problem().contains("nowhere"), empty.toString());
+        assertTrue(empty.problem().contains("nowhere") && empty.remedy().contains("evaluate.corpora.none"), empty.toString());
     }
 
     @Test
