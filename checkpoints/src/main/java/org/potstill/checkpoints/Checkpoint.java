@@ -32,7 +32,9 @@ public interface Checkpoint extends CausalLm {
     default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
         Path weights = ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
-        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision), weights);
+        // Half precision is for GPUs.
+        LlamaGraph.Kernels kernels = precision == Precision.FP16 ? LlamaGraph.Kernels.GPU : LlamaGraph.Kernels.FUSED;
+        return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights);
     }
 
     @Override
