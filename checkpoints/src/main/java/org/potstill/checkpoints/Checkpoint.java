@@ -30,8 +30,9 @@ public interface Checkpoint extends CausalLm {
 
     @Override
     default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
-        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision),
-                weights(precision, calibration, scratch));
+        // Half precision is for GPUs.
+        LlamaGraph.Kernels kernels = precision == Precision.FP16 ? LlamaGraph.Kernels.GPU : LlamaGraph.Kernels.FUSED;
+        return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
     }
 
     /** The folder of {@link ExternalWeights}, see {@link #onnx}. */

@@ -127,9 +127,13 @@ final class OnnxGraph {
     }
 
     String longs(long... values) {
+        return longs("longs" + Arrays.toString(values).replace(" ", ""), values);
+    }
+
+    /** Under a name of its own, for many of them. */
+    String longs(String name, long... values) {
         ByteBuffer bytes = ByteBuffer.allocate(values.length * 8).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asLongBuffer().put(values);
-        String name = "longs" + Arrays.toString(values).replace(" ", "");
         return constant(name, TensorProto.DataType.INT64, bytes, values.length);
     }
 
@@ -166,6 +170,16 @@ final class OnnxGraph {
     /** Adds a node of ONNX Runtime's own operator set; its first output. */
     String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
         return node(CONTRIB_DOMAIN, op, inputs, outputs, attributes)[0];
+    }
+
+    /** The same with several outputs, of which those that {@code wanted} says are false are not there. */
+    String[] contrib(String op, List<String> inputs, boolean[] wanted, Attribute... attributes) {
+        String[] names = node(CONTRIB_DOMAIN, op, inputs, wanted.length, attributes);
+        NodeProto.Builder node = graph.getNodeBuilder(graph.getNodeCount() - 1);
+        for (int i = 0; i < wanted.length; i++) {
+            node.setOutput(i, wanted[i] ? names[i] : "");
+        }
+        return names;
     }
 
     byte[] model() {
