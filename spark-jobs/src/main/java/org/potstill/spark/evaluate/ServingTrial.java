@@ -72,7 +72,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
     private boolean generationFits(List<EvaluatedModel> models, List<String> notes) {
         long parameters = 0;
         for (EvaluatedModel model : models) {
-            try (CausalLm opened = model.open(hadoop.value().value())) {
+            try (CausalLm opened = Teachers.model(model.path(hadoop.value().value()))) {
                 parameters += opened.parameters();
             }
         }

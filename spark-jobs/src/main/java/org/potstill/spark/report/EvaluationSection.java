@@ -231,7 +231,7 @@ final class EvaluationSection implements ReportSection {
     }
 
     private static String timing(JsonNode timing, String format) {
-        return String.format(Locale.ROOT, format, timing.path("median").asDouble()) + range(format, timing.path("low").asDouble(), timing.path("high").asDouble());
+        return String.format(Locale.ROOT, format, timing.path("median").asDouble()) + (timing.path("repeats").asInt() == 1 ? "" : range(format, timing.path("low").asDouble(), timing.path("high").asDouble()));
     }
 
     private static void memory(ReportPage page, JsonNode serving, String label, String field) {
@@ -248,8 +248,9 @@ final class EvaluationSection implements ReportSection {
                 value(heldOut.path("student"), field, format, factor), share == null ? "" : value(heldOut.path("student"), share, "%.2f", 1));
     }
 
+    /** The word joiners keep it on one line. */
     private static String range(String format, double low, double high) {
-        return String.format(Locale.ROOT, " (" + format + "–" + format + ")", low, high);
+        return String.format(Locale.ROOT, " (" + format + "\u2060–\u2060" + format + ")", low, high);
     }
 
     private static String value(JsonNode model, String field, String format, double factor) {
