@@ -12,8 +12,11 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.errors.UserException;
@@ -30,18 +33,24 @@ class GeneratorTest {
     }
 
     private Generator.Written write(String prompt, int tokens, SamplingOptions sampling, StringBuilder text) {
+        return write(prompt, tokens, sampling, Precision.FP32, text);
+    }
+
+    private Generator.Written write(String prompt, int tokens, SamplingOptions sampling, Precision precision, StringBuilder text) {
         try (Checkpoint checkpoint = Checkpoints.open(model); Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer());
-                Generator generator = new Generator(checkpoint, tokenizer, 2, folder.resolve("scratch"))) {
+                Generator generator = new Generator(checkpoint, tokenizer, 2, folder.resolve("scratch"), precision)) {
             return generator.write(tokenizer.encode(prompt), tokens, sampling, text::append);
         }
     }
 
-    @Test
-    void greedyTextIsWhatTheTeachersLogitsSayTokenByToken() {
+    @ParameterizedTest
+    @EnumSource(names = {"FP32", "INT8"})
+    void greedyTextIsWhatTheTeachersLogitsSayTokenByToken(Precision precision) {
         StringBuilder text = new StringBuilder();
-        Generator.Written written = write("the still", 40, SamplingOptions.GREEDY, text);
+        Generator.Written written = write("the still", 40, SamplingOptions.GREEDY, precision, text);
         try (Checkpoint checkpoint = Checkpoints.open(model); Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer());
-                Teacher teacher = OnnxTeacher.open(model, new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch")))) {
+                Teacher teacher = OnnxTeacher.open(model,
+                        new TeacherOptions(TeacherOptions.Device.CPU, 2, folder.resolve("scratch")).with(precision))) {
             int[] ids = tokenizer.encode("the still");
             int prompt = ids.length;
             assertEquals(prompt, written.promptTokens());
