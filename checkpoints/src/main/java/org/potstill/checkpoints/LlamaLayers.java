@@ -35,12 +35,18 @@ final class LlamaLayers {
 
     /** @param channelMaxima whether each linear layer's input is to be looked at, see {@link LlamaGraph.Ending#CHANNEL_MAXIMA} */
     LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima) {
+        this(graph, config, kernels, precision, channelMaxima, WeightsLayout.of(config, precision));
+    }
+
+    /** @param weights a layout for the precision */
+    LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima,
+            WeightsLayout weights) {
         this.graph = graph;
         this.config = config;
         this.kernels = kernels;
         this.precision = precision;
         this.channelMaxima = channelMaxima;
-        this.weights = WeightsLayout.of(config, precision);
+        this.weights = weights;
         this.int8 = new Int8Linear(graph, weights);
     }
 
@@ -50,6 +56,9 @@ final class LlamaLayers {
      */
     String hidden(String packedIds, Attention attention) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
+        if (precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16) {
+            x = graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber()));
+        }
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             String[] qkv = linear(rmsNorm(x, layer(layer, "input_layernorm")), layer(layer, "self_attn.q_proj"),
                     layer(layer, "self_attn.k_proj"), layer(layer, "self_attn.v_proj"));
