@@ -35,25 +35,15 @@ public interface Checkpoint extends CausalLm {
         return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
     }
 
-    /** The folder of {@link ExternalWeights}, see {@link #onnx}. */
-    private Path weights(Precision precision, Calibration calibration, Path scratch) {
+    /** The folder of the weights' file, see {@link ExternalWeights} and {@link #onnx}. */
+    default Path weights(Precision precision, Calibration calibration, Path scratch) {
         return ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
     }
 
     @Override
     default OnnxModel cached(Path scratch) {
-        return cached(Precision.FP32, null, scratch);
-    }
-
-    /**
-     * The same in a precision.
-     *
-     * @param precision   FP32 or INT8
-     * @param calibration see {@link #onnx}
-     */
-    default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
-        return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
+        return new OnnxModel(CachedLlamaGraph.build(config()), weights(Precision.FP32, null, scratch));
     }
 
     /** Hugging Face name to shape. */
