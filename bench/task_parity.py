@@ -43,7 +43,8 @@ def questions() -> list[dict]:
         for k in range(4):
             choices = [ENDINGS[(i + k) % 6], ENDINGS[(i + k + 1) % 6], ENDINGS[(i + k + 3) % 6]]
             made.append({"context": sentence, "choices": choices, "answer": k % 3})
-            made.append({"context": (sentence + " " + ENDINGS[k] + " ") * 30 + sentence, "choices": choices, "answer": (k + 1) % 3})
+        # Longer than a student of 256 positions reads.
+        made.append({"context": (sentence + " " + ENDINGS[i] + " ") * 24 + sentence, "choices": choices, "answer": (i + 1) % 3})
     for i in range(4):
         made.append({"context": "", "choices": [SENTENCES[i], SENTENCES[i + 1], "zq xv"], "answer": i % 3})
     return made

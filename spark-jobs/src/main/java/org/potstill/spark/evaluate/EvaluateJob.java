@@ -4,11 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Random;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -21,7 +22,6 @@ import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
@@ -50,7 +50,6 @@ public final class EvaluateJob {
     private final Settings settings;
     private final EvaluateSettings wanted;
     private final List<String> notes = new ArrayList<>();
-    private final double[] seconds = new double[3];
 
     public EvaluateJob(SparkSession spark, Settings settings) {
         this.spark = spark;
@@ -137,26 +136,32 @@ public final class EvaluateJob {
         }
         NgramModel ngrams = wanted.ngrams()
                 ? NgramCounting.count(corpus.filter(document -> !document.heldOut()), histories(work), pair.vocabSize) : null;
-        try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
-            ChoiceTokenizer choices = new ChoiceTokenizer(tokenizer, pair.tokenizer);
-            for (int t = 0; t < tasks.size(); t++) {
-                for (int q = 0; q < tasks.get(t).questions().size(); q++) {
-                    work.add(choices.question(t, q, tasks.get(t).questions().get(q)));
-                }
-            }
-        }
-        List<ScoringTask.Scores> scores = score(pair, work, ngrams);
-        List<TextScore> texts = texts(scores, wanted.corpora().size() + 1, work, pair);
+        work.addAll(questions(tasks, pair));
+        // So that executors have about as much to do.
+        Collections.shuffle(work, new Random(settings.seed()));
+        ScoreSheet sheet = new ScoreSheet(score(pair, work, ngrams), wanted.resamples(), settings.seed());
+        sheet.note().ifPresent(notes::add);
+        notes.forEach(LOG::warn);
         Map<String, TextScore> corpora = new LinkedHashMap<>();
+        TextScore heldOutScore = sheet.text(0).orElseThrow(() -> overflow(sheet, pair));
         int number = 1;
         for (String name : wanted.corpora().keySet()) {
-            corpora.put(name, texts.get(number++));
+            corpora.put(name, sheet.text(number++).orElseThrow(() -> overflow(sheet, pair)));
+        }
+        Map<String, TaskScore> answered = new LinkedHashMap<>();
+        for (int t = 0; t < tasks.size(); t++) {
+            answered.put(tasks.get(t).name(), sheet.task(t, tasks.get(t)));
         }
         long scored = System.nanoTime();
         ServingSummary serving = serving(pair, speedPassages, beginnings);
-        return new EvaluateSummary(teacher, student, wanted.precision().name().toLowerCase(Locale.ROOT), texts.get(0), corpora,
-                tasks(scores, tasks), serving, new EvaluateSummary.Seconds(seconds[0], seconds[1], seconds[2], (System.nanoTime() - scored) / 1e9,
-                        (System.nanoTime() - begin) / 1e9), notes);
+        return new EvaluateSummary(teacher, student, wanted.precision().name().toLowerCase(Locale.ROOT), heldOutScore, corpora,
+                answered, serving, new EvaluateSummary.Seconds(sheet.seconds(0), sheet.seconds(1), sheet.seconds(2),
+                        (System.nanoTime() - scored) / 1e9, (System.nanoTime() - begin) / 1e9), notes);
+    }
+
+    private static UserException overflow(ScoreSheet sheet, Pair pair) {
+        return sheet.overTeacher() > 0 ? JobErrors.teacherOverflows(pair.teacher.uri(), sheet.overTeacher())
+                : JobErrors.studentOverflows(pair.student.uri(), sheet.overStudent());
     }
 
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
@@ -171,6 +176,19 @@ public final class EvaluateJob {
         } catch (UserException e) {
             throw JobErrors.badText(name, e);
         }
+    }
+
+    private static List<Question> questions(List<ChoiceTask> tasks, Pair pair) {
+        List<Question> questions = new ArrayList<>();
+        try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
+            ChoiceTokenizer choices = new ChoiceTokenizer(tokenizer, pair.tokenizer);
+            for (int t = 0; t < tasks.size(); t++) {
+                for (int q = 0; q < tasks.get(t).questions().size(); q++) {
+                    questions.add(choices.question(t, q, tasks.get(t).questions().get(q)));
+                }
+            }
+        }
+        return questions;
     }
 
     private static List<Passage> passages(List<Work> work) {
@@ -192,63 +210,10 @@ public final class EvaluateJob {
         Broadcast<NgramModel> shared = ngrams == null ? null : sc.broadcast(ngrams);
         ScoringTask task = new ScoringTask(pair.teacher, pair.student, pair.vocabSize, pair.threads,
                 settings.integer("batch-tokens", 1, BATCH), shared, Cluster.hadoop(sc), done);
-        List<ScoringTask.Scores> scores;
         try (Progress progress = Progress.of("evaluate", work.stream().mapToLong(Work::positions).sum(), sc.sc(), done)) {
             // One task per executor, which has all its cores.
-            scores = sc.parallelize(work, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator()).collect();
+            return sc.parallelize(work, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator()).collect();
         }
-        for (ScoringTask.Scores part : scores) {
-            Arrays.setAll(seconds, i -> seconds[i] + part.seconds()[i]);
-        }
-        int teacher = scores.stream().mapToInt(ScoringTask.Scores::overTeacher).sum();
-        int student = scores.stream().mapToInt(ScoringTask.Scores::overStudent).sum();
-        if (teacher + student > 0) {
-            notes.add(teacher + student + " passages are left out: " + teacher + " because the teacher's logits are not finite there, " + student
-                    + " because the student's are not");
-        }
-        notes.forEach(LOG::warn);
-        return scores;
-    }
-
-    private List<TextScore> texts(List<ScoringTask.Scores> scores, int count, List<Work> work, Pair pair) {
-        List<Map<String, ScoringTask.DocumentScore>> byText = new ArrayList<>();
-        for (int text = 0; text < count; text++) {
-            byText.add(new TreeMap<>());
-        }
-        scores.forEach(part -> part.documents().forEach(document ->
-                byText.get(document.text()).merge(document.document(), document, ScoringTask.DocumentScore::plus)));
-        List<TextScore> texts = new ArrayList<>();
-        for (Map<String, ScoringTask.DocumentScore> documents : byText) {
-            if (documents.isEmpty()) {
-                int passages = passages(work).size();
-                throw scores.stream().mapToInt(ScoringTask.Scores::overTeacher).sum() > 0
-                        ? JobErrors.teacherOverflows(pair.teacher.uri(), passages) : JobErrors.studentOverflows(pair.student.uri(), passages);
-            }
-            List<List<Comparison>> sums = documents.values().stream().map(ScoringTask.DocumentScore::models).toList();
-            List<ModelScore> models = new Bootstrap(sums).scores(wanted.resamples(), settings.seed());
-            texts.add(new TextScore(sums.size(), sums.stream().mapToLong(models0 -> models0.get(0).positions()).sum(), models.get(0), models.get(1),
-                    models.size() > 2 ? models.get(2) : null, models.size() > 2 ? models.get(3) : null));
-        }
-        return texts;
-    }
-
-    private static Map<String, TaskScore> tasks(List<ScoringTask.Scores> scores, List<ChoiceTask> tasks) {
-        Map<String, TaskScore> results = new LinkedHashMap<>();
-        for (int t = 0; t < tasks.size(); t++) {
-            ChoiceTask task = tasks.get(t);
-            double[][] teacher = new double[task.questions().size()][];
-            double[][] student = new double[task.questions().size()][];
-            for (ScoringTask.Scores part : scores) {
-                for (ScoringTask.QuestionScore question : part.questions()) {
-                    if (question.task() == t) {
-                        teacher[question.index()] = question.teacher();
-                        student[question.index()] = question.student();
-                    }
-                }
-            }
-            results.put(task.name(), new TaskScore(task.questions().size(), task.chance(), task.answers(teacher), task.answers(student)));
-        }
-        return results;
     }
 
     /** @return null where speed is not asked for */
@@ -274,6 +239,7 @@ public final class EvaluateJob {
         }
         ServingTrial trial = new ServingTrial(pair.teacher, pair.student, pair.threads, pass, wanted.speedRepeats(), prompts,
                 wanted.textTokens(), Cluster.hadoop(sc));
+        LOG.info("measuring speed and memory of both models, each in a process of its own");
         ServingTrial.Result result = sc.parallelize(List.of(0), 1).map(only -> trial.run()).first();
         result.notes().forEach(note -> LOG.warn(note));
         notes.addAll(result.notes());

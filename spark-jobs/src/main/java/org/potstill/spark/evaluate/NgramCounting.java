@@ -20,11 +20,14 @@ final class NgramCounting {
     private NgramCounting() {
     }
 
-    /** @param histories tokens whose successors are counted */
+    /**
+     * @param histories tokens whose successors are counted
+     * @param vocabSize ids from this on are not counted: one of the models has no row for them
+     */
     static NgramModel count(JavaRDD<TokenizedDocument> training, BitSet histories, int vocabSize) {
         Broadcast<BitSet> wanted = JavaSparkContext.fromSparkContext(training.context()).broadcast(histories);
         List<Tuple2<Integer, NgramModel.Counts>> counted = training
-                .flatMapToPair(document -> pairs(document, wanted.value()))
+                .flatMapToPair(document -> pairs(document, wanted.value(), vocabSize))
                 .reduceByKey(Long::sum)
                 .mapToPair(pair -> new Tuple2<>((int) (pair._1() >> 32), new Tuple2<>(pair._1().intValue(), pair._2())))
                 .groupByKey()
@@ -46,10 +49,13 @@ final class NgramCounting {
     }
 
     /** Each sequence begins with the last token of the one before: every pair is in one of them. */
-    private static Iterator<Tuple2<Long, Long>> pairs(TokenizedDocument document, BitSet histories) {
+    private static Iterator<Tuple2<Long, Long>> pairs(TokenizedDocument document, BitSet histories, int vocabSize) {
         Map<Long, Long> counts = new HashMap<>();
         for (int[] tokens : document.sequences()) {
             for (int t = 1; t < tokens.length; t++) {
+                if (tokens[t] >= vocabSize) {
+                    continue;
+                }
                 counts.merge(key(NONE, tokens[t]), 1L, Long::sum);
                 if (histories.get(tokens[t - 1])) {
                     counts.merge(key(tokens[t - 1], tokens[t]), 1L, Long::sum);

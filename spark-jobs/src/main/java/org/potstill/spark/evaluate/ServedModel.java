@@ -2,7 +2,6 @@ package org.potstill.spark.evaluate;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -13,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
@@ -35,11 +35,13 @@ final class ServedModel {
     }
 
     /**
-     * @param sequences  forward passes: the sequences of every pass; generation: the beginnings to continue
-     * @param newTokens  generation: tokens per continuation; 0 for forward passes
+     * What to serve.
+     *
+     * @param sequences forward passes: the sequences of every pass; generation: the beginnings to continue
+     * @param newTokens generation: tokens per continuation; 0 for forward passes
      */
     record Job(String model, TeacherOptions.Engine engine, TeacherOptions.Device device, int gpu,
-            org.potstill.checkpoints.Precision precision, int threads, String scratch, List<int[]> sequences, int newTokens) {
+            Precision precision, int threads, String scratch, List<int[]> sequences, int newTokens) {
         TeacherOptions options() {
             return new TeacherOptions(engine, device, gpu, precision, threads, Path.of(scratch), TargetSpec.topK(1));
         }
@@ -48,8 +50,9 @@ final class ServedModel {
     /**
      * What a run did.
      *
-     * @param tokens  forward passes: positions; generation: tokens after the first, which comes with the prompt
-     * @param text    generation: the continuation
+     * @param tokens forward passes: positions; generation: tokens after the first, which comes with the prompt
+     * @param text   generation: the continuation
+     * @param device that computed
      */
     record Answer(double seconds, long tokens, String text, String device) {
     }
@@ -69,8 +72,7 @@ final class ServedModel {
             answer(out, JSON.createObjectNode().put("ready", true));
             BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
             for (String line = in.readLine(); line != null && line.matches("[0-9]{1,9}"); line = in.readLine()) {
-                ObjectNode node = JSON.valueToTree(server.run(Integer.parseInt(line)));
-                answer(out, node);
+                answer(out, JSON.valueToTree(server.run(Integer.parseInt(line))));
             }
             answer(out, JSON.createObjectNode().put("peakBytes", peakBytes()));
         } catch (UserException e) {
@@ -104,7 +106,7 @@ final class ServedModel {
     private static Server generation(Job job) {
         try (CausalLm model = Teachers.model(Path.of(job.model))) {
             Tokenizer tokenizer = new Tokenizer(model.tokenizer());
-            Generator generator = new Generator(model, tokenizer, job.threads, Path.of(job.scratch));
+            Generator generator = new Generator(model, tokenizer, job.threads, Path.of(job.scratch), job.precision == Precision.INT8 ? Precision.INT8 : Precision.FP32);
             return new Server() {
                 @Override
                 public Answer run(int item) {
@@ -122,11 +124,16 @@ final class ServedModel {
         }
     }
 
-    /** Largest resident memory of this process so far, shared libraries and mapped weights included; −1 where Linux does not say. */
-    static long peakBytes() {
+    /** Largest resident memory of this process so far, shared libraries and mapped weights included; negative where Linux does not say. */
+    private static long peakBytes() {
+        return 1024 * kibibytes("/proc/self/status", "VmHWM:");
+    }
+
+    /** A figure of a file that Linux makes, in KiB; −1 where there is none. */
+    static long kibibytes(String file, String field) {
         try {
-            return Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("VmHWM:"))
-                    .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("[^0-9]", ""))).findFirst().orElse(-1);
+            return Files.readAllLines(Path.of(file)).stream().filter(line -> line.startsWith(field))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("[^0-9]", ""))).findFirst().orElse(-1);
         } catch (IOException | RuntimeException e) {
             return -1;
         }

@@ -21,7 +21,7 @@ public record ServingSummary(String processor, int threads, long passTokens, int
      * @param engine          that computed forward passes, with its device and precision
      * @param tokensPerSecond of forward passes
      * @param passPeakBytes   peak resident memory of the process with forward passes
-     * @param millisecondsPerToken of generation, one text at a time, on the CPU in fp32
+     * @param millisecondsPerToken of generation, one text at a time, on the CPU; in fp32 where the precision is fp16
      * @param generationPeakBytes  peak resident memory of the process that generated
      */
     public record ServedFigures(String engine, Timing tokensPerSecond, Long passPeakBytes, Timing millisecondsPerToken,

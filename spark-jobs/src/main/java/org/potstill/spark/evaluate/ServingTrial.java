@@ -34,7 +34,12 @@ import org.potstill.teacher.Teachers;
  */
 record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads, List<int[]> passage,
         int repeats, List<Beginning> beginnings, int newTokens, Broadcast<SerializableConfiguration> hadoop) implements Serializable {
+    /** Weights in single precision, and what the engine keeps beside them. */
+    private static final double BYTES_PER_PARAMETER = 7;
+
     /**
+     * The beginning of a document.
+     *
      * @param document that it begins
      * @param text     the same as the tokens
      */
@@ -54,13 +59,31 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
         try (StudentScratch scratch = new StudentScratch(student)) {
             List<EvaluatedModel> models = List.of(teacher, scratch.student());
             Measured passes = measure("forward passes", models, passage, 0, repeats, notes);
-            Measured texts = beginnings.isEmpty() ? null
+            Measured texts = beginnings.isEmpty() || !generationFits(models, notes) ? null
                     : measure("generation", models, beginnings.stream().map(Beginning::tokens).toList(), newTokens, beginnings.size(), notes);
             ServingSummary summary = new ServingSummary(processor(), threads, passage.stream().mapToLong(s -> s.length - 1L).sum(),
                     passage.stream().mapToInt(s -> s.length - 1).max().orElse(0), figures(0, passes, texts), figures(1, passes, texts),
                     ratio(passes, a -> a.tokens() / a.seconds()), ratio(texts, a -> a.seconds() / a.tokens()), texts == null ? List.of() : continuations(texts));
             return new Result(summary, notes);
         }
+    }
+
+    /** Generation runs on the CPU, also where the models run on a GPU that has more memory than the machine. */
+    private boolean generationFits(List<EvaluatedModel> models, List<String> notes) {
+        long parameters = 0;
+        for (EvaluatedModel model : models) {
+            try (CausalLm opened = Teachers.model(model.path(hadoop.value().value()))) {
+                parameters += opened.parameters();
+            }
+        }
+        long needed = (long) (BYTES_PER_PARAMETER * parameters);
+        long available = ServedModel.kibibytes("/proc/meminfo", "MemAvailable:") * 1024;
+        if (available >= 0 && available < needed) {
+            notes.add(String.format(Locale.ROOT, "generation was not measured: both models need some %,.0f MB of memory for it, and %,.0f MB are free",
+                    needed / 1e6, available / 1e6));
+            return false;
+        }
+        return true;
     }
 
     /** @return null where a model could not be served */

@@ -154,13 +154,13 @@ final class EvaluationSection implements ReportSection {
         if (serving.has("teacher")) {
             JsonNode engines = serving.path("teacher").path("engine");
             page.paragraph("Speed and memory: each model in a process of its own (%s; %s; %s per model), which does nothing but serve it; the two work in "
-                    + "turn. Forward passes of %s, sequences of up to %,d; generation greedy, one text at a time, on the CPU in fp32. Median (lowest–highest) of "
+                    + "turn. Forward passes of %s, sequences of up to %,d; generation greedy, one text at a time, on the CPU in %s. Median (lowest–highest) of "
                     + "%s and %s. Memory is the largest resident set of that process, Java included.",
                     engines.equals(serving.path("student").path("engine")) ? engines.asText() : "teacher: " + engines.asText() + ", student: "
                             + serving.path("student").path("engine").asText(),
                     ReportPage.escape(serving.path("processor").asText().isEmpty() ? "processor unknown" : serving.path("processor").asText()),
                     count(serving.path("threads").asLong(), "thread"), count(serving.path("passTokens").asLong(), "token"),
-                    serving.path("sequenceLength").asLong(), count(serving.path("teacher").path("tokensPerSecond").path("repeats").asLong(), "pass"),
+                    serving.path("sequenceLength").asLong(), e.path("precision").asText().equals("int8") ? "int8" : "fp32", count(serving.path("teacher").path("tokensPerSecond").path("repeats").asLong(), "pass"),
                     count(serving.path("teacher").path("millisecondsPerToken").path("repeats").asLong(), "text"));
         }
     }
@@ -231,7 +231,7 @@ final class EvaluationSection implements ReportSection {
     }
 
     private static String timing(JsonNode timing, String format) {
-        return String.format(Locale.ROOT, format, timing.path("median").asDouble()) + range(format, timing.path("low").asDouble(), timing.path("high").asDouble());
+        return String.format(Locale.ROOT, format, timing.path("median").asDouble()) + (timing.path("repeats").asInt() == 1 ? "" : range(format, timing.path("low").asDouble(), timing.path("high").asDouble()));
     }
 
     private static void memory(ReportPage page, JsonNode serving, String label, String field) {
@@ -248,8 +248,9 @@ final class EvaluationSection implements ReportSection {
                 value(heldOut.path("student"), field, format, factor), share == null ? "" : value(heldOut.path("student"), share, "%.2f", 1));
     }
 
+    /** The word joiners keep it on one line. */
     private static String range(String format, double low, double high) {
-        return String.format(Locale.ROOT, " (" + format + "–" + format + ")", low, high);
+        return String.format(Locale.ROOT, " (" + format + "\u2060–\u2060" + format + ")", low, high);
     }
 
     private static String value(JsonNode model, String field, String format, double factor) {
