@@ -58,9 +58,9 @@ public final class TrainJob {
             CausalLmConfig config = TrainingSettings.student(init.shaped(), store.labels().vocabSize());
             folder.requireWritable();
             Responses responses = Responses.of(settings, store.tokenizer());
-            try (TrainingData data = new TrainingData(store, responses, settings.seed());
+            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed());
                     // Made for its checks: a shape that cannot be is refused before the cluster works.
-                    Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.seed())) {
+                    Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.trainingSeed())) {
                 init.apply(student);
                 return train(store, snapshot, data, responses, config, init, student);
             }

@@ -72,13 +72,15 @@ final class TrainingSettings {
         identity.set("data", data);
         identity.put("student.init", init);
         for (String key : new String[] {"student.hidden-size", "student.intermediate-size", "student.layers", "student.heads",
-            "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "seed", "train.epochs",
+            "student.kv-heads", "student.rope-theta", "student.rms-norm-eps", "sequence-length", "train.epochs",
             "train.batch-size", "train.local-steps", "train.loss", "train.tail", "train.alpha", "train.final-alpha",
             "train.response-start", "train.response-end", "train.learning-rate", "train.min-learning-rate",
             "train.warmup-share", "train.weight-decay", "train.beta1", "train.beta2", "train.epsilon",
             "train.max-gradient-norm", "train.optimizer", "train.precision", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
+        // Under the name that it had when one seed drew everything; the other one is part of the data.
+        identity.put("seed", s.string("train.seed"));
         return identity.put("train.workers", String.valueOf(plan.workers()));
     }
 }
