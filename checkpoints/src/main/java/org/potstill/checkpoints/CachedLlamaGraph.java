@@ -60,10 +60,15 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
 
     /** A serialised ONNX model in single precision whose weights are those that {@link ExternalWeights} writes. */
     static byte[] build(CausalLmConfig config) {
-        return build(config, Precision.FP32, WeightsLayout.of(config, Precision.FP32));
+        return build(config, Precision.FP32);
     }
 
-    /** The same in 8 bits, with weights that lie as {@link WeightsLayout#int8Export} says. */
+    /** A serialised ONNX model in FP32 or INT8 whose weights are those that {@link ExternalWeights} writes. */
+    static byte[] build(CausalLmConfig config, Precision precision) {
+        return build(config, precision, WeightsLayout.of(config, precision));
+    }
+
+    /** A serialised ONNX model in 8 bits, for export: its weights lie as {@link WeightsLayout#int8Export} says. */
     static byte[] buildInt8(CausalLmConfig config) {
         return build(config, Precision.INT8, WeightsLayout.int8Export(config));
     }

@@ -43,7 +43,17 @@ public interface Checkpoint extends CausalLm {
 
     @Override
     default OnnxModel cached(Path scratch) {
-        return new OnnxModel(CachedLlamaGraph.build(config()), weights(Precision.FP32, null, scratch));
+        return cached(Precision.FP32, null, scratch);
+    }
+
+    /**
+     * The forward pass for generating text, in a precision.
+     *
+     * @param precision   FP32 or INT8
+     * @param calibration see {@link #onnx}
+     */
+    default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
+        return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
     }
 
     /** Hugging Face name to shape. */
