@@ -21,32 +21,38 @@ public record Comparison(long positions, double loss, long correct, long agreed,
     }
 
     /**
+     * Compares over the ids that both have: tables of models of one tokenizer may be padded to different lengths. The teacher's
+     * distribution is that given such an id; what the model says of ids of its own is mass that it wastes.
+     *
      * @param teacher logits, row-major {@code [tokens.length − 1, vocabSize]}
-     * @param model   logits of the model, of the same shape
+     * @param model   logits of the model, as many rows; all tokens are among its ids
      * @param tokens  of the sequence; row t predicts token t + 1
      * @param seconds that the model took
      */
     public static Comparison of(float[] teacher, float[] model, int[] tokens, double seconds) {
         int positions = tokens.length - 1;
-        int vocab = teacher.length / positions;
+        int teacherVocab = teacher.length / positions;
+        int modelVocab = model.length / positions;
+        int common = Math.min(teacherVocab, modelVocab);
         double loss = 0;
         double kl = 0;
         long correct = 0;
         long agreed = 0;
         for (int t = 0; t < positions; t++) {
-            int row = t * vocab;
-            double teacherLse = logSumExp(teacher, row, vocab);
-            double modelLse = logSumExp(model, row, vocab);
+            int teacherRow = t * teacherVocab;
+            int row = t * modelVocab;
+            double teacherLse = logSumExp(teacher, teacherRow, common);
+            double modelLse = logSumExp(model, row, modelVocab);
             loss += modelLse - model[row + tokens[t + 1]];
             double divergence = 0;
-            for (int v = row; v < row + vocab; v++) {
-                double logP = teacher[v] - teacherLse;
-                divergence += Math.exp(logP) * (logP - (model[v] - modelLse));
+            for (int v = 0; v < common; v++) {
+                double logP = teacher[teacherRow + v] - teacherLse;
+                divergence += Math.exp(logP) * (logP - (model[row + v] - modelLse));
             }
             kl += divergence;
-            int best = argmax(model, row, vocab);
+            int best = argmax(model, row, modelVocab);
             correct += best == tokens[t + 1] ? 1 : 0;
-            agreed += best == argmax(teacher, row, vocab) ? 1 : 0;
+            agreed += best == argmax(teacher, teacherRow, common) ? 1 : 0;
         }
         return new Comparison(positions, loss, correct, agreed, kl, seconds);
     }

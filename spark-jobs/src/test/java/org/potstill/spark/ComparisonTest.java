@@ -46,6 +46,37 @@ class ComparisonTest {
     }
 
     @Test
+    void tablesOfOtherLengthsAreComparedOverTheIdsThatBothHave() {
+        Random random = new Random(6);
+        int[] tokens = random.ints(21, 0, 5).toArray();
+        float[] wide = logits(random, 20);
+        float[] narrow = new float[20 * 5];
+        double shorter = 0;
+        double longer = 0;
+        for (int t = 0; t < 20; t++) {
+            double[] p = softmax(wide, t);
+            double rest = 1 - p[5] - p[6];
+            double[] s = new double[5];
+            double sum = 0;
+            for (int v = 0; v < 5; v++) {
+                narrow[t * 5 + v] = (float) random.nextGaussian();
+                s[v] = Math.exp(narrow[t * 5 + v]);
+                sum += s[v];
+            }
+            for (int v = 0; v < 5; v++) {
+                shorter += p[v] / rest * Math.log(p[v] / rest / (s[v] / sum));
+                longer += s[v] / sum * Math.log(s[v] / sum / p[v]);
+            }
+        }
+        Comparison ofShorter = Comparison.of(wide, narrow, tokens, 1);
+        assertEquals(shorter, ofShorter.kl(), 1e-6);
+        Comparison ofLonger = Comparison.of(narrow, wide, tokens, 1);
+        assertEquals(longer, ofLonger.kl(), 1e-6);
+        // Its text is judged by all of its own distribution.
+        assertEquals(Comparison.of(wide, wide, tokens, 1).loss(), ofLonger.loss(), 1e-9);
+    }
+
+    @Test
     void aModelHasNoDivergenceFromItselfHoweverLargeItsLogits() {
         float[] logits = logits(new Random(1), 4);
         for (int i = 0; i < logits.length; i++) {

@@ -141,7 +141,9 @@ public final class EvaluateJob {
             parameters = student.parameters();
             studentBytes = Files.size(local.path().resolve(Student.WEIGHTS));
         }
-        Settings trainedWith = settings.with("student.init", provenance.path("settings").path("student").path("init").asText(""));
+        JsonNode then = provenance.path("settings").path("student");
+        Settings trainedWith = settings.with("student.init", then.path("init").asText(""))
+                .with("student.init-layers", then.path("init-layers").asText("evenly-spaced"));
         try (StudentInit init = new StudentInit(trainedWith, sc.hadoopConfiguration());
                 Student untrained = Student.create(config, TrainingOptions.NONE, provenance.path("identity").path("seed").asLong())) {
             requireSame(provenance, init);

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
+import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
@@ -51,7 +52,8 @@ public final class StudentFolder {
     TrainSummary summary(ObjectNode identity) {
         JsonNode provenance = provenance();
         TrainingCheckpoints.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
-            throw JobErrors.anotherStudent(folder.path().toString(), key, identity.path(key), provenance.path("identity").path(key));
+            throw JobErrors.anotherStudent(folder.path().toString(), key, TrainingSettings.said(identity, key),
+                    TrainingSettings.said(provenance.path("identity"), key));
         });
         try {
             return HadoopFolder.JSON.treeToValue(provenance.path("training"), TrainSummary.class);
@@ -67,8 +69,9 @@ public final class StudentFolder {
                 folder.write(name, local.path().resolve(name));
             }
         }
-        folder.writeText("tokenizer.json", store.tokenizer().json());
-        folder.writeText("tokenizer_config.json", store.tokenizer().configJson());
+        TokenizerDefinition tokenizer = store.tokenizer().below(student.config().vocabSize());
+        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer_config.json", tokenizer.configJson());
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
         provenance.set("teacher", store.provenance().path("teacher"));
         provenance.set("tokenizer", store.provenance().path("tokenizer"));

@@ -54,8 +54,13 @@ public final class TrainJob {
             }
         }
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
-            init.requireVocabulary(store.tokenizer(), cache);
-            CausalLmConfig config = TrainingSettings.student(init.shaped(), store.labels().vocabSize());
+            int rows = store.labels().vocabSize();
+            init.requireVocabulary(store.tokenizer(), rows, cache);
+            CausalLmConfig config = init.shape(rows);
+            if (config.vocabSize() != rows) {
+                LOG.info("the teacher speaks of {} ids and the student of {}: both tables are padded, and what the teacher says of ids that "
+                        + "the student does not have, none of which is a token, is left out", rows, config.vocabSize());
+            }
             folder.requireWritable();
             Responses responses = Responses.of(settings, store.tokenizer());
             try (TrainingData data = new TrainingData(store, responses, settings.seed());

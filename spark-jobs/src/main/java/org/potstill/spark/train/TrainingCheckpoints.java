@@ -9,9 +9,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.spark.HadoopFolder;
@@ -119,8 +121,8 @@ final class TrainingCheckpoints {
         return newest().map(name -> {
             JsonNode json = folder.folder(name).readJson(TRAINING);
             firstDifference(identity, json.path("identity")).ifPresent(key -> {
-                throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, identity.path(key),
-                        json.path("identity").path(key));
+                throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, TrainingSettings.said(identity, key),
+                        TrainingSettings.said(json.path("identity"), key));
             });
             try (TemporaryFolder local = new TemporaryFolder()) {
                 for (String file : FILES) {
@@ -159,8 +161,9 @@ final class TrainingCheckpoints {
 
     /** The first key in which two identities differ. */
     static Optional<String> firstDifference(JsonNode now, JsonNode then) {
-        List<String> keys = new ArrayList<>();
+        Set<String> keys = new LinkedHashSet<>();
         now.fieldNames().forEachRemaining(keys::add);
+        then.fieldNames().forEachRemaining(keys::add);
         return keys.stream().filter(key -> !now.path(key).equals(then.path(key))).findFirst();
     }
 
