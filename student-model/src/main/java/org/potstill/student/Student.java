@@ -239,6 +239,11 @@ public final class Student implements AutoCloseable {
         return state == null ? new float[0] : HostMemory.copy(state);
     }
 
+    /** What {@link #updaterState} is before the first step, without the memory that stepping takes. */
+    public float[] initialUpdaterState() {
+        return new float[options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount())];
+    }
+
     public void setUpdaterState(float[] state) {
         INDArray view = updater().getStateViewArray();
         if (view != null || state.length > 0) {

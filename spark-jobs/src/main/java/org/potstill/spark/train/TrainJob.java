@@ -103,7 +103,7 @@ public final class TrainJob {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder, identity, keep);
         OuterOptimizer outer = TrainingSettings.outer(settings);
         TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() -> new TrainingCheckpoints.Position(0, 0,
-                new ModelState(student.parameters(), initialMoments(config, options), outer.initialMomentum(student.parameterCount())), List.of(), 0));
+                new ModelState(student.parameters(), student.initialUpdaterState(), outer.initialMomentum(student.parameterCount())), List.of(), 0));
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
@@ -117,11 +117,5 @@ public final class TrainJob {
         student.setParameters(end.state().parameters());
         result.publish(student, store, identity, init.shaped(), summary);
         return summary;
-    }
-
-    private static float[] initialMoments(CausalLmConfig config, TrainingOptions options) {
-        try (Student fresh = Student.create(config, options, 0)) {
-            return fresh.updaterState();
-        }
     }
 }
