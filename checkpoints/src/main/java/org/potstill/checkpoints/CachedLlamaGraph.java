@@ -42,7 +42,7 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         // [B, 1, 1, T, D/2]
         String positions = graph.node("Cast", List.of(node("Unsqueeze", positionIds, graph.longs(1, 2, 4))),
                 attribute("to", (long) DataType.FLOAT.getNumber()));
-        String angles = node("Mul", positions, graph.floats("rope.frequencies", ExternalWeights.rotaryFrequencies(config)));
+        String angles = node("Mul", positions, graph.floats("rope.frequencies", config.rotaryFrequencies()));
         cos = node("Cos", angles);
         sin = node("Sin", angles);
 
