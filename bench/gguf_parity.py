@@ -5,7 +5,7 @@ and against the student.
     python bench/gguf_parity.py --families    # small random models of every family instead: nothing to train
 
 Needs numpy, gguf, llama-cpp-python, and what `mvn package -DskipTests` builds. Exits with 1 where token ids differ, where
-Potstill reads other weights out of a file than the gguf package, or where llama.cpp in F32 is further than 1e-4 from our logits
+Potstill reads other weights out of a file than the gguf package, or where llama.cpp in F32 is further than 1e-3 from our logits
 (it computes in another order; F16 and Q8_0 it also computes in, activations included, so there the distance is in nats).
 """
 
@@ -21,7 +21,7 @@ import llama_cpp
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMIT = 1e-4
+LIMIT = 1e-3
 NATS = {"fp32": 1e-6, "f16": 1e-3, "q8_0": 2e-2}
 TEXTS = ["Fellow citizens of the Senate and House of Representatives:", "The", "In the year 1999, 12 × 12 = 144; naïve café 日本.",
          "it's  two   spaces\n\nand\tlines\r\n", "We must act. " * 12, "<|im_start|> is spelt out"]

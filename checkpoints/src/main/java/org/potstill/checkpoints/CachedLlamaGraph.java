@@ -42,7 +42,7 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         // [B, 1, 1, T, D/2]
         String positions = graph.node("Cast", List.of(node("Unsqueeze", positionIds, graph.longs(1, 2, 4))),
                 attribute("to", (long) DataType.FLOAT.getNumber()));
-        String angles = node("Mul", positions, graph.floats("rope.frequencies", ExternalWeights.rotaryFrequencies(config)));
+        String angles = node("Mul", positions, graph.floats("rope.frequencies", config.rotaryFrequencies()));
         cos = node("Cos", angles);
         sin = node("Sin", angles);
 
@@ -58,15 +58,25 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         slidingMask = window > 0 ? attention.mask(node("Or", hidden, attention.gone(query, key, window))) : null;
     }
 
-    /**
-     * A serialised ONNX model whose weights are those that {@link ExternalWeights} writes.
-     *
-     * @param precision FP32 or INT8
-     */
+    /** A serialised ONNX model in single precision whose weights are those that {@link ExternalWeights} writes. */
+    static byte[] build(CausalLmConfig config) {
+        return build(config, Precision.FP32);
+    }
+
+    /** A serialised ONNX model in FP32 or INT8 whose weights are those that {@link ExternalWeights} writes. */
     static byte[] build(CausalLmConfig config, Precision precision) {
+        return build(config, precision, WeightsLayout.of(config, precision));
+    }
+
+    /** A serialised ONNX model in 8 bits, for export: its weights lie as {@link WeightsLayout#int8Export} says. */
+    static byte[] buildInt8(CausalLmConfig config) {
+        return build(config, Precision.INT8, WeightsLayout.int8Export(config));
+    }
+
+    private static byte[] build(CausalLmConfig config, Precision precision, WeightsLayout weights) {
         CachedLlamaGraph cached = new CachedLlamaGraph(config);
         OnnxGraph graph = cached.graph;
-        LlamaLayers layers = new LlamaLayers(graph, config, LlamaGraph.Kernels.PLAIN, precision, false);
+        LlamaLayers layers = new LlamaLayers(graph, config, LlamaGraph.Kernels.PLAIN, precision, false, weights);
         String packedIds = cached.node("Reshape", LlamaGraph.INPUT_IDS, graph.longs(-1));
         String logits = layers.logits(layers.hidden(packedIds, cached));
         String shape = graph.node("Concat", List.of(cached.batchAndTime, graph.longs(config.vocabSize())), attribute("axis", 0L));

@@ -35,8 +35,8 @@ public interface Checkpoint extends CausalLm {
         return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
     }
 
-    /** The folder of {@link ExternalWeights}, see {@link #onnx}. */
-    private Path weights(Precision precision, Calibration calibration, Path scratch) {
+    /** The folder of the weights' file, see {@link ExternalWeights} and {@link #onnx}. */
+    default Path weights(Precision precision, Calibration calibration, Path scratch) {
         return ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
     }
@@ -47,7 +47,7 @@ public interface Checkpoint extends CausalLm {
     }
 
     /**
-     * The same in a precision.
+     * The forward pass for generating text, in a precision.
      *
      * @param precision   FP32 or INT8
      * @param calibration see {@link #onnx}

@@ -67,12 +67,18 @@ final class LlamaLayers {
 
     /** @param channelMaxima whether each linear layer's input is to be looked at, see {@link LlamaGraph.Ending#CHANNEL_MAXIMA} */
     LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima) {
+        this(graph, config, kernels, precision, channelMaxima, WeightsLayout.of(config, precision));
+    }
+
+    /** @param weights a layout for the precision */
+    LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima,
+            WeightsLayout weights) {
         this.graph = graph;
         this.config = config;
         this.kernels = kernels;
         this.precision = precision;
         this.channelMaxima = channelMaxima;
-        this.weights = WeightsLayout.of(config, precision);
+        this.weights = weights;
         this.int8 = new Int8Linear(graph, weights);
     }
 
@@ -125,7 +131,9 @@ final class LlamaLayers {
 
     /** [N] to [N, H] */
     String embed(String packedIds) {
-        return graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
+        String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
+        return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16
+                ? graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber())) : x;
     }
 
     /** One layer by itself, [N, H] to [N, H]. */

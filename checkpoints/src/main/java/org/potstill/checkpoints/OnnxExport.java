@@ -10,6 +10,7 @@ import onnx.Onnx.GraphProto;
 import onnx.Onnx.ModelProto;
 import onnx.Onnx.StringStringEntryProto;
 import onnx.Onnx.TensorProto;
+import onnx.Onnx.TensorProto.DataType;
 import org.nd4j.shade.protobuf.CodedOutputStream;
 import org.nd4j.shade.protobuf.WireFormat;
 
@@ -30,8 +31,8 @@ public final class OnnxExport {
         void write(String name, WeightsLayout.Span span, FileChannel channel) throws IOException;
     }
 
-    private OnnxExport(CausalLmConfig config, Precision precision, byte[] model, Weights weights) throws IOException {
-        this.layout = WeightsLayout.of(config, precision);
+    private OnnxExport(WeightsLayout layout, byte[] model, Weights weights) throws IOException {
+        this.layout = layout;
         this.model = ModelProto.parseFrom(model);
         this.weights = weights;
     }
@@ -46,16 +47,25 @@ public final class OnnxExport {
     }
 
     /**
-     * Writes the model in 8 bits, see {@link Int8Weights}: as {@link #write(Checkpoint, Path)}.
+     * Writes the model in 8 bits, see {@link Int8Weights}, its embedding table in half precision: as
+     * {@link #write(Checkpoint, Path)}.
      *
      * @param calibration what activations are measured on
      * @param scratch     folder for the weights in single precision and in 8 bits; what is there is kept
      */
     public static void writeInt8(Checkpoint checkpoint, CausalLm.Calibration calibration, Path scratch, Path folder) {
-        OnnxModel cached = checkpoint.cached(Precision.INT8, calibration, scratch);
-        try (FileChannel from = FileChannel.open(cached.weights().resolve(ExternalWeights.FILE_NAME))) {
-            new OnnxExport(checkpoint.config(), Precision.INT8, cached.bytes(), (name, span, channel) -> copy(from, span, channel))
-                    .write(folder, Integer.MAX_VALUE);
+        CausalLmConfig config = checkpoint.config();
+        WeightsLayout there = WeightsLayout.of(config, Precision.INT8);
+        TensorWriter writer = new TensorWriter();
+        Path weights = checkpoint.weights(Precision.INT8, calibration, scratch).resolve(ExternalWeights.FILE_NAME);
+        try (FileChannel from = FileChannel.open(weights)) {
+            new OnnxExport(WeightsLayout.int8Export(config), CachedLlamaGraph.buildInt8(config), (name, span, channel) -> {
+                if (span.type() == DataType.FLOAT16) {
+                    writer.write(name, span, checkpoint::readRows, channel);
+                } else {
+                    copy(from, there.span(name), channel);
+                }
+            }).write(folder, Integer.MAX_VALUE);
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(folder, e);
         }
@@ -75,7 +85,8 @@ public final class OnnxExport {
     static void write(Checkpoint checkpoint, Path folder, int maxModelBytes) {
         TensorWriter writer = new TensorWriter();
         try {
-            new OnnxExport(checkpoint.config(), Precision.FP32, CachedLlamaGraph.build(checkpoint.config(), Precision.FP32),
+            CausalLmConfig config = checkpoint.config();
+            new OnnxExport(WeightsLayout.of(config, Precision.FP32), CachedLlamaGraph.build(config),
                     (name, span, channel) -> writer.write(name, span, checkpoint::readRows, channel)).write(folder, maxModelBytes);
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(folder, e);

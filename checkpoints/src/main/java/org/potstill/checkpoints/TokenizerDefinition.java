@@ -63,6 +63,22 @@ public record TokenizerDefinition(String json, int bosId, int eosId, boolean add
         return (int) (1 + HuggingFaceTokenizer.ids(this).values().stream().mapToLong(Long::longValue).max().orElse(-1));
     }
 
+    /**
+     * A token that a text or a conversation can become with an id in {@code [from, to)}, in words; nothing where there is
+     * none. Entries that only pad a vocabulary are no such tokens.
+     */
+    public Optional<String> tokenBetween(int from, int to) {
+        return VocabularyPadding.tokenBetween(this, from, to);
+    }
+
+    /**
+     * The same tokenizer for a model of {@code rows} rows: without the entries beyond them that only pad the vocabulary. This
+     * definition itself where there are none.
+     */
+    public TokenizerDefinition below(int rows) {
+        return VocabularyPadding.below(this, rows);
+    }
+
     /** SHA-256, in hex, over all that decides how documents are tokenized. */
     public String fingerprint() {
         return Sha256.of(bosId + " " + eosId + " " + addBos + "\n" + json);

@@ -149,6 +149,16 @@ class ChatTemplateTest {
     }
 
     @Test
+    void aMessagePrintedWholeBeginsWithItsRole(@TempDir Path temporary) {
+        Path path = temporary.resolve("json.gguf");
+        TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.chat_template", "{{ messages | tojson }}").write(path);
+        try (Checkpoint model = Checkpoints.open(path); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+            assertEquals("[{\"role\": \"user\", \"content\": \"hi\"}]",
+                    new ChatTemplate(model.tokenizer(), tokenizer).render(List.of(new ChatMessage("user", "hi"))));
+        }
+    }
+
+    @Test
     void everyTokenThatEndsATurnStopsTheText(@TempDir Path temporary) throws IOException {
         Path path = temporary.resolve("turns.gguf");
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.eot_token_id", 7).put("tokenizer.ggml.eom_token_id", 100_000).write(path);

@@ -181,6 +181,12 @@ public final class JobErrors {
                 "set student.init to a model with the teacher's tokenizer, or to \"\" for random weights");
     }
 
+    public static UserException initShapeDiffers(String init, String key, Object wanted, Object there) {
+        return new UserException("the student does not fit the weights of " + init + " that it is to begin with",
+                key + " is set to " + wanted + ", and it is " + there + " there",
+                "leave " + key + " out, or set student.init to \"\" for random weights");
+    }
+
     public static UserException ambiguousCache(String path, Collection<String> held) {
         return new UserException("the cache " + path + " holds the labels of several teachers",
                 "teacher.path is not set, and there are " + held, "set teacher.path to the one to learn from");

@@ -176,6 +176,11 @@ public final class Settings {
         return seed("seed");
     }
 
+    /** Of the student's first weights and the order of training. */
+    public long trainingSeed() {
+        return seed("train.seed");
+    }
+
     private long seed(String key) {
         try {
             return config.getLong(key);

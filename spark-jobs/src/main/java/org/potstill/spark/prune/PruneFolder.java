@@ -64,8 +64,12 @@ final class PruneFolder {
 
     private <T> T read(String name, String field, ObjectNode wanted, TypeReference<T> type) {
         JsonNode json = folder.readJson(name);
-        Identity.firstDifference(wanted, json.path("identity")).ifPresent(key -> {
-            throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), json.path("identity").path(key));
+        ObjectNode then = json.path("identity").isObject() ? json.path("identity").deepCopy() : HadoopFolder.JSON.createObjectNode();
+        if (!wanted.has(CALIBRATION)) {
+            then.remove(CALIBRATION);
+        }
+        Identity.firstDifference(wanted, then).ifPresent(key -> {
+            throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), then.path(key));
         });
         try {
             return HadoopFolder.JSON.readValue(HadoopFolder.JSON.treeAsTokens(json.path(field)), type);

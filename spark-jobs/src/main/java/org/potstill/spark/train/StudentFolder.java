@@ -65,7 +65,8 @@ public final class StudentFolder {
     TrainSummary summary(ObjectNode identity) {
         JsonNode provenance = provenance();
         Identity.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
-            throw JobErrors.anotherStudent(folder.path().toString(), key, identity.path(key), provenance.path("identity").path(key));
+            throw JobErrors.anotherStudent(folder.path().toString(), key, TrainingSettings.said(identity, key),
+                    TrainingSettings.said(provenance.path("identity"), key));
         });
         try {
             return HadoopFolder.JSON.treeToValue(provenance.path("training"), TrainSummary.class);
@@ -102,7 +103,7 @@ public final class StudentFolder {
     }
 
     void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
-        TokenizerDefinition tokenizer = store.tokenizer();
+        TokenizerDefinition tokenizer = store.tokenizer().below(student.config().vocabSize());
         try (TemporaryFolder local = new TemporaryFolder()) {
             student.save(local.path());
             folder.writeJson(Student.CONFIG, withTokenIds(Files.readString(local.path().resolve(Student.CONFIG)), tokenizer));

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
@@ -134,6 +136,24 @@ class TrainJobTest {
         new LabelJob(Distillery.spark(), distillery.settings("seed=43")).run();
         train("student.path=" + folder.resolve("c"), "seed=43");
         assertFalse(java.util.Arrays.equals(weights("a"), weights("c")));
+    }
+
+    @Test
+    void anotherTrainingSeedGivesAnotherStudentOfTheSameCache() {
+        train("student.path=" + folder.resolve("a"));
+        train("student.path=" + folder.resolve("b"), "train.seed=43");
+        assertFalse(java.util.Arrays.equals(weights("a"), weights("b")));
+    }
+
+    @Test
+    void theTrainingSeedIsPartOfWhatAStudentIs() throws Exception {
+        TrainSummary first = train();
+        JsonNode identity = new ObjectMapper().readTree(folder.resolve("student/provenance.json").toFile()).path("identity");
+        assertEquals("42", identity.path("seed").asText(), "as in students from before there was train.seed");
+        assertFalse(identity.has("train.seed"));
+        assertEquals(first, train("train.seed=42"));
+        UserException error = error(() -> train("train.seed=43"));
+        assertTrue(error.cause().contains("seed is \"43\" now and was \"42\" then"), error.getMessage());
     }
 
     @Test
