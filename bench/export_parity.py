@@ -78,10 +78,8 @@ def greedy(read, ids: list[int], end: int | None) -> tuple[list[int], float]:
     return new, margin
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("student", type=Path)
-    student = parser.parse_args().student
+def parity(student: Path, texts: bool = True) -> list[str]:
+    """Prints how far the exports are from the student; what failed. texts: whether to compare greedy texts, too."""
     worst, failed = {}, []
 
     def compare(what: str, ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -92,14 +90,17 @@ def main() -> None:
         for kind in ("hf", "onnx"):
             potstill("export", "--set", f"student.path={student}", "--to", kind, "--output", str(folder / kind))
         tokenizer = AutoTokenizer.from_pretrained(folder / "hf")
-        model = AutoModelForCausalLM.from_pretrained(folder / "hf").eval()
+        models = {"transformers": folder / "hf", "transformers, of the student's own folder": student}
+        models = {what: AutoModelForCausalLM.from_pretrained(path).eval() for what, path in models.items()}
+        model = models["transformers"]
         onnx = Onnx(folder / "onnx/model.onnx")
         end = tokenizer.eos_token_id
         sequences = [tokenizer(prompt).input_ids for prompt in PROMPTS]
         for prompt, ids, ours in zip(PROMPTS, sequences, students_own(student, sequences, model.config.vocab_size, folder)):
             batch = np.array([ids])
-            with torch.no_grad():
-                compare("transformers", ours, model(torch.tensor(batch)).logits[0].numpy())
+            for what, theirs in models.items():
+                with torch.no_grad():
+                    compare(what, ours, theirs(torch.tensor(batch)).logits[0].numpy())
             onnx.forget()
             compare("ONNX Runtime, whole", ours, onnx.read(batch)[0])
             onnx.forget()
@@ -108,6 +109,8 @@ def main() -> None:
             padded = np.array([[0] * 5 + ids, [1] * 5 + ids])
             mask = np.array([[0] * 5 + [1] * len(ids), [1] * (5 + len(ids))])
             compare("ONNX Runtime, padded on the left", ours, onnx.read(padded, mask)[0, 5:])
+            if not texts:
+                continue
 
             onnx.forget()
             new, margin = greedy(lambda more: onnx.read(np.array([more]))[0, -1], ids, end)
@@ -120,10 +123,18 @@ def main() -> None:
             print(f"{len(ids)} tokens: {text!r}: {'the same everywhere' if same else f'{theirs} {new} {written}'}; least margin {margin:.1e}")
             if not same and margin > LIMIT:
                 failed.append("texts differ")
+        print(f"{type(model).__name__}, {model.num_parameters():,} parameters")
     for what, difference in worst.items():
         print(f"{what}: logits within {difference:.1e} of the student's")
         if not difference <= LIMIT:
             failed.append(what)
+    return failed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("student", type=Path)
+    failed = parity(parser.parse_args().student)
     sys.exit(f"failed: {failed}" if failed else 0)
 
 

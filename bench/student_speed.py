@@ -1,9 +1,10 @@
 """Our training step beside PyTorch's, in one run, step by step in turn: same shape, same first weights, same batches.
 
-    python bench/student_speed.py [--rounds 12] [--only small large]
+    python bench/student_speed.py [--rounds 12] [--only small large 80m]
 
     small      Llama 4 x 256, V = 8192, batches of 16 x 128
     large      Llama 6 x 256, V = 49152, batches of 8 x 128
+    80m        Llama 15 x 576 (SmolLM2-135M with half of its layers), V = 49152, batches of 8 x 256
 
 Sparse distillation (k = 32) and cross-entropy, clipping and AdamW, in fp32 and, where the processor can, bf16. The peer is
 transformers' Llama with PyTorch's fused AdamW, in fp32 and under bf16 autocast. Ours also trains on text alone (alpha = 0), which shows what soft targets cost. Figures are the median of the
@@ -24,9 +25,12 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 K = 32
 ALPHA = 0.5
+NARROW = dict(hidden_size=256, intermediate_size=704, num_attention_heads=4, num_key_value_heads=4, head_dim=64)
 SHAPES = {
-    "small": (dict(vocab_size=8192, num_hidden_layers=4), 16, 128),
-    "large": (dict(vocab_size=49152, num_hidden_layers=6), 8, 128),
+    "small": (dict(vocab_size=8192, num_hidden_layers=4, **NARROW), 16, 128),
+    "large": (dict(vocab_size=49152, num_hidden_layers=6, **NARROW), 8, 128),
+    "80m": (dict(vocab_size=49152, num_hidden_layers=15, hidden_size=576, intermediate_size=1536, num_attention_heads=9,
+                 num_key_value_heads=3, head_dim=64), 8, 256),
 }
 
 
@@ -98,8 +102,7 @@ def compare(name: str, options) -> None:
         folder = Path(temporary, "distilled")
         text = Path(temporary, "text")
         half = Path(temporary, "bf16")
-        config = LlamaConfig(hidden_size=256, intermediate_size=704, num_attention_heads=4, num_key_value_heads=4, head_dim=64,
-                             max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5,
+        config = LlamaConfig(max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5,
                              architectures=["LlamaForCausalLM"], **shape)
         for each in (folder, text, half):
             config.save_pretrained(each)

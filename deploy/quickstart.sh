@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a trained and evaluated student: builds, fetches teacher and text once, labels, trains, evaluates.
-# A second run builds and fetches nothing that is there, and scores and trains nothing that is done.
+# From nothing to a distilled, evaluated and exported student: builds, fetches teacher and text once, and runs potstill distil.
+# A second run fetches nothing that is there and repeats no step that is done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -51,7 +51,5 @@ rm -rf quickstart/incoming
 
 echo "building"
 mvn -B -ntp -q package -DskipTests
-for job in label train evaluate; do
-  echo "== $job"
-  deploy/potstill "$job" --conf conf/quickstart.conf
-done
+# Five copies of the student's state, and the report.
+POTSTILL_MEMORY="${POTSTILL_MEMORY:-8g}" deploy/potstill distil --conf conf/quickstart.conf

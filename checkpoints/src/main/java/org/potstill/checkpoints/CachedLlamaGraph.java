@@ -7,7 +7,8 @@ import onnx.Onnx.TensorProto.DataType;
 
 /**
  * The forward pass of a Llama-family decoder that goes on from the keys and values of what it has read, for generating
- * text: in standard operators only, with the inputs and outputs that Hugging Face Optimum gives such a graph.
+ * text, with the inputs and outputs that Hugging Face Optimum gives such a graph. In single precision it is made of standard
+ * operators only; in {@link Precision#INT8} matrix products are ONNX Runtime's own, and attention is in single precision.
  *
  * <p>Inputs: {@code input_ids [B, T]}; {@code attention_mask [B, P + T]}, 0 for padding, on whichever side;
  * {@code position_ids [B, T]}; {@code past_key_values.i.key} and {@code .value [B, keyValueHeads, P, D]} for each layer.
@@ -41,7 +42,7 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         // [B, 1, 1, T, D/2]
         String positions = graph.node("Cast", List.of(node("Unsqueeze", positionIds, graph.longs(1, 2, 4))),
                 attribute("to", (long) DataType.FLOAT.getNumber()));
-        String angles = node("Mul", positions, graph.floats("rope.frequencies", ExternalWeights.rotaryFrequencies(config)));
+        String angles = node("Mul", positions, graph.floats("rope.frequencies", config.rotaryFrequencies()));
         cos = node("Cos", angles);
         sin = node("Sin", angles);
 
@@ -57,17 +58,33 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         slidingMask = window > 0 ? attention.mask(node("Or", hidden, attention.gone(query, key, window))) : null;
     }
 
-    /** A serialised ONNX model whose weights are those that {@link ExternalWeights} writes. */
+    /** A serialised ONNX model in single precision whose weights are those that {@link ExternalWeights} writes. */
     static byte[] build(CausalLmConfig config) {
+        return build(config, Precision.FP32);
+    }
+
+    /** A serialised ONNX model in FP32 or INT8 whose weights are those that {@link ExternalWeights} writes. */
+    static byte[] build(CausalLmConfig config, Precision precision) {
+        return build(config, precision, WeightsLayout.of(config, precision));
+    }
+
+    /** A serialised ONNX model in 8 bits, for export: its weights lie as {@link WeightsLayout#int8Export} says. */
+    static byte[] buildInt8(CausalLmConfig config) {
+        return build(config, Precision.INT8, WeightsLayout.int8Export(config));
+    }
+
+    private static byte[] build(CausalLmConfig config, Precision precision, WeightsLayout weights) {
         CachedLlamaGraph cached = new CachedLlamaGraph(config);
         OnnxGraph graph = cached.graph;
-        LlamaLayers layers = new LlamaLayers(graph, config, LlamaGraph.Kernels.PLAIN, Precision.FP32, false);
+        LlamaLayers layers = new LlamaLayers(graph, config, LlamaGraph.Kernels.PLAIN, precision, false, weights);
         String packedIds = cached.node("Reshape", LlamaGraph.INPUT_IDS, graph.longs(-1));
         String logits = layers.logits(layers.hidden(packedIds, cached));
         String shape = graph.node("Concat", List.of(cached.batchAndTime, graph.longs(config.vocabSize())), attribute("axis", 0L));
         graph.output(cached.node("Reshape", logits, shape), LlamaGraph.LOGITS, DataType.FLOAT, BATCH, TIME,
                 Integer.toString(config.vocabSize()));
-        return graph.standardModel();
+        // As Optimum has it: programs that do not go by names take the first for the logits.
+        graph.lastOutputFirst();
+        return precision == Precision.INT8 ? graph.model() : graph.standardModel();
     }
 
     @Override

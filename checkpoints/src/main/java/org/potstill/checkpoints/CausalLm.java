@@ -2,7 +2,6 @@ package org.potstill.checkpoints;
 
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A causal language model on disk, whatever its format: what a teacher is made of and what is told of it. Safe for use
@@ -29,14 +28,13 @@ public interface CausalLm extends AutoCloseable {
     /** Bytes of the files that the weights are stored in. */
     long storedBytes();
 
+    /** The number format that most of the stored weights are in, such as {@code Q4_1} or {@code F32}; empty where it is not known. */
+    default String storedPrecision() {
+        return "";
+    }
+
     /** The content of a {@code tokenizer.json} that tokenizes as this model's tokenizer does. */
     TokenizerDefinition tokenizer();
-
-    /** Tokens that end what the model writes: a document, or its turn in a conversation. */
-    default Set<Integer> stopIds() {
-        int end = tokenizer().eosId();
-        return end < 0 ? Set.of() : Set.of(end);
-    }
 
     /** SHA-256, in hex, of all that decides what the model computes: a file, or a folder's weights and configuration. */
     String fingerprint();

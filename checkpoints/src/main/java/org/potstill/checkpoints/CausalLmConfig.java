@@ -107,9 +107,27 @@ public record CausalLmConfig(
         return variant.family == Family.QWEN3;
     }
 
+    /** Whether attention's output projection has a bias. */
+    public boolean outputBias() {
+        return variant.attentionBias && variant.family != Family.QWEN2;
+    }
+
     /** How many keys, its own included, a query sees in this layer; 0 for all before it. */
     public int slidingWindow(int layer) {
         return variant.slidingLayers.contains(layer) ? variant.slidingWindow : 0;
+    }
+
+    /**
+     * Angles by which a position turns each pair of dimensions, {@code headDim / 2} numbers: {@code theta^(−2j/headDim)},
+     * divided where the model says so. Rounded to single precision where transformers rounds them.
+     */
+    public float[] rotaryFrequencies() {
+        float[] frequencies = new float[headDim / 2];
+        for (int j = 0; j < frequencies.length; j++) {
+            float frequency = (float) (1 / Math.pow(ropeTheta, 2.0 * j / headDim));
+            frequencies[j] = variant.ropeDivisors.isEmpty() ? frequency : frequency / variant.ropeDivisors.get(j);
+        }
+        return frequencies;
     }
 
     /** The same model with a head of its own. */

@@ -35,11 +35,18 @@ public final class ChatTemplate {
         }
     }
 
+    /** In the order in which transformers has them: a template may print a message whole. */
+    private static Map<String, Object> members(ChatMessage message) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("role", message.role());
+        members.put("content", message.content());
+        return members;
+    }
+
     /** The text of a conversation, up to where the model is to speak; to be encoded with its special tokens. */
     public String render(List<ChatMessage> messages) {
         Map<String, Object> variables = new LinkedHashMap<>(documentTokens);
-        variables.put("messages", messages.stream()
-                .map(message -> Map.of("role", message.role(), "content", message.content())).toList());
+        variables.put("messages", messages.stream().map(ChatTemplate::members).toList());
         variables.put("add_generation_prompt", true);
         // As transformers has it: defined, and none.
         variables.put("tools", null);

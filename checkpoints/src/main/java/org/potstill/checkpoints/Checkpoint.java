@@ -30,14 +30,30 @@ public interface Checkpoint extends CausalLm {
 
     @Override
     default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
-        Path weights = ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
+        // Half precision is for GPUs.
+        LlamaGraph.Kernels kernels = precision == Precision.FP16 ? LlamaGraph.Kernels.GPU : LlamaGraph.Kernels.FUSED;
+        return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
+    }
+
+    /** The folder of the weights' file, see {@link ExternalWeights} and {@link #onnx}. */
+    default Path weights(Precision precision, Calibration calibration, Path scratch) {
+        return ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
-        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.FUSED, precision), weights);
     }
 
     @Override
     default OnnxModel cached(Path scratch) {
-        return new OnnxModel(CachedLlamaGraph.build(config()), ExternalWeights.materialize(this, Precision.FP32, null, scratch));
+        return cached(Precision.FP32, null, scratch);
+    }
+
+    /**
+     * The forward pass for generating text, in a precision.
+     *
+     * @param precision   FP32 or INT8
+     * @param calibration see {@link #onnx}
+     */
+    default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
+        return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
     }
 
     /** Hugging Face name to shape. */

@@ -73,6 +73,10 @@ final class CheckpointErrors {
                 "use a Llama-family model without it");
     }
 
+    static UserException notForGguf(String cause) {
+        return error("cannot write the model as GGUF", cause, "export it as safetensors or ONNX");
+    }
+
     static UserException missingKey(Path file, String key) {
         return error("cannot read " + file + ": its metadata is incomplete",
                 "there is no " + key, FETCH_AGAIN);

@@ -1,6 +1,7 @@
 package org.potstill.checkpoints;
 
 import java.nio.ByteBuffer;
+import java.util.Map;
 
 /**
  * How numbers lie in a file: blocks of {@code blockSize} elements in {@code blockBytes} bytes, little-endian.
@@ -29,6 +30,11 @@ enum ElementType {
         this.ggmlCode = ggmlCode;
         this.blockSize = blockSize;
         this.blockBytes = blockBytes;
+    }
+
+    /** @return the name of the type with the most elements; empty where there are none */
+    static String mostFrequent(Map<ElementType, Long> elements) {
+        return elements.entrySet().stream().max(Map.Entry.comparingByValue()).map(type -> type.getKey().name()).orElse("");
     }
 
     /** Bytes that {@code elements} take, a whole number of blocks. */
@@ -83,6 +89,35 @@ enum ElementType {
                         target[i + j + 16] = d * (pair >> 4 & 15) + m;
                     }
                 }
+            }
+        }
+    }
+
+    /**
+     * Encodes {@code elements} of {@code source}, a whole number of blocks, in F32, F16 or Q8_0, to the position of
+     * {@code target}. F16 rounds to the nearest; Q8_0 as ggml's reference ({@code quantize_row_q8_0_ref}): the scale is
+     * the largest magnitude of a block by 127, and what lies half way between two steps goes away from zero.
+     */
+    void encode(float[] source, ByteBuffer target, int elements) {
+        for (int i = 0; i < elements; i += blockSize) {
+            switch (this) {
+                case F32 -> target.putFloat(source[i]);
+                case F16 -> target.putShort(Half.of(source[i]));
+                case Q8_0 -> {
+                    float largest = 0;
+                    for (int j = i; j < i + 32; j++) {
+                        largest = Math.max(largest, Math.abs(source[j]));
+                    }
+                    float d = largest / 127;
+                    float steps = d == 0 ? 0 : 1 / d;
+                    target.putShort(Half.of(d));
+                    for (int j = i; j < i + 32; j++) {
+                        float scaled = source[j] * steps;
+                        // In double precision the sum is exact.
+                        target.put((byte) (scaled < 0 ? -(int) (0.5 - scaled) : (int) (scaled + 0.5)));
+                    }
+                }
+                default -> throw new IllegalArgumentException("nothing is written in " + this);
             }
         }
     }

@@ -5,7 +5,6 @@ import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -82,23 +81,12 @@ public final class ExternalWeights {
      * transformers rounds them: at position 8000 that is worth 5e-4 of an angle.
      */
     private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
-        float[] frequencies = rotaryFrequencies(config);
+        float[] frequencies = config.rotaryFrequencies();
         for (long position = firstRow; position < firstRow + rows; position++) {
             for (float frequency : frequencies) {
                 float angle = position * frequency;
                 target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
             }
         }
-    }
-
-    /** {@code theta^(−2j/D)} for each j below D/2, divided where the model says so. */
-    static float[] rotaryFrequencies(CausalLmConfig config) {
-        List<Float> divisors = config.variant().ropeDivisors();
-        float[] frequencies = new float[config.headDim() / 2];
-        for (int j = 0; j < frequencies.length; j++) {
-            float frequency = (float) (1 / Math.pow(config.ropeTheta(), 2.0 * j / config.headDim()));
-            frequencies[j] = divisors.isEmpty() ? frequency : frequency / divisors.get(j);
-        }
-        return frequencies;
     }
 }

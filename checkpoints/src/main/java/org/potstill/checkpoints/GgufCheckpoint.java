@@ -4,11 +4,9 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
 
 /** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
 final class GgufCheckpoint implements Checkpoint {
@@ -91,39 +89,19 @@ final class GgufCheckpoint implements Checkpoint {
         if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
             throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
         }
-        if (!isInterleaved(name)) {
+        if (!RotaryRows.isInterleaved(config.variant().family(), name)) {
             readStored(tensor, firstRow, rowCount, target);
         } else if (tensor.shape().length == 1) {
             FloatBuffer stored = FloatBuffer.allocate((int) tensor.columns());
             readStored(tensor, 0, rowCount, stored);
             for (int i = 0; i < stored.position(); i++) {
-                target.put(stored.get((int) storedRotaryRow(i)));
+                target.put(stored.get((int) RotaryRows.stored(i, config.headDim())));
             }
         } else {
             for (long row = firstRow; row < firstRow + rowCount; row++) {
-                readStored(tensor, storedRotaryRow(row), 1, target);
+                readStored(tensor, RotaryRows.stored(row, config.headDim()), 1, target);
             }
         }
-    }
-
-    /** Query and key projections and their biases are, in files of the architecture "llama" only. */
-    private boolean isInterleaved(String name) {
-        CausalLmConfig.Family family = config.variant().family();
-        return (family == CausalLmConfig.Family.LLAMA || family == CausalLmConfig.Family.MISTRAL)
-                && (name.contains(".q_proj.") || name.contains(".k_proj."));
-    }
-
-    /**
-     * Where GGUF stores a row of a query or key projection.
-     *
-     * <p>llama.cpp turns neighbouring dimensions (2j, 2j + 1) of a head together, Hugging Face turns dimension j with
-     * j + headDim/2; its converter therefore interleaves the two halves of each head's rows. This undoes it.
-     */
-    private long storedRotaryRow(long row) {
-        int half = config.headDim() / 2;
-        long head = row / config.headDim();
-        long inHead = row % config.headDim();
-        return head * config.headDim() + inHead % half * 2 + inHead / half;
     }
 
     private void readStored(GgufHeader.Tensor tensor, long firstRow, long rowCount, FloatBuffer target) {
@@ -137,20 +115,16 @@ final class GgufCheckpoint implements Checkpoint {
     }
 
     @Override
-    public TokenizerDefinition tokenizer() {
-        return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
+    public String storedPrecision() {
+        Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
+        tensors.values().forEach(tensor ->
+                elements.merge(tensor.type(), Arrays.stream(tensor.shape()).reduce(1, (a, b) -> a * b), Long::sum));
+        return ElementType.mostFrequent(elements);
     }
 
-    /** The end of a document, of a turn and of a message. */
     @Override
-    public Set<Integer> stopIds() {
-        Set<Integer> ids = new TreeSet<>(Checkpoint.super.stopIds());
-        for (String end : List.of("eos", "eot", "eom")) {
-            if (metadata.get("tokenizer.ggml." + end + "_token_id") instanceof Long id && id >= 0 && id < config.vocabSize()) {
-                ids.add(id.intValue());
-            }
-        }
-        return ids;
+    public TokenizerDefinition tokenizer() {
+        return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
     }
 
     @Override

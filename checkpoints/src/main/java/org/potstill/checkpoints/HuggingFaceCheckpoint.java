@@ -8,14 +8,12 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.TreeSet;
 
 /**
  * A Llama-family model in a Hugging Face folder: {@code config.json}, {@code tokenizer.json}, and
@@ -24,7 +22,6 @@ import java.util.TreeSet;
  */
 final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String CONFIG = "config.json";
-    private static final String GENERATION_CONFIG = "generation_config.json";
     private static final String WEIGHTS = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     static final int MAX_CONFIG_BYTES = 1 << 20;
@@ -186,35 +183,16 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     @Override
+    public String storedPrecision() {
+        Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
+        tensors.forEach((name, shard) ->
+                elements.merge(shard.type(name), Arrays.stream(shard.shape(name)).reduce(1, (a, b) -> a * b), Long::sum));
+        return ElementType.mostFrequent(elements);
+    }
+
+    @Override
     public TokenizerDefinition tokenizer() {
         return HuggingFaceTokenizer.read(folder, configJson, config.vocabSize());
-    }
-
-    /** What the tokenizer, generation_config.json and config.json say. */
-    @Override
-    public Set<Integer> stopIds() {
-        Set<Integer> ids = new TreeSet<>(Checkpoint.super.stopIds());
-        Path generation = folder.resolve(GENERATION_CONFIG);
-        ids.addAll(endIds(configJson, folder.resolve(CONFIG)));
-        if (Files.isRegularFile(generation)) {
-            ids.addAll(endIds(text(generation, MAX_CONFIG_BYTES), generation));
-        }
-        return ids;
-    }
-
-    private static Set<Integer> endIds(String json, Path file) {
-        try {
-            Object ends = Json.object(json).get("eos_token_id");
-            Set<Integer> ids = new TreeSet<>();
-            for (Object id : ends instanceof List<?> several ? several : Collections.singletonList(ends)) {
-                if (id instanceof Long number && number >= 0 && number <= Integer.MAX_VALUE) {
-                    ids.add(number.intValue());
-                }
-            }
-            return ids;
-        } catch (Json.MalformedException e) {
-            throw CheckpointErrors.malformed(file, "JSON", e.getMessage());
-        }
     }
 
     /** SHA-256 over the weights' files in the order of their names and {@code config.json}: name, length, content of each. */

@@ -2,6 +2,8 @@ package org.potstill.checkpoints;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,7 +11,8 @@ import java.util.Map;
 
 /**
  * The tokenizer of a Hugging Face folder: {@code tokenizer.json}, and from {@code tokenizer_config.json} and
- * {@code config.json} which tokens begin and end a document.
+ * {@code config.json} which tokens begin and end a document; these two and {@code generation_config.json} also name the
+ * tokens that end what the model writes.
  */
 final class HuggingFaceTokenizer {
     private static final int MAX_TOKENIZER_BYTES = 1 << 27;
@@ -19,32 +22,45 @@ final class HuggingFaceTokenizer {
     private final Map<String, Object> tokenizer;
     private final Map<String, Object> tokenizerConfig;
     private final Map<String, Object> config;
+    private final Map<String, Object> generationConfig;
     private final int vocabSize;
     private final Map<String, Long> ids = new HashMap<>();
 
     private HuggingFaceTokenizer(Path file, Map<String, Object> tokenizer, Map<String, Object> tokenizerConfig,
-            Map<String, Object> config, int vocabSize) {
+            Map<String, Object> config, Map<String, Object> generationConfig, int vocabSize) {
         this.file = file;
         this.tokenizer = tokenizer;
         this.tokenizerConfig = tokenizerConfig;
         this.config = config;
+        this.generationConfig = generationConfig;
         this.vocabSize = vocabSize;
     }
 
     static TokenizerDefinition read(Path folder, String configJson, int vocabSize) {
         Path file = folder.resolve("tokenizer.json");
-        Path settings = folder.resolve("tokenizer_config.json");
         if (!Files.exists(file)) {
             throw CheckpointErrors.noTokenizer(folder);
         }
         String json = HuggingFaceCheckpoint.text(file, MAX_TOKENIZER_BYTES);
         try {
-            Map<String, Object> tokenizerConfig = Files.exists(settings)
-                    ? Json.object(HuggingFaceCheckpoint.text(settings, MAX_CONFIG_BYTES)) : Map.of();
-            return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson), vocabSize)
+            Map<String, Object> tokenizerConfig = members(folder.resolve("tokenizer_config.json"));
+            return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson),
+                    members(folder.resolve("generation_config.json")), vocabSize)
                     .definition(json, chatTemplate(folder, tokenizerConfig));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizer(file, e.getMessage());
+        }
+    }
+
+    /** What a file says; nothing where there is none. */
+    private static Map<String, Object> members(Path file) {
+        if (!Files.exists(file)) {
+            return Map.of();
+        }
+        try {
+            return Json.object(HuggingFaceCheckpoint.text(file, MAX_CONFIG_BYTES));
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.malformed(file, "JSON", e.getMessage());
         }
     }
 
@@ -87,7 +103,7 @@ final class HuggingFaceTokenizer {
     static Map<String, Long> ids(TokenizerDefinition definition) {
         try {
             HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
-                    Map.of(), Map.of(), Integer.MAX_VALUE);
+                    Map.of(), Map.of(), Map.of(), Integer.MAX_VALUE);
             tokenizer.collectIds();
             return tokenizer.ids;
         } catch (Json.MalformedException e) {
@@ -129,11 +145,25 @@ final class HuggingFaceTokenizer {
         int eos = documentToken("eos");
         int first = firstOfTemplate(tokenizer.get("post_processor"));
         if (first >= 0) {
-            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true, chatTemplate);
+            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true, chatTemplate, stopIds());
         }
         int bos = documentToken("bos");
         return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")),
-                chatTemplate);
+                chatTemplate, stopIds());
+    }
+
+    /** The ids in the two configurations; one that the model has no row for can never be written. */
+    private List<Integer> stopIds() {
+        List<Integer> ids = new ArrayList<>();
+        for (Map<String, Object> from : List.of(config, generationConfig)) {
+            Object ends = from.get("eos_token_id");
+            for (Object id : ends instanceof List<?> several ? several : Collections.singletonList(ends)) {
+                if (id instanceof Long number && number >= 0 && number < vocabSize) {
+                    ids.add(number.intValue());
+                }
+            }
+        }
+        return ids;
     }
 
     private void collectIds() throws Json.MalformedException {

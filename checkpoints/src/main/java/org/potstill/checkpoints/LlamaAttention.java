@@ -28,7 +28,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
 
     /**
      * @param inputIds  [B, T]
-     * @param positions [N], where in {@code b·T + t} each packed row belongs
+     * @param positions [N], where in {@code b·T + t} each packed row belongs; null where rows are not packed, [B·T, …]
      * @param cosTable  [positions, D/2], as {@code sinTable}
      */
     LlamaAttention(OnnxGraph graph, CausalLmConfig config, Precision precision, String inputIds, String positions,
@@ -38,11 +38,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         this.positions = positions;
         this.fused = fused;
         this.batchAndTime = graph.node("Shape", List.of(inputIds));
-        // The packed row of each place; padding borrows the first.
-        String nowhere = graph.node("Expand", List.of(graph.scalar(0), graph.node("ReduceProd", List.of(batchAndTime))));
-        String count = graph.node("Squeeze", List.of(graph.node("Shape", List.of(positions))));
-        String packedRows = graph.node("Range", List.of(graph.scalar(0), count, graph.scalar(1)));
-        this.spread = graph.node("ScatterElements", List.of(nowhere, positions, packedRows), attribute("axis", 0L));
+        this.spread = positions == null ? null : spreading();
         this.plain = new PlainAttention(graph, config, precision, batchAndTime);
         String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)), attribute("axis", 0L));
         if (fused) {
@@ -58,7 +54,15 @@ final class LlamaAttention implements LlamaLayers.Attention {
         String attended = fused ? fused(q, k, v, window)
                 : plain.mix(plain.rotate(plain.queries(spread(q)), cos, sin), plain.rotate(plain.keys(spread(k)), cos, sin),
                         plain.keys(spread(v)), window > 0 ? slidingMask : mask);
-        return graph.node("Gather", List.of(attended, positions));
+        return positions == null ? attended : graph.node("Gather", List.of(attended, positions));
+    }
+
+    /** [B·T], the packed row of each place; padding borrows the first. */
+    private String spreading() {
+        String nowhere = graph.node("Expand", List.of(graph.scalar(0), graph.node("ReduceProd", List.of(batchAndTime))));
+        String count = graph.node("Squeeze", List.of(graph.node("Shape", List.of(positions))));
+        String packedRows = graph.node("Range", List.of(graph.scalar(0), count, graph.scalar(1)));
+        return graph.node("ScatterElements", List.of(nowhere, positions, packedRows), attribute("axis", 0L));
     }
 
     private void preparePlain(String time, String cosTable, String sinTable) {
@@ -106,7 +110,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
     }
 
     private String spread(String x) {
-        return graph.node("Gather", List.of(x, spread));
+        return spread == null ? x : graph.node("Gather", List.of(x, spread));
     }
 
     private String int32(String x) {

@@ -9,7 +9,7 @@ import onnx.Onnx.TensorProto.DataType;
  *
  * <p>Inputs: {@code input_ids [B, T]}, padded on the right with any valid id; {@code positions [N]}, the flat indices
  * {@code b·T + t} of all positions that are not padding. Activations are packed, {@code [N, H]}: whatever the lengths,
- * no linear layer works on padding. Only attention sees {@code [B, T]}, where each sequence attends to itself alone and
+ * no linear layer works on padding, but for {@link Kernels#GPU}. Only attention sees {@code [B, T]}, where each sequence attends to itself alone and
  * the causal mask keeps what follows it from reaching it.
  *
  * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
@@ -58,9 +58,11 @@ public final class LlamaGraph {
 
     /**
      * PLAIN spells attention and norm out in standard operators, the reference; FUSED uses ONNX Runtime's own, whose
-     * attention takes heads of a multiple of 16 only: other models get plain attention.
+     * attention takes heads of a multiple of 16 only: other models get plain attention. GPU uses more of them, in the ways
+     * that suit a GPU, see {@link GpuAttention} and {@link GpuScores}, and does not pack: moving rows costs a GPU more than
+     * computing on the padding.
      */
-    public enum Kernels { PLAIN, FUSED }
+    public enum Kernels { PLAIN, FUSED, GPU }
 
     private LlamaGraph() {
     }
@@ -71,12 +73,21 @@ public final class LlamaGraph {
         LlamaLayers layers = new LlamaLayers(graph, config, kernels, precision, ending == Ending.CHANNEL_MAXIMA);
         String inputIds = graph.input(INPUT_IDS, DataType.INT64, "B", "T");
         String positions = graph.input(POSITIONS, DataType.INT64, "N");
-        boolean fusedAttention = kernels == Kernels.FUSED && config.headDim() % 16 == 0;
-        LlamaAttention attention = new LlamaAttention(graph, config, precision, inputIds, positions,
-                layers.weight(WeightsLayout.ROPE_COS), layers.weight(WeightsLayout.ROPE_SIN), fusedAttention);
-        String packedIds = graph.node("Gather", List.of(graph.node("Reshape", List.of(inputIds, graph.longs(-1))), positions));
-        String hidden = layers.hidden(packedIds, attention);
-        if (ending != Ending.CHANNEL_MAXIMA) {
+        boolean packed = kernels != Kernels.GPU;
+        String cos = layers.weight(WeightsLayout.ROPE_COS);
+        String sin = layers.weight(WeightsLayout.ROPE_SIN);
+        LlamaLayers.Attention attention = kernels == Kernels.GPU && GpuAttention.supports(config)
+                ? new GpuAttention(graph, config, inputIds, cos, sin)
+                : new LlamaAttention(graph, config, precision, inputIds, packed ? positions : null, cos, sin,
+                        kernels != Kernels.PLAIN && config.headDim() % 16 == 0);
+        String ids = graph.node("Reshape", List.of(inputIds, graph.longs(-1)));
+        String hidden = layers.hidden(packed ? graph.node("Gather", List.of(ids, positions)) : ids, attention);
+        if (!packed) {
+            hidden = graph.node("Gather", List.of(hidden, positions));
+        }
+        if (kernels == Kernels.GPU && ending == Ending.SCORES) {
+            GpuScores.add(graph, hidden, layers::rawLogits, config.vocabSize());
+        } else if (ending != Ending.CHANNEL_MAXIMA) {
             LogitsEnding.add(graph, hidden, layers::logits, ending, config.vocabSize());
         }
         return graph.model();

@@ -34,7 +34,7 @@ public final class LlamaTensors {
     }
 
     /** The name of the bias that belongs to a weight, in models that have it. */
-    static String bias(String weight) {
+    public static String bias(String weight) {
         return weight.substring(0, weight.length() - "weight".length()) + "bias";
     }
 
@@ -56,8 +56,7 @@ public final class LlamaTensors {
                 shapes.put(layer(i, "self_attn.q_norm"), new long[] {config.headDim()});
                 shapes.put(layer(i, "self_attn.k_norm"), new long[] {config.headDim()});
             }
-            linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries,
-                    variant.attentionBias() && variant.family() != CausalLmConfig.Family.QWEN2);
+            linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries, config.outputBias());
             shapes.put(layer(i, "post_attention_layernorm"), new long[] {hidden});
             linear(shapes, layer(i, "mlp.gate_proj"), inner, hidden, variant.mlpBias());
             linear(shapes, layer(i, "mlp.up_proj"), inner, hidden, variant.mlpBias());

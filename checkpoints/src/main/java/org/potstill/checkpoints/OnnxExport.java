@@ -1,5 +1,6 @@
 package org.potstill.checkpoints;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
@@ -9,43 +10,93 @@ import onnx.Onnx.GraphProto;
 import onnx.Onnx.ModelProto;
 import onnx.Onnx.StringStringEntryProto;
 import onnx.Onnx.TensorProto;
+import onnx.Onnx.TensorProto.DataType;
 import org.nd4j.shade.protobuf.CodedOutputStream;
 import org.nd4j.shade.protobuf.WireFormat;
 
 /**
- * Writes a checkpoint as {@code model.onnx}, the graph that {@link CachedLlamaGraph} describes, in single precision. The
- * weights are inside where the file stays below the 2 GiB that its format ends at, and otherwise in
+ * Writes a checkpoint as {@code model.onnx}, the graph that {@link CachedLlamaGraph} describes. The weights are inside where the file stays below the 2 GiB that its format ends at, and otherwise in
  * {@code model.onnx_data} beside it. The heap holds neither.
  */
 public final class OnnxExport {
     public static final String MODEL = "model.onnx";
     public static final String DATA = "model.onnx_data";
 
-    private final Checkpoint checkpoint;
     private final WeightsLayout layout;
     private final ModelProto model;
-    private final TensorWriter writer = new TensorWriter();
+    private final Weights weights;
 
-    private OnnxExport(Checkpoint checkpoint) throws IOException {
-        this.checkpoint = checkpoint;
-        this.layout = WeightsLayout.of(checkpoint.config(), Precision.FP32);
-        this.model = ModelProto.parseFrom(CachedLlamaGraph.build(checkpoint.config()));
+    /** Writes a tensor's bytes to where the channel is. */
+    private interface Weights {
+        void write(String name, WeightsLayout.Span span, FileChannel channel) throws IOException;
     }
 
-    /** @param folder that is there; its files of these names are replaced */
+    private OnnxExport(WeightsLayout layout, byte[] model, Weights weights) throws IOException {
+        this.layout = layout;
+        this.model = ModelProto.parseFrom(model);
+        this.weights = weights;
+    }
+
+    /**
+     * Writes the model in single precision.
+     *
+     * @param folder that is there; its files of these names are replaced
+     */
     public static void write(Checkpoint checkpoint, Path folder) {
         write(checkpoint, folder, Integer.MAX_VALUE);
     }
 
-    static void write(Checkpoint checkpoint, Path folder, int maxModelBytes) {
-        try {
-            OnnxExport export = new OnnxExport(checkpoint);
-            if (!export.writeWhole(folder.resolve(MODEL), maxModelBytes)) {
-                export.writeData(folder.resolve(DATA));
-                export.writeGraph(folder.resolve(MODEL));
-            }
+    /**
+     * Writes the model in 8 bits, see {@link Int8Weights}, its embedding table in half precision: as
+     * {@link #write(Checkpoint, Path)}.
+     *
+     * @param calibration what activations are measured on
+     * @param scratch     folder for the weights in single precision and in 8 bits; what is there is kept
+     */
+    public static void writeInt8(Checkpoint checkpoint, CausalLm.Calibration calibration, Path scratch, Path folder) {
+        CausalLmConfig config = checkpoint.config();
+        WeightsLayout there = WeightsLayout.of(config, Precision.INT8);
+        TensorWriter writer = new TensorWriter();
+        Path weights = checkpoint.weights(Precision.INT8, calibration, scratch).resolve(ExternalWeights.FILE_NAME);
+        try (FileChannel from = FileChannel.open(weights)) {
+            new OnnxExport(WeightsLayout.int8Export(config), CachedLlamaGraph.buildInt8(config), (name, span, channel) -> {
+                if (span.type() == DataType.FLOAT16) {
+                    writer.write(name, span, checkpoint::readRows, channel);
+                } else {
+                    copy(from, there.span(name), channel);
+                }
+            }).write(folder, Integer.MAX_VALUE);
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(folder, e);
+        }
+    }
+
+    private static void copy(FileChannel from, WeightsLayout.Span span, FileChannel to) throws IOException {
+        long done = 0;
+        while (done < span.bytes()) {
+            long moved = from.transferTo(span.offset() + done, span.bytes() - done, to);
+            if (moved == 0) {
+                throw new EOFException("the weights end early");
+            }
+            done += moved;
+        }
+    }
+
+    static void write(Checkpoint checkpoint, Path folder, int maxModelBytes) {
+        TensorWriter writer = new TensorWriter();
+        try {
+            CausalLmConfig config = checkpoint.config();
+            new OnnxExport(WeightsLayout.of(config, Precision.FP32), CachedLlamaGraph.build(config),
+                    (name, span, channel) -> writer.write(name, span, checkpoint::readRows, channel)).write(folder, maxModelBytes);
+        } catch (IOException e) {
+            throw CheckpointErrors.unwritable(folder, e);
+        }
+    }
+
+    private void write(Path folder, int maxModelBytes) throws IOException {
+        if (!writeWhole(folder.resolve(MODEL), maxModelBytes)) {
+            writeData(folder.resolve(DATA));
+            writeGraph(folder.resolve(MODEL));
         }
     }
 
@@ -83,7 +134,7 @@ public final class OnnxExport {
                     out.writeTag(TensorProto.RAW_DATA_FIELD_NUMBER, WireFormat.WIRETYPE_LENGTH_DELIMITED);
                     out.writeUInt32NoTag((int) span.bytes());
                     out.flush();
-                    writer.write(tensor.getName(), span, checkpoint::readRows, channel);
+                    weights.write(tensor.getName(), span, channel);
                 }
             }
             out.flush();
@@ -98,7 +149,7 @@ public final class OnnxExport {
                 if (isWeight(tensor)) {
                     WeightsLayout.Span span = layout.span(tensor.getName());
                     channel.position(span.offset());
-                    writer.write(tensor.getName(), span, checkpoint::readRows, channel);
+                    weights.write(tensor.getName(), span, channel);
                 }
             }
             channel.force(true);

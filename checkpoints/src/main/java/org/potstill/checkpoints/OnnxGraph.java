@@ -3,6 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
@@ -65,6 +66,13 @@ final class OnnxGraph {
         output(value, valueInfo(name, type, dimensions));
     }
 
+    /** Puts the output that was declared last before the others. */
+    void lastOutputFirst() {
+        List<ValueInfoProto> outputs = new ArrayList<>(graph.getOutputList());
+        outputs.add(0, outputs.remove(outputs.size() - 1));
+        graph.clearOutput().addAllOutput(outputs);
+    }
+
     /** Computes under a name that is given, for nodes that are spliced in. */
     void define(String name, String value) {
         graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
@@ -119,9 +127,13 @@ final class OnnxGraph {
     }
 
     String longs(long... values) {
+        return longs("longs" + Arrays.toString(values).replace(" ", ""), values);
+    }
+
+    /** Under a name of its own, for many of them. */
+    String longs(String name, long... values) {
         ByteBuffer bytes = ByteBuffer.allocate(values.length * 8).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asLongBuffer().put(values);
-        String name = "longs" + Arrays.toString(values).replace(" ", "");
         return constant(name, TensorProto.DataType.INT64, bytes, values.length);
     }
 
@@ -158,6 +170,16 @@ final class OnnxGraph {
     /** Adds a node of ONNX Runtime's own operator set; its first output. */
     String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
         return node(CONTRIB_DOMAIN, op, inputs, outputs, attributes)[0];
+    }
+
+    /** The same with several outputs, of which those that {@code wanted} says are false are not there. */
+    String[] contrib(String op, List<String> inputs, boolean[] wanted, Attribute... attributes) {
+        String[] names = node(CONTRIB_DOMAIN, op, inputs, wanted.length, attributes);
+        NodeProto.Builder node = graph.getNodeBuilder(graph.getNodeCount() - 1);
+        for (int i = 0; i < wanted.length; i++) {
+            node.setOutput(i, wanted[i] ? names[i] : "");
+        }
+        return names;
     }
 
     byte[] model() {

@@ -4,7 +4,6 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.IntStream;
 
 /** What {@link Cuts} leave of a checkpoint, read from it row by row. Closing it leaves the original open. */
@@ -117,13 +116,13 @@ public final class PrunedCheckpoint implements Checkpoint {
     }
 
     @Override
-    public TokenizerDefinition tokenizer() {
-        return original.tokenizer();
+    public String storedPrecision() {
+        return "F32";
     }
 
     @Override
-    public Set<Integer> stopIds() {
-        return original.stopIds();
+    public TokenizerDefinition tokenizer() {
+        return original.tokenizer();
     }
 
     @Override

@@ -2,7 +2,6 @@ package org.potstill.checkpoints;
 
 import com.google.gson.stream.JsonWriter;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -55,47 +54,43 @@ final class RopeJson {
                 + ", but only default and llama3 are supported");
     }
 
-    /**
-     * Llama 3.1's rule, as transformers has it: waves that turn fewer than low_freq_factor times in the original context
-     * are slowed by factor, those of more than high_freq_factor turns are left, and those between are in between.
-     */
     private List<Float> llama3(int headDim, int maxPositions) {
-        double factor = real(parameters, "factor", Double.NaN);
-        double low = real(parameters, "low_freq_factor", Double.NaN);
-        double high = real(parameters, "high_freq_factor", Double.NaN);
         double context = real(members, "original_max_position_embeddings",
                 real(parameters, "original_max_position_embeddings", maxPositions));
-        if (!(factor >= 1 && low > 0 && high > low && context > 0)) {
-            throw CheckpointErrors.badConfig(source, "rope_scaling of type llama3 has factor " + factor
-                    + ", low_freq_factor " + low + ", high_freq_factor " + high
-                    + " and original_max_position_embeddings " + context);
-        }
-        List<Float> divisors = new ArrayList<>();
-        for (int j = 0; j < Math.min(headDim, CausalLmConfig.MAX_HEAD_DIM) / 2; j++) {
-            double turns = context / (2 * Math.PI * Math.pow(theta(), 2.0 * j / headDim));
-            double kept = Math.min(1, Math.max(0, (turns - low) / (high - low)));
-            divisors.add((float) (1 / ((1 - kept) / factor + kept)));
-        }
-        return divisors;
+        return new RopeScaling(real(parameters, "factor", Double.NaN), real(parameters, "low_freq_factor", Double.NaN),
+                real(parameters, "high_freq_factor", Double.NaN), context).divisors(headDim, theta());
     }
 
-    /** As "longrope", the type that spells the divisors out; whether a sequence is short or long makes no difference. */
+    /**
+     * As "llama3" where that is what they are, which more programs know, and otherwise as "longrope", the type that spells
+     * divisors out; whether a sequence is short or long makes no difference.
+     */
     static void write(JsonWriter json, CausalLmConfig config) throws IOException {
-        if (config.variant().ropeDivisors().isEmpty()) {
+        List<Float> divisors = config.variant().ropeDivisors();
+        if (divisors.isEmpty()) {
             return;
         }
         json.name("rope_scaling").beginObject();
-        json.name("rope_type").value("longrope");
-        for (String name : List.of("short_factor", "long_factor")) {
-            json.name(name).beginArray();
-            for (float divisor : config.variant().ropeDivisors()) {
-                json.value(ConfigJson.decimal(divisor));
+        RopeScaling llama3 = RopeScaling.llama3(divisors, config.headDim(), config.ropeTheta());
+        if (llama3 != null) {
+            json.name("rope_type").value("llama3");
+            json.name("factor").value(ConfigJson.decimal((float) llama3.factor()));
+            json.name("low_freq_factor").value(llama3.lowFreqFactor());
+            json.name("high_freq_factor").value(llama3.highFreqFactor());
+            json.name("original_max_position_embeddings").value((long) llama3.originalPositions());
+        } else {
+            json.name("rope_type").value("longrope");
+            for (String name : List.of("short_factor", "long_factor")) {
+                json.name(name).beginArray();
+                for (float divisor : divisors) {
+                    json.value(ConfigJson.decimal(divisor));
+                }
+                json.endArray();
             }
-            json.endArray();
+            json.name("factor").value(1.0);
+            json.name("attention_factor").value(1.0);
+            json.name("original_max_position_embeddings").value(config.maxPositionEmbeddings());
         }
-        json.name("factor").value(1.0);
-        json.name("attention_factor").value(1.0);
-        json.name("original_max_position_embeddings").value(config.maxPositionEmbeddings());
         json.endObject();
     }
 

@@ -62,6 +62,10 @@ public final class SafetensorsFile implements AutoCloseable {
         return entry(name).shape.clone();
     }
 
+    ElementType type(String name) {
+        return entry(name).type;
+    }
+
     /** The header's {@code __metadata__}; empty where it has none. */
     public Map<String, String> metadata() {
         return Collections.unmodifiableMap(metadata);

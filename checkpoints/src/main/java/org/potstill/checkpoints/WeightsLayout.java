@@ -37,6 +37,15 @@ final class WeightsLayout {
     }
 
     static WeightsLayout of(CausalLmConfig config, Precision precision) {
+        return of(config, precision, precision == Precision.FP16 ? DataType.FLOAT16 : DataType.FLOAT);
+    }
+
+    /** That of {@link Precision#INT8} with an embedding table in half precision: in small models it is most of the file. */
+    static WeightsLayout int8Export(CausalLmConfig config) {
+        return of(config, Precision.INT8, DataType.FLOAT16);
+    }
+
+    private static WeightsLayout of(CausalLmConfig config, Precision precision, DataType embedding) {
         WeightsLayout layout = new WeightsLayout();
         DataType number = precision == Precision.FP16 ? DataType.FLOAT16 : DataType.FLOAT;
         LlamaTensors.shapes(config).forEach((name, shape) -> {
@@ -44,7 +53,7 @@ final class WeightsLayout {
             if (linear && precision == Precision.INT8) {
                 layout.addBytes(name, shape);
             } else {
-                layout.add(name, shape, number);
+                layout.add(name, shape, name.equals(LlamaTensors.EMBEDDING) ? embedding : number);
             }
         });
         if (precision == Precision.INT8 && config.tieWordEmbeddings()) {

@@ -88,6 +88,20 @@ final class CausalLmConfigTest {
     }
 
     @Test
+    void aLlama3sScalingIsWrittenAsSuch() {
+        String json = CONFIG.toJson().replace("\"mlp_bias\": false", "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 32.0, "
+                + "\"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192}");
+        CausalLmConfig config = CausalLmConfig.fromJson(json, "config.json");
+        assertEquals(32f, config.variant().ropeDivisors().get(31));
+        assertTrue(config.toJson().contains("\"rope_type\": \"llama3\""), config.toJson());
+        assertEquals(config, CausalLmConfig.fromJson(config.toJson(), "config.json"));
+        // Made for another context: spelled out, or it would be read as what it is not.
+        CausalLmConfig other = CausalLmConfig.fromJson(json.replace("8192}", "4096}"), "config.json");
+        assertTrue(other.toJson().contains("longrope"), other.toJson());
+        assertEquals(other, CausalLmConfig.fromJson(other.toJson(), "config.json"));
+    }
+
+    @Test
     void whatTheModelCannotDoIsRefusedByName() {
         for (String[] change : List.of(
                 new String[] {"\"llama\"", "\"mamba\"", "model_type"},

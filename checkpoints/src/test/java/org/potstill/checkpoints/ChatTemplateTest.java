@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -150,16 +149,26 @@ class ChatTemplateTest {
     }
 
     @Test
+    void aMessagePrintedWholeBeginsWithItsRole(@TempDir Path temporary) {
+        Path path = temporary.resolve("json.gguf");
+        TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.chat_template", "{{ messages | tojson }}").write(path);
+        try (Checkpoint model = Checkpoints.open(path); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+            assertEquals("[{\"role\": \"user\", \"content\": \"hi\"}]",
+                    new ChatTemplate(model.tokenizer(), tokenizer).render(List.of(new ChatMessage("user", "hi"))));
+        }
+    }
+
+    @Test
     void everyTokenThatEndsATurnStopsTheText(@TempDir Path temporary) throws IOException {
         Path path = temporary.resolve("turns.gguf");
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.eot_token_id", 7).put("tokenizer.ggml.eom_token_id", 100_000).write(path);
         try (Checkpoint gguf = Checkpoints.open(path)) {
-            assertEquals(Set.of(0, 7), gguf.stopIds());
+            assertEquals(List.of(0, 7), gguf.tokenizer().stopIds());
         }
         Path folder = folder(temporary.resolve("folder"), "{\"eos_token\": \"<|endoftext|>\"}");
         Files.writeString(folder.resolve("generation_config.json"), "{\"eos_token_id\": [0, 9]}");
         try (Checkpoint model = Checkpoints.open(folder)) {
-            assertEquals(Set.of(0, 9), model.stopIds());
+            assertEquals(List.of(0, 9), model.tokenizer().stopIds());
         }
     }
 

@@ -108,6 +108,22 @@ final class TokenizerTest {
     }
 
     @Test
+    void entriesThatOnlyPadAVocabularyAreNoTokens() {
+        TokenizerDefinition definition = new TokenizerDefinition("{\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],"
+                + "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"<s>\":3,\"[PAD4]\":4,\"[PAD5]\":5},\"merges\":[\"a b\"]}}",
+                -1, 3, false);
+        assertEquals(Optional.empty(), definition.tokenBetween(4, 6));
+        assertEquals("\"<s>\" is 3", definition.tokenBetween(3, 6).orElseThrow());
+        assertEquals(definition, definition.below(6));
+        TokenizerDefinition shorter = definition.below(5);
+        assertTrue(shorter.json().contains("[PAD4]") && !shorter.json().contains("[PAD5]"), shorter.json());
+        assertEquals(Optional.empty(), definition.differenceFrom(shorter));
+        // A token of that name in its place is one that a text can hold.
+        TokenizerDefinition named = new TokenizerDefinition(definition.json().replace("<s>", "[PAD3]"), -1, 3, false);
+        assertEquals("\"[PAD3]\" is 3", named.tokenBetween(3, 6).orElseThrow());
+    }
+
+    @Test
     void halfASurrogatePairBecomesTheReplacementCharacter() {
         assertEquals("a\ufffdb\ufffd", tokenizer.decode(tokenizer.encode("a\ud83db\ude42")));
     }

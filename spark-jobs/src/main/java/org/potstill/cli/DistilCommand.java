@@ -2,8 +2,8 @@ package org.potstill.cli;
 
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -11,6 +11,7 @@ import org.potstill.spark.Sessions;
 import org.potstill.spark.Settings;
 import org.potstill.spark.distil.FinishedSteps;
 import org.potstill.spark.distil.PrunedStart;
+import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.label.ExecutorTeacher;
 import org.potstill.spark.report.Report;
@@ -75,21 +76,23 @@ final class DistilCommand implements Callable<Integer> {
             ExecutorTeacher.release(sc);
         }
         if (!settings.string("export.path").isBlank()) {
-            export(settings, sc, finished);
+            export(spark, settings, finished);
         }
         say("report: " + page);
     }
 
-    private void export(Settings settings, JavaSparkContext sc, FinishedSteps finished) {
-        String format = settings.choice("export.format", StudentExport.Format.class).name().toLowerCase(Locale.ROOT);
+    private void export(SparkSession spark, Settings settings, FinishedSteps finished) {
         say("== export");
         String path = settings.string("export.path");
         if (finished.contains("export")) {
             say("the student is in " + path + " already");
             return;
         }
-        say("the student is in " + new StudentExport(settings, sc.hadoopConfiguration())
-                .run(settings.choice("export.format", StudentExport.Format.class), path, true) + ", for " + format);
+        ExportFormat.Precision precision = settings.string("export.precision").isBlank() ? null
+                : settings.choice("export.precision", ExportFormat.Precision.class);
+        StudentExport.Made made = new StudentExport(settings, spark.sparkContext().hadoopConfiguration(), Optional.of(spark))
+                .run(new StudentExport.Order(settings.choice("export.format", ExportFormat.class), precision, path, true, null));
+        ExportCommand.describe(made).forEach(this::say);
         finished.add("export");
     }
 

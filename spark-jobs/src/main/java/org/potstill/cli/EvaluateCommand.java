@@ -1,19 +1,24 @@
 package org.potstill.cli;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
+import org.potstill.spark.evaluate.ServingSummary;
+import org.potstill.spark.evaluate.TextScore;
 import picocli.CommandLine.Command;
 
 @Command(name = "evaluate", description = {
-    "Sets the student against its teacher on the held-out documents.", "",
-    "Perplexity and next-token accuracy of both against the text, how often they choose the same token, KL(teacher || student) over "
-        + "full distributions, and the speed of each, in one run."},
+    "Compares the student with its teacher on the held-out documents, and says what each costs to serve.", "",
+    "Quality: perplexity, next-token accuracy, agreement, KL(teacher || student) over whole distributions and calibration, beside bigram and "
+        + "unigram counts of the training documents; on further texts (evaluate.corpora) and multiple-choice tasks (evaluate.tasks), too. "
+        + "Cost: tokens/s, milliseconds per generated token and peak memory of both in the same engine, at the same precision."},
     footer = {"", "Needs teacher.path, corpus.path and student.path.", "",
-        "Example:", "  potstill evaluate --conf distil.conf --set evaluate.max-tokens=100000"})
+        "Example:", "  potstill evaluate --conf distil.conf --set evaluate.max-tokens=100000 --set evaluate.corpora.news=/data/news"})
 final class EvaluateCommand extends JobCommand {
     @Override
     Object run(SparkSession spark, Settings settings) {
@@ -23,13 +28,47 @@ final class EvaluateCommand extends JobCommand {
     @Override
     String describe(Object summary) {
         EvaluateSummary evaluate = (EvaluateSummary) summary;
-        return String.format(Locale.ROOT, "%,d held-out tokens%n%s%n%s%n%s", evaluate.positions(),
-                line(evaluate.teacher()), line(evaluate.student()), line(evaluate.untrained()));
+        List<String> lines = new ArrayList<>();
+        describe("held-out documents", evaluate.heldOut(), lines);
+        evaluate.corpora().forEach((name, score) -> describe(name, score, lines));
+        evaluate.tasks().forEach((name, task) -> lines.add(String.format(Locale.ROOT,
+                "%s, %,d questions: teacher %.1f %% (by byte %.1f %%), student %.1f %% (by byte %.1f %%), guessing %.1f %%", name, task.questions(),
+                100 * task.teacher().accuracy(), 100 * task.teacher().normalisedAccuracy(), 100 * task.student().accuracy(),
+                100 * task.student().normalisedAccuracy(), 100 * task.chance())));
+        if (evaluate.serving() != null) {
+            describe("teacher", evaluate.serving().teacher(), lines);
+            describe("student", evaluate.serving().student(), lines);
+        }
+        return String.join(System.lineSeparator(), lines);
     }
 
-    private static String line(ModelScore score) {
-        return String.format(Locale.ROOT, "%-18s perplexity %10.1f   accuracy %5.1f %%   agreement %5.1f %%   KL %6.3f%s", score.name(),
-                score.perplexity(), 100 * score.accuracy(), 100 * score.agreement(), score.kl(),
-                score.tokensPerSecond() == 0 ? "" : String.format(Locale.ROOT, "   %,.0f tokens/s", score.tokensPerSecond()));
+    private static void describe(String text, TextScore score, List<String> lines) {
+        lines.add(String.format(Locale.ROOT, "%s: %,d tokens, documents: %,d", text, score.positions(), score.documents()));
+        describe("teacher", score.teacher(), lines);
+        describe("student", score.student(), lines);
+        describe("bigram counts", score.bigram(), lines);
+        describe("unigram counts", score.unigram(), lines);
+    }
+
+    private static void describe(String model, ModelScore score, List<String> lines) {
+        if (score != null) {
+            lines.add(String.format(Locale.ROOT, "  %-14s perplexity %9.1f (%6.2f of the teacher's)   accuracy %5.1f %%   agreement %5.1f %%   KL %6.3f   ECE %5.1f %%",
+                    model, score.perplexity().value(), score.perplexityRatio().value(), 100 * score.accuracy().value(), 100 * score.agreement().value(),
+                    score.kl().value(), 100 * score.calibrationError().value()));
+        }
+    }
+
+    private static void describe(String model, ServingSummary.ServedFigures served, List<String> lines) {
+        List<String> parts = new ArrayList<>();
+        if (served.tokensPerSecond() != null) {
+            parts.add(String.format(Locale.ROOT, "%,.0f tokens/s", served.tokensPerSecond().median()));
+        }
+        if (served.millisecondsPerToken() != null) {
+            parts.add(String.format(Locale.ROOT, "%,.1f ms per generated token", served.millisecondsPerToken().median()));
+        }
+        if (served.passPeakBytes() != null) {
+            parts.add(String.format(Locale.ROOT, "%,.0f MB peak memory", served.passPeakBytes() / 1e6));
+        }
+        lines.add("served by " + served.engine() + ": " + model + " " + (parts.isEmpty() ? "not measured" : String.join(", ", parts)));
     }
 }

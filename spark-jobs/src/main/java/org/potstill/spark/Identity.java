@@ -1,9 +1,9 @@
 package org.potstill.spark;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashSet;
 import java.util.Optional;
+import java.util.Set;
 
 /** What a folder must agree with to go on from it, or to stand for a run: settings and fingerprints by name. */
 public final class Identity {
@@ -12,8 +12,9 @@ public final class Identity {
 
     /** The first key in which two identities differ. */
     public static Optional<String> firstDifference(JsonNode now, JsonNode then) {
-        List<String> keys = new ArrayList<>();
+        Set<String> keys = new LinkedHashSet<>();
         now.fieldNames().forEachRemaining(keys::add);
+        then.fieldNames().forEachRemaining(keys::add);
         return keys.stream().filter(key -> !now.path(key).equals(then.path(key))).findFirst();
     }
 }

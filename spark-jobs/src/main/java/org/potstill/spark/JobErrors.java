@@ -153,9 +153,13 @@ public final class JobErrors {
     }
 
     public static UserException teacherDiffers(String uri, String driver, String executor) {
-        return new UserException("the teacher " + uri + " is another file on an executor than on the driver",
+        return modelDiffers("teacher.path", uri, driver, executor);
+    }
+
+    public static UserException modelDiffers(String setting, String uri, String driver, String executor) {
+        return new UserException("the model " + uri + " on an executor is not the one on the driver",
                 "the driver saw the fingerprint " + driver + ", the executor " + executor,
-                "put one file where all nodes see it (a shared mount, HDFS or S3) and set teacher.path to it");
+                "put it where all nodes see it (a shared mount, HDFS or S3) and set " + setting + " to that path");
     }
 
     public static UserException cacheOfAnotherTeacher(String path, String teacher, Collection<String> held) {
@@ -175,6 +179,12 @@ public final class JobErrors {
         return new UserException("the student cannot begin with the weights of " + init,
                 "its vocabulary is not that of the cache " + cache + ": " + difference,
                 "set student.init to a model with the teacher's tokenizer, or to \"\" for random weights");
+    }
+
+    public static UserException initShapeDiffers(String init, String key, Object wanted, Object there) {
+        return new UserException("the student does not fit the weights of " + init + " that it is to begin with",
+                key + " is set to " + wanted + ", and it is " + there + " there",
+                "leave " + key + " out, or set student.init to \"\" for random weights");
     }
 
     public static UserException ambiguousCache(String path, Collection<String> held) {
@@ -200,6 +210,20 @@ public final class JobErrors {
     public static UserException noStudent(String path) {
         return new UserException("there is no trained student in " + path, "it has no provenance.json",
                 "run potstill train first; it can go on from its last checkpoint");
+    }
+
+    public static UserException exportedStudent(String path) {
+        return new UserException("cannot use " + path + " as a student's folder", "it holds an export, which is not trained further in place",
+                "set student.path to the folder that train wrote; to go on from an export, name it in student.init");
+    }
+
+    public static UserException exportNotFinite(String text) {
+        return new UserException("the exported model is not usable", "on " + text + " it or the student gives no finite logits",
+                "choose another --precision, or check the student with potstill evaluate");
+    }
+
+    public static UserException unreadableText(String option, String path, Throwable origin) {
+        return new UserException("cannot read the text " + path, String.valueOf(origin), "check " + option + ": a text file in UTF-8", origin);
     }
 
     public static UserException exportExists(String path, String first) {
@@ -233,6 +257,33 @@ public final class JobErrors {
     public static UserException teacherOverflows(String teacher, int sequences) {
         return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
                 + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");
+    }
+
+    public static UserException studentOverflows(String student, int passages) {
+        return new UserException("the student " + student + " gave no finite probabilities for any of " + passages
+                + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
+    }
+
+    public static UserException emptyText(String name, String path) {
+        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more",
+                "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
+    }
+
+    /** The same of a further corpus, whose remedy is another setting than corpus.path. */
+    public static UserException badText(String name, UserException origin) {
+        return new UserException(origin.problem(), origin.cause(), "check the path that evaluate.corpora." + name
+                + " names (a file, a folder or a glob of text, JSON lines or Parquet files, by their endings), or remove the setting", origin);
+    }
+
+    public static UserException unreadableTask(String name, String path, Throwable origin) {
+        return new UserException("cannot read the task " + path, String.valueOf(origin.getMessage()),
+                "check evaluate.tasks." + name + " and the access rights of the user who runs the job", origin);
+    }
+
+    public static UserException badTask(String name, String path, int line, String why) {
+        return new UserException("cannot use line " + line + " of the task " + path, why,
+                "correct the file that evaluate.tasks." + name + " names; each line is like {\"context\": \"Two and two make\", "
+                        + "\"choices\": [\"four.\", \"five.\"], \"answer\": 0}");
     }
 
     public static UserException damagedJson(String path, String why) {

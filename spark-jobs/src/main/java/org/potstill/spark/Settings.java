@@ -18,6 +18,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.apache.hadoop.conf.Configuration;
@@ -27,10 +29,13 @@ import org.potstill.softlabels.TargetSpec;
 
 /**
  * The user's settings: defaults, below the files, below what was said on the command line. Keys that the defaults do
- * not know are refused, but for those under {@code spark}.
+ * not know are refused, except in sections whose keys the user chooses: {@code spark}, {@code evaluate.corpora} and
+ * {@code evaluate.tasks}.
  */
 public final class Settings {
     private static final String DEFAULTS = "potstill-defaults.conf";
+    /** Sections whose keys the user chooses. */
+    private static final List<String> OPEN = List.of("spark.", "evaluate.corpora.", "evaluate.tasks.");
     private static final ConfigParseOptions PARSE =
             ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF).setIncluder(new RefusedIncludes());
 
@@ -120,7 +125,7 @@ public final class Settings {
     private static void refuseUnknownKeys(Config user, Config defaults) {
         Set<String> known = keys(defaults);
         for (String key : keys(user)) {
-            if (!known.contains(key) && !key.startsWith("spark.")) {
+            if (!known.contains(key) && OPEN.stream().noneMatch(key::startsWith)) {
                 LevenshteinDistance distance = new LevenshteinDistance();
                 String nearest = known.stream().min(Comparator.comparingInt(k -> distance.apply(k, key)))
                         .filter(k -> distance.apply(k, key) <= Math.max(2, key.length() / 3)).orElse("");
@@ -224,6 +229,36 @@ public final class Settings {
             case "false" -> false;
             default -> throw JobErrors.badValue(key, "'" + string(key) + "' is neither true nor false");
         };
+    }
+
+    /** What the user set, by key, in the order of the keys; without {@code spark}, which may hold secrets. */
+    public SortedMap<String, String> given() {
+        SortedMap<String, String> values = new TreeMap<>();
+        for (String key : given) {
+            if (OPEN.stream().noneMatch(key::startsWith)) {
+                values.put(key, String.valueOf(config.getValue(key).unwrapped()));
+            }
+        }
+        for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
+            texts(section).forEach((name, text) -> values.put(section + "." + name, text));
+        }
+        return values;
+    }
+
+    /** The texts of a section whose keys the user chooses, by key, in the order of the keys. */
+    public SortedMap<String, String> texts(String section) {
+        SortedMap<String, String> texts = new TreeMap<>();
+        try {
+            config.getObject(section).forEach((name, value) -> {
+                if (!(value.unwrapped() instanceof String text) || text.isBlank()) {
+                    throw JobErrors.badValue(ConfigUtil.joinPath(section, name), "it is not a text");
+                }
+                texts.put(name, text);
+            });
+        } catch (ConfigException e) {
+            throw JobErrors.badValue(section, e.getMessage());
+        }
+        return texts;
     }
 
     /** The {@code spark.*} settings, flat. */

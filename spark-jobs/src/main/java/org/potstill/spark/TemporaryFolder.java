@@ -12,10 +12,16 @@ public final class TemporaryFolder implements AutoCloseable {
     private final Path path;
 
     public TemporaryFolder() {
+        this(Path.of(System.getProperty("java.io.tmpdir")));
+    }
+
+    /** @param parent made where it is not there */
+    public TemporaryFolder(Path parent) {
         try {
-            path = Files.createTempDirectory("potstill-");
+            Files.createDirectories(parent);
+            path = Files.createTempDirectory(parent, "potstill-");
         } catch (IOException e) {
-            throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
+            throw JobErrors.unwritable("temporary files", parent.toString(), e);
         }
     }
 

@@ -10,9 +10,11 @@ import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
 import java.nio.charset.StandardCharsets;
@@ -29,8 +31,10 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
@@ -38,8 +42,12 @@ import org.potstill.spark.report.Report;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
+import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.Teachers;
 
 class ExportAndGenerateTest {
+    private static final int[] ENDS = {TinyLlama.END_OF_TEXT, 40, 41};
     private static final String TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
             + "{% if add_generation_prompt %}assistant:{% endif %}";
 
@@ -52,7 +60,8 @@ class ExportAndGenerateTest {
     @BeforeAll
     static void train() {
         distillery = new Distillery(trained);
-        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).write(distillery.teacher());
+        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).put("tokenizer.ggml.eot_token_id", ENDS[1])
+                .put("tokenizer.ggml.eom_token_id", ENDS[2]).write(distillery.teacher());
         Settings settings = distillery.settings();
         new LabelJob(Distillery.spark(), settings).run();
         new TrainJob(Distillery.spark(), settings).run();
@@ -82,13 +91,13 @@ class ExportAndGenerateTest {
     void theHuggingFaceFolderIsTheStudentAndComesBackAsOne() throws IOException {
         PotstillTest.Result result = export("hf", folder.resolve("hf"));
         assertEquals(0, result.status(), result.err());
-        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.safetensors", "provenance.json", "tokenizer.json",
+                "tokenizer_config.json"),
                 names(folder.resolve("hf")));
         try (Student student = Student.load(distillery.path("student"), TrainingOptions.NONE); Student exported = Student.load(folder.resolve("hf"), TrainingOptions.NONE)) {
             assertEquals(student.config(), exported.config());
             assertArrayEquals(student.parameters(), exported.parameters());
         }
-        assertTrue(Files.readString(folder.resolve("hf/config.json")).contains("\"eos_token_id\" : 0"));
         assertTrue(Files.readString(folder.resolve("hf/tokenizer_config.json")).contains("add_generation_prompt"));
     }
 
@@ -168,6 +177,113 @@ class ExportAndGenerateTest {
     }
 
     @Test
+    void allTokensThatEndATextAreInTheStudentsFolderAndInEveryExport() {
+        for (String format : List.of("hf", "onnx", "gguf")) {
+            Path target = folder.resolve(format + "-export.gguf");
+            assertEquals(0, export(format, target).status());
+            try (CausalLm model = CausalLm.open(target)) {
+                assertEquals(List.of(ENDS[0], ENDS[1], ENDS[2]), model.tokenizer().stopIds(), format);
+            }
+        }
+        try (CausalLm student = CausalLm.open(distillery.path("student"))) {
+            assertEquals(List.of(ENDS[0], ENDS[1], ENDS[2]), student.tokenizer().stopIds());
+        }
+        for (Path place : List.of(distillery.path("student"), folder.resolve("hf-export.gguf"))) {
+            for (String file : List.of("config.json", "generation_config.json")) {
+                assertEquals(List.of(0, 40, 41), ends(place.resolve(file)));
+            }
+        }
+    }
+
+    private static List<Integer> ends(Path file) {
+        try {
+            List<Integer> ids = new ArrayList<>();
+            HadoopFolder.JSON.readTree(file.toFile()).get("eos_token_id").forEach(id -> ids.add(id.asInt()));
+            return ids;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void theGgufFileIsTheStudentRoundedToHalves() throws IOException {
+        Path file = folder.resolve("out/s.gguf");
+        PotstillTest.Result result = export("gguf", file);
+        assertEquals(0, result.status(), result.err());
+        assertEquals(List.of("s.README.md", "s.gguf", "s.provenance.json"), names(folder.resolve("out")));
+        int[] ids = new Random(1).ints(31, 0, 300).toArray();
+        try (Student student = Student.load(distillery.path("student"), TrainingOptions.NONE);
+                Teacher read = Teachers.open(file, new TeacherOptions(TeacherOptions.Device.CPU, 1, folder.resolve("scratch")))) {
+            float[] expected = student.logits(ids);
+            float[] actual = read.logits(ids);
+            for (int i = 0; i < expected.length; i++) {
+                assertEquals(expected[i], actual[i], 0.02);
+            }
+        }
+        String[] greedy = {"--prompt", "the still", "--max-new-tokens", "20", "--temperature", "0"};
+        assertEquals(generate(distillery.path("student"), greedy).out(), generate(file, greedy).out());
+    }
+
+    @Test
+    void eachExportSaysHowFarItIsFromTheStudentAndOnWhat() throws IOException {
+        String[][] kinds = {{"hf", "fp32", "1e-9"}, {"onnx", "fp32", "1e-9"}, {"onnx", "int8", "0.01"}, {"gguf", "fp32", "1e-9"},
+            {"gguf", "f16", "1e-5"}, {"gguf", "q8_0", "0.001"}};
+        Path text = folder.resolve("other.txt");
+        Files.writeString(text, "the weather and the still of the night ".repeat(20));
+        double last = 0;
+        for (String[] kind : kinds) {
+            boolean file = kind[0].equals("gguf");
+            Path target = folder.resolve(kind[0] + "-" + kind[1] + (file ? ".gguf" : ""));
+            PotstillTest.Result result = export(kind[0], target, "--precision", kind[1], "--text", text.toString());
+            assertEquals(0, result.status(), result.err());
+            String stem = kind[0] + "-" + kind[1];
+            JsonNode json = HadoopFolder.JSON.readTree((file ? folder.resolve(stem + ".provenance.json") : target.resolve("provenance.json")).toFile())
+                    .path("export");
+            String card = Files.readString(file ? folder.resolve(stem + ".README.md") : target.resolve("README.md"));
+            double kl = json.path("kl_to_student").asDouble(-1);
+            assertTrue(kl >= 0 && kl < Double.parseDouble(kind[2]), stem + " " + kl);
+            assertEquals(kind[1], json.path("precision").asText());
+            assertEquals("other.txt", json.path("measured_on").asText());
+            for (String said : List.of(result.out(), card)) {
+                assertTrue(said.contains("KL to the student") && said.contains(json.path("positions").asInt() + " positions of other.txt"), said);
+            }
+            last = kl;
+        }
+        assertTrue(last > 0);
+        PotstillTest.Result builtIn = export("hf", folder.resolve("built-in"));
+        assertTrue(builtIn.out().contains("calibration text of Potstill"), builtIn.out());
+    }
+
+    @Test
+    void withACorpusTheHeldOutDocumentsAreWhatExportsAreComparedOn() {
+        PotstillTest.Result result = export("gguf", folder.resolve("s.gguf"), "--set", "corpus.path=" + distillery.corpus(), "--set",
+                "corpus.holdout=0.9", "--set", "sequence-length=32", "--set", "export.max-tokens=100");
+        assertEquals(0, result.status(), result.err());
+        // Three sequences of documents that were held out then, whatever corpus.holdout is now.
+        assertTrue(result.out().contains(" 96 positions of held-out documents of corpus"), result.out());
+    }
+
+    @Test
+    void anExportIsNoStudentsFolder() {
+        export("hf", folder.resolve("hf"));
+        PotstillTest.Result result = PotstillTest.run("export", "--set", "student.path=" + folder.resolve("hf"), "--to", "hf", "--output",
+                folder.resolve("again").toString());
+        assertEquals(2, result.status());
+        assertTrue(result.err().contains("student.init"), result.err());
+    }
+
+    @Test
+    void whatAFormatDoesNotKnowIsRefusedBeforeAnythingIsWritten() {
+        for (String[] bad : new String[][] {{"hf", "out", "--precision", "f16"}, {"onnx", "out", "--precision", "q8_0"}, {"gguf", "out"},
+            {"gguf", "out/.gguf"}, {"hf", "out", "--text", "absent.txt"}}) {
+            PotstillTest.Result result = export(bad[0], folder.resolve(bad[1]), Arrays.copyOfRange(bad, 2, bad.length));
+            assertEquals(2, result.status(), String.join(" ", bad));
+            assertTrue(result.err().contains("remedy:"), result.err());
+            assertFalse(Files.exists(folder.resolve("out/config.json")));
+        }
+    }
+
+    @Test
     void whatIsThereIsReplacedOnRequestOnlyAndWithNothingLeftOfIt() throws IOException {
         Path target = folder.resolve("target");
         export("hf", target);
@@ -176,7 +292,8 @@ class ExportAndGenerateTest {
         assertTrue(refused.err().contains("--overwrite"), refused.err());
         Files.writeString(target.resolve("notes.txt"), "mine");
         assertEquals(0, export("onnx", target, "--overwrite").status());
-        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.onnx", "notes.txt", "tokenizer.json", "tokenizer_config.json"),
+        assertEquals(List.of("README.md", "config.json", "generation_config.json", "model.onnx", "notes.txt", "provenance.json", "tokenizer.json",
+                "tokenizer_config.json"),
                 names(target));
         assertEquals(2, export("hf", distillery.path("student"), "--overwrite").status());
         assertTrue(Files.exists(distillery.path("student").resolve("provenance.json")));

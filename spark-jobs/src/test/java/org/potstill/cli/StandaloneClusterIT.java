@@ -66,7 +66,7 @@ class StandaloneClusterIT {
         assertTrue(Files.exists(folder.resolve("student/model.safetensors")));
 
         cluster.submit("evaluate", conf, "");
-        assertTrue(report().path("evaluate").path("student").path("perplexity").asDouble() > 1);
+        assertTrue(report().path("evaluate").path("heldOut").path("student").path("perplexity").path("value").asDouble() > 1);
     }
 
     /**

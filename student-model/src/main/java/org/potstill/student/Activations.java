@@ -7,12 +7,17 @@ import org.potstill.checkpoints.CausalLmConfig;
 
 /** What the forward pass leaves for the backward pass, and room to work; allocated once for the largest batch so far. */
 final class Activations {
-    /** Of one decoder layer; {@code input} and {@code middle} are the residual stream before and after attention. */
-    record Block(Matrix input, Matrix inputNormed, Matrix qkv, Matrix attended, Matrix middle, Matrix middleNormed,
-            Matrix gateUp, Matrix activated) {
+    /**
+     * Of one decoder layer; {@code input} and {@code middle} are the residual stream before and after attention.
+     *
+     * @param unnormed queries and keys before their heads' norms; null where there are no such norms
+     */
+    record Block(Matrix input, Matrix inputNormed, Matrix unnormed, Matrix qkv, Matrix attended, Matrix middle,
+            Matrix middleNormed, Matrix gateUp, Matrix activated) {
         Block rows(int from, int to) {
-            return new Block(input.rows(from, to), inputNormed.rows(from, to), qkv.rows(from, to), attended.rows(from, to),
-                    middle.rows(from, to), middleNormed.rows(from, to), gateUp.rows(from, to), activated.rows(from, to));
+            return new Block(input.rows(from, to), inputNormed.rows(from, to), unnormed == null ? null : unnormed.rows(from, to),
+                    qkv.rows(from, to), attended.rows(from, to), middle.rows(from, to), middleNormed.rows(from, to),
+                    gateUp.rows(from, to), activated.rows(from, to));
         }
     }
 
@@ -49,8 +54,9 @@ final class Activations {
         for (int i = 0; i < blocks.length; i++) {
             Matrix input = allocate(c.hiddenSize());
             blocks[i] = i > 0 && checkpointing ? of(input, blocks[0])
-                    : new Block(input, allocate(c.hiddenSize()), allocate(qkv), allocate(queries), allocate(c.hiddenSize()),
-                            allocate(c.hiddenSize()), allocate(2 * c.intermediateSize()), allocate(c.intermediateSize()));
+                    : new Block(input, allocate(c.hiddenSize()), c.headNorms() ? allocate((queries + qkv) / 2) : null, allocate(qkv),
+                            allocate(queries), allocate(c.hiddenSize()), allocate(c.hiddenSize()),
+                            allocate(2 * c.intermediateSize()), allocate(c.intermediateSize()));
         }
         last = allocate(c.hiddenSize());
         lastNormed = allocate(c.hiddenSize());
@@ -80,7 +86,7 @@ final class Activations {
     }
 
     private static Block of(Matrix input, Block shared) {
-        return new Block(input, shared.inputNormed(), shared.qkv(), shared.attended(), shared.middle(),
+        return new Block(input, shared.inputNormed(), shared.unnormed(), shared.qkv(), shared.attended(), shared.middle(),
                 shared.middleNormed(), shared.gateUp(), shared.activated());
     }
 

@@ -33,18 +33,19 @@ final class Attention {
         this.group = config.numAttentionHeads() / config.numKeyValueHeads();
     }
 
-    void forward(PackedBatch batch, Matrix qkv, Matrix out) {
+    /** @param window how many keys, its own included, a query sees; 0 for all before it */
+    void forward(PackedBatch batch, Matrix qkv, Matrix out, int window) {
         eachGroup(batch, (from, to, keyHead, scratch) -> {
             Matrix rows = qkv.rows(from, to);
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
-                probabilities(rows, h, p);
+                probabilities(rows, h, p, window);
                 Products.EXACT.times(p, value(rows, h), head(out.rows(from, to), h), 0);
             }
         });
     }
 
-    void backward(PackedBatch batch, Matrix qkv, Matrix dOut, Matrix dQkv) {
+    void backward(PackedBatch batch, Matrix qkv, Matrix dOut, Matrix dQkv, int window) {
         eachGroup(batch, (from, to, keyHead, scratch) -> {
             Matrix rows = qkv.rows(from, to);
             Matrix dRows = dQkv.rows(from, to);
@@ -54,10 +55,10 @@ final class Attention {
                 // The first query head of a group sets the gradient of the shared key and value, the others add.
                 double beta = h % group == 0 ? 0 : 1;
                 Matrix dHead = head(dOut.rows(from, to), h);
-                probabilities(rows, h, p);
+                probabilities(rows, h, p, window);
                 Products.EXACT.transposedTimes(p, dHead, value(dRows, h), beta);
                 Products.EXACT.timesTransposed(dHead, value(rows, h), dP, 0);
-                Kernels.causalSoftmaxBackward(p, dP, scale);
+                Kernels.causalSoftmaxBackward(p, dP, scale, window);
                 Products.EXACT.times(dP, key(rows, h), head(dRows, h), 0);
                 Products.EXACT.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
             }
@@ -105,9 +106,9 @@ final class Attention {
                 : new Scratch(Matrix.allocate(type, longest, longest), Matrix.allocate(type, longest, longest));
     }
 
-    private void probabilities(Matrix rows, int h, Matrix scores) {
+    private void probabilities(Matrix rows, int h, Matrix scores, int window) {
         Products.EXACT.timesTransposed(head(rows, h), key(rows, h), scores, 0);
-        Kernels.causalSoftmax(scores, scale);
+        Kernels.causalSoftmax(scores, scale, window);
     }
 
     private Matrix head(Matrix rows, int h) {

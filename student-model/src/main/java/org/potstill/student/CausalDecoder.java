@@ -24,9 +24,9 @@ import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * A whole Llama-shaped decoder with its loss as one Deeplearning4j layer, the only one of its network.
+ * A whole decoder of the Llama family with its loss as one Deeplearning4j layer, the only one of its network.
  *
- * <p>One layer, because Deeplearning4j shares no weights between layers and the head is the embedding table. So the
+ * <p>One layer, because Deeplearning4j shares no weights between layers and the head may be the embedding table. So the
  * clip of its gradient per layer is a clip of the global norm.
  *
  * <p>Features are token ids {@code [batch, time]}, padded on the right. Labels are {@code [batch, time, 1 + 2k]}: the
@@ -36,8 +36,8 @@ import org.potstill.checkpoints.CausalLmConfig;
  */
 final class CausalDecoder extends BaseLayer {
     private static final long serialVersionUID = 1L;
-    /** Adam's two moments of each, in single precision, must fit one direct buffer. */
-    private static final long MAX_PARAMETERS = (1 << 28) - 1;
+    /** In single precision, all parameters must fit one direct buffer, which counts its bytes in an int. */
+    private static final long MAX_PARAMETERS = (1 << 29) - 1;
 
     private final CausalLmConfig config;
     private final Objective objective;
@@ -75,12 +75,6 @@ final class CausalDecoder extends BaseLayer {
 
     static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
             double maxGradientNorm, IUpdater updater, long seed, DataType type) {
-        if (!config.tieWordEmbeddings()) {
-            throw StudentErrors.untiedEmbeddings();
-        }
-        if (!config.variant().equals(CausalLmConfig.Variant.PLAIN)) {
-            throw StudentErrors.notAPlainLlama(config.variant());
-        }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {
             throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
         }
@@ -118,7 +112,7 @@ final class CausalDecoder extends BaseLayer {
 
     @Override
     public List<Regularization> getRegularizationByParam(String key) {
-        return weightDecay == 0 || DecoderParameters.isNorm(key)
+        return weightDecay == 0 || DecoderParameters.isVector(key)
                 ? List.of() : List.of(new WeightDecay(weightDecay, true));
     }
 

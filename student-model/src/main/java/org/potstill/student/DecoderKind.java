@@ -19,7 +19,7 @@ record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precisio
     /** On ND4J's CUDA backend its operations. */
     static DecoderKind of(TrainingOptions options) {
         boolean bf16 = options.precision() == MatrixPrecision.BF16;
-        if (bf16 && (Nd4jRuntime.isCuda() || !OneDnn.hasBf16())) {
+        if (bf16 && !Student.canUseBf16()) {
             throw StudentErrors.noBf16();
         }
         return Nd4jRuntime.isCuda() ? ND4J : new DecoderKind(false, options.gradientCheckpointing(), options.precision());

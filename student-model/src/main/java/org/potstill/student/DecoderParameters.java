@@ -31,6 +31,15 @@ final class DecoderParameters implements ParamInitializer {
         return key.endsWith("norm.weight");
     }
 
+    /** Whether it is a norm's gain or a bias, which are not decayed. */
+    static boolean isVector(String key) {
+        return isNorm(key) || isBias(key);
+    }
+
+    private static boolean isBias(String key) {
+        return key.endsWith(".bias");
+    }
+
     static long count(CausalLmConfig config) {
         return Weights.shapes(config).values().stream().mapToLong(Weights::count).sum();
     }
@@ -99,7 +108,7 @@ final class DecoderParameters implements ParamInitializer {
     }
 
     /**
-     * Norms 1, matrices normal; what writes to the residual stream is narrower, as in GPT-2, so that the stream's
+     * Norms 1, biases 0, matrices normal; what writes to the residual stream is narrower, as in GPT-2, so that the stream's
      * variance does not grow with depth. {@link Random} is specified to the bit, unlike ND4J's generators.
      */
     private void randomize(Map<String, INDArray> table, long seed) {
@@ -109,6 +118,10 @@ final class DecoderParameters implements ParamInitializer {
             INDArray values = table.get(key);
             if (isNorm(key)) {
                 values.assign(1);
+                continue;
+            }
+            if (isBias(key)) {
+                values.assign(0);
                 continue;
             }
             boolean writesToStream = key.endsWith("o-proj.weight") || key.endsWith("down-proj.weight");

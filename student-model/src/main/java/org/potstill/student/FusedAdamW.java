@@ -37,7 +37,7 @@ final class FusedAdamW {
         for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
             int end = Math.toIntExact(begin + Weights.count(tensor.getValue()));
             for (; begin < end; begin += Math.min(PIECE, end - begin)) {
-                pieces.add(new Piece(begin, Math.min(PIECE, end - begin), !DecoderParameters.isNorm(DecoderParameters.key(tensor.getKey()))));
+                pieces.add(new Piece(begin, Math.min(PIECE, end - begin), !DecoderParameters.isVector(tensor.getKey())));
             }
         }
     }
@@ -61,10 +61,11 @@ final class FusedAdamW {
      * @param parameters {@code [1, n]}
      * @param gradient   {@code [1, n]}
      * @param norm       of the gradient
-     * @param moments    {@code [2, n]}: the first, then the second
+     * @param first      moment, {@code [1, n]}
+     * @param second     moment, {@code [1, n]}
      * @param step       from 0
      */
-    void step(Matrix parameters, Matrix gradient, double norm, Matrix moments, int step) {
+    void step(Matrix parameters, Matrix gradient, double norm, Matrix first, Matrix second, int step) {
         boolean clipped = options.maxGradientNorm() > 0 && norm > options.maxGradientNorm();
         float clip = clipped ? (float) (options.maxGradientNorm() / norm) : 1;
         double rate = options.rateAt(step);
@@ -72,17 +73,17 @@ final class FusedAdamW {
         Slices.each(pieces.size(), i -> {
             Piece piece = pieces.get(i);
             float decay = piece.decayed() ? (float) (rate * options.weightDecay()) : 0;
-            step(piece, parameters, gradient, clip, moments, scale, decay);
+            step(piece, parameters, gradient, clip, first, second, scale, decay);
         });
     }
 
-    private void step(Piece piece, Matrix parameters, Matrix gradient, float clip, Matrix moments, float scale, float decay) {
+    private void step(Piece piece, Matrix parameters, Matrix gradient, float clip, Matrix first, Matrix second, float scale, float decay) {
         int n = piece.length();
         Scratch own = SCRATCH.get();
-        float[] p = load(parameters, 0, piece, own.parameters);
-        float[] g = load(gradient, 0, piece, own.gradient);
-        float[] m = load(moments, 0, piece, own.first);
-        float[] v = load(moments, 1, piece, own.second);
+        float[] p = load(parameters, piece, own.parameters);
+        float[] g = load(gradient, piece, own.gradient);
+        float[] m = load(first, piece, own.first);
+        float[] v = load(second, piece, own.second);
         float beta1 = (float) options.beta1();
         float beta2 = (float) options.beta2();
         float rest1 = (float) (1 - options.beta1());
@@ -96,17 +97,17 @@ final class FusedAdamW {
         for (int i = 0; i < n; i++) {
             p[i] = p[i] - scale * m[i] / ((float) Math.sqrt(v[i]) + epsilon) - decay * p[i];
         }
-        store(p, parameters, 0, piece);
-        store(m, moments, 0, piece);
-        store(v, moments, 1, piece);
+        store(p, parameters, piece);
+        store(m, first, piece);
+        store(v, second, piece);
     }
 
-    private static float[] load(Matrix from, int row, Piece piece, float[] values) {
-        from.floats().get(from.index(row, piece.begin()), values, 0, piece.length());
+    private static float[] load(Matrix from, Piece piece, float[] values) {
+        from.floats().get(from.index(0, piece.begin()), values, 0, piece.length());
         return values;
     }
 
-    private static void store(float[] values, Matrix to, int row, Piece piece) {
-        to.floats().put(to.index(row, piece.begin()), values, 0, piece.length());
+    private static void store(float[] values, Matrix to, Piece piece) {
+        to.floats().put(to.index(0, piece.begin()), values, 0, piece.length());
     }
 }

@@ -1,7 +1,6 @@
 package org.potstill.student;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -22,6 +21,7 @@ final class FusedDecoder implements Decoder {
     private final boolean checkpointing;
     private final MatrixPrecision precision;
     private final Attention attention;
+    private final HeadNorms headNorms;
     private final LanguageModelHead head;
     private final RotaryAngles angles;
     private Activations memory;
@@ -39,6 +39,7 @@ final class FusedDecoder implements Decoder {
         this.checkpointing = checkpointing;
         this.precision = precision;
         this.attention = new Attention(config, type);
+        this.headNorms = new HeadNorms(config);
         this.head = new LanguageModelHead(config.vocabSize(), type, objective);
         this.angles = new RotaryAngles(config, type);
     }
@@ -59,13 +60,13 @@ final class FusedDecoder implements Decoder {
 
     @Override
     public StepLoss loss(PackedBatch batch, double alpha) {
-        return head.loss(linear, batch.targets(), alpha, forward(batch), weights.embedTokens());
+        return head.loss(linear, batch.targets(), alpha, forward(batch), weights.head());
     }
 
     @Override
     public INDArray logits(PackedBatch batch) {
         INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
-        head.logits(linear, forward(batch), weights.embedTokens(), Matrix.of(logits, batch.rows(), config.vocabSize()));
+        head.logits(linear, forward(batch), weights.head(), Matrix.of(logits, batch.rows(), config.vocabSize()));
         return logits;
     }
 
@@ -75,24 +76,26 @@ final class FusedDecoder implements Decoder {
         int rows = batch.rows();
         int layers = config.numHiddenLayers();
         Activations.Gradients top = memory.gradients(rows);
-        StepLoss loss = head.lossAndGradient(linear, batch.targets(), alpha, hidden, weights.embedTokens(), top.normed(),
-                gradients.embedTokens());
-        Row[] dGain = sums(rows);
+        StepLoss loss = head.lossAndGradient(linear, batch.targets(), alpha, hidden, weights.head(), top.normed(), gradients.head());
+        if (!config.tieWordEmbeddings()) {
+            Slices.run(config.vocabSize(), (from, to) -> Kernels.zero(gradients.embedTokens().rows(from, to)));
+        }
+        RowSums dGain = new RowSums(gradients.norm(), rows);
         Matrix last = memory.output(layers - 1, rows);
         Slices.run(rows, (from, to) -> {
             Matrix dOutput = top.output().rows(from, to);
             Kernels.zero(dOutput);
             Kernels.rmsNormBackward(top.normed().rows(from, to), last.rows(from, to), weights.norm(), config.rmsNormEps(), dOutput,
-                    dGain[from / Slices.size(rows)]);
+                    dGain.at(from));
         });
-        Kernels.sum(dGain, gradients.norm());
+        dGain.store();
         Activations.Gradients d = top;
         for (int i = layers - 1; i >= 0; i--) {
             Activations.Block block = memory.block(i, rows);
             if (checkpointing && i < layers - 1) {
-                forward(batch, weights.blocks().get(i), block, null);
+                forward(batch, i, block, null);
             }
-            backward(batch, weights.blocks().get(i), gradients.blocks().get(i), block, d);
+            backward(batch, i, block, d);
             d = d.below();
         }
         Kernels.scatterAdd(d.output(), batch.ids(), gradients.embedTokens());
@@ -123,7 +126,7 @@ final class FusedDecoder implements Decoder {
         Matrix stream = memory.block(0, rows).input();
         Slices.run(rows, (from, to) -> Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to)));
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            forward(batch, weights.blocks().get(i), memory.block(i, rows), memory.output(i, rows));
+            forward(batch, i, memory.block(i, rows), memory.output(i, rows));
         }
         Matrix last = memory.output(config.numHiddenLayers() - 1, rows);
         Matrix normed = memory.lastNormed(rows);
@@ -133,54 +136,88 @@ final class FusedDecoder implements Decoder {
     }
 
     /** @param output null where only what the backward pass needs is wanted */
-    private void forward(PackedBatch batch, Weights.Block<Matrix> w, Activations.Block block, Matrix output) {
+    private void forward(PackedBatch batch, int layer, Activations.Block block, Matrix output) {
+        Weights.Block<Matrix> w = weights.blocks().get(layer);
         int rows = batch.rows();
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Kernels.rmsNorm(x.input(), w.inputLayernorm(), config.rmsNormEps(), x.inputNormed());
-            linear.timesTransposed(x.inputNormed(), w.qkvProj(), x.qkv(), 0);
+            product(x.inputNormed(), w.qkvProj(), w.qkvBias(), x.qkv());
+            if (config.headNorms()) {
+                headNorms.forward(x.qkv(), x.unnormed(), w);
+            }
             Kernels.rotate(queriesAndKeys(x.qkv()), config.headDim(), angles.table(), batch.positions(), from, 1);
         });
-        attention.forward(batch, block.qkv(), block.attended());
+        attention.forward(batch, block.qkv(), block.attended(), config.slidingWindow(layer));
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Kernels.copy(x.input(), x.middle());
-            linear.timesTransposed(x.attended(), w.oProj(), x.middle(), 1);
+            addProduct(x.attended(), w.oProj(), w.oBias(), x.middle());
             Kernels.rmsNorm(x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), x.middleNormed());
-            linear.timesTransposed(x.middleNormed(), w.gateUpProj(), x.gateUp(), 0);
+            product(x.middleNormed(), w.gateUpProj(), w.gateUpBias(), x.gateUp());
             Kernels.swiGlu(x.gateUp(), x.activated());
             if (output != null) {
                 Kernels.copy(x.middle(), output.rows(from, to));
-                linear.timesTransposed(x.activated(), w.downProj(), output.rows(from, to), 1);
+                addProduct(x.activated(), w.downProj(), w.downBias(), output.rows(from, to));
             }
         });
     }
 
-    /** From {@code gradient.output} to {@code gradient.input}; replaces {@code dw}. */
-    private void backward(PackedBatch batch, Weights.Block<Matrix> w, Weights.Block<Matrix> dw, Activations.Block block,
-            Activations.Gradients gradient) {
+    /** {@code y = x·wᵀ + bias} */
+    private void product(Matrix x, Matrix w, Matrix bias, Matrix y) {
+        if (bias != null) {
+            Kernels.repeat(bias, y);
+        }
+        linear.timesTransposed(x, w, y, bias == null ? 0 : 1);
+    }
+
+    /** {@code y = y + x·wᵀ + bias} */
+    private void addProduct(Matrix x, Matrix w, Matrix bias, Matrix y) {
+        if (bias != null) {
+            Kernels.addToRows(bias, y);
+        }
+        linear.timesTransposed(x, w, y, 1);
+    }
+
+    /** From {@code gradient.output} to {@code gradient.input}; replaces the gradients of the layer's weights. */
+    private void backward(PackedBatch batch, int layer, Activations.Block block, Activations.Gradients gradient) {
+        Weights.Block<Matrix> w = weights.blocks().get(layer);
+        Weights.Block<Matrix> dw = gradients.blocks().get(layer);
         int rows = batch.rows();
-        Row[] dMiddleGain = sums(rows);
-        Row[] dInputGain = sums(rows);
+        RowSums dMiddleGain = new RowSums(dw.postAttentionLayernorm(), rows);
+        RowSums dInputGain = new RowSums(dw.inputLayernorm(), rows);
+        RowSums dQueryNorm = new RowSums(dw.queryNorm(), rows);
+        RowSums dKeyNorm = new RowSums(dw.keyNorm(), rows);
+        RowSums dDownBias = new RowSums(dw.downBias(), rows);
+        RowSums dGateUpBias = new RowSums(dw.gateUpBias(), rows);
+        RowSums dOBias = new RowSums(dw.oBias(), rows);
+        RowSums dQkvBias = new RowSums(dw.qkvBias(), rows);
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Activations.Gradients d = gradient.rows(from, to);
+            dDownBias.add(from, d.output());
             linear.times(d.output(), w.downProj(), d.activated(), 0);
             Kernels.swiGluBackward(x.gateUp(), d.activated());
+            dGateUpBias.add(from, x.gateUp());
             linear.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
             Kernels.copy(d.output(), d.middle());
             Kernels.rmsNormBackward(d.normed(), x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), d.middle(),
-                    dMiddleGain[from / Slices.size(rows)]);
+                    dMiddleGain.at(from));
+            dOBias.add(from, d.middle());
             linear.times(d.middle(), w.oProj(), d.attended(), 0);
         });
-        attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv());
+        attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv(), config.slidingWindow(layer));
         Slices.run(rows, (from, to) -> {
             Activations.Gradients d = gradient.rows(from, to);
             Kernels.rotate(queriesAndKeys(d.qkv()), config.headDim(), angles.table(), batch.positions(), from, -1);
+            if (config.headNorms()) {
+                headNorms.backward(d.qkv(), block.unnormed().rows(from, to), w, dQueryNorm.at(from), dKeyNorm.at(from));
+            }
+            dQkvBias.add(from, d.qkv());
             linear.times(d.qkv(), w.qkvProj(), d.normed(), 0);
             Kernels.copy(d.middle(), d.input());
             Kernels.rmsNormBackward(d.normed(), block.input().rows(from, to), w.inputLayernorm(), config.rmsNormEps(), d.input(),
-                    dInputGain[from / Slices.size(rows)]);
+                    dInputGain.at(from));
         });
         List<Runnable> pieces = new ArrayList<>();
         addWeightGradient(gradient.output(), block.activated(), dw.downProj(), pieces);
@@ -189,8 +226,9 @@ final class FusedDecoder implements Decoder {
         addWeightGradient(gradient.middle(), block.attended(), dw.oProj(), pieces);
         addWeightGradient(gradient.qkv(), block.inputNormed(), dw.qkvProj(), pieces);
         Slices.all(pieces);
-        Kernels.sum(dMiddleGain, dw.postAttentionLayernorm());
-        Kernels.sum(dInputGain, dw.inputLayernorm());
+        for (RowSums sums : List.of(dMiddleGain, dInputGain, dQueryNorm, dKeyNorm, dDownBias, dGateUpBias, dOBias, dQkvBias)) {
+            sums.store();
+        }
     }
 
     /** {@code dw = dyᵀ·x}, some rows of the weight a piece: enough of them to be worth arranging all of x for BLAS's kernel. */
@@ -201,13 +239,6 @@ final class FusedDecoder implements Decoder {
             int to = dw.rows() * (i + 1) / count;
             pieces.add(() -> linear.transposedTimes(dy.block(0, dy.rows(), from, to), x, dw.rows(from, to), 0));
         }
-    }
-
-    /** One row of zeros a slice. */
-    private Row[] sums(int rows) {
-        Row[] sums = new Row[Slices.count(rows)];
-        Arrays.setAll(sums, i -> Row.of(memory.lastNormed(1), config.hiddenSize()));
-        return sums;
     }
 
     private Matrix queriesAndKeys(Matrix qkv) {

@@ -12,12 +12,25 @@ import org.potstill.nd4j.Nd4jRuntime;
 
 /** What ND4J's arrays hold, on the side of the CPU: on its CPU backend their memory itself, on CUDA copies. */
 final class HostMemory {
+    /** Elements that one direct buffer can see: it counts its bytes in an int. */
+    private static final int PIECE = 1 << 28;
+
     private HostMemory() {
     }
 
-    /** An array's elements in row-major order, to be read. */
+    /** An array's elements in row-major order, to be read; no more than 2 GiB. */
     static FloatBuffer read(INDArray array) {
         return Nd4jRuntime.isCuda() ? FloatBuffer.wrap(array.toFloatVector()) : own(array);
+    }
+
+    /** A copy of an array of one row, of any size that Java's arrays can have. */
+    static float[] copy(INDArray array) {
+        float[] values = new float[Math.toIntExact(array.length())];
+        for (int from = 0; from < values.length; from += Math.min(PIECE, values.length - from)) {
+            int count = Math.min(PIECE, values.length - from);
+            read(range(array, from, count)).get(values, from, count);
+        }
+        return values;
     }
 
     static double[] doubles(INDArray array) {
@@ -32,8 +45,11 @@ final class HostMemory {
     static void write(INDArray array, float[] values) {
         if (Nd4jRuntime.isCuda() || array.dataType() != DataType.FLOAT) {
             assign(array, values);
-        } else {
-            own(array).put(values);
+            return;
+        }
+        for (int from = 0; from < values.length; from += Math.min(PIECE, values.length - from)) {
+            int count = Math.min(PIECE, values.length - from);
+            own(range(array, from, count)).put(values, from, count);
         }
     }
 
@@ -58,12 +74,12 @@ final class HostMemory {
             copy.asFloatBuffer().put(range(array, from, count).toFloatVector());
             return copy;
         }
-        return new BytePointer(Matrix.of(array, 1, Math.toIntExact(array.length())).memory())
-                .position((long) from * Float.BYTES).limit(((long) from + count) * Float.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        return new BytePointer(Matrix.of(range(array, from, count), 1, count).memory())
+                .position(0).limit((long) count * Float.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
     /**
-     * Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds.
+     * Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds, at most 2 GiB.
      *
      * @param array may be null where that is nothing
      */
@@ -76,7 +92,7 @@ final class HostMemory {
             values.get(copy);
             assign(range(array, from, copy.length), copy);
         } else {
-            own(array).position(from).put(values);
+            own(range(array, from, values.remaining())).put(values);
         }
     }
 

@@ -1,6 +1,7 @@
 package org.potstill.student;
 
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.CausalLmConfig.Family;
@@ -8,9 +9,8 @@ import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
 
 /**
- * First weights from a checkpoint of the student's width, such as its teacher: embeddings, norms and evenly spaced layers,
- * the way DistilBERT begins (Sanh et al. 2019, arXiv 1910.01108). A student with all the layers is the checkpoint itself,
- * to go on with.
+ * First weights from a checkpoint, such as the student's teacher: embeddings, norms, the head, and all layers or some of
+ * them, as DistilBERT begins (Sanh et al. 2019, arXiv 1910.01108). A student with all the layers is the checkpoint itself.
  */
 public final class InitialWeights {
     private static final String LAYERS = "model.layers.";
@@ -20,26 +20,42 @@ public final class InitialWeights {
     }
 
     /**
-     * Which layers of the checkpoint the student's begin as: the first, the last, and between them as evenly as whole
-     * numbers allow. Six of twelve are 0, 2, 4, 7, 9 and 11, as in DistilBERT's own extraction; one is the first.
+     * The shape of a student that begins with some of a checkpoint's layers; each keeps its attention window.
+     *
+     * @param name   of the checkpoint, for messages
+     * @param layers how many
+     * @throws org.potstill.errors.UserException where the checkpoint has fewer
      */
-    public static int[] layers(int of, int wanted) {
-        int[] layers = new int[wanted];
-        for (int i = 1; i < wanted; i++) {
-            layers[i] = (int) Math.round(i * (of - 1.0) / (wanted - 1));
+    public static CausalLmConfig shape(CausalLmConfig from, String name, int layers, LayerChoice choice) {
+        if (layers > from.numHiddenLayers()) {
+            throw StudentErrors.initialWeightsMisfit(name, "num_hidden_layers", from.numHiddenLayers(), layers);
         }
-        return layers;
+        int[] chosen = choice.layers(from.numHiddenLayers(), layers);
+        List<Integer> sliding = new ArrayList<>();
+        for (int i = 0; i < layers; i++) {
+            if (from.slidingWindow(chosen[i]) > 0) {
+                sliding.add(i);
+            }
+        }
+        Variant v = from.variant();
+        Variant variant = new Variant(v.family(), v.attentionBias(), v.mlpBias(), sliding.isEmpty() ? 0 : v.slidingWindow(), sliding,
+                v.ropeDivisors());
+        return new CausalLmConfig(from.vocabSize(), from.hiddenSize(), from.intermediateSize(), layers, from.numAttentionHeads(),
+                from.numKeyValueHeads(), from.headDim(), from.maxPositionEmbeddings(), from.rmsNormEps(), from.ropeTheta(),
+                from.tieWordEmbeddings(), variant);
     }
 
     /**
+     * Reads a student's parameters.
+     *
      * @param name    of the checkpoint, for messages
-     * @param student of the checkpoint's width and vocabulary, and of as many layers or fewer
+     * @param student of {@link #shape}, but for what has no weights: epsilon, base of the rotary embedding, longest sequence
      * @return all parameters, as {@link Student#setParameters} takes them
      * @throws org.potstill.errors.UserException where the shapes do not fit
      */
-    public static float[] read(Checkpoint checkpoint, String name, CausalLmConfig student) {
-        requireFit(checkpoint.config(), name, student);
-        int[] layers = layers(checkpoint.config().numHiddenLayers(), student.numHiddenLayers());
+    public static float[] read(Checkpoint checkpoint, String name, CausalLmConfig student, LayerChoice choice) {
+        requireFit(shape(checkpoint.config(), name, student.numHiddenLayers(), choice), name, student);
+        int[] layers = choice.layers(checkpoint.config().numHiddenLayers(), student.numHiddenLayers());
         FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(DecoderParameters.count(student)));
         Weights.shapes(student).keySet().forEach(tensor -> checkpoint.read(source(tensor, layers), parameters));
         return parameters.array();
@@ -55,26 +71,23 @@ public final class InitialWeights {
     }
 
     private static void requireFit(CausalLmConfig from, String name, CausalLmConfig student) {
-        Variant variant = from.variant();
-        // A Mistral without a window is a Llama by another name.
-        boolean plain = variant.equals(Variant.PLAIN) || variant.equals(WINDOWLESS);
-        if (!plain || !from.tieWordEmbeddings()) {
-            throw StudentErrors.foreignInitialWeights(name, plain ? "its head is a table of its own, and a student's is its embedding table"
-                    : "it is no plain Llama: " + variant);
-        }
         require(name, "vocab_size", from.vocabSize(), student.vocabSize());
         require(name, "hidden_size", from.hiddenSize(), student.hiddenSize());
         require(name, "intermediate_size", from.intermediateSize(), student.intermediateSize());
         require(name, "num_attention_heads", from.numAttentionHeads(), student.numAttentionHeads());
         require(name, "num_key_value_heads", from.numKeyValueHeads(), student.numKeyValueHeads());
         require(name, "head_dim", from.headDim(), student.headDim());
-        if (student.numHiddenLayers() > from.numHiddenLayers()) {
-            throw StudentErrors.initialWeightsMisfit(name, "num_hidden_layers", from.numHiddenLayers(), student.numHiddenLayers());
-        }
+        require(name, "tie_word_embeddings", from.tieWordEmbeddings(), student.tieWordEmbeddings());
+        require(name, "its family's part", llama(from.variant()), llama(student.variant()));
     }
 
-    private static void require(String name, String what, int from, int student) {
-        if (from != student) {
+    /** A Mistral without a window is a Llama by another name. */
+    private static Variant llama(Variant variant) {
+        return variant.equals(WINDOWLESS) ? Variant.PLAIN : variant;
+    }
+
+    private static void require(String name, String what, Object from, Object student) {
+        if (!from.equals(student)) {
             throw StudentErrors.initialWeightsMisfit(name, what, from, student);
         }
     }

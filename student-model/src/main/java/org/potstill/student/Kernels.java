@@ -25,6 +25,35 @@ final class Kernels {
         }
     }
 
+    /** Replaces each row of {@code to} by the vector. */
+    static void repeat(Matrix vector, Matrix to) {
+        int n = to.columns();
+        Row row = Row.of(to, n).load(vector, 0, 0, n);
+        for (int i = 0; i < to.rows(); i++) {
+            row.store(to, i, 0, n);
+        }
+    }
+
+    /** Adds the vector to each row of {@code to}. */
+    static void addToRows(Matrix vector, Matrix to) {
+        int n = to.columns();
+        Row row = Row.of(to, n).load(vector, 0, 0, n);
+        Row sum = Row.of(to, n);
+        for (int i = 0; i < to.rows(); i++) {
+            sum.load(to, i, 0, n).add(n, 1, row);
+            sum.store(to, i, 0, n);
+        }
+    }
+
+    /** Adds all rows to {@code sum}. */
+    static void addRows(Matrix from, Row sum) {
+        int n = from.columns();
+        Row row = Row.of(from, n);
+        for (int i = 0; i < from.rows(); i++) {
+            sum.add(n, 1, row.load(from, i, 0, n));
+        }
+    }
+
     static void zero(Matrix x) {
         int n = x.columns();
         Row row = Row.of(x, n);
@@ -69,6 +98,15 @@ final class Kernels {
 
     /** Adds the gradient by {@code x} to {@code dx}, and that by the weight to {@code dWeight}. */
     static void rmsNormBackward(Matrix dOut, Matrix x, Matrix weight, double eps, Matrix dx, Row dWeight) {
+        rmsNormBackward(dOut, x, weight, eps, dx, true, dWeight);
+    }
+
+    /** Replaces the gradient by the norm's output with that by {@code x}, and adds that by the weight to {@code dWeight}. */
+    static void rmsNormBackward(Matrix gradient, Matrix x, Matrix weight, double eps, Row dWeight) {
+        rmsNormBackward(gradient, x, weight, eps, gradient, false, dWeight);
+    }
+
+    private static void rmsNormBackward(Matrix dOut, Matrix x, Matrix weight, double eps, Matrix dx, boolean add, Row dWeight) {
         int n = x.columns();
         Row gain = Row.of(x, n).load(weight, 0, 0, n);
         Row row = Row.of(x, n);
@@ -81,7 +119,11 @@ final class Kernels {
             dWeight.add(n, scale, dRow, row);
             dRow.multiply(n, gain);
             double projection = row.dot(n, dRow) * scale * scale * scale / n;
-            sum.load(dx, i, 0, n);
+            if (add) {
+                sum.load(dx, i, 0, n);
+            } else {
+                sum.fill(0, n, 0);
+            }
             sum.add(n, scale, dRow);
             sum.add(n, -projection, row);
             sum.store(dx, i, 0, n);
@@ -115,36 +157,51 @@ final class Kernels {
         }
     }
 
-    /** Row t becomes the softmax of its first t + 1 scores times {@code scale}, the rest zero. */
-    static void causalSoftmax(Matrix scores, double scale) {
+    /**
+     * Row t becomes the softmax of the scores that it sees, its first t + 1 or the last {@code window} of these, times
+     * {@code scale}; the rest becomes zero.
+     *
+     * @param window 0 for no window
+     */
+    static void causalSoftmax(Matrix scores, double scale, int window) {
         int n = scores.columns();
         Row row = Row.of(scores, n);
+        Row zeros = Row.of(scores, n);
         for (int t = 0; t < scores.rows(); t++) {
-            int seen = t + 1;
-            row.load(scores, t, 0, seen);
+            int begin = firstSeen(t, window);
+            int seen = t + 1 - begin;
+            row.load(scores, t, begin, seen);
             row.scale(seen, scale);
             row.exp(seen, row.max(seen));
             row.scale(seen, 1 / row.sum(seen));
-            row.fill(seen, n, 0);
-            row.store(scores, t, 0, n);
+            row.fill(seen, n - begin, 0);
+            row.store(scores, t, begin, n - begin);
+            zeros.store(scores, t, 0, begin);
         }
     }
 
     /** Replaces the gradient by the probabilities with the gradient by the scores. */
-    static void causalSoftmaxBackward(Matrix probabilities, Matrix gradient, double scale) {
+    static void causalSoftmaxBackward(Matrix probabilities, Matrix gradient, double scale, int window) {
         int n = gradient.columns();
         Row p = Row.of(gradient, n);
         Row d = Row.of(gradient, n);
+        Row zeros = Row.of(gradient, n);
         for (int t = 0; t < gradient.rows(); t++) {
-            int seen = t + 1;
-            p.load(probabilities, t, 0, seen);
-            d.load(gradient, t, 0, seen);
+            int begin = firstSeen(t, window);
+            int seen = t + 1 - begin;
+            p.load(probabilities, t, begin, seen);
+            d.load(gradient, t, begin, seen);
             d.multiply(seen, p);
             d.add(seen, -d.sum(seen), p);
             d.scale(seen, scale);
-            d.fill(seen, n, 0);
-            d.store(gradient, t, 0, n);
+            d.fill(seen, n - begin, 0);
+            d.store(gradient, t, begin, n - begin);
+            zeros.store(gradient, t, 0, begin);
         }
+    }
+
+    private static int firstSeen(int t, int window) {
+        return window == 0 ? 0 : Math.max(0, t + 1 - window);
     }
 
     /** SwiGLU (Shazeer 2020): {@code out = silu(gate)·up}, where gate and up lie side by side. */

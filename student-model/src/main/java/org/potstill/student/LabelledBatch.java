@@ -1,5 +1,6 @@
 package org.potstill.student;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -7,14 +8,19 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 
-/** Training sequences as the arrays that {@link CausalDecoder} describes. */
+/**
+ * Training sequences as the arrays that {@link CausalDecoder} describes. What the teacher says of ids beyond the student's
+ * vocabulary is left out, see {@link SoftTargets#below}; tokens of the text there are refused.
+ */
 record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, INDArray labelsMask) implements AutoCloseable {
     static LabelledBatch of(List<TrainingSequence> batch, CausalLmConfig config, DataType type) {
         int width = 0;
         int k = 0;
+        List<SoftTargets> all = new ArrayList<>();
         for (TrainingSequence sequence : batch) {
             requireFit(sequence, config);
-            SoftTargets targets = sequence.targets();
+            SoftTargets targets = sequence.targets().below(config.vocabSize());
+            all.add(targets);
             width = Math.max(width, targets.positions());
             for (int t = 0; t < targets.positions(); t++) {
                 k = Math.max(k, targets.end(t) - targets.begin(t));
@@ -30,7 +36,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
         float[] labelsMask = new float[features.length];
         for (int s = 0; s < batch.size(); s++) {
             int[] tokens = batch.get(s).tokens();
-            SoftTargets targets = batch.get(s).targets();
+            SoftTargets targets = all.get(s);
             boolean[] counted = batch.get(s).counted();
             for (int t = 0; t < targets.positions(); t++) {
                 int row = s * width + t;
@@ -55,7 +61,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
 
     /** Token ids of one sequence, without labels. */
     static INDArray features(int[] ids, CausalLmConfig config, DataType type) {
-        requireFit(ids, "token", config);
+        requireFit(ids, config);
         requirePositions(ids.length, config);
         float[] features = new float[ids.length];
         for (int t = 0; t < ids.length; t++) {
@@ -80,8 +86,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
     }
 
     private static void requireFit(TrainingSequence sequence, CausalLmConfig config) {
-        requireFit(sequence.tokens(), "token", config);
-        requireFit(sequence.targets().ids(), "the teacher's token", config);
+        requireFit(sequence.tokens(), config);
         requirePositions(sequence.targets().positions(), config);
     }
 
@@ -91,10 +96,10 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
         }
     }
 
-    private static void requireFit(int[] ids, String what, CausalLmConfig config) {
+    private static void requireFit(int[] ids, CausalLmConfig config) {
         for (int id : ids) {
             if (id < 0 || id >= config.vocabSize()) {
-                throw StudentErrors.vocabularyMisfit(what, id, config.vocabSize());
+                throw StudentErrors.vocabularyMisfit(id, config.vocabSize());
             }
         }
     }

@@ -3,7 +3,7 @@ package org.potstill.student;
 import org.nd4j.linalg.api.buffer.DataType;
 
 /**
- * The tied head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor
+ * The head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor
  * is ever held: memory is the same for any batch, and above {@code LOGITS / MAX_CHUNK} tokens for any vocabulary.
  *
  * <p>The vocabulary is cut into parts, the pieces that threads share out. Each part's share of the gradient by the hidden
@@ -36,23 +36,23 @@ final class LanguageModelHead {
         return Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
 
-    StepLoss loss(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens) {
-        return run(linear, targets, alpha, hidden, embedTokens, null, null);
+    StepLoss loss(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix head) {
+        return run(linear, targets, alpha, hidden, head, null, null);
     }
 
     /**
      * @param hidden normed, {@code [rows, hiddenSize]}
      * @param dHidden replaced by the gradient by {@code hidden}
-     * @param dEmbedTokens replaced by the gradient by the head's weight
+     * @param dHead replaced by the gradient by the head's weight
      */
-    StepLoss lossAndGradient(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens,
-            Matrix dHidden, Matrix dEmbedTokens) {
-        return run(linear, targets, alpha, hidden, embedTokens, dHidden, dEmbedTokens);
+    StepLoss lossAndGradient(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix head,
+            Matrix dHidden, Matrix dHead) {
+        return run(linear, targets, alpha, hidden, head, dHidden, dHead);
     }
 
     /** {@code [rows, vocabSize]}. */
-    void logits(Products linear, Matrix hidden, Matrix embedTokens, Matrix logits) {
-        Slices.each(PARTS, part -> linear.timesTransposed(hidden, part(embedTokens, part), columns(logits, part), 0));
+    void logits(Products linear, Matrix hidden, Matrix head, Matrix logits) {
+        Slices.each(PARTS, part -> linear.timesTransposed(hidden, part(head, part), columns(logits, part), 0));
     }
 
     void free() {
@@ -64,8 +64,8 @@ final class LanguageModelHead {
         }
     }
 
-    private StepLoss run(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix embedTokens,
-            Matrix dHidden, Matrix dEmbedTokens) {
+    private StepLoss run(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix head,
+            Matrix dHidden, Matrix dHead) {
         int rows = hidden.rows();
         boolean gradient = dHidden != null;
         reserve(Math.min(rows, chunk), gradient ? hidden.columns() : 0);
@@ -74,13 +74,13 @@ final class LanguageModelHead {
             int first = from;
             int to = Math.min(rows, from + chunk);
             Matrix logits = logitMemory.rows(0, to - from);
-            logits(linear, hidden.rows(from, to), embedTokens, logits);
+            logits(linear, hidden.rows(from, to), head, logits);
             Slices.run(to - from, (begin, end) -> loss.rows(logits, first, begin, end));
             if (gradient) {
                 Slices.each(PARTS, part -> {
                     Matrix dLogits = columns(logits, part);
-                    linear.times(dLogits, part(embedTokens, part), share(part, to - first), 0);
-                    linear.transposedTimes(dLogits, hidden.rows(first, to), part(dEmbedTokens, part), first == 0 ? 0 : 1);
+                    linear.times(dLogits, part(head, part), share(part, to - first), 0);
+                    linear.transposedTimes(dLogits, hidden.rows(first, to), part(dHead, part), first == 0 ? 0 : 1);
                 });
                 Slices.run(to - from, (begin, end) -> {
                     Matrix sum = dHidden.rows(first + begin, first + end);

@@ -16,14 +16,16 @@ final class Nd4jAttention {
     private final CausalLmConfig config;
     private final PackedBatch batch;
     private final int time;
+    private final int window;
     private final INDArray queries;
     private final INDArray keys;
     private final INDArray values;
     private final INDArray probabilities;
 
-    private Nd4jAttention(CausalLmConfig config, PackedBatch batch, INDArray qkv) {
+    private Nd4jAttention(CausalLmConfig config, PackedBatch batch, INDArray qkv, int window) {
         this.config = config;
         this.batch = batch;
+        this.window = window == 0 ? Integer.MAX_VALUE : window;
         this.time = batch.longest();
         int heads = config.numAttentionHeads();
         int keyHeads = config.numKeyValueHeads();
@@ -32,19 +34,22 @@ final class Nd4jAttention {
         keys = split(padded, heads, keyHeads);
         values = split(padded, heads + keyHeads, keyHeads);
         INDArray scores = Nd4j.matmul(queries, keys, false, true, false).muli(scale());
-        probabilities = Nd4j.exec(new SoftMax(scores.add(future()), scores, 2))[0];
+        probabilities = Nd4j.exec(new SoftMax(scores.add(unseen()), scores, 2))[0];
     }
 
-    /** @return {@code [rows, heads·headDim]} */
-    static INDArray forward(CausalLmConfig config, PackedBatch batch, INDArray qkv) {
-        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv);
+    /**
+     * @param window how many keys, its own included, a query sees; 0 for all before it
+     * @return {@code [rows, heads·headDim]}
+     */
+    static INDArray forward(CausalLmConfig config, PackedBatch batch, INDArray qkv, int window) {
+        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv, window);
         return attention.packed(attention.merged(Nd4j.matmul(attention.probabilities, attention.values),
                 config.numAttentionHeads()));
     }
 
     /** The gradient by {@code qkv}. */
-    static INDArray backward(CausalLmConfig config, PackedBatch batch, INDArray qkv, INDArray dAttended) {
-        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv);
+    static INDArray backward(CausalLmConfig config, PackedBatch batch, INDArray qkv, INDArray dAttended, int window) {
+        Nd4jAttention attention = new Nd4jAttention(config, batch, qkv, window);
         return attention.packed(attention.backward(attention.padded(dAttended)));
     }
 
@@ -64,13 +69,14 @@ final class Nd4jAttention {
         return 1 / Math.sqrt(config.headDim());
     }
 
-    /** {@code [1, group·time, time]}: far below any score where the key comes after the query. */
-    private INDArray future() {
+    /** {@code [1, group·time, time]}: far below any score where the key comes after the query or has left its window. */
+    private INDArray unseen() {
         int group = config.numAttentionHeads() / config.numKeyValueHeads();
         float[][] mask = new float[group * time][time];
         for (int row = 0; row < mask.length; row++) {
-            for (int key = row % time + 1; key < time; key++) {
-                mask[row][key] = -1e30f;
+            int query = row % time;
+            for (int key = 0; key < time; key++) {
+                mask[row][key] = key > query || query - key >= window ? -1e30f : 0;
             }
         }
         return Nd4j.createFromArray(mask).castTo(queries.dataType()).reshape(1, mask.length, time);

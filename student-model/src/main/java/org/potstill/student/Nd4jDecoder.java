@@ -26,8 +26,12 @@ final class Nd4jDecoder implements Decoder {
     private Weights<INDArray> weights;
     private Weights<INDArray> gradients;
 
-    /** What a layer leaves for its backward pass; {@code input} and {@code middle} are of the residual stream. */
-    private record Block(INDArray input, INDArray qkv, INDArray attended, INDArray middle, INDArray gateUp) {
+    /**
+     * What a layer leaves for its backward pass; {@code input} and {@code middle} are of the residual stream.
+     *
+     * @param unnormed queries and keys before their heads' norms, {@code [rows·heads, headDim]}; null where there are no such norms
+     */
+    private record Block(INDArray input, INDArray[] unnormed, INDArray qkv, INDArray attended, INDArray middle, INDArray gateUp) {
     }
 
     Nd4jDecoder(CausalLmConfig config, DataType type, Objective objective) {
@@ -49,7 +53,7 @@ final class Nd4jDecoder implements Decoder {
     @Override
     public StepLoss loss(PackedBatch batch, double alpha) {
         try (MemoryWorkspace scratch = scratch()) {
-            return head.loss(batch.targets(), alpha, normed(forward(batch, new ArrayList<>())), weights.embedTokens(), null, null);
+            return head.loss(batch.targets(), alpha, normed(forward(batch, new ArrayList<>())), weights.head(), null, null);
         }
     }
 
@@ -57,7 +61,7 @@ final class Nd4jDecoder implements Decoder {
     public INDArray logits(PackedBatch batch) {
         INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
         try (MemoryWorkspace scratch = scratch()) {
-            return logits.assign(timesTransposed(normed(forward(batch, new ArrayList<>())), weights.embedTokens()));
+            return logits.assign(timesTransposed(normed(forward(batch, new ArrayList<>())), weights.head()));
         }
     }
 
@@ -67,10 +71,13 @@ final class Nd4jDecoder implements Decoder {
             List<Block> blocks = new ArrayList<>();
             INDArray last = forward(batch, blocks);
             INDArray dNormed = Nd4j.zeros(type, last.shape());
-            StepLoss loss = head.loss(batch.targets(), alpha, normed(last), weights.embedTokens(), dNormed, gradients.embedTokens());
+            StepLoss loss = head.loss(batch.targets(), alpha, normed(last), weights.head(), dNormed, gradients.head());
             INDArray dStream = rmsNormBackward(dNormed, last, weights.norm(), gradients.norm());
             for (int i = blocks.size() - 1; i >= 0; i--) {
-                dStream = backward(batch, blocks.get(i), weights.blocks().get(i), gradients.blocks().get(i), dStream);
+                dStream = backward(batch, i, blocks.get(i), dStream);
+            }
+            if (!config.tieWordEmbeddings()) {
+                gradients.embedTokens().assign(0);
             }
             head.addRows(gradients.embedTokens(), batch.ids(), dStream);
             return loss;
@@ -89,30 +96,82 @@ final class Nd4jDecoder implements Decoder {
     /** The residual stream after the last layer; what the backward pass needs goes to {@code blocks}. */
     private INDArray forward(PackedBatch batch, List<Block> blocks) {
         INDArray stream = Nd4j.pullRows(weights.embedTokens(), 1, batch.ids());
-        for (Weights.Block<INDArray> w : weights.blocks()) {
-            INDArray qkv = timesTransposed(rmsNorm(stream, w.inputLayernorm()), w.qkvProj());
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            Weights.Block<INDArray> w = weights.blocks().get(i);
+            INDArray qkv = linear(rmsNorm(stream, w.inputLayernorm()), w.qkvProj(), w.qkvBias());
+            INDArray[] unnormed = config.headNorms() ? normHeads(qkv, w) : null;
             rotate(batch, qkv, 1);
-            INDArray attended = Nd4jAttention.forward(config, batch, qkv);
-            INDArray middle = stream.add(timesTransposed(attended, w.oProj()));
-            INDArray gateUp = timesTransposed(rmsNorm(middle, w.postAttentionLayernorm()), w.gateUpProj());
-            blocks.add(new Block(stream, qkv, attended, middle, gateUp));
-            stream = middle.add(timesTransposed(activated(gateUp), w.downProj()));
+            INDArray attended = Nd4jAttention.forward(config, batch, qkv, config.slidingWindow(i));
+            INDArray middle = stream.add(linear(attended, w.oProj(), w.oBias()));
+            INDArray gateUp = linear(rmsNorm(middle, w.postAttentionLayernorm()), w.gateUpProj(), w.gateUpBias());
+            blocks.add(new Block(stream, unnormed, qkv, attended, middle, gateUp));
+            stream = middle.add(linear(activated(gateUp), w.downProj(), w.downBias()));
         }
         return stream;
     }
 
-    /** From the gradient by the layer's output to that by its input; replaces {@code dw}. */
-    private INDArray backward(PackedBatch batch, Block block, Weights.Block<INDArray> w, Weights.Block<INDArray> dw,
-            INDArray dOutput) {
+    /** {@code x·wᵀ + bias} */
+    private static INDArray linear(INDArray x, INDArray w, INDArray bias) {
+        INDArray y = timesTransposed(x, w);
+        return bias == null ? y : y.addiRowVector(bias);
+    }
+
+    /** The gradient by a bias, from that by what it was added to; nothing where there is no bias. */
+    private static void biasGradient(INDArray dy, INDArray dBias) {
+        if (dBias != null) {
+            dBias.assign(dy.sum(true, 0));
+        }
+    }
+
+    /** Normalises each head of queries and of keys by itself, in place; returns both as they were. */
+    private INDArray[] normHeads(INDArray qkv, Weights.Block<INDArray> w) {
+        INDArray[] unnormed = {heads(queries(qkv)), heads(keys(qkv))};
+        queries(qkv).assign(rmsNorm(unnormed[0], w.queryNorm()).reshape(queries(qkv).shape()));
+        keys(qkv).assign(rmsNorm(unnormed[1], w.keyNorm()).reshape(keys(qkv).shape()));
+        return unnormed;
+    }
+
+    private void normHeadsBackward(INDArray dQkv, INDArray[] unnormed, Weights.Block<INDArray> w, Weights.Block<INDArray> dw) {
+        INDArray dQueries = rmsNormBackward(heads(queries(dQkv)), unnormed[0], w.queryNorm(), dw.queryNorm());
+        INDArray dKeys = rmsNormBackward(heads(keys(dQkv)), unnormed[1], w.keyNorm(), dw.keyNorm());
+        queries(dQkv).assign(dQueries.reshape(queries(dQkv).shape()));
+        keys(dQkv).assign(dKeys.reshape(keys(dQkv).shape()));
+    }
+
+    private INDArray queries(INDArray qkv) {
+        return qkv.get(NDArrayIndex.all(), NDArrayIndex.interval(0, config.numAttentionHeads() * config.headDim()));
+    }
+
+    private INDArray keys(INDArray qkv) {
+        int queries = config.numAttentionHeads() * config.headDim();
+        return qkv.get(NDArrayIndex.all(), NDArrayIndex.interval(queries, queries + config.numKeyValueHeads() * config.headDim()));
+    }
+
+    /** A copy of heads that lie side by side, one per row. */
+    private INDArray heads(INDArray x) {
+        return x.dup('c').reshape(x.length() / config.headDim(), config.headDim());
+    }
+
+    /** From the gradient by the layer's output to that by its input; replaces the gradients of its weights. */
+    private INDArray backward(PackedBatch batch, int layer, Block block, INDArray dOutput) {
+        Weights.Block<INDArray> w = weights.blocks().get(layer);
+        Weights.Block<INDArray> dw = gradients.blocks().get(layer);
+        biasGradient(dOutput, dw.downBias());
         dw.downProj().assign(transposedTimes(dOutput, activated(block.gateUp())));
         INDArray dGateUp = swiGluBackward(block.gateUp(), dOutput.mmul(w.downProj()));
+        biasGradient(dGateUp, dw.gateUpBias());
         dw.gateUpProj().assign(transposedTimes(dGateUp, rmsNorm(block.middle(), w.postAttentionLayernorm())));
         INDArray dMiddle = dOutput.add(rmsNormBackward(dGateUp.mmul(w.gateUpProj()), block.middle(), w.postAttentionLayernorm(),
                 dw.postAttentionLayernorm()));
 
+        biasGradient(dMiddle, dw.oBias());
         dw.oProj().assign(transposedTimes(dMiddle, block.attended()));
-        INDArray dQkv = Nd4jAttention.backward(config, batch, block.qkv(), dMiddle.mmul(w.oProj()));
+        INDArray dQkv = Nd4jAttention.backward(config, batch, block.qkv(), dMiddle.mmul(w.oProj()), config.slidingWindow(layer));
         rotate(batch, dQkv, -1);
+        if (config.headNorms()) {
+            normHeadsBackward(dQkv, block.unnormed(), w, dw);
+        }
+        biasGradient(dQkv, dw.qkvBias());
         dw.qkvProj().assign(transposedTimes(dQkv, rmsNorm(block.input(), w.inputLayernorm())));
         return dMiddle.add(rmsNormBackward(dQkv.mmul(w.qkvProj()), block.input(), w.inputLayernorm(), dw.inputLayernorm()));
     }
@@ -159,9 +218,10 @@ final class Nd4jDecoder implements Decoder {
         int rows = batch.rows();
         int half = config.headDim() / 2;
         int heads = config.numAttentionHeads() + config.numKeyValueHeads();
+        float[] frequencies = config.rotaryFrequencies();
         double[][] angles = new double[rows][];
         for (int row = 0; row < rows; row++) {
-            angles[row] = RotaryAngles.of(batch.positions()[row], config.headDim(), config.ropeTheta());
+            angles[row] = RotaryAngles.of(batch.positions()[row], frequencies);
         }
         INDArray table = Nd4j.createFromArray(angles).castTo(type);
         INDArray cos = table.get(NDArrayIndex.all(), NDArrayIndex.interval(0, half)).dup('c').reshape(rows, 1, half);

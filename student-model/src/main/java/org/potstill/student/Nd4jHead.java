@@ -8,7 +8,7 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
- * The tied head and the loss of {@link Nd4jDecoder}, in chunks of positions. Of each position only what it says of the
+ * The head and the loss of {@link Nd4jDecoder}, in chunks of positions. Of each position only what it says of the
  * tokens that the teacher kept leaves the device, for {@link PositionLoss}.
  */
 final class Nd4jHead {
@@ -25,23 +25,23 @@ final class Nd4jHead {
     /**
      * @param hidden  normed, {@code [rows, hiddenSize]}
      * @param dHidden replaced by the gradient by {@code hidden}; null where none is wanted
-     * @param dEmbedTokens replaced by the gradient by the head's weight
+     * @param dHead replaced by the gradient by the head's weight
      */
-    StepLoss loss(PackedBatch.Targets targets, double alpha, INDArray hidden, INDArray embedTokens, INDArray dHidden,
-            INDArray dEmbedTokens) {
+    StepLoss loss(PackedBatch.Targets targets, double alpha, INDArray hidden, INDArray head, INDArray dHidden,
+            INDArray dHead) {
         SoftTargetLoss loss = new SoftTargetLoss(targets, objective, alpha, dHidden != null);
         if (dHidden != null) {
-            dEmbedTokens.assign(0);
+            dHead.assign(0);
         }
         int rows = (int) hidden.size(0);
         for (int from = 0; from < rows; from += chunk) {
             int to = Math.min(rows, from + chunk);
             INDArray part = hidden.get(NDArrayIndex.interval(from, to), NDArrayIndex.all());
-            INDArray logits = Nd4j.matmul(part, embedTokens, false, true, false);
+            INDArray logits = Nd4j.matmul(part, head, false, true, false);
             replaceByGradient(logits, from, targets, loss);
             if (dHidden != null) {
-                dHidden.get(NDArrayIndex.interval(from, to), NDArrayIndex.all()).assign(logits.mmul(embedTokens));
-                dEmbedTokens.addi(Nd4j.matmul(logits, part, true, false, false));
+                dHidden.get(NDArrayIndex.interval(from, to), NDArrayIndex.all()).assign(logits.mmul(head));
+                dHead.addi(Nd4j.matmul(logits, part, true, false, false));
             }
         }
         return loss.mean();

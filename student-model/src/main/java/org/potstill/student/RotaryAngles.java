@@ -9,13 +9,13 @@ import org.potstill.checkpoints.CausalLmConfig;
  */
 final class RotaryAngles {
     private final int headDim;
-    private final double theta;
+    private final float[] frequencies;
     private final DataType type;
     private Matrix table;
 
     RotaryAngles(CausalLmConfig config, DataType type) {
         this.headDim = config.headDim();
-        this.theta = config.ropeTheta();
+        this.frequencies = config.rotaryFrequencies();
         this.type = type;
     }
 
@@ -31,7 +31,7 @@ final class RotaryAngles {
         table = Matrix.allocate(type, positions, headDim);
         Row row = Row.of(table, headDim);
         for (int position = 0; position < positions; position++) {
-            double[] values = of(position, headDim, theta);
+            double[] values = of(position, frequencies);
             for (int j = 0; j < headDim; j++) {
                 row.set(j, values[j]);
             }
@@ -39,13 +39,16 @@ final class RotaryAngles {
         }
     }
 
-    /** Cosines, then sines, {@code headDim / 2} of each. */
-    static double[] of(int position, int headDim, double theta) {
-        double[] values = new double[headDim];
-        int half = headDim / 2;
+    /**
+     * Cosines, then sines, {@code headDim / 2} of each.
+     *
+     * @param frequencies {@link CausalLmConfig#rotaryFrequencies}
+     */
+    static double[] of(int position, float[] frequencies) {
+        int half = frequencies.length;
+        double[] values = new double[2 * half];
         for (int j = 0; j < half; j++) {
-            float frequency = (float) Math.pow(theta, -2.0 * j / headDim);
-            float angle = position * frequency;
+            float angle = position * frequencies[j];
             values[j] = Math.cos(angle);
             values[half + j] = Math.sin(angle);
         }

@@ -21,7 +21,7 @@ import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.nd4j.Nd4jRuntime;
 
 /**
- * A Deeplearning4j causal decoder, Llama-shaped with tied embeddings. Not safe for use by several threads at once;
+ * A Deeplearning4j causal decoder of the Llama family, of any shape that {@link CausalLmConfig} describes. Not safe for use by several threads at once;
  * several students may work side by side, each in its own thread. Holds memory outside the heap: close it.
  */
 public final class Student implements AutoCloseable {
@@ -65,6 +65,11 @@ public final class Student implements AutoCloseable {
     /** Whether elementwise work is as fast as can be here: false where Java lacks {@code --add-modules jdk.incubator.vector}. */
     public static boolean usesVectors() {
         return Row.VECTORS || Nd4jRuntime.isCuda();
+    }
+
+    /** Whether this processor can train in {@link MatrixPrecision#BF16}. */
+    public static boolean canUseBf16() {
+        return !Nd4jRuntime.isCuda() && OneDnn.hasBf16();
     }
 
     /** A student with random weights: the same bytes for the same configuration and seed. */
@@ -166,7 +171,9 @@ public final class Student implements AutoCloseable {
         Matrix gradient = Matrix.of(network.getFlattenedGradients(), 1, n);
         double norm = adamW.norm(gradient);
         requireFinite(loss, norm, step);
-        adamW.step(Matrix.of(network.params(), 1, n), gradient, norm, Matrix.of(updater().getStateViewArray(), 2, n), step);
+        INDArray moments = updater().getStateViewArray();
+        adamW.step(Matrix.of(network.params(), 1, n), gradient, norm, Matrix.of(HostMemory.range(moments, 0, n), 1, n),
+                Matrix.of(HostMemory.range(moments, n, n), 1, n), step);
     }
 
     private void dl4jStep(StepLoss loss, int step, int batchSize) {
@@ -200,7 +207,9 @@ public final class Student implements AutoCloseable {
     public float[] logits(int[] ids) {
         try (INDArray features = LabelledBatch.features(ids, config, DataType.FLOAT);
                 INDArray logits = network.output(features, false)) {
-            return copy(logits);
+            float[] values = new float[Math.toIntExact(logits.length())];
+            HostMemory.read(logits).get(values);
+            return values;
         } finally {
             network.clear();
         }
@@ -208,7 +217,7 @@ public final class Student implements AutoCloseable {
 
     /** All parameters in one array, the unit of averaging; a copy. */
     public float[] parameters() {
-        return copy(network.params());
+        return HostMemory.copy(network.params());
     }
 
     public void setParameters(float[] parameters) {
@@ -232,7 +241,12 @@ public final class Student implements AutoCloseable {
     /** Adam's moments in one array (empty for SGD); a copy. */
     public float[] updaterState() {
         INDArray state = updater().getStateViewArray();
-        return state == null ? new float[0] : copy(state);
+        return state == null ? new float[0] : HostMemory.copy(state);
+    }
+
+    /** What {@link #updaterState} is before the first step, without the memory that stepping takes. */
+    public float[] initialUpdaterState() {
+        return new float[options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount())];
     }
 
     public void setUpdaterState(float[] state) {
@@ -274,12 +288,6 @@ public final class Student implements AutoCloseable {
             updater = UpdaterCreator.getUpdater(network);
         }
         return updater;
-    }
-
-    private static float[] copy(INDArray array) {
-        float[] values = new float[Math.toIntExact(array.length())];
-        HostMemory.read(array).get(values);
-        return values;
     }
 
     private static void replace(String what, INDArray target, float[] values) {

@@ -2,7 +2,6 @@ package org.potstill.student;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.errors.UserException;
 
 /** Every user error of this module. */
@@ -10,10 +9,10 @@ final class StudentErrors {
     private StudentErrors() {
     }
 
-    static UserException vocabularyMisfit(String what, int id, int vocabSize) {
+    static UserException vocabularyMisfit(int id, int vocabSize) {
         return new UserException("a student whose vocabulary does not fit the cache",
-                what + " " + id + " lies outside the student's vocabulary of " + vocabSize,
-                "set the student's vocab_size to that of the teacher that made the cache, or label the corpus anew");
+                "the text holds token " + id + ", which lies outside the student's vocabulary of " + vocabSize,
+                "use a student with a row for every token of the tokenizer that made the cache, or label the corpus anew");
     }
 
     static UserException sequenceTooLong(int positions, int maxPositionEmbeddings) {
@@ -22,22 +21,7 @@ final class StudentErrors {
                 "raise the student's max_position_embeddings, or cut the corpus into shorter sequences");
     }
 
-    static UserException untiedEmbeddings() {
-        return new UserException("unusable student configuration", "tie_word_embeddings is false",
-                "set it to true: the student's head is its embedding table");
-    }
-
-    static UserException notAPlainLlama(CausalLmConfig.Variant variant) {
-        return new UserException("unusable student configuration",
-                "it is no plain Llama: " + variant, "use a llama configuration without biases, windows or scaled rotary embedding");
-    }
-
-    static UserException foreignInitialWeights(String checkpoint, String cause) {
-        return new UserException("a student cannot begin with the weights of " + checkpoint, cause,
-                "use a plain Llama with tied embeddings, or let the student begin at random");
-    }
-
-    static UserException initialWeightsMisfit(String checkpoint, String what, int there, int wanted) {
+    static UserException initialWeightsMisfit(String checkpoint, String what, Object there, Object wanted) {
         return new UserException("the student does not fit the weights of " + checkpoint + " that it is to begin with",
                 what + " is " + there + " there, and the student's is " + wanted,
                 "leave the student's shape as the checkpoint has it, with as many layers or fewer, or let it begin at random");
@@ -45,7 +29,7 @@ final class StudentErrors {
 
     static UserException tooManyParameters(long parameters) {
         return new UserException("a student of " + parameters + " parameters",
-                "parameters and Adam's moments are averaged as arrays, which end at 2^28 parameters",
+                "a student's parameters are one buffer of single-precision numbers, and a buffer ends at 2 GiB: 2^29 - 1 parameters",
                 "choose a smaller vocab_size, hidden_size or num_hidden_layers");
     }
 

@@ -7,25 +7,34 @@ import java.util.Map;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.LlamaTensors;
 
 /**
- * The parameters, or their gradients, as views of one flat vector in the order of Hugging Face's state dict. Query,
- * key and value projections are neighbours there, as are gate and up, so each such group is one matrix here and one
- * matrix product.
+ * The parameters, or their gradients, as views of one flat vector. Query, key and value projections are neighbours there,
+ * as are gate and up and the biases of each group, so each group is one matrix here and one matrix product.
  *
- * @param embedTokens {@code [vocabSize, hiddenSize]}, also the head
- * @param blocks one a layer
+ * @param embedTokens {@code [vocabSize, hiddenSize]}
+ * @param blocks one per layer
  * @param norm  {@code [1, hiddenSize]}
+ * @param head  {@code [vocabSize, hiddenSize]}; {@code embedTokens} itself where the two are tied
  * @param <T>   how matrices are seen
  */
-record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm) {
+record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
     /**
+     * Parameters of one decoder layer; biases and head norms are null in models that have none.
+     *
      * @param qkvProj {@code [(heads + 2·keyValueHeads)·headDim, hiddenSize]}
+     * @param qkvBias {@code [1, (heads + 2·keyValueHeads)·headDim]}
      * @param oProj   {@code [hiddenSize, heads·headDim]}
+     * @param oBias   {@code [1, hiddenSize]}
+     * @param queryNorm {@code [1, headDim]}, as {@code keyNorm}
      * @param gateUpProj {@code [2·intermediateSize, hiddenSize]}
+     * @param gateUpBias {@code [1, 2·intermediateSize]}
      * @param downProj {@code [hiddenSize, intermediateSize]}
+     * @param downBias {@code [1, hiddenSize]}
      */
-    record Block<T>(T qkvProj, T oProj, T gateUpProj, T downProj, T inputLayernorm, T postAttentionLayernorm) {
+    record Block<T>(T qkvProj, T qkvBias, T oProj, T oBias, T queryNorm, T keyNorm, T gateUpProj, T gateUpBias, T downProj,
+            T downBias, T inputLayernorm, T postAttentionLayernorm) {
     }
 
     /** Sees a piece of the flat vector as a matrix. */
@@ -36,24 +45,52 @@ record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm) {
 
     /** Hugging Face name to shape, in the order of the flat vector. */
     static Map<String, long[]> shapes(CausalLmConfig c) {
+        long hidden = c.hiddenSize();
         long queries = (long) c.numAttentionHeads() * c.headDim();
         long keys = (long) c.numKeyValueHeads() * c.headDim();
+        long inner = c.intermediateSize();
+        boolean mlpBias = c.variant().mlpBias();
         Map<String, long[]> shapes = new LinkedHashMap<>();
-        shapes.put("model.embed_tokens.weight", new long[] {c.vocabSize(), c.hiddenSize()});
+        shapes.put(LlamaTensors.EMBEDDING, new long[] {c.vocabSize(), hidden});
         for (int i = 0; i < c.numHiddenLayers(); i++) {
-            String layer = "model.layers." + i + ".";
-            shapes.put(layer + "self_attn.q_proj.weight", new long[] {queries, c.hiddenSize()});
-            shapes.put(layer + "self_attn.k_proj.weight", new long[] {keys, c.hiddenSize()});
-            shapes.put(layer + "self_attn.v_proj.weight", new long[] {keys, c.hiddenSize()});
-            shapes.put(layer + "self_attn.o_proj.weight", new long[] {c.hiddenSize(), queries});
-            shapes.put(layer + "mlp.gate_proj.weight", new long[] {c.intermediateSize(), c.hiddenSize()});
-            shapes.put(layer + "mlp.up_proj.weight", new long[] {c.intermediateSize(), c.hiddenSize()});
-            shapes.put(layer + "mlp.down_proj.weight", new long[] {c.hiddenSize(), c.intermediateSize()});
-            shapes.put(layer + "input_layernorm.weight", new long[] {c.hiddenSize()});
-            shapes.put(layer + "post_attention_layernorm.weight", new long[] {c.hiddenSize()});
+            matrix(shapes, i, hidden, Map.entry("self_attn.q_proj", queries), Map.entry("self_attn.k_proj", keys),
+                    Map.entry("self_attn.v_proj", keys));
+            bias(shapes, i, c.variant().attentionBias(), Map.entry("self_attn.q_proj", queries),
+                    Map.entry("self_attn.k_proj", keys), Map.entry("self_attn.v_proj", keys));
+            matrix(shapes, i, queries, Map.entry("self_attn.o_proj", hidden));
+            bias(shapes, i, c.outputBias(), Map.entry("self_attn.o_proj", hidden));
+            if (c.headNorms()) {
+                shapes.put(LlamaTensors.layer(i, "self_attn.q_norm"), new long[] {c.headDim()});
+                shapes.put(LlamaTensors.layer(i, "self_attn.k_norm"), new long[] {c.headDim()});
+            }
+            matrix(shapes, i, hidden, Map.entry("mlp.gate_proj", inner), Map.entry("mlp.up_proj", inner));
+            bias(shapes, i, mlpBias, Map.entry("mlp.gate_proj", inner), Map.entry("mlp.up_proj", inner));
+            matrix(shapes, i, inner, Map.entry("mlp.down_proj", hidden));
+            bias(shapes, i, mlpBias, Map.entry("mlp.down_proj", hidden));
+            shapes.put(LlamaTensors.layer(i, "input_layernorm"), new long[] {hidden});
+            shapes.put(LlamaTensors.layer(i, "post_attention_layernorm"), new long[] {hidden});
         }
-        shapes.put("model.norm.weight", new long[] {c.hiddenSize()});
+        shapes.put(LlamaTensors.FINAL_NORM, new long[] {hidden});
+        if (!c.tieWordEmbeddings()) {
+            shapes.put(LlamaTensors.HEAD, new long[] {c.vocabSize(), hidden});
+        }
         return shapes;
+    }
+
+    @SafeVarargs
+    private static void matrix(Map<String, long[]> shapes, int layer, long in, Map.Entry<String, Long>... outs) {
+        for (Map.Entry<String, Long> out : outs) {
+            shapes.put(LlamaTensors.layer(layer, out.getKey()), new long[] {out.getValue(), in});
+        }
+    }
+
+    @SafeVarargs
+    private static void bias(Map<String, long[]> shapes, int layer, boolean present, Map.Entry<String, Long>... outs) {
+        for (Map.Entry<String, Long> out : outs) {
+            if (present) {
+                shapes.put(LlamaTensors.bias(LlamaTensors.layer(layer, out.getKey())), new long[] {out.getValue()});
+            }
+        }
     }
 
     static long count(long[] shape) {
@@ -68,19 +105,28 @@ record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm) {
         Cursor<T> cursor = new Cursor<>(flat.reshape(flat.length()), view);
         int hidden = c.hiddenSize();
         int queries = c.numAttentionHeads() * c.headDim();
-        int keys = c.numKeyValueHeads() * c.headDim();
+        int qkv = queries + 2 * c.numKeyValueHeads() * c.headDim();
+        int inner = c.intermediateSize();
+        boolean mlpBias = c.variant().mlpBias();
         T embedTokens = cursor.next(c.vocabSize(), hidden);
         List<Block<T>> blocks = new ArrayList<>();
         for (int i = 0; i < c.numHiddenLayers(); i++) {
             blocks.add(new Block<>(
-                    cursor.next(queries + 2 * keys, hidden),
+                    cursor.next(qkv, hidden),
+                    cursor.vector(qkv, c.variant().attentionBias()),
                     cursor.next(hidden, queries),
-                    cursor.next(2 * c.intermediateSize(), hidden),
-                    cursor.next(hidden, c.intermediateSize()),
+                    cursor.vector(hidden, c.outputBias()),
+                    cursor.vector(c.headDim(), c.headNorms()),
+                    cursor.vector(c.headDim(), c.headNorms()),
+                    cursor.next(2 * inner, hidden),
+                    cursor.vector(2 * inner, mlpBias),
+                    cursor.next(hidden, inner),
+                    cursor.vector(hidden, mlpBias),
                     cursor.next(1, hidden),
                     cursor.next(1, hidden)));
         }
-        return new Weights<>(embedTokens, blocks, cursor.next(1, hidden));
+        T norm = cursor.next(1, hidden);
+        return new Weights<>(embedTokens, blocks, norm, c.tieWordEmbeddings() ? embedTokens : cursor.next(c.vocabSize(), hidden));
     }
 
     private static final class Cursor<T> {
@@ -98,6 +144,10 @@ record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm) {
             T matrix = view.of(flat.get(NDArrayIndex.interval(offset, end)), rows, columns);
             offset = end;
             return matrix;
+        }
+
+        T vector(int length, boolean present) {
+            return present ? next(1, length) : null;
         }
     }
 }

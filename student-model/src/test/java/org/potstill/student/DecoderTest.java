@@ -12,15 +12,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.softlabels.SoftTargets;
 
 class DecoderTest {
     static Stream<CausalLmConfig> shapes() {
-        return Stream.of(
-                Fixtures.TINY,
+        return Stream.concat(Fixtures.FAMILIES.stream(), Stream.of(
                 // As many key heads as query heads; one for all; heads wider than hiddenSize / heads.
                 new CausalLmConfig(300, 16, 24, 1, 2, 2, 8, 64, 1e-6f, 10_000f, true),
                 new CausalLmConfig(29, 16, 24, 3, 4, 1, 4, 64, 1e-5f, 100_000f, true),
-                new CausalLmConfig(29, 8, 8, 1, 3, 1, 10, 64, 1e-5f, 10_000f, true));
+                new CausalLmConfig(29, 8, 8, 1, 3, 1, 10, 64, 1e-5f, 10_000f, true)));
     }
 
     @ParameterizedTest
@@ -43,6 +43,33 @@ class DecoderTest {
             assertEquals(losses[1], loss.crossEntropy(), 1e-5);
             assertEquals(0.5 * losses[0] + 0.5 * losses[1], loss.total(), 1e-5);
             assertEquals(6 + 1 + 11, loss.positions());
+        }
+    }
+
+    @Test
+    void whatTheTeacherSaysOfIdsThatTheStudentLacksIsLeftOut() {
+        int vocabSize = Fixtures.TINY.vocabSize();
+        TrainingSequence whole = Fixtures.batch(9, vocabSize, 4, 8).get(0);
+        SoftTargets of = whole.targets();
+        // As before, on a tenth less of the mass, and that tenth on an id beyond the table.
+        int positions = of.positions();
+        int[] offsets = new int[positions + 1];
+        int[] ids = new int[5 * positions];
+        float[] probabilities = new float[5 * positions];
+        for (int t = 0; t < positions; t++) {
+            offsets[t + 1] = 5 * (t + 1);
+            for (int i = 0; i < 4; i++) {
+                ids[5 * t + i] = of.ids()[4 * t + i];
+                probabilities[5 * t + i] = 0.9f * of.probabilities()[4 * t + i];
+            }
+            ids[5 * t + 4] = vocabSize + t;
+            probabilities[5 * t + 4] = 0.1f;
+        }
+        try (Student student = wideStudent(Fixtures.TINY)) {
+            StepLoss expected = student.loss(List.of(whole));
+            StepLoss loss = student.loss(List.of(new TrainingSequence(whole.tokens(), new SoftTargets(offsets, ids, probabilities))));
+            assertEquals(expected.kl(), loss.kl(), 1e-5);
+            assertEquals(expected.crossEntropy(), loss.crossEntropy());
         }
     }
 

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.CausalLmConfig.Family;
+import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.softlabels.SoftTargets;
 
 /** Small students and made-up teachers. */
@@ -12,7 +14,21 @@ final class Fixtures {
     static final CausalLmConfig TINY =
             new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
 
+    /** A model of each kind that can be a student: biases, windows in all layers and in some, head norms, scaled angles, own heads. */
+    static final List<CausalLmConfig> FAMILIES = List.of(
+            TINY,
+            tiny(2, 6, false, Variant.PLAIN),
+            tiny(2, 6, true, new Variant(Family.LLAMA, true, true, 0, List.of(), List.of(1f, 2.5f, 8f))),
+            tiny(2, 4, false, new Variant(Family.MISTRAL, false, false, 3, List.of(0, 1), List.of())),
+            tiny(3, 6, true, new Variant(Family.QWEN2, true, false, 2, List.of(1), List.of())),
+            tiny(2, 10, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())),
+            tiny(2, 8, false, new Variant(Family.QWEN3, true, false, 1, List.of(0), List.of(1f, 1f, 3f, 3f))));
+
     private Fixtures() {
+    }
+
+    private static CausalLmConfig tiny(int layers, int headDim, boolean tied, Variant variant) {
+        return new CausalLmConfig(37, 12, 20, layers, 4, 2, headDim, 64, 1e-5f, 10_000f, tied, variant);
     }
 
     static TrainingOptions options(double alpha, double learningRate, TrainingOptions.Optimizer optimizer) {

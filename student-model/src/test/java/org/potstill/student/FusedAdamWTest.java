@@ -40,7 +40,8 @@ class FusedAdamWTest {
             }
             double norm = fused.norm(values);
             assertEquals(gradient.norm2Number().doubleValue(), norm, 1e-6);
-            fused.step(Matrix.of(parameters, 1, n), values, norm, Matrix.of(moments, 2, n), step);
+            fused.step(Matrix.of(parameters, 1, n), values, norm, Matrix.of(HostMemory.range(moments, 0, n), 1, n),
+                    Matrix.of(HostMemory.range(moments, n, n), 1, n), step);
             updater.update(network, named(gradient), step, 0, 1, LayerWorkspaceMgr.noWorkspaces());
             network.params().subi(gradient.reshape(n));
             assertArrayEquals(network.params().toFloatVector(), parameters.toFloatVector(), 2e-6f);

@@ -34,20 +34,20 @@ final class NaiveDecoder {
         }
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             String name = "model.layers." + layer + ".";
-            addAttention(stream, name);
+            addAttention(stream, layer, name);
             for (double[] x : stream) {
                 double[] normed = rmsNorm(x, weight(name + "post_attention_layernorm")[0]);
-                double[] gate = times(weight(name + "mlp.gate_proj"), normed);
-                double[] up = times(weight(name + "mlp.up_proj"), normed);
+                double[] gate = linear(name + "mlp.gate_proj", normed);
+                double[] up = linear(name + "mlp.up_proj", normed);
                 for (int i = 0; i < gate.length; i++) {
                     gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
                 }
-                add(x, times(weight(name + "mlp.down_proj"), gate));
+                add(x, linear(name + "mlp.down_proj", gate));
             }
         }
         double[][] logits = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            logits[t] = times(weight("model.embed_tokens"), rmsNorm(stream[t], weight("model.norm")[0]));
+            logits[t] = times(weight(config.tieWordEmbeddings() ? "model.embed_tokens" : "lm_head"), rmsNorm(stream[t], weight("model.norm")[0]));
         }
         return logits;
     }
@@ -121,35 +121,37 @@ final class NaiveDecoder {
         return java.util.Arrays.stream(s).map(x -> x / sum).toArray();
     }
 
-    private void addAttention(double[][] stream, String name) {
+    private void addAttention(double[][] stream, int layer, String name) {
         int heads = config.numAttentionHeads();
         int group = heads / config.numKeyValueHeads();
         int dim = config.headDim();
         double[][][] qkv = new double[stream.length][3][];
         for (int t = 0; t < stream.length; t++) {
             double[] normed = rmsNorm(stream[t], weight(name + "input_layernorm")[0]);
-            qkv[t][0] = rotated(times(weight(name + "self_attn.q_proj"), normed), t);
-            qkv[t][1] = rotated(times(weight(name + "self_attn.k_proj"), normed), t);
-            qkv[t][2] = times(weight(name + "self_attn.v_proj"), normed);
+            qkv[t][0] = rotated(headsNormed(linear(name + "self_attn.q_proj", normed), name + "self_attn.q_norm"), t);
+            qkv[t][1] = rotated(headsNormed(linear(name + "self_attn.k_proj", normed), name + "self_attn.k_norm"), t);
+            qkv[t][2] = linear(name + "self_attn.v_proj", normed);
         }
+        int window = config.slidingWindow(layer);
         for (int t = stream.length - 1; t >= 0; t--) {
+            int first = window == 0 ? 0 : Math.max(0, t - window + 1);
             double[] attended = new double[heads * dim];
             for (int h = 0; h < heads; h++) {
                 int shared = h / group;
-                double[] scores = new double[t + 1];
-                for (int past = 0; past <= t; past++) {
+                double[] scores = new double[t + 1 - first];
+                for (int past = first; past <= t; past++) {
                     for (int i = 0; i < dim; i++) {
-                        scores[past] += qkv[t][0][h * dim + i] * qkv[past][1][shared * dim + i] / Math.sqrt(dim);
+                        scores[past - first] += qkv[t][0][h * dim + i] * qkv[past][1][shared * dim + i] / Math.sqrt(dim);
                     }
                 }
                 double[] p = softmax(scores);
-                for (int past = 0; past <= t; past++) {
+                for (int past = first; past <= t; past++) {
                     for (int i = 0; i < dim; i++) {
-                        attended[h * dim + i] += p[past] * qkv[past][2][shared * dim + i];
+                        attended[h * dim + i] += p[past - first] * qkv[past][2][shared * dim + i];
                     }
                 }
             }
-            add(stream[t], times(weight(name + "self_attn.o_proj"), attended));
+            add(stream[t], linear(name + "self_attn.o_proj", attended));
         }
     }
 
@@ -158,7 +160,8 @@ final class NaiveDecoder {
         double[] out = new double[x.length];
         for (int first = 0; first < x.length; first += dim) {
             for (int j = 0; j < dim / 2; j++) {
-                double angle = position * Math.pow(config.ropeTheta(), -2.0 * j / dim);
+                double divisor = config.variant().ropeDivisors().isEmpty() ? 1 : config.variant().ropeDivisors().get(j);
+                double angle = position * Math.pow(config.ropeTheta(), -2.0 * j / dim) / divisor;
                 double a = x[first + j];
                 double b = x[first + dim / 2 + j];
                 out[first + j] = a * Math.cos(angle) - b * Math.sin(angle);
@@ -176,6 +179,26 @@ final class NaiveDecoder {
         double[] out = new double[x.length];
         for (int i = 0; i < x.length; i++) {
             out[i] = x[i] * weight[i] / Math.sqrt(squares / x.length + config.rmsNormEps());
+        }
+        return out;
+    }
+
+    private double[] headsNormed(double[] x, String name) {
+        if (weight(name) == null) {
+            return x;
+        }
+        double[] out = new double[x.length];
+        for (int first = 0; first < x.length; first += config.headDim()) {
+            double[] head = java.util.Arrays.copyOfRange(x, first, first + config.headDim());
+            System.arraycopy(rmsNorm(head, weight(name)[0]), 0, out, first, head.length);
+        }
+        return out;
+    }
+
+    private double[] linear(String name, double[] x) {
+        double[] out = times(weight(name), x);
+        if (weights.containsKey(name + ".bias")) {
+            add(out, weights.get(name + ".bias")[0]);
         }
         return out;
     }

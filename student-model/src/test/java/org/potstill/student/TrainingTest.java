@@ -241,6 +241,15 @@ class TrainingTest {
     }
 
     @Test
+    void theStateBeforeTheFirstStepIsKnownWithoutOne() {
+        for (Optimizer optimizer : Optimizer.values()) {
+            try (Student student = Student.create(Fixtures.TINY, Fixtures.options(0.5, 1e-3, optimizer), 1)) {
+                assertArrayEquals(student.updaterState(), student.initialUpdaterState());
+            }
+        }
+    }
+
+    @Test
     void rateClimbsInALineAndFallsAlongACosine() {
         WarmupCosine schedule = new WarmupCosine(1, 0.2, 4, 12);
         assertEquals(0.25, schedule.valueAt(0, 0), 1e-12);

@@ -20,14 +20,21 @@ final class CalibrationText implements CausalLm.Calibration {
     private static final int MAX_TOKENS = 1024;
 
     private final int[] ids;
+    private final int maxPositionEmbeddings;
     private final TeacherOptions options;
 
     CalibrationText(CausalLm model, TeacherOptions options) {
         this.options = options;
-        try (InputStream in = CalibrationText.class.getResourceAsStream("calibration.txt");
-                Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
-            int[] all = tokenizer.encode(new String(in.readAllBytes(), StandardCharsets.UTF_8));
-            this.ids = Arrays.copyOf(all, Math.min(all.length, Math.min(MAX_TOKENS, model.maxPositionEmbeddings())));
+        this.maxPositionEmbeddings = model.maxPositionEmbeddings();
+        try (Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+            int[] all = tokenizer.encode(text());
+            this.ids = Arrays.copyOf(all, Math.min(all.length, Math.min(MAX_TOKENS, maxPositionEmbeddings)));
+        }
+    }
+
+    static String text() {
+        try (InputStream in = CalibrationText.class.getResourceAsStream("calibration.txt")) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -35,7 +42,7 @@ final class CalibrationText implements CausalLm.Calibration {
 
     @Override
     public Map<String, float[]> channelMaxima(OnnxModel model) {
-        int padded = Batches.paddedLength(ids.length, Integer.MAX_VALUE);
+        int padded = Batches.paddedLength(ids.length, maxPositionEmbeddings);
         try (OnnxEngine engine = OnnxEngine.open(model.bytes(), model.weights(), options)) {
             return engine.channelMaxima(new TokenBatch(List.of(ids), padded));
         }

@@ -4,6 +4,9 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.OnnxModel;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.Tokenizer;
 
 /** Writes text with a model: on ONNX Runtime, on the CPU, with a cache of keys and values. For one thread. */
@@ -30,10 +33,27 @@ public final class Generator implements AutoCloseable {
      * @param scratch   folder on a local disk for the model's weights, kept between runs
      */
     public Generator(CausalLm model, Tokenizer tokenizer, int threads, Path scratch) {
+        this(model, tokenizer, threads, scratch, Precision.FP32);
+    }
+
+    /**
+     * A generator that computes in a precision.
+     *
+     * @param precision FP32 or, for a {@link Checkpoint}, INT8
+     */
+    public Generator(CausalLm model, Tokenizer tokenizer, int threads, Path scratch, Precision precision) {
         limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
-        stopIds = model.stopIds();
+        stopIds = Set.copyOf(model.tokenizer().stopIds());
         this.tokenizer = tokenizer;
-        session = new CachedSession(model.cached(scratch), model.vocabSize(), threads);
+        session = new CachedSession(graph(model, threads, scratch, precision), model.vocabSize(), threads);
+    }
+
+    private static OnnxModel graph(CausalLm model, int threads, Path scratch, Precision precision) {
+        if (precision == Precision.INT8 && model instanceof Checkpoint checkpoint) {
+            TeacherOptions options = new TeacherOptions(TeacherOptions.Engine.ONNX, TeacherOptions.Device.CPU, 0, precision, threads, scratch);
+            return checkpoint.cached(precision, Teachers.calibration(model, options), scratch);
+        }
+        return model.cached(scratch);
     }
 
     /**

@@ -8,6 +8,9 @@ import java.util.Deque;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.potstill.checkpoints.CausalLm;
@@ -31,6 +34,8 @@ public final class OnnxTeacher implements Teacher {
     private final TeacherOptions.Device device;
     /** Each made when first asked for, but that of the options; of those that score there is one. Only the owner touches them. */
     private final Map<LlamaGraph.Ending, OnnxEngine> engines = new EnumMap<>(LlamaGraph.Ending.class);
+    /** One for each pass that was ever under way beside others. */
+    private final Queue<PassBuffers> idleBuffers = new ConcurrentLinkedQueue<>();
     /** Padded tokens of a pass that memory is believed to hold. */
     private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
     private final AtomicInteger halvings = new AtomicInteger();
@@ -41,7 +46,7 @@ public final class OnnxTeacher implements Teacher {
         this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
         this.limits = new InputLimits(vocabSize, maxPositionEmbeddings);
-        CausalLm.Calibration calibration = graph -> new CalibrationText(model, options).channelMaxima(graph);
+        CausalLm.Calibration calibration = Teachers.calibration(model, options);
         for (LlamaGraph.Ending ending : List.of(LlamaGraph.Ending.LOGITS, LlamaGraph.Ending.SCORES, LlamaGraph.Ending.DRAWS,
                 LlamaGraph.Ending.SCORES_AND_DRAWS)) {
             models.put(ending, model.onnx(ending, options.precision(), calibration, options.scratch()));
@@ -111,14 +116,20 @@ public final class OnnxTeacher implements Teacher {
 
     private void pass(List<int[]> sequences, int[] members, int padded, TargetSpec spec, ScoredSequence[] results) {
         List<int[]> rows = Arrays.stream(members).mapToObj(sequences::get).toList();
-        List<ScoredSequence> scored = owner.run(() -> {
+        PassBuffers buffers = Objects.requireNonNullElseGet(idleBuffers.poll(), PassBuffers::new);
+        ScoringPass pass = new ScoringPass(new TokenBatch(rows, padded), spec, buffers);
+        owner.run(() -> {
             long begin = System.nanoTime();
             try {
-                return engine(ending(spec)).score(new TokenBatch(rows, padded), spec);
+                engine(ending(spec)).run(pass);
+                return null;
             } finally {
                 busyNanos.addAndGet(System.nanoTime() - begin);
             }
         });
+        List<ScoredSequence> scored = pass.read();
+        // Not where something was thrown: a pass whose task was killed may still be running.
+        idleBuffers.add(buffers);
         for (int i = 0; i < members.length; i++) {
             results[members[i]] = scored.get(i);
         }

@@ -35,6 +35,16 @@ public final class Teachers {
         return model instanceof Nd4jFile file ? Nd4jTeacher.open(file, options) : Nd4jTeacher.open((Checkpoint) model, options);
     }
 
+    /** The text that a model is calibrated on before it is quantised, whatever it is used for afterwards. */
+    public static CausalLm.Calibration calibration(CausalLm model, TeacherOptions options) {
+        return graph -> new CalibrationText(model, options).channelMaxima(graph);
+    }
+
+    /** The text behind {@link #calibration}. */
+    public static String calibrationText() {
+        return CalibrationText.text();
+    }
+
     /** Fails at once where the engine cannot run the model as wanted, before its weights are touched. */
     public static void require(CausalLm model, TeacherOptions options) {
         requireDevice(options);

@@ -2,6 +2,7 @@ package org.potstill.teacher;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -27,6 +28,7 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.OnnxExport;
+import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 
@@ -87,6 +89,25 @@ class CachedModelTest {
             float[] logits = batch(export.resolve(OnnxExport.MODEL), config, longer, shorter);
             assertEquals(0, difference(teacher.logits(longer), 0, logits, 0, LENGTH, v), 1e-4);
             assertEquals(0, difference(teacher.logits(shorter), 0, logits, LENGTH + 9, LENGTH - 9, v), 1e-4);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tied", "untied", "scaled", "qwen2", "qwen3"})
+    void theExportIn8BitsIsTheTeacherIn8Bits(String name) throws Exception {
+        try (Checkpoint model = Checkpoints.open(Fixtures.checkpoint(name, folder));
+                Teacher eightBits = OnnxTeacher.open(model, options().with(Precision.INT8));
+                Teacher reference = OnnxTeacher.open(model, options())) {
+            CausalLmConfig config = model.config();
+            int v = config.vocabSize();
+            Path export = Files.createDirectories(folder.resolve("export"));
+            OnnxExport.writeInt8(model, Teachers.calibration(model, options()), options().scratch(), export);
+            int[] longer = text(LENGTH, v);
+            int[] shorter = text(LENGTH - 9, v);
+            float[] logits = batch(export.resolve(OnnxExport.MODEL), config, longer, shorter);
+            assertEquals(0, difference(eightBits.logits(longer), 0, logits, 0, LENGTH, v), 0.1);
+            assertEquals(0, difference(eightBits.logits(shorter), 0, logits, LENGTH + 9, LENGTH - 9, v), 0.1);
+            assertNotEquals(0, difference(reference.logits(longer), 0, logits, 0, LENGTH, v), 1e-3);
         }
     }
 

@@ -47,6 +47,15 @@ final class PrecisionTest {
     }
 
     @Test
+    void aModelOfAShortContextIsCalibratedWithinIt() {
+        Path file = folder.resolve("short.gguf");
+        TinyLlama.write(file, 5, new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 40, 1e-5f, 10_000f, true));
+        try (Checkpoint checkpoint = Checkpoints.open(file); OnnxTeacher eightBits = OnnxTeacher.open(checkpoint, options(Precision.INT8))) {
+            assertEquals(40 * 320, eightBits.logits(sequence(40, 320, 3)).length);
+        }
+    }
+
+    @Test
     void channelsFarLargerThanTheOthersAreTamed() {
         CausalLmConfig config = TinyLlama.config();
         float[] gain = new float[config.hiddenSize()];

@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
@@ -49,8 +51,11 @@ record Provenance(HadoopFolder folder) {
 
     TokenizerDefinition tokenizer() {
         JsonNode json = json().path("tokenizer");
-        return new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1),
-                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean(), json.path("chat_template").asText(""));
+        List<Integer> stopIds = new ArrayList<>();
+        // Older caches do not have them.
+        json.path("stop_ids").forEach(id -> stopIds.add(id.asInt()));
+        return new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1), json.path("eos_id").asInt(-1),
+                json.path("add_bos").asBoolean(), json.path("chat_template").asText(""), stopIds);
     }
 
     /** See {@link LabelStore#describe}. */
@@ -59,8 +64,9 @@ record Provenance(HadoopFolder folder) {
         json.put("format", SoftTargetsCodec.VERSION).put("potstill", Versions.potstill())
                 .put("created", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         json.set("teacher", teacher);
-        json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
+        ObjectNode described = json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
                 .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos()).put("chat_template", tokenizer.chatTemplate());
+        tokenizer.stopIds().forEach(described.putArray("stop_ids")::add);
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);

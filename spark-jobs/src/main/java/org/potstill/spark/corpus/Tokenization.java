@@ -47,7 +47,7 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
     }
 
     /** By content, so that copies of a document are held out together. */
-    boolean heldOut(String text) {
+    public boolean heldOut(String text) {
         MessageDigest sha = Sha256.digest();
         sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
         byte[] digest = sha.digest(text.getBytes(StandardCharsets.UTF_8));
@@ -58,7 +58,7 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return bits < holdout * (1L << 48);
     }
 
-    List<int[]> cut(int[] ids, int bos) {
+    public List<int[]> cut(int[] ids, int bos) {
         int[] tokens = ids;
         if (bos >= 0) {
             tokens = new int[ids.length + 1];

@@ -1,96 +1,89 @@
 package org.potstill.spark.evaluate;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
-import java.io.Serializable;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.util.ArrayList;
-import java.util.HashSet;
-import java.util.Iterator;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
-import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
-import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
-import org.potstill.spark.label.ExecutorTeacher;
 import org.potstill.spark.label.TeacherSource;
 import org.potstill.spark.train.StudentFolder;
-import org.potstill.spark.train.StudentInit;
-import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
-import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions;
 import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Sets the student against its teacher on the held-out documents, both live and under the same conditions. */
+/**
+ * Compares the student with its teacher: quality on the held-out documents, on further texts and on tasks, beside unigrams and
+ * bigrams of the training documents; speed and memory in the engine that serves both; and texts of both.
+ */
 public final class EvaluateJob {
     private static final Logger LOG = LoggerFactory.getLogger(EvaluateJob.class);
+    private static final int PROMPT_TOKENS = 32;
+    private static final int BATCH = 1 << 24;
 
     private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
+    private final EvaluateSettings wanted;
+    private final List<String> notes = new ArrayList<>();
 
     public EvaluateJob(SparkSession spark, Settings settings) {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
+        this.wanted = EvaluateSettings.of(settings);
     }
 
-    private record HeldOut(String document, int[] tokens) implements Serializable {
+    /** Both models, and what they share. */
+    private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int maxPositions,
+            int threads) {
     }
 
-    /**
-     * The models' sums over some sequences.
-     *
-     * @param left out of the sums: sequences over which the teacher's weights or activations overflow
-     */
-    private record Scores(Comparison teacher, Comparison student, Comparison untrained, long left) implements Serializable {
-        static final Scores NONE = new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE, 0);
-
-        Scores plus(Scores other) {
-            return new Scores(teacher.plus(other.teacher), student.plus(other.student), untrained.plus(other.untrained),
-                    left + other.left);
-        }
-    }
-
+    /** @return what the report shows of the run */
     public EvaluateSummary run() {
+        long begin = System.nanoTime();
         HadoopFolder folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
-        StudentFolder saved = new StudentFolder(folder);
-        JsonNode provenance = saved.provenance();
+        JsonNode provenance = new StudentFolder(folder).provenance();
         Tokenization tokenization = Tokenization.of(settings);
         requireSame(provenance, "corpus.holdout", tokenization.holdout());
         requireSame(provenance, "seed", tokenization.seed());
         TeacherSource source = TeacherSource.of(settings);
-        Teachers.requireDevice(source.options(1, 0));
-        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
-            Teachers.require(teacher, source.options(1, 0));
-            TokenizerDefinition tokenizer = teacher.tokenizer();
+        List<ChoiceTask> tasks = new ArrayList<>();
+        wanted.tasks().forEach((name, path) -> tasks.add(ChoiceTask.read(name, path, wanted.maxQuestions(), sc.hadoopConfiguration())));
+        EvaluatedModel there = model("teacher.path", source.uri(), source, source.engine());
+        EvaluatedModel made = model("student.path", folder.path().toString(), source, TeacherOptions.Engine.ONNX);
+        try (CausalLm teacher = Teachers.model(there.path(sc.hadoopConfiguration())); StudentScratch scratch = new StudentScratch(made);
+                CausalLm student = Teachers.model(scratch.student().path(sc.hadoopConfiguration()))) {
+            Pair pair = pair(teacher, student, there, made, source);
             String trainedWith = provenance.path("tokenizer").path("fingerprint").asText();
-            if (!tokenizer.fingerprint().equals(trainedWith)) {
-                throw JobErrors.tokenizerDiffers(source.uri(), tokenizer.fingerprint(), folder.path().toString(), trainedWith);
+            if (!pair.tokenizer.fingerprint().equals(trainedWith)) {
+                throw JobErrors.tokenizerDiffers(source.uri(), pair.tokenizer.fingerprint(), folder.path().toString(), trainedWith);
             }
-            List<HeldOut> sequences = heldOut(tokenization, tokenizer);
-            return evaluate(sequences, teacher, source, saved, provenance);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            return evaluate(pair, tokenization, tasks, facts(teacher, there), facts(student, made), begin);
         }
     }
 
@@ -101,118 +94,155 @@ public final class EvaluateJob {
         }
     }
 
-    private static void requireSame(JsonNode provenance, StudentInit init) {
-        String then = provenance.path("identity").path("student.init").asText("");
-        if (!then.equals(init.fingerprint())) {
-            throw JobErrors.settingsDiffer("the student", "student.init", init.fingerprint(), then);
+    private EvaluatedModel model(String setting, String uri, TeacherSource source, TeacherOptions.Engine engine) {
+        return new EvaluatedModel(setting, uri, source.scratch(), engine, source.device(), wanted.precision(), "");
+    }
+
+    private Pair pair(CausalLm teacher, CausalLm student, EvaluatedModel there, EvaluatedModel made, TeacherSource source) {
+        // A teacher that only ND4J can run is compared as it is; all others run where the student will.
+        EvaluatedModel first = new EvaluatedModel(there.setting(), there.uri(), there.scratch(),
+                teacher instanceof Checkpoint ? TeacherOptions.Engine.ONNX : there.engine(), there.device(), there.precision(), teacher.fingerprint());
+        EvaluatedModel second = new EvaluatedModel(made.setting(), made.uri(), made.scratch(), made.engine(), made.device(), made.precision(),
+                student.fingerprint());
+        Teachers.require(teacher, first.options(1));
+        Teachers.require(student, second.options(1));
+        TokenizerDefinition tokenizer = teacher.tokenizer();
+        return new Pair(first, second, tokenizer, Math.min(tokenizer.idCount(), Math.min(teacher.vocabSize(), student.vocabSize())),
+                Math.min(teacher.maxPositionEmbeddings(), student.maxPositionEmbeddings()), source.threads(Cluster.coresPerExecutor(sc)));
+    }
+
+    private static ModelFacts facts(CausalLm model, EvaluatedModel where) {
+        return new ModelFacts(where.name(), model.parameters(), model.storedBytes(), model.storedPrecision());
+    }
+
+    private EvaluateSummary evaluate(Pair pair, Tokenization tokenization, List<ChoiceTask> tasks, ModelFacts teacher, ModelFacts student,
+            long begin) {
+        // No longer than both can read, whatever the settings say now.
+        Tokenization cut = new Tokenization(Math.min(tokenization.sequenceLength(), pair.maxPositions), tokenization.holdout(),
+                tokenization.seed(), tokenization.specialTokens());
+        JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer)
+                .filter(document -> document.problem() == null);
+        JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
+        List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
+        if (work.isEmpty()) {
+            throw JobErrors.noHeldOutDocument(cut.holdout(), corpus.count());
+        }
+        List<Passage> speedPassages = passages(work);
+        List<Passage> beginnings = PassageDraw.beginnings(heldOut, cut.seed(), wanted.texts());
+        heldOut.unpersist(false);
+        int text = 1;
+        for (Map.Entry<String, String> further : wanted.corpora().entrySet()) {
+            work.addAll(further(further.getKey(), further.getValue(), cut, pair, text++));
+        }
+        NgramModel ngrams = wanted.ngrams()
+                ? NgramCounting.count(corpus.filter(document -> !document.heldOut()), histories(work), pair.vocabSize) : null;
+        work.addAll(questions(tasks, pair));
+        // So that executors have about as much to do.
+        Collections.shuffle(work, new Random(settings.seed()));
+        ScoreSheet sheet = new ScoreSheet(score(pair, work, ngrams), wanted.resamples(), settings.seed());
+        sheet.note().ifPresent(notes::add);
+        notes.forEach(LOG::warn);
+        Map<String, TextScore> corpora = new LinkedHashMap<>();
+        TextScore heldOutScore = sheet.text(0).orElseThrow(() -> overflow(sheet, pair));
+        int number = 1;
+        for (String name : wanted.corpora().keySet()) {
+            corpora.put(name, sheet.text(number++).orElseThrow(() -> overflow(sheet, pair)));
+        }
+        Map<String, TaskScore> answered = new LinkedHashMap<>();
+        for (int t = 0; t < tasks.size(); t++) {
+            answered.put(tasks.get(t).name(), sheet.task(t, tasks.get(t)));
+        }
+        long scored = System.nanoTime();
+        ServingSummary serving = serving(pair, speedPassages, beginnings);
+        return new EvaluateSummary(teacher, student, wanted.precision().name().toLowerCase(Locale.ROOT), heldOutScore, corpora,
+                answered, serving, new EvaluateSummary.Seconds(sheet.seconds(0), sheet.seconds(1), sheet.seconds(2),
+                        (System.nanoTime() - scored) / 1e9, (System.nanoTime() - begin) / 1e9), notes);
+    }
+
+    private static UserException overflow(ScoreSheet sheet, Pair pair) {
+        return sheet.overTeacher() > 0 ? JobErrors.teacherOverflows(pair.teacher.uri(), sheet.overTeacher())
+                : JobErrors.studentOverflows(pair.student.uri(), sheet.overStudent());
+    }
+
+    private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
+        try {
+            Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
+            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
+                    .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text);
+            if (drawn.isEmpty()) {
+                throw JobErrors.emptyText(name, path);
+            }
+            return drawn;
+        } catch (UserException e) {
+            throw JobErrors.badText(name, e);
         }
     }
 
-    private List<HeldOut> heldOut(Tokenization tokenization, TokenizerDefinition tokenizer) {
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(new Corpus(spark, settings).documents(), tokenizer);
-        int limit = settings.integer("evaluate.max-tokens", 1, Integer.MAX_VALUE);
-        List<HeldOut> chosen = new ArrayList<>();
-        long positions = 0;
-        Iterator<TokenizedDocument> kept = documents.filter(TokenizedDocument::heldOut).sortBy(TokenizedDocument::id, true, 1)
-                .toLocalIterator();
-        while (kept.hasNext() && positions < limit) {
-            TokenizedDocument document = kept.next();
-            for (int[] tokens : document.sequences()) {
-                if (positions < limit) {
-                    chosen.add(new HeldOut(document.id(), tokens));
-                    positions += tokens.length - 1;
+    private static List<Question> questions(List<ChoiceTask> tasks, Pair pair) {
+        List<Question> questions = new ArrayList<>();
+        try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
+            ChoiceTokenizer choices = new ChoiceTokenizer(tokenizer, pair.tokenizer);
+            for (int t = 0; t < tasks.size(); t++) {
+                for (int q = 0; q < tasks.get(t).questions().size(); q++) {
+                    questions.add(choices.question(t, q, tasks.get(t).questions().get(q)));
                 }
             }
         }
-        if (chosen.isEmpty()) {
-            throw JobErrors.noHeldOutDocument(tokenization.holdout(), documents.count());
-        }
-        return chosen;
+        return questions;
     }
 
-    private EvaluateSummary evaluate(List<HeldOut> sequences, CausalLm teacher, TeacherSource source, StudentFolder saved,
-            JsonNode provenance) throws IOException {
-        CausalLmConfig config;
-        float[] parameters;
-        float[] first;
-        long studentBytes;
-        try (TemporaryFolder local = new TemporaryFolder(); Student student = saved.open(local.path(), TrainingOptions.NONE)) {
-            config = student.config();
-            parameters = student.parameters();
-            studentBytes = Files.size(local.path().resolve(Student.WEIGHTS));
+    private static List<Passage> passages(List<Work> work) {
+        return work.stream().filter(Passage.class::isInstance).map(Passage.class::cast).toList();
+    }
+
+    private static BitSet histories(List<Work> work) {
+        BitSet histories = new BitSet();
+        for (Passage passage : passages(work)) {
+            for (int t = 0; t < passage.tokens().length - 1; t++) {
+                histories.set(passage.tokens()[t]);
+            }
         }
-        Settings trainedWith = settings.with("student.init", provenance.path("settings").path("student").path("init").asText(""));
-        try (StudentInit init = new StudentInit(trainedWith, sc.hadoopConfiguration());
-                Student untrained = Student.create(config, TrainingOptions.NONE, provenance.path("identity").path("seed").asLong())) {
-            requireSame(provenance, init);
-            init.apply(untrained);
-            first = untrained.parameters();
-        }
-        int threads = source.threads(Cluster.coresPerExecutor(sc));
-        long positions = sequences.stream().mapToLong(s -> s.tokens().length - 1L).sum();
+        return histories;
+    }
+
+    private List<ScoringTask.Scores> score(Pair pair, List<Work> work, NgramModel ngrams) {
         LongAccumulator done = sc.sc().longAccumulator("evaluated tokens");
-        Task task = new Task(source, source.fingerprint(teacher), threads, config, sc.broadcast(parameters),
-                sc.broadcast(first), Cluster.hadoop(sc), done);
-        Scores sums;
-        try (Progress progress = Progress.of("evaluate", positions, sc.sc(), done)) {
-            // One task an executor, which has all its cores: the figures are of models that run alone.
-            sums = sc.parallelize(sequences, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator())
-                    .reduce(Scores::plus);
+        Broadcast<NgramModel> shared = ngrams == null ? null : sc.broadcast(ngrams);
+        ScoringTask task = new ScoringTask(pair.teacher, pair.student, pair.vocabSize, pair.threads,
+                settings.integer("batch-tokens", 1, BATCH), shared, Cluster.hadoop(sc), done);
+        try (Progress progress = Progress.of("evaluate", work.stream().mapToLong(Work::positions).sum(), sc.sc(), done)) {
+            // One task per executor, which has all its cores.
+            return sc.parallelize(work, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator()).collect();
         }
-        if (sums.left() == sequences.size()) {
-            throw JobErrors.teacherOverflows(source.uri(), sequences.size());
-        }
-        if (sums.left() > 0) {
-            LOG.warn("{} of {} held-out sequences are left out: the teacher gave no finite probabilities for them", sums.left(),
-                    sequences.size());
-        }
-        Set<String> documents = new HashSet<>();
-        sequences.forEach(s -> documents.add(s.document()));
-        return new EvaluateSummary(documents.size(), sums.teacher().positions(), threads,
-                ModelScore.of("teacher", teacher.parameters(), teacher.storedBytes(), sums.teacher()),
-                ModelScore.of("student", parameters.length, studentBytes, sums.student()),
-                ModelScore.of("untrained student", parameters.length, 0, sums.untrained()));
     }
 
-    private record Task(TeacherSource source, String fingerprint, int threads, CausalLmConfig config, Broadcast<float[]> parameters,
-            Broadcast<float[]> first, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {
-        Scores score(Iterator<HeldOut> sequences) {
-            Teacher teacher = ExecutorTeacher.get(source, fingerprint, threads, hadoop.value().value());
-            Scores sums = Scores.NONE;
-            Student.setThreads(threads);
-            try (Student student = Student.create(config, TrainingOptions.NONE, 0);
-                    Student untrained = Student.create(config, TrainingOptions.NONE, 0)) {
-                student.setParameters(parameters.value());
-                untrained.setParameters(first.value());
-                boolean warm = false;
-                while (sequences.hasNext()) {
-                    int[] tokens = sequences.next().tokens();
-                    int[] inputs = java.util.Arrays.copyOf(tokens, tokens.length - 1);
-                    if (!warm) {
-                        // The first pass through each model is start-up, not speed.
-                        teacher.logits(inputs);
-                        student.logits(inputs);
-                        warm = true;
-                    }
-                    sums = sums.plus(compare(teacher, student, untrained, tokens, inputs));
-                    done.add(inputs.length);
-                }
-            }
-            return sums;
+    /** @return null where speed is not asked for */
+    private ServingSummary serving(Pair pair, List<Passage> passages, List<Passage> beginnings) {
+        if (wanted.speedTokens() == 0) {
+            return null;
         }
-
-        private static Scores compare(Teacher teacher, Student student, Student untrained, int[] tokens, int[] inputs) {
-            long begin = System.nanoTime();
-            float[] reference = teacher.logits(inputs);
-            Comparison itself = Comparison.of(reference, reference, tokens, (System.nanoTime() - begin) / 1e9);
-            if (!Double.isFinite(itself.loss() + itself.kl())) {
-                return new Scores(Comparison.NONE, Comparison.NONE, Comparison.NONE, 1);
+        List<int[]> pass = new ArrayList<>();
+        int positions = 0;
+        for (Passage passage : passages) {
+            if (positions < wanted.speedTokens()) {
+                int[] tokens = passage.tokens();
+                pass.add(Arrays.copyOf(tokens, Math.min(tokens.length, wanted.speedTokens() - positions + 1)));
+                positions += pass.get(pass.size() - 1).length - 1;
             }
-            begin = System.nanoTime();
-            float[] learnt = student.logits(inputs);
-            double seconds = (System.nanoTime() - begin) / 1e9;
-            return new Scores(itself, Comparison.of(reference, learnt, tokens, seconds),
-                    Comparison.of(reference, untrained.logits(inputs), tokens, 0), 0);
         }
+        List<ServingTrial.Beginning> prompts = new ArrayList<>();
+        try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
+            for (Passage passage : beginnings) {
+                int[] tokens = Arrays.copyOf(passage.tokens(), Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2));
+                prompts.add(new ServingTrial.Beginning(passage.document(), tokenizer.decode(tokens), tokens));
+            }
+        }
+        ServingTrial trial = new ServingTrial(pair.teacher, pair.student, pair.threads, pass, wanted.speedRepeats(), prompts,
+                wanted.textTokens(), Cluster.hadoop(sc));
+        LOG.info("measuring speed and memory of both models, each in a process of its own");
+        ServingTrial.Result result = sc.parallelize(List.of(0), 1).map(only -> trial.run()).first();
+        result.notes().forEach(note -> LOG.warn(note));
+        notes.addAll(result.notes());
+        return result.summary();
     }
 }

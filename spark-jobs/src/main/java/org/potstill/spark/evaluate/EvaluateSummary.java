@@ -1,15 +1,30 @@
 package org.potstill.spark.evaluate;
 
+import java.util.List;
+import java.util.Map;
+
 /**
- * The student against its teacher on documents it never saw.
+ * The student compared with its teacher.
  *
- * @param documents held out and scored
- * @param positions scored
- * @param threads   CPU threads that each model had
- * @param teacher   the model that labelled
- * @param student   the model that was trained
- * @param untrained the student before its first step
+ * @param precision in which both computed
+ * @param heldOut   scores on the held-out documents, which the student never saw
+ * @param corpora   scores on further texts, by name
+ * @param tasks     scores of multiple-choice tasks, by name
+ * @param serving   speed, memory and texts; null where they were not measured
+ * @param seconds   that it took
+ * @param notes     what was left out and why
  */
-public record EvaluateSummary(long documents, long positions, int threads, ModelScore teacher, ModelScore student,
-        ModelScore untrained) {
+public record EvaluateSummary(ModelFacts teacher, ModelFacts student, String precision, TextScore heldOut,
+        Map<String, TextScore> corpora, Map<String, TaskScore> tasks, ServingSummary serving, Seconds seconds, List<String> notes) {
+    /**
+     * Where the time went. The parts of scoring are sums over executors.
+     *
+     * @param teacher  forward passes
+     * @param student  forward passes
+     * @param comparing distributions of all models with the teacher's
+     * @param serving  measuring speed and memory, and writing texts
+     * @param total    wall clock
+     */
+    public record Seconds(double teacher, double student, double comparing, double serving, double total) {
+    }
 }

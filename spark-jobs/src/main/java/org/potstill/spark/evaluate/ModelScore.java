@@ -1,24 +1,17 @@
 package org.potstill.spark.evaluate;
 
-import org.potstill.spark.Comparison;
-
 /**
- * How a model did on the held-out text.
+ * Quality of a model's next-token predictions on a text.
  *
- * @param name            "teacher", "student" or "untrained student"
- * @param parameters      numbers in it
- * @param bytes           of its weights as stored; 0 where it is not stored
- * @param perplexity      exp of the mean −log p of the token that came next
- * @param accuracy        share of positions whose most probable token came next
- * @param agreement       share of positions whose most probable token is the teacher's
- * @param kl              mean KL(teacher‖model), in nats, over full distributions
- * @param tokensPerSecond of its forward pass, one sequence at a time, full logits
+ * @param perplexity       exp of the mean −log p of the token that follows
+ * @param perplexityRatio  perplexity divided by the teacher's
+ * @param accuracy         share of positions whose most probable token follows
+ * @param accuracyShare    accuracy divided by the teacher's
+ * @param agreement        share of positions whose most probable token is the teacher's
+ * @param agreementInFive  share of positions that have the teacher's most probable token among their five most probable
+ * @param kl               mean KL(teacher || model) over full distributions, in nats
+ * @param calibrationError expected calibration error of the most probable token, from 0 to 1
  */
-public record ModelScore(String name, long parameters, long bytes, double perplexity, double accuracy, double agreement,
-        double kl, double tokensPerSecond) {
-    public static ModelScore of(String name, long parameters, long bytes, Comparison sums) {
-        double n = sums.positions();
-        return new ModelScore(name, parameters, bytes, Math.exp(sums.loss() / n), sums.correct() / n, sums.agreed() / n,
-                sums.kl() / n, sums.seconds() == 0 ? 0 : n / sums.seconds());
-    }
+public record ModelScore(Estimate perplexity, Estimate perplexityRatio, Estimate accuracy, Estimate accuracyShare,
+        Estimate agreement, Estimate agreementInFive, Estimate kl, Estimate calibrationError) {
 }

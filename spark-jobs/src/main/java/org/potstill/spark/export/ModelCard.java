@@ -1,6 +1,7 @@
 package org.potstill.spark.export;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -10,22 +11,30 @@ import java.util.Locale;
 final class ModelCard {
     private final JsonNode provenance;
     private final JsonNode evaluation;
-    private final StudentExport.Format format;
+    private final ExportFormat format;
+    private final ExportFormat.Precision precision;
+    private final Fidelity fidelity;
+    private final List<String> remarks;
     private final StringBuilder out = new StringBuilder();
 
     /** @param evaluation the report's; missing where there is none */
-    ModelCard(JsonNode provenance, JsonNode evaluation, StudentExport.Format format) {
+    ModelCard(JsonNode provenance, JsonNode evaluation, ExportFormat format, ExportFormat.Precision precision, Fidelity fidelity,
+            List<String> remarks) {
         this.provenance = provenance;
         this.evaluation = evaluation;
         this.format = format;
+        this.precision = precision;
+        this.fidelity = fidelity;
+        this.remarks = remarks;
     }
 
     String markdown() {
         JsonNode training = provenance.path("training");
         JsonNode corpus = provenance.path("corpus");
         String teacher = name(provenance.path("teacher").path("name").asText());
-        out.append("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- distillation\n- potstill\n");
-        out.append(format == StudentExport.Format.ONNX ? "- onnx\n---\n" : "---\n");
+        out.append("---\nlibrary_name: ").append(format == ExportFormat.GGUF ? "llama.cpp" : "transformers")
+                .append("\npipeline_tag: text-generation\ntags:\n- distillation\n- potstill\n");
+        out.append(format == ExportFormat.HF ? "---\n" : "- " + format + "\n---\n");
         line("\n# A student of %s", teacher);
         line("\nA causal language model of %,d parameters, distilled with Potstill from %s, which has %,d.", training.path("parameters").asLong(),
                 teacher, provenance.path("teacher").path("parameters").asLong());
@@ -44,6 +53,9 @@ final class ModelCard {
             }
         }
         line("| made with | Potstill %s |", name(provenance.path("versions").path("potstill").asText()));
+        line("| exported | as %s in %s |", format, precision);
+        line("| KL to the student before export | %s |", fidelity.describe(ModelCard::name));
+        remarks.forEach(remark -> line("\nNote: %s.", remark));
         // A report may lie where other students' do.
         if (evaluation.path("student").path("parameters").asLong(-1) == training.path("parameters").asLong()) {
             evaluation();
@@ -52,18 +64,20 @@ final class ModelCard {
     }
 
     private void evaluation() {
-        line("\n## On %,d held-out tokens", evaluation.path("positions").asLong());
-        line("\n| | teacher | student | before training |\n|---|---:|---:|---:|");
+        line("\n## On %,d tokens of held-out documents", evaluation.path("heldOut").path("positions").asLong());
+        line("\n| | teacher | student | bigram counts |\n|---|---:|---:|---:|");
         row("perplexity", "perplexity", "%,.1f", 1);
         row("next-token accuracy, %", "accuracy", "%.1f", 100);
-        row("same first choice as the teacher, %", "agreement", "%.1f", 100);
+        row("top-1 agreement with the teacher, %", "agreement", "%.1f", 100);
         row("KL(teacher ‖ model), nats per token", "kl", "%.3f", 1);
+        row("calibration error (ECE), %", "calibrationError", "%.1f", 100);
     }
 
     private void row(String label, String key, String format, double scale) {
         out.append("| ").append(label).append(" |");
-        for (String model : new String[] {"teacher", "student", "untrained"}) {
-            out.append(' ').append(String.format(Locale.ROOT, format, scale * evaluation.path(model).path(key).asDouble())).append(" |");
+        for (String model : new String[] {"teacher", "student", "bigram"}) {
+            JsonNode value = evaluation.path("heldOut").path(model).path(key).path("value");
+            out.append(' ').append(value.isNumber() ? String.format(Locale.ROOT, format, scale * value.asDouble()) : "").append(" |");
         }
         out.append('\n');
     }

@@ -5,109 +5,201 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.GgufExport;
 import org.potstill.checkpoints.OnnxExport;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.Versions;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
+import org.potstill.student.TrainingOptions;
+import org.potstill.teacher.Teacher;
+import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.Teachers;
 
 /**
- * A finished student as others load it: a folder for transformers' {@code AutoModelForCausalLM}, or one with an ONNX graph
- * as Hugging Face Optimum lays it out.
+ * A finished student as others load it: a folder for transformers' {@code AutoModelForCausalLM}, one with an ONNX graph
+ * as Hugging Face Optimum lays it out, or a GGUF file for llama.cpp.
  *
- * <p>Each file appears whole, and {@code config.json}, without which neither loads a folder, is the last to come and the
- * first to go: what a killed export leaves is never taken for a model.
+ * <p>What was written is read back and compared with the student before it goes anywhere. Each file appears whole, and
+ * the one without which nobody takes the others for a model, {@code config.json} or the GGUF file, is the last to come
+ * and the first to go: what a killed export leaves is never taken for a model.
  */
 public final class StudentExport {
-    /** What to make: safetensors or ONNX. */
-    public enum Format { HF, ONNX }
-
-    /** All that an export may write, in the order of writing. */
-    private static final List<String> FILES = List.of(Student.WEIGHTS, OnnxExport.DATA, OnnxExport.MODEL, "tokenizer.json",
-            "tokenizer_config.json", "generation_config.json", "README.md", Student.CONFIG);
-
     private final Settings settings;
     private final Configuration hadoop;
+    private final Optional<SparkSession> spark;
     private final HadoopFolder student;
 
-    public StudentExport(Settings settings, Configuration hadoop) {
+    /** @param spark that reads the corpus, to compare export and student on it; empty where no corpus is to be read */
+    public StudentExport(Settings settings, Configuration hadoop, Optional<SparkSession> spark) {
         this.settings = settings;
         this.hadoop = hadoop;
+        this.spark = spark;
         this.student = new HadoopFolder("student", settings.required("student.path"), hadoop);
     }
 
     /**
-     * @param output    Hadoop path of a folder
+     * What to make.
+     *
+     * @param precision null for the format's default
+     * @param output    Hadoop path of a folder or, for GGUF, a file
      * @param overwrite whether what is there may be replaced
-     * @return the folder's full path
+     * @param text      Hadoop path of a text to compare export and student on; null for the corpus, or Potstill's own
+     *                  text where there is none
      */
-    public String run(Format format, String output, boolean overwrite) {
+    public record Order(ExportFormat format, ExportFormat.Precision precision, String output, boolean overwrite, String text) {
+    }
+
+    /**
+     * What came of it.
+     *
+     * @param path     of the folder or file
+     * @param bytes    of all its files
+     * @param fidelity to the student
+     * @param remarks  what its users should know, in sentences
+     */
+    public record Made(String path, long bytes, Fidelity fidelity, List<String> remarks) {
+    }
+
+    public Made run(Order order) {
         JsonNode provenance = new StudentFolder(student).provenance();
-        HadoopFolder target = new HadoopFolder("export", output, hadoop);
-        if (target.path().equals(student.path())) {
+        ExportFormat.Precision precision = order.format().precision(order.precision());
+        ExportFiles files = ExportFiles.of(order.format(), order.output(), hadoop);
+        HadoopFolder target = files.target();
+        if (!files.isFile() && target.path().equals(student.path())) {
             throw JobErrors.badOption("--output", "it is the student's own folder");
         }
-        List<String> there = target.names();
-        there.stream().filter(name -> !overwrite && !HadoopFolder.isIncoming(name)).findFirst().ifPresent(name -> {
-            throw JobErrors.exportExists(target.path().toString(), name);
-        });
+        if (!order.overwrite() && !files.inTheWay().isEmpty()) {
+            throw JobErrors.exportExists(target.path().toString(), files.inTheWay().get(0));
+        }
         target.requireWritable();
         try (TemporaryFolder local = new TemporaryFolder()) {
-            Path made = make(format, provenance, local.path());
-            target.delete(Student.CONFIG);
-            there.stream().filter(HadoopFolder::isIncoming).forEach(target::delete);
-            for (String name : FILES) {
-                if (Files.exists(made.resolve(name))) {
-                    target.write(name, made.resolve(name));
-                } else {
-                    target.delete(name);
-                }
+            Path source = Files.createDirectory(local.path().resolve("student"));
+            Path made = Files.createDirectory(local.path().resolve("export"));
+            fetch(source);
+            List<String> remarks = make(order.format(), precision, files, source, made, local.path().resolve("scratch"));
+            Fidelity fidelity = compare(order, provenance, source, order.format() == ExportFormat.GGUF ? made.resolve(files.last()) : made,
+                    local.path().resolve("scratch"));
+            describe(order.format(), precision, provenance, fidelity, remarks, files, made);
+            publish(files, made);
+            long bytes = 0;
+            for (String name : files.names()) {
+                bytes += Files.exists(made.resolve(name)) ? Files.size(made.resolve(name)) : 0;
             }
+            return new Made(files.path(), bytes, fidelity, remarks);
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
         }
-        return target.path().toString();
     }
 
-    private Path make(Format format, JsonNode provenance, Path local) throws IOException {
-        Path source = Files.createDirectory(local.resolve("student"));
-        Path made = Files.createDirectory(local.resolve("export"));
-        for (String name : new String[] {Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json"}) {
-            student.fetch(name, source.resolve(name));
+    private void fetch(Path source) {
+        List<String> names = new ArrayList<>(List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json"));
+        if (student.has(StudentFolder.GENERATION_CONFIG)) {
+            names.add(StudentFolder.GENERATION_CONFIG);
         }
-        TokenizerDefinition tokenizer;
+        names.forEach(name -> student.fetch(name, source.resolve(name)));
+    }
+
+    /** Writes the model and, for folders, what lies beside it. @return remarks */
+    private List<String> make(ExportFormat format, ExportFormat.Precision precision, ExportFiles files, Path source, Path made, Path scratch)
+            throws IOException {
         try (Checkpoint checkpoint = Checkpoints.open(source)) {
-            tokenizer = checkpoint.tokenizer();
-            if (format == Format.ONNX) {
+            if (format == ExportFormat.GGUF) {
+                GgufExport export = new GgufExport(checkpoint, switch (precision) {
+                    case F16 -> GgufExport.Numbers.F16;
+                    case Q8_0 -> GgufExport.Numbers.Q8_0;
+                    default -> GgufExport.Numbers.F32;
+                });
+                export.write(student.path().getName(), made.resolve(files.last()));
+                return export.remarks();
+            }
+            if (format == ExportFormat.HF) {
+                Files.copy(source.resolve(Student.WEIGHTS), made.resolve(Student.WEIGHTS));
+            } else if (precision == ExportFormat.Precision.INT8) {
+                OnnxExport.writeInt8(checkpoint, Teachers.calibration(checkpoint, options(scratch)), scratch, made);
+            } else {
                 OnnxExport.write(checkpoint, made);
             }
+            TokenizerDefinition tokenizer = checkpoint.tokenizer();
+            Files.writeString(made.resolve("tokenizer.json"), tokenizer.huggingFaceJson());
+            Files.writeString(made.resolve("tokenizer_config.json"), tokenizer.configJson());
+            write(made.resolve(Student.CONFIG), StudentFolder.withTokenIds(Files.readString(source.resolve(Student.CONFIG)), tokenizer));
+            write(made.resolve(StudentFolder.GENERATION_CONFIG), StudentFolder.tokenIds(tokenizer));
+            return List.of();
         }
-        if (format == Format.HF) {
-            Files.move(source.resolve(Student.WEIGHTS), made.resolve(Student.WEIGHTS));
+    }
+
+    private Fidelity compare(Order order, JsonNode provenance, Path source, Path made, Path scratch) {
+        Student.setThreads(threads());
+        try (Student original = Student.load(source, TrainingOptions.NONE); CausalLm export = CausalLm.open(made);
+                Teacher engine = Teachers.open(export, options(scratch))) {
+            Sample sample = sample(order.text(), provenance, export.tokenizer());
+            return Fidelity.measure(original::logits, engine::logits, export.vocabSize(), sample,
+                    Math.min(original.config().maxPositionEmbeddings(), export.maxPositionEmbeddings()));
         }
-        Files.writeString(made.resolve("tokenizer.json"), tokenizer.huggingFaceJson());
-        Files.writeString(made.resolve("tokenizer_config.json"), tokenizer.configJson());
-        ObjectNode ids = HadoopFolder.JSON.createObjectNode();
-        if (tokenizer.bosId() >= 0) {
-            ids.put("bos_token_id", tokenizer.bosId());
+    }
+
+    private Sample sample(String text, JsonNode provenance, TokenizerDefinition tokenizer) {
+        if (text != null) {
+            return Sample.ofFile(text, settings, hadoop, tokenizer);
         }
-        if (tokenizer.eosId() >= 0) {
-            ids.put("eos_token_id", tokenizer.eosId());
-        }
-        ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(Files.readString(source.resolve(Student.CONFIG)));
-        write(made.resolve(Student.CONFIG), config.setAll(ids));
-        write(made.resolve("generation_config.json"), ids);
+        return spark.map(session -> Sample.ofCorpus(session, settings, provenance.path("corpus"), tokenizer))
+                .orElseGet(() -> Sample.builtIn(settings, tokenizer));
+    }
+
+    private TeacherOptions options(Path scratch) {
+        return new TeacherOptions(TeacherOptions.Device.CPU, threads(), scratch);
+    }
+
+    private int threads() {
+        int asked = settings.integer("teacher.threads", 0, 1024);
+        return asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
+    }
+
+    private void describe(ExportFormat format, ExportFormat.Precision precision, JsonNode provenance, Fidelity fidelity, List<String> remarks,
+            ExportFiles files, Path made) throws IOException {
         JsonNode evaluation = new Report(settings, hadoop).section("evaluate");
-        Files.writeString(made.resolve("README.md"), new ModelCard(provenance, evaluation, format).markdown());
-        return made;
+        Files.writeString(made.resolve(files.modelCard()),
+                new ModelCard(provenance, evaluation, format, precision, fidelity, remarks).markdown());
+        ObjectNode json = HadoopFolder.JSON.createObjectNode();
+        ObjectNode export = json.putObject(StudentFolder.EXPORT).put("format", format.toString()).put("precision", precision.toString())
+                .put("kl_to_student", fidelity.kl()).put("top_1_agreement", fidelity.agreement()).put("positions", fidelity.positions())
+                .put("measured_on", fidelity.measuredOn()).put("potstill", Versions.potstill());
+        remarks.forEach(export.putArray("remarks")::add);
+        for (String key : List.of("teacher", "targets", "identity", "versions")) {
+            if (provenance.has(key)) {
+                json.set(key, provenance.get(key));
+            }
+        }
+        write(made.resolve(files.provenance()), json);
+    }
+
+    private static void publish(ExportFiles files, Path made) {
+        HadoopFolder target = files.target();
+        target.delete(files.last());
+        if (!files.isFile()) {
+            target.names().stream().filter(HadoopFolder::isIncoming).forEach(target::delete);
+        }
+        for (String name : files.names()) {
+            if (Files.exists(made.resolve(name))) {
+                target.write(name, made.resolve(name));
+            } else {
+                target.delete(name);
+            }
+        }
     }
 
     private static void write(Path file, JsonNode json) throws IOException {

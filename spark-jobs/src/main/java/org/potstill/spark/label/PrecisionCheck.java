@@ -9,6 +9,7 @@ import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Precision;
 import org.potstill.spark.Comparison;
+import org.potstill.spark.DistributionComparer;
 import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
 
@@ -30,11 +31,13 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
     Result run(List<int[]> sequences) {
         TaskTeacher task = TaskTeacher.get(source, fingerprint, cores, hadoop.value().value(), counters);
         Comparison sums = Comparison.NONE;
-        try (CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
+        int vocabSize = task.teacher().vocabSize();
+        try (DistributionComparer comparer = new DistributionComparer(vocabSize, cores); CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
                 Teacher reference = Teachers.open(model, source.options(cores, Math.max(0, task.gpu())).with(Precision.FP32))) {
             for (int[] tokens : sequences) {
                 int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
-                sums = sums.plus(Comparison.of(reference.logits(inputs), task.teacher().logits(inputs), tokens, 0));
+                sums = sums.plus(comparer.compare(comparer.logits(reference.logits(inputs), vocabSize),
+                        List.of(comparer.logits(task.teacher().logits(inputs), vocabSize)), tokens).get(0));
             }
         }
         return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, 0, Map.of()));

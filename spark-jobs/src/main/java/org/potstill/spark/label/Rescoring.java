@@ -16,6 +16,7 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
+import org.potstill.teacher.ScoreAhead;
 import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teachers;
 

@@ -14,8 +14,9 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
-import org.potstill.teacher.Teacher;
+import org.potstill.teacher.ScoreAhead;
 import org.potstill.teacher.ScoredSequence;
+import org.potstill.teacher.Teacher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -13,6 +13,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 
 /**
@@ -63,8 +64,12 @@ final class PruneFolder {
 
     private <T> T read(String name, String field, ObjectNode wanted, TypeReference<T> type) {
         JsonNode json = folder.readJson(name);
-        Identity.firstDifference(wanted, json.path("identity")).ifPresent(key -> {
-            throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), json.path("identity").path(key));
+        ObjectNode then = json.path("identity").isObject() ? json.path("identity").deepCopy() : HadoopFolder.JSON.createObjectNode();
+        if (!wanted.has(CALIBRATION)) {
+            then.remove(CALIBRATION);
+        }
+        Identity.firstDifference(wanted, then).ifPresent(key -> {
+            throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), then.path(key));
         });
         try {
             return HadoopFolder.JSON.readValue(HadoopFolder.JSON.treeAsTokens(json.path(field)), type);
@@ -92,7 +97,8 @@ final class PruneFolder {
         TokenizerDefinition tokenizer = model.tokenizer();
         folder.writeText("tokenizer.json", tokenizer.json());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
-        folder.writeText(Student.CONFIG, model.config().toJson());
+        folder.writeJson(StudentFolder.GENERATION_CONFIG, StudentFolder.tokenIds(tokenizer));
+        folder.writeJson(Student.CONFIG, StudentFolder.withTokenIds(model.config().toJson(), tokenizer));
         provenance.set("identity", identity);
         provenance.set("pruning", HadoopFolder.JSON.valueToTree(summary));
         folder.writeJson(PROVENANCE, provenance);

@@ -27,7 +27,7 @@ import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.label.TeacherSource;
-import org.potstill.student.InitialWeights;
+import org.potstill.student.LayerChoice;
 import org.potstill.teacher.Teachers;
 import org.potstill.teacher.WidthImportance;
 import org.slf4j.Logger;
@@ -139,7 +139,7 @@ public final class PruneJob {
         }
         while (spaced.size() < removals.size()) {
             int layers = config.numHiddenLayers() - spaced.size() - 1;
-            spaced.add(new EvenlySpaced(layers, costs.of(InitialWeights.layers(config.numHiddenLayers(), layers))));
+            spaced.add(new EvenlySpaced(layers, costs.of(LayerChoice.EVENLY_SPACED.layers(config.numHiddenLayers(), layers))));
             progress = new PruneFolder.Progress(removals, spaced, before.seconds() + seconds());
             folder.save(progress);
         }

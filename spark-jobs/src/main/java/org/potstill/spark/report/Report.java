@@ -3,31 +3,30 @@ package org.potstill.spark.report;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Base64;
-import java.util.LinkedHashMap;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import org.apache.hadoop.conf.Configuration;
-import org.commonmark.Extension;
-import org.commonmark.ext.gfm.tables.TablesExtension;
-import org.commonmark.parser.Parser;
-import org.commonmark.renderer.html.HtmlRenderer;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Settings;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.potstill.spark.Versions;
 
 /**
- * The report folder: {@code report.json} holds a section of each job's last run; {@code report.md}, its plots and
- * {@code report.html} (one file, plots inside) are rendered from it anew after each.
+ * The report folder: {@code report.json} holds what each job's last run said; {@code report.md}, its figures and
+ * {@code report.html} (one file, figures inside) are rendered from it anew after each.
  */
 public final class Report {
-    private static final Logger LOG = LoggerFactory.getLogger(Report.class);
     private static final String DATA = "report.json";
+    /** In the order of the page: the answer first, then what it rests on. */
+    private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
+            new PruningSection(), new LabellingSection(), new RunsSection());
 
     private final HadoopFolder folder;
+    private final Settings settings;
 
     public Report(Settings settings, Configuration hadoop) {
+        this.settings = settings;
         this.folder = new HadoopFolder("report", path(settings), hadoop);
     }
 
@@ -39,21 +38,32 @@ public final class Report {
         return (settings.string("student.path").isBlank() ? settings.required("cache.path") : settings.string("student.path")) + "/report";
     }
 
-    /** @return the path of the page to open */
-    public String put(String section, Object summary) {
+    /**
+     * Puts what a job's run said in place of what its last run said, and renders the report again.
+     *
+     * @param job     its name, under which {@code report.json} has the summary
+     * @param summary what Jackson can write as JSON
+     * @return the path of the page to open
+     */
+    public String put(String job, Object summary) {
         folder.requireWritable();
         ObjectNode data = folder.has(DATA) ? (ObjectNode) folder.readJson(DATA) : HadoopFolder.JSON.createObjectNode();
-        data.set(section, HadoopFolder.JSON.valueToTree(summary));
-        if (data.path(section).path("scoredTokens").asLong() > 0) {
-            // A later run that finds all in the cache has no figures of its own.
-            data.set("pass", data.get(section));
+        data.set(job, HadoopFolder.JSON.valueToTree(summary));
+        data.withObject("/runs").set(job, run());
+        if (data.path(job).path("scoredTokens").asLong() > 0) {
+            // A later run that finds everything in the cache has no figures of its own.
+            data.set("pass", data.get(job));
         }
         folder.writeJson(DATA, data);
-        Map<String, byte[]> plots = plots(data);
-        plots.forEach(folder::write);
-        String markdown = new ReportText(data, plots.keySet()).markdown();
-        folder.writeText("report.md", markdown);
-        folder.writeText("report.html", html(markdown, plots));
+        ReportPage page = new ReportPage();
+        String title = title(data);
+        page.title("%s", ReportPage.escape(title));
+        for (ReportSection section : SECTIONS) {
+            section.write(data, page);
+        }
+        page.figures().forEach(folder::writeText);
+        folder.writeText("report.md", page.markdown());
+        folder.writeText("report.html", HtmlPage.html(title, page.markdown(), page.figures()));
         return folder.path("report.html").toString();
     }
 
@@ -63,45 +73,29 @@ public final class Report {
     }
 
     /** What a job's last run said; missing where it has not run. */
-    public JsonNode section(String section) {
-        return folder.has(DATA) ? folder.readJson(DATA).path(section) : MissingNode.getInstance();
+    public JsonNode section(String job) {
+        return folder.has(DATA) ? folder.readJson(DATA).path(job) : MissingNode.getInstance();
     }
 
-    private static Map<String, byte[]> plots(ObjectNode data) {
-        try {
-            return Plots.of(data);
-        } catch (LinkageError | RuntimeException e) {
-            // A headless JRE without fonts cannot draw. The figures are there without plots.
-            LOG.warn("the report has no plots: {} (where it speaks of fonts, install fontconfig and a font)", e.toString());
-            return new LinkedHashMap<>();
+    private static String title(JsonNode data) {
+        JsonNode evaluate = data.path("evaluate");
+        if (!evaluate.has("heldOut")) {
+            return "Potstill report";
         }
+        String student = evaluate.path("student").path("name").asText();
+        return (student.equalsIgnoreCase("student") ? "A" : student + ", a") + " student of " + evaluate.path("teacher").path("name").asText().replaceFirst("\\.gguf$", "");
     }
 
-    static String html(String markdown, Map<String, byte[]> plots) {
-        List<Extension> tables = List.of(TablesExtension.create());
-        String body = HtmlRenderer.builder().extensions(tables).escapeHtml(true).build()
-                .render(Parser.builder().extensions(tables).build().parse(markdown));
-        for (Map.Entry<String, byte[]> plot : plots.entrySet()) {
-            body = body.replace("src=\"" + plot.getKey() + "\"",
-                    "src=\"data:image/png;base64," + Base64.getEncoder().encodeToString(plot.getValue()) + "\"");
-        }
-        return """
-                <!DOCTYPE html>
-                <html lang="en">
-                <head>
-                <meta charset="utf-8">
-                <meta name="viewport" content="width=device-width, initial-scale=1">
-                <title>Potstill report</title>
-                <style>
-                body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; }
-                h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; padding-bottom: .3rem; }
-                table { border-collapse: collapse; margin: 1rem 0; } img { max-width: 100%; }
-                th, td { padding: .35rem .9rem; border-bottom: 1px solid #e4e4e4; text-align: left; font-variant-numeric: tabular-nums; }
-                th { background: #f6f4f0; } td[align=right], th[align=right] { text-align: right; }
-                code { background: #f6f4f0; padding: .1rem .3rem; overflow-wrap: anywhere; }
-                </style>
-                </head>
-                <body>
-                """ + body + "</body>\n</html>\n";
+    private ObjectNode run() {
+        ObjectNode run = HadoopFolder.JSON.createObjectNode()
+                .put("finished", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString())
+                .put("potstill", Versions.potstill())
+                .put("spark", org.apache.spark.package$.MODULE$.SPARK_VERSION())
+                .put("java", System.getProperty("java.version"))
+                .put("system", System.getProperty("os.name") + " " + System.getProperty("os.arch"))
+                .put("processors", Runtime.getRuntime().availableProcessors())
+                .put("master", settings.spark().getOrDefault("spark.master", "").toLowerCase(Locale.ROOT));
+        settings.given().forEach(run.putObject("settings")::put);
+        return run;
     }
 }

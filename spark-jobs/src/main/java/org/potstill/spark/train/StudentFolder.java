@@ -2,9 +2,14 @@ package org.potstill.spark.train;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
+import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
@@ -16,12 +21,16 @@ import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
 /**
- * A finished student: {@code config.json}, {@code model.safetensors}, {@code tokenizer.json} and
- * {@code tokenizer_config.json} as Hugging Face lays them out, and {@code provenance.json}, written last: where it is, the
+ * A finished student: {@code config.json}, {@code generation_config.json}, {@code model.safetensors},
+ * {@code tokenizer.json} and {@code tokenizer_config.json} as Hugging Face lays them out, and {@code provenance.json}, written last: where it is, the
  * student is whole.
  */
 public final class StudentFolder {
-    private static final String PROVENANCE = "provenance.json";
+    public static final String GENERATION_CONFIG = "generation_config.json";
+    public static final String PROVENANCE = "provenance.json";
+
+    /** Member that the provenance of an export has, and that of a student has not. */
+    public static final String EXPORT = "export";
 
     private final HadoopFolder folder;
 
@@ -38,7 +47,11 @@ public final class StudentFolder {
         if (!isFinished()) {
             throw JobErrors.noStudent(folder.path().toString());
         }
-        return folder.readJson(PROVENANCE);
+        JsonNode provenance = folder.readJson(PROVENANCE);
+        if (provenance.has(EXPORT)) {
+            throw JobErrors.exportedStudent(folder.path().toString());
+        }
+        return provenance;
     }
 
     /** Copies the student to a local folder and opens it. */
@@ -52,7 +65,8 @@ public final class StudentFolder {
     TrainSummary summary(ObjectNode identity) {
         JsonNode provenance = provenance();
         Identity.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
-            throw JobErrors.anotherStudent(folder.path().toString(), key, identity.path(key), provenance.path("identity").path(key));
+            throw JobErrors.anotherStudent(folder.path().toString(), key, TrainingSettings.said(identity, key),
+                    TrainingSettings.said(provenance.path("identity"), key));
         });
         try {
             return HadoopFolder.JSON.treeToValue(provenance.path("training"), TrainSummary.class);
@@ -61,15 +75,45 @@ public final class StudentFolder {
         }
     }
 
+    /** A model's {@code config.json} with what {@link #tokenIds} says. */
+    public static ObjectNode withTokenIds(String configJson, TokenizerDefinition tokenizer) {
+        try {
+            ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(configJson);
+            return config.setAll(tokenIds(tokenizer));
+        } catch (JsonProcessingException e) {
+            throw JobErrors.damagedJson(Student.CONFIG, e.getOriginalMessage());
+        }
+    }
+
+    /** The token that begins a document and those that end what the model writes, as {@code generation_config.json} has them. */
+    public static ObjectNode tokenIds(TokenizerDefinition tokenizer) {
+        ObjectNode ids = HadoopFolder.JSON.createObjectNode();
+        if (tokenizer.bosId() >= 0) {
+            ids.put("bos_token_id", tokenizer.bosId());
+        }
+        List<Integer> ends = tokenizer.stopIds();
+        if (ends.size() == 1) {
+            ids.put("eos_token_id", ends.get(0));
+        } else if (ends.size() > 1) {
+            // A document's own end first: software that knows of one end only takes the first.
+            ArrayNode list = ids.putArray("eos_token_id");
+            ends.stream().sorted(Comparator.comparing(id -> id != tokenizer.eosId())).forEach(list::add);
+        }
+        return ids;
+    }
+
     void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
+        TokenizerDefinition tokenizer = store.tokenizer().below(student.config().vocabSize());
         try (TemporaryFolder local = new TemporaryFolder()) {
             student.save(local.path());
-            for (String name : List.of(Student.CONFIG, Student.WEIGHTS)) {
-                folder.write(name, local.path().resolve(name));
-            }
+            folder.writeJson(Student.CONFIG, withTokenIds(Files.readString(local.path().resolve(Student.CONFIG)), tokenizer));
+            folder.write(Student.WEIGHTS, local.path().resolve(Student.WEIGHTS));
+        } catch (IOException e) {
+            throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
         }
-        folder.writeText("tokenizer.json", store.tokenizer().json());
-        folder.writeText("tokenizer_config.json", store.tokenizer().configJson());
+        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer_config.json", tokenizer.configJson());
+        folder.writeJson(GENERATION_CONFIG, tokenIds(tokenizer));
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
         provenance.set("teacher", store.provenance().path("teacher"));
         provenance.set("tokenizer", store.provenance().path("tokenizer"));

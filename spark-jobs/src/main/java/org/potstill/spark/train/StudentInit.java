@@ -1,6 +1,5 @@
 package org.potstill.spark.train;
 
-import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
@@ -10,42 +9,39 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.label.TeacherSource;
 import org.potstill.student.InitialWeights;
+import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
 
 /** What the student begins with: the checkpoint of {@code student.init} or, where that is empty, chance. */
 public final class StudentInit implements AutoCloseable {
     private final Settings settings;
     private final String path;
+    private final LayerChoice choice;
     /** Null for random weights. */
     private final Checkpoint checkpoint;
 
     public StudentInit(Settings settings, Configuration hadoop) {
         this.settings = settings;
         this.path = settings.string("student.init");
+        this.choice = settings.choice("student.init-layers", LayerChoice.class);
         this.checkpoint = path.isBlank() ? null
                 : Checkpoints.open(TeacherSource.localPath("student.init", path, settings.required("teacher.scratch"), hadoop));
     }
 
-    /** The settings with the checkpoint's shape where they do not say otherwise. */
-    Settings shaped() {
-        if (checkpoint == null) {
-            return settings;
-        }
-        CausalLmConfig config = checkpoint.config();
-        Settings shaped = settings;
-        for (Map.Entry<String, Number> each : Map.<String, Number>of("hidden-size", config.hiddenSize(),
-                "intermediate-size", config.intermediateSize(), "layers", config.numHiddenLayers(),
-                "heads", config.numAttentionHeads(), "kv-heads", config.numKeyValueHeads(),
-                "rope-theta", decimal(config.ropeTheta()), "rms-norm-eps", decimal(config.rmsNormEps())).entrySet()) {
-            String key = "student." + each.getKey();
-            shaped = settings.isGiven(key) ? shaped : shaped.with(key, each.getValue());
-        }
-        return shaped;
+    /**
+     * The student's shape: the checkpoint's, or what the settings say.
+     *
+     * @param vocabSize of a student with random weights
+     */
+    CausalLmConfig shape(int vocabSize) {
+        return checkpoint == null ? StudentShape.of(settings, vocabSize)
+                : StudentShape.of(settings, checkpoint.config(), path, choice);
     }
 
-    /** The shortest decimal that is this float. */
-    private static double decimal(float value) {
-        return Double.parseDouble(Float.toString(value));
+    /** The settings with the checkpoint's shape where they do not say otherwise. */
+    Settings shaped() {
+        return checkpoint == null ? settings
+                : StudentShape.described(settings, StudentShape.of(settings, checkpoint.config(), path, choice));
     }
 
     /** What the weights come from; empty for chance. */
@@ -53,19 +49,29 @@ public final class StudentInit implements AutoCloseable {
         return checkpoint == null ? "" : checkpoint.fingerprint();
     }
 
-    /** Refuses weights that were made for another vocabulary. */
-    void requireVocabulary(TokenizerDefinition tokenizer, String cache) {
-        if (checkpoint != null) {
-            tokenizer.differenceFrom(checkpoint.tokenizer()).ifPresent(difference -> {
-                throw JobErrors.initTokenizerDiffers(path, cache, difference);
-            });
+    /**
+     * Refuses weights that were made for another vocabulary. Their table may be longer or shorter than the teacher's, where
+     * both are padded, as long as it has a row for every token.
+     *
+     * @param teacherVocabSize rows of the teacher's table
+     */
+    void requireVocabulary(TokenizerDefinition tokenizer, int teacherVocabSize, String cache) {
+        if (checkpoint == null) {
+            return;
         }
+        tokenizer.differenceFrom(checkpoint.tokenizer()).ifPresent(difference -> {
+            throw JobErrors.initTokenizerDiffers(path, cache, difference);
+        });
+        tokenizer.tokenBetween(checkpoint.vocabSize(), teacherVocabSize).ifPresent(token -> {
+            throw JobErrors.initTokenizerDiffers(path, cache, "token " + token + " there, and the model's table has "
+                    + checkpoint.vocabSize() + " rows");
+        });
     }
 
     /** Gives a student, made with random weights, those that it is to begin with. */
     public void apply(Student student) {
         if (checkpoint != null) {
-            student.setParameters(InitialWeights.read(checkpoint, path, student.config()));
+            student.setParameters(InitialWeights.read(checkpoint, path, student.config(), choice));
         }
     }
 

@@ -32,7 +32,7 @@ public final class TrainJob {
     public TrainJob(SparkSession spark, Settings settings) {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
-        this.settings = settings;
+        this.settings = TrainingSettings.withPrecision(settings);
         this.cache = settings.required("cache.path");
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
     }
@@ -54,8 +54,13 @@ public final class TrainJob {
             }
         }
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
-            init.requireVocabulary(store.tokenizer(), cache);
-            CausalLmConfig config = TrainingSettings.student(init.shaped(), store.labels().vocabSize());
+            int rows = store.labels().vocabSize();
+            init.requireVocabulary(store.tokenizer(), rows, cache);
+            CausalLmConfig config = init.shape(rows);
+            if (config.vocabSize() != rows) {
+                LOG.info("the teacher speaks of {} ids and the student of {}: both tables are padded, and what the teacher says of ids that "
+                        + "the student does not have, none of which is a token, is left out", rows, config.vocabSize());
+            }
             folder.requireWritable();
             Responses responses = Responses.of(settings, store.tokenizer());
             try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed());
@@ -98,7 +103,7 @@ public final class TrainJob {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder, identity, keep);
         OuterOptimizer outer = TrainingSettings.outer(settings);
         TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() -> new TrainingCheckpoints.Position(0, 0,
-                new ModelState(student.parameters(), initialMoments(config, options), outer.initialMomentum(student.parameterCount())), List.of(), 0));
+                new ModelState(student.parameters(), student.initialUpdaterState(), outer.initialMomentum(student.parameterCount())), List.of(), 0));
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
@@ -112,11 +117,5 @@ public final class TrainJob {
         student.setParameters(end.state().parameters());
         result.publish(student, store, identity, init.shaped(), summary);
         return summary;
-    }
-
-    private static float[] initialMoments(CausalLmConfig config, TrainingOptions options) {
-        try (Student fresh = Student.create(config, options, 0)) {
-            return fresh.updaterState();
-        }
     }
 }

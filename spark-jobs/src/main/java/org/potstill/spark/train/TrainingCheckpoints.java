@@ -9,9 +9,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.spark.HadoopFolder;
@@ -120,8 +122,8 @@ final class TrainingCheckpoints {
         return newest().map(name -> {
             JsonNode json = folder.folder(name).readJson(TRAINING);
             Identity.firstDifference(identity, json.path("identity")).ifPresent(key -> {
-                throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, identity.path(key),
-                        json.path("identity").path(key));
+                throw JobErrors.settingsDiffer("the unfinished student in " + folder.path(), key, TrainingSettings.said(identity, key),
+                        TrainingSettings.said(json.path("identity"), key));
             });
             try (TemporaryFolder local = new TemporaryFolder()) {
                 for (String file : FILES) {

@@ -1,31 +1,37 @@
 package org.potstill.spark.train;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import org.potstill.checkpoints.CausalLmConfig;
+import com.fasterxml.jackson.databind.node.TextNode;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.student.Divergence;
 import org.potstill.student.MatrixPrecision;
 import org.potstill.student.Objective;
+import org.potstill.student.Student;
 import org.potstill.student.Tail;
 import org.potstill.student.TrainingOptions;
 
 /** The settings that decide what the student becomes, read from the configuration. */
 final class TrainingSettings {
+    private static final String INIT_LAYERS = "student.init-layers";
+    /** Settings that came after the first students, and what held before. */
+    private static final Map<String, String> LATER = Map.of("student.family", "llama", "student.head-dim", "0",
+            "student.tie-embeddings", "true", "student.sliding-window", "0", "student.sliding-from-layer", "0",
+            "student.rope-scaling.factor", "1.0", "student.rope-scaling.low-freq-factor", "1.0",
+            "student.rope-scaling.high-freq-factor", "4.0", "student.rope-scaling.original-positions", "8192", INIT_LAYERS, "evenly-spaced");
+
     private TrainingSettings() {
     }
 
-    static CausalLmConfig student(Settings s, int vocabSize) {
-        int hidden = s.integer("student.hidden-size", 2, 1 << 16);
-        int heads = s.integer("student.heads", 1, 1 << 10);
-        if (hidden % heads != 0) {
-            throw JobErrors.badValue("student.hidden-size", hidden + " is not a multiple of student.heads = " + heads);
-        }
-        return new CausalLmConfig(vocabSize, hidden, s.integer("student.intermediate-size", 1, 1 << 18),
-                s.integer("student.layers", 1, 1 << 10), heads, s.integer("student.kv-heads", 1, 1 << 10),
-                hidden / heads, s.integer("sequence-length", 2, 1 << 20),
-                (float) s.real("student.rms-norm-eps", 1e-12, 1), (float) s.real("student.rope-theta", 1, 1e9), true);
+    /** The settings with what {@code train.precision = auto} comes to on the driver: it is part of what a student is. */
+    static Settings withPrecision(Settings s) {
+        return !s.string("train.precision").equalsIgnoreCase("auto") ? s
+                : s.with("train.precision", Student.canUseBf16() ? "bf16" : "fp32");
     }
 
     static TrainingOptions options(Settings s, int totalSteps) {
@@ -56,9 +62,10 @@ final class TrainingSettings {
     }
 
     /**
-     * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run.
+     * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. Of {@link #LATER}
+     * settings only those that are not at their defaults, so that runs from before they existed are gone on with.
      *
-     * @param init fingerprint of what it begins with; empty for random weights
+     * @param init fingerprint of what it begins with, which decides all of its shape; empty for random weights
      */
     static ObjectNode identity(Settings s, TrainingPlan plan, String init, ObjectNode data) {
         ObjectNode identity = HadoopFolder.JSON.createObjectNode();
@@ -74,6 +81,19 @@ final class TrainingSettings {
         }
         // Under the name that it had when one seed drew everything; the other one is part of the data.
         identity.put("seed", s.string("train.seed"));
+        new TreeMap<>(LATER).forEach((key, before) -> {
+            boolean counts = key.equals(INIT_LAYERS) != init.isEmpty();
+            String value = s.string(key).trim().toLowerCase(Locale.ROOT);
+            if (counts && !value.equals(before)) {
+                identity.put(key, value);
+            }
+        });
         return identity.put("train.workers", String.valueOf(plan.workers()));
+    }
+
+    /** What an identity says of a setting. */
+    static JsonNode said(JsonNode identity, String key) {
+        JsonNode said = identity.path(key);
+        return said.isMissingNode() && LATER.containsKey(key) ? TextNode.valueOf(LATER.get(key)) : said;
     }
 }

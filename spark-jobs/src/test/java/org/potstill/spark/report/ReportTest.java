@@ -8,12 +8,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.Settings;
+import org.potstill.spark.evaluate.Estimate;
 import org.potstill.spark.evaluate.EvaluateSummary;
+import org.potstill.spark.evaluate.ModelFacts;
 import org.potstill.spark.evaluate.ModelScore;
+import org.potstill.spark.evaluate.ServingSummary;
+import org.potstill.spark.evaluate.TaskScore;
+import org.potstill.spark.evaluate.TextScore;
 import org.potstill.spark.label.CorpusCount;
 import org.potstill.spark.label.ExecutorShare;
 import org.potstill.spark.label.LabelSummary;
@@ -37,26 +44,62 @@ class ReportTest {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
         }
         report.put("train", new TrainSummary(7_000_000, 2, 113, 900 * 256, 200, 3.0, history, "student"));
-        String page = report.put("evaluate", new EvaluateSummary(2, 6000, 2,
-                new ModelScore("teacher", 134_515_008, 98_000_000, 20.5, 0.45, 1, 0, 600),
-                new ModelScore("student", 7_000_000, 28_000_000, 400.5, 0.25, 0.3, 2.5, 6000),
-                new ModelScore("untrained student", 7_000_000, 0, 50_000, 0.0001, 0.0001, 8.5, 0)));
+        String page = report.put("evaluate", evaluation());
         assertTrue(page.endsWith("/report/report.html"));
-        String markdown = Files.readString(folder.resolve("report/report.md"));
-        for (String expected : List.of("With 5.2 % of the teacher's parameters and at 10.0 times its speed", "| perplexity | 20.5 | 400.5 | 50,000.0 |",
-                "150,000", "![loss of each step](loss.png)", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
-                "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |",
-                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in the quarantine | 3 |")) {
+        String markdown = Files.readString(folder.resolve("report/report.md")).replace("\u2060", "");
+        for (String expected : List.of("The student has 5 % of its teacher's parameters, runs 9.50 times as fast and needs 25 % of its memory.",
+                "its perplexity is **1.50 times** the teacher's", "| perplexity | 20.0 (18.0–22.0) | 30.0 (27.0–33.0) | 1.50 (1.40–1.60) |",
+                "| tokens/s, forward pass | 600 (500–700) | 5,700 (5,000–6,000) | 9.50 (9.00–10.00) |", "| weights on disk, MB | 98 (Q4\\_1) | 28 (F32) |  |", "| weights as served (fp32), MB | 538 | 28 | 0.05 |",
+                "**Held-out documents**: 3 documents, 6,000 tokens", "| bigram counts | 200.0", "**news**: 1 document, 700 tokens",
+                "| facts | 40 | 25.0 | 50.0 ± 8.0 |", "4 passages are left out", "> *Fellow \\| citizens, \\<b\\>* …",
+                "![KL of each step](kl.svg)", "150,000", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
+                "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |", "| student.path |",
+                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in quarantine | 3 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
+        assertTrue(markdown.startsWith("# A student of teacher\n\nThe student has"), "the answer comes first");
         String html = Files.readString(folder.resolve("report/report.html"));
-        assertTrue(html.contains("<td align=\"right\">400.5</td>"), html);
-        assertFalse(html.contains("<b>0</b>"), "what comes from outside must not become markup");
-        assertEquals(5, html.split("src=\"data:image/png;base64,").length - 1);
-        for (String plot : List.of("loss.png", "perplexity.png", "accuracy.png", "kl.png", "speed.png")) {
-            assertTrue(Files.size(folder.resolve("report").resolve(plot)) > 2000, plot);
+        assertTrue(html.contains("<td align=\"right\">30.0 (27.0\u2060–\u206033.0)</td>"), html);
+        assertFalse(html.contains("<b>"), "what comes from outside must not become markup");
+        assertEquals(4, html.split("<svg ").length - 1);
+        for (String plot : List.of("student.svg", "prediction.svg", "kl.svg", "cross-entropy.svg")) {
+            DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(folder.resolve("report").resolve(plot).toFile());
         }
-        assertTrue(Files.readString(folder.resolve("report/report.json")).contains("\"agreement\" : 0.3"));
+        assertTrue(Files.readString(folder.resolve("report/report.json")).contains("\"perplexityRatio\""));
+    }
+
+    @Test
+    void aReportWithoutSpeedOrCountsSaysWhatThereIs() throws Exception {
+        EvaluateSummary all = evaluation();
+        TextScore heldOut = new TextScore(1, 500, all.heldOut().teacher(), all.heldOut().student(), null, null);
+        new Report(Settings.load(List.of(), List.of("student.path=" + folder)), new Configuration()).put("evaluate", new EvaluateSummary(
+                new ModelFacts("t", 0, 9, ""), all.student(), "fp32", heldOut, Map.of(), Map.of(), null, all.seconds(), List.of()));
+        String markdown = Files.readString(folder.resolve("report/report.md"));
+        assertTrue(markdown.contains("\n\nOn text that it never saw"), markdown);
+        assertTrue(markdown.contains("500 tokens of 1 held-out document that"), markdown);
+        assertFalse(markdown.contains("tokens/s") || markdown.contains("| bigram counts"), markdown);
+    }
+
+    private static EvaluateSummary evaluation() {
+        TextScore heldOut = new TextScore(3, 6000, score(20, 1), score(30, 1.5), score(800, 40), score(200, 10));
+        ServingSummary serving = new ServingSummary("A processor", 2, 512, 256,
+                new ServingSummary.ServedFigures("ONNX Runtime, cpu, fp32", new ServingSummary.Timing(600, 500, 700, 5), 800_000_000L,
+                        new ServingSummary.Timing(40, 38, 45, 3), 900_000_000L),
+                new ServingSummary.ServedFigures("ONNX Runtime, cpu, fp32", new ServingSummary.Timing(5700, 5000, 6000, 5), 200_000_000L,
+                        new ServingSummary.Timing(5, 4, 6, 3), 210_000_000L),
+                new ServingSummary.Timing(9.5, 9, 10, 5), new ServingSummary.Timing(0.125, 0.1, 0.15, 3),
+                List.of(new ServingSummary.Continuation("a.txt", "Fellow | citizens, <b>", "of the Senate", "of | the\nHouse")));
+        TaskScore.Answers answers = new TaskScore.Answers(0.5, 0.08, 0.45, 0.08);
+        return new EvaluateSummary(new ModelFacts("teacher.gguf", 134_515_008, 98_000_000, "Q4_1"), new ModelFacts("student", 7_000_000, 28_000_000, "F32"),
+                "fp32", heldOut, Map.of("news", new TextScore(1, 700, score(50, 1), score(150, 3), null, null)),
+                Map.of("facts", new TaskScore(40, 0.25, answers, answers)), serving, new EvaluateSummary.Seconds(8, 1, 0.5, 20, 40),
+                List.of("4 passages are left out"));
+    }
+
+    private static ModelScore score(double perplexity, double ratio) {
+        return new ModelScore(new Estimate(perplexity, 0.9 * perplexity, 1.1 * perplexity), new Estimate(ratio, ratio - 0.1, ratio + 0.1),
+                new Estimate(0.3, 0.29, 0.31), new Estimate(0.8, 0.75, 0.85), new Estimate(0.5, 0.49, 0.51), new Estimate(0.7, 0.69, 0.71),
+                new Estimate(0.6, 0.59, 0.61), new Estimate(0.02, 0.01, 0.03));
     }
 
     @Test

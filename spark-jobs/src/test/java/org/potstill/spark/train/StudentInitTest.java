@@ -14,14 +14,16 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.CausalLmConfig.Family;
 import org.potstill.checkpoints.CausalLmConfig.Variant;
@@ -34,8 +36,9 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
-import org.potstill.spark.evaluate.EvaluateSummary;
+import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.label.LabelJob;
+import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import org.potstill.teacher.OnnxTeacher;
 import org.potstill.teacher.Teacher;
@@ -84,25 +87,38 @@ class StudentInitTest {
         }
     }
 
+    static Stream<CausalLmConfig> families() {
+        return Stream.of(FOUR_LAYERS, family(24, false, Variant.PLAIN),
+                family(16, false, new Variant(Family.MISTRAL, false, false, 7, List.of(0, 1), List.of())),
+                family(16, true, new Variant(Family.QWEN2, true, false, 0, List.of(), List.of())),
+                family(32, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
+    }
+
+    private static CausalLmConfig family(int headDim, boolean tied, Variant variant) {
+        return new CausalLmConfig(320, 64, 128, 2, 4, 2, headDim, 512, 1e-5f, 10_000f, tied, variant);
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"gguf", "safetensors"})
-    void aModelOfAllItsLayersComesInWithItsLogits(String format) throws IOException {
+    @MethodSource("families")
+    void aModelOfAllItsLayersComesInWithItsLogits(CausalLmConfig shape) throws IOException {
         Path model = folder.resolve("model.gguf");
-        TinyLlama.write(model, 21, FOUR_LAYERS);
-        Path source = model;
-        if (format.equals("safetensors")) {
-            source = folder.resolve("hf");
-            try (StudentInit init = new StudentInit(settings(model), new Configuration());
-                    Student student = Student.create(FOUR_LAYERS, TrainingSettings.options(init.shaped(), 1), 1)) {
-                init.apply(student);
-                student.save(source);
-            }
+        TinyLlama.write(model, 21, shape);
+        Path saved = folder.resolve("hf");
+        try (StudentInit init = new StudentInit(settings(model), new Configuration());
+                Student student = Student.create(init.shape(1000), TrainingSettings.options(init.shaped(), 1), 1)) {
+            init.apply(student);
+            student.save(saved);
         }
+        for (Path source : List.of(model, saved)) {
+            assertSameLogits(shape, model, source);
+        }
+    }
+
+    private void assertSameLogits(CausalLmConfig shape, Path model, Path source) {
         try (StudentInit init = new StudentInit(settings(source), new Configuration())) {
             // Nothing is said of the shape: it is the model's, other than the defaults in all.
-            CausalLmConfig config = TrainingSettings.student(init.shaped(), 320);
-            assertEquals(FOUR_LAYERS, new CausalLmConfig(320, config.hiddenSize(), config.intermediateSize(), config.numHiddenLayers(),
-                    config.numAttentionHeads(), config.numKeyValueHeads(), config.headDim(), 256, config.rmsNormEps(), config.ropeTheta(), true));
+            CausalLmConfig config = init.shape(1000);
+            assertEquals(shape, config);
             try (Student student = Student.create(config, TrainingSettings.options(init.shaped(), 1), 1)) {
                 init.apply(student);
                 int[] ids = new Random(3).ints(50, 0, 320).toArray();
@@ -116,24 +132,19 @@ class StudentInitTest {
     }
 
     @Test
-    void trainingBeginsWithTheWeightsAndEvaluationKnowsThem() throws IOException {
+    void trainingBeginsWithTheWeights() throws IOException {
         TinyLlama.write(folder.resolve("four.gguf"), 21, FOUR_LAYERS);
         train(folder.resolve("four.gguf"), concat(AS_IT_IS, "student.layers=2"));
         try (Checkpoint student = Checkpoints.open(distillery.path("student")); Checkpoint four = Checkpoints.open(folder.resolve("four.gguf"))) {
             assertEquals(2, student.config().numHiddenLayers());
             assertArrayEquals(values(four, "model.layers.3.mlp.up_proj.weight"), values(student, "model.layers.1.mlp.up_proj.weight"));
         }
-        String[] shape = {"student.init=" + folder.resolve("four.gguf")};
-        EvaluateSummary summary = new EvaluateJob(Distillery.spark(), distillery.settings(shape)).run();
-        assertEquals(summary.student().perplexity(), summary.untrained().perplexity());
         // All of the teacher itself, and nothing learnt: the teacher.
         train(distillery.teacher(), concat(AS_IT_IS, "student.path=" + folder.resolve("same")));
-        EvaluateSummary same = new EvaluateJob(Distillery.spark(), distillery.settings("student.path=" + folder.resolve("same"))).run();
-        assertEquals(0, same.student().kl(), 1e-6);
-        assertEquals(1, same.student().agreement());
-        Files.delete(folder.resolve("four.gguf"));
-        TinyLlama.write(folder.resolve("four.gguf"), 22, FOUR_LAYERS);
-        assertTrue(error(() -> new EvaluateJob(Distillery.spark(), distillery.settings()).run()).problem().contains("student.init"));
+        ModelScore same = new EvaluateJob(Distillery.spark(), distillery.settings("student.path=" + folder.resolve("same"), "evaluate.speed-tokens=0"))
+                .run().heldOut().student();
+        assertEquals(0, same.kl().value(), 1e-6);
+        assertEquals(1, same.agreement().value());
     }
 
     private static float[] values(Checkpoint checkpoint, String name) {
@@ -157,14 +168,68 @@ class StudentInitTest {
     }
 
     @Test
+    void everyFamilyTrainsAndItsFolderIsThatFamilys() throws IOException {
+        for (CausalLmConfig shape : families().skip(1).toList()) {
+            String family = shape.variant().family().name().toLowerCase(Locale.ROOT);
+            Path model = folder.resolve(family + ".gguf");
+            TinyLlama.write(model, 21, shape);
+            Path student = folder.resolve("student-" + family);
+            List<StepLoss> history = train(model, "student.path=" + student, "train.epochs=2", "student.layers=1").history();
+            assertTrue(history.get(history.size() - 1).total() < history.get(0).total(), history.toString());
+            JsonNode config = HadoopFolder.JSON.readTree(student.resolve("config.json").toFile());
+            assertEquals(family, config.path("model_type").asText());
+            assertEquals(512, config.path("max_position_embeddings").asInt());
+            try (Checkpoint trained = Checkpoints.open(student)) {
+                assertEquals(shape.variant().slidingWindow(), trained.config().variant().slidingWindow());
+                assertEquals(shape.tieWordEmbeddings(), trained.config().tieWordEmbeddings());
+            }
+        }
+    }
+
+    @Test
+    void aStudentsTableMayBeLongerOrShorterThanTheTeachersWhereBothHoldTheTokens() throws IOException {
+        for (int rows : new int[] {305, 350}) {
+            Path model = folder.resolve("rows-" + rows + ".gguf");
+            TinyLlama.write(model, 3, new CausalLmConfig(rows, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, true));
+            Path student = folder.resolve("student-" + rows);
+            train(model, "student.path=" + student, "train.alpha=1", "train.epochs=2");
+            try (Checkpoint trained = Checkpoints.open(student)) {
+                assertEquals(rows, trained.config().vocabSize());
+                assertEquals(0, trained.tokenizer().eosId());
+            }
+            Path start = folder.resolve("start-" + rows);
+            train(model, "student.path=" + start, "train.optimizer=sgd", "train.learning-rate=0", "train.min-learning-rate=0");
+            assertTrue(heldOutKl(student) < heldOutKl(start));
+        }
+        // Too short for the last tokens.
+        TinyLlama.write(folder.resolve("short.gguf"), 3, new CausalLmConfig(290, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, true));
+        assertTrue(error(() -> train(folder.resolve("short.gguf"))).cause().contains("290"));
+    }
+
+    private double heldOutKl(Path student) {
+        return new EvaluateJob(Distillery.spark(), distillery.settings("student.path=" + student, "evaluate.speed-tokens=0", "evaluate.texts=0"))
+                .run().heldOut().student().kl().value();
+    }
+
+    @Test
+    void theFirstLayersAreTakenWhereThatIsAskedFor() throws IOException {
+        TinyLlama.write(folder.resolve("four.gguf"), 21, FOUR_LAYERS);
+        String[] first = concat(AS_IT_IS, "student.layers=2", "student.init-layers=first");
+        train(folder.resolve("four.gguf"), first);
+        try (Checkpoint student = Checkpoints.open(distillery.path("student")); Checkpoint four = Checkpoints.open(folder.resolve("four.gguf"))) {
+            assertArrayEquals(values(four, "model.layers.1.mlp.up_proj.weight"), values(student, "model.layers.1.mlp.up_proj.weight"));
+        }
+        UserException other = error(() -> train(folder.resolve("four.gguf"), concat(AS_IT_IS, "student.layers=2")));
+        assertTrue(other.cause().contains("student.init-layers") && other.cause().contains("evenly-spaced"), other.getMessage());
+    }
+
+    @Test
     void whatCannotBeTheBeginningIsRefusedBeforeAnyWork() throws IOException {
-        TinyLlama.write(folder.resolve("untied.gguf"), 1, new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, false));
-        assertTrue(error(() -> train(folder.resolve("untied.gguf"))).cause().contains("head"));
-        TinyLlama.write(folder.resolve("qwen.gguf"), 1, new CausalLmConfig(320, 64, 128, 2, 4, 2, 16, 256, 1e-5f, 10_000f, true,
-                new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
-        assertTrue(error(() -> train(folder.resolve("qwen.gguf"))).cause().contains("no plain Llama"));
         assertTrue(error(() -> train(distillery.teacher(), "student.layers=3")).cause().contains("num_hidden_layers is 2 there"));
-        assertTrue(error(() -> train(distillery.teacher(), "student.hidden-size=32")).cause().contains("hidden_size"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.hidden-size=32")).cause().contains("student.hidden-size"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.family=qwen3")).cause().contains("llama there"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.tie-embeddings=false")).cause().contains("tie-embeddings"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.rope-scaling.factor=8")).problem().contains("rope-scaling"));
         assertTrue(error(() -> train(folder.resolve("none.gguf"))).remedy().contains("student.init"));
         TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.tokens", swapped()).write(folder.resolve("swapped.gguf"));
         UserException tokens = error(() -> train(folder.resolve("swapped.gguf")));

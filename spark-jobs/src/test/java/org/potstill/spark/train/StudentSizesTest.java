@@ -37,7 +37,7 @@ class StudentSizesTest {
         for (String key : List.of("hidden-size", "intermediate-size", "layers", "heads", "kv-heads")) {
             assertTrue(settings.isGiven("student." + key), key);
         }
-        CausalLmConfig config = TrainingSettings.student(settings, QUICKSTART_VOCABULARY);
+        CausalLmConfig config = StudentShape.of(settings, QUICKSTART_VOCABULARY);
         TrainingSettings.options(settings, 1000);
         double promised = 1e6 * Integer.parseInt(name.replaceAll("\\D", ""));
         assertEquals(promised, parameters(config), 0.12 * promised);

@@ -1,4 +1,4 @@
-package org.potstill.spark.label;
+package org.potstill.teacher;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
@@ -17,10 +17,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.ScoredSequence;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
 
 class ScoreAheadTest {
     private static final TargetSpec SPEC = TargetSpec.topK(4);
@@ -79,15 +75,17 @@ class ScoreAheadTest {
     }
 
     @Test
-    void theNextBatchIsWithTheTeacherBeforeTheLastIsUsed() {
+    void theNextTwoBatchesAreWithTheTeacherBeforeTheLastIsUsed() {
         List<List<int[]>> batches = batches(5);
         List<CountDownLatch> asked = batches.stream().map(b -> new CountDownLatch(1)).toList();
         List<Integer> used = new ArrayList<>();
         try (Announcing teacher = new Announcing(teacher(), asked)) {
             ScoreAhead.forEach(teacher, SPEC, batches, (batch, scored) -> {
                 try {
-                    // Without scoring ahead nobody would ever ask for it.
-                    assertTrue(batch == 4 || asked.get(batch + 1).await(20, TimeUnit.SECONDS), "batch " + batch);
+                    // Without scoring ahead nobody would ever ask for them.
+                    for (int next = batch + 1; next < Math.min(5, batch + 3); next++) {
+                        assertTrue(asked.get(next).await(20, TimeUnit.SECONDS), "batch " + next);
+                    }
                 } catch (InterruptedException e) {
                     throw new AssertionError(e);
                 }

@@ -1,27 +1,31 @@
-package org.potstill.spark.label;
+package org.potstill.teacher;
 
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Function;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.DaemonThreads;
-import org.potstill.teacher.Batches;
-import org.potstill.teacher.ScoredSequence;
-import org.potstill.teacher.Teacher;
 
-/** Scores batches one ahead of whoever uses them: the teacher works on while a task that is alone on it encodes. */
-final class ScoreAhead {
+/**
+ * Scores batches ahead of the task that uses them, so that a task that is alone on a teacher keeps it busy: while the engine
+ * runs one batch, targets are made of the one before, and the task encodes the one before that.
+ */
+public final class ScoreAhead {
+    /** Batches that are with the teacher at a time: one runs, the other is laid out or read. */
+    private static final int AHEAD = 2;
+
     /** What is done with a sequence, in the thread that asked. */
-    interface UseOfOne<T> {
+    public interface UseOfOne<T> {
         void accept(T sequence, ScoredSequence scored);
     }
 
     /** What is done with a batch, in the thread that asked. */
-    interface Use {
+    public interface Use {
         void accept(int batch, List<ScoredSequence> scored);
     }
 
@@ -35,7 +39,7 @@ final class ScoreAhead {
      * @param longest     sequence that the teacher was made for
      * @param batchTokens padded tokens per forward pass
      */
-    static <T> void forEach(Teacher teacher, TargetSpec spec, List<T> sequences, Function<T, int[]> tokens, int longest,
+    public static <T> void forEach(Teacher teacher, TargetSpec spec, List<T> sequences, Function<T, int[]> tokens, int longest,
             int batchTokens, UseOfOne<T> use) {
         List<int[]> ids = sequences.stream().map(tokens).toList();
         List<int[]> plan = Batches.plan(ids.stream().mapToInt(sequence -> sequence.length).toArray(), longest, batchTokens);
@@ -48,16 +52,20 @@ final class ScoreAhead {
     }
 
     /** In the order of the batches. A task that is killed meanwhile leaves at most one pass running, whose result is dropped. */
-    static void forEach(Teacher teacher, TargetSpec spec, List<List<int[]>> batches, Use use) {
-        ExecutorService ahead = Executors.newSingleThreadExecutor(DaemonThreads.named("potstill-ahead"));
+    public static void forEach(Teacher teacher, TargetSpec spec, List<List<int[]>> batches, Use use) {
+        ExecutorService ahead = Executors.newFixedThreadPool(AHEAD, task -> {
+            Thread thread = new Thread(task, "potstill-ahead");
+            thread.setDaemon(true);
+            return thread;
+        });
+        Queue<Future<List<ScoredSequence>>> asked = new ArrayDeque<>();
         try {
-            Future<List<ScoredSequence>> next = ahead.submit(() -> teacher.score(batches.get(0), spec));
+            for (int i = 0; i < AHEAD; i++) {
+                ask(ahead, asked, teacher, spec, batches, i);
+            }
             for (int i = 0; i < batches.size(); i++) {
-                List<ScoredSequence> scored = next.get();
-                if (i + 1 < batches.size()) {
-                    List<int[]> following = batches.get(i + 1);
-                    next = ahead.submit(() -> teacher.score(following, spec));
-                }
+                List<ScoredSequence> scored = asked.remove().get();
+                ask(ahead, asked, teacher, spec, batches, i + AHEAD);
                 use.accept(i, scored);
             }
         } catch (ExecutionException e) {
@@ -70,6 +78,13 @@ final class ScoreAhead {
             throw new IllegalStateException("the task was interrupted while the teacher worked", e);
         } finally {
             ahead.shutdownNow();
+        }
+    }
+
+    private static void ask(ExecutorService ahead, Queue<Future<List<ScoredSequence>>> asked, Teacher teacher, TargetSpec spec,
+            List<List<int[]>> batches, int batch) {
+        if (batch < batches.size()) {
+            asked.add(ahead.submit(() -> teacher.score(batches.get(batch), spec)));
         }
     }
 }

@@ -1,0 +1,78 @@
+package org.potstill.checkpoints;
+
+import static org.potstill.checkpoints.OnnxGraph.attribute;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.LongStream;
+
+/**
+ * The k largest entries of each row, for GPUs, where ONNX Runtime's {@code TopK} reads each row several times. It is given
+ * little to read here: the largest entry of each block of a row, and then the members of the k blocks whose largest entries
+ * are the largest. All of the top k are among them: an entry of another block is no larger than the largest entries of k
+ * blocks. Which of several equal entries make it into the top k is not determined by their ids, as with {@code TopK} itself.
+ */
+final class BlockwiseTopK {
+    /** Of blocks; the first that divides the width of a row counts. Without one, rows are read whole. */
+    private static final int[] SIZES = {32, 16, 8};
+
+    private final OnnxGraph graph;
+    private final int width;
+
+    /** @param width of a row */
+    BlockwiseTopK(OnnxGraph graph, int width) {
+        this.graph = graph;
+        this.width = width;
+    }
+
+    /** Entries in descending order, [n, k], and their columns, INT64. Where a row holds NaN, they mean nothing but are valid. */
+    record Top(String values, String columns) {
+    }
+
+    /**
+     * @param rows [n, width]
+     * @param k    [1], at most the width
+     */
+    Top of(String rows, String k) {
+        int size = Arrays.stream(SIZES).filter(each -> width % each == 0).findFirst().orElse(1);
+        if (size == 1) {
+            String[] top = topK(rows, k);
+            return new Top(top[0], clipped(top[1], graph.longs(width)));
+        }
+        // A block has every (width / size)th entry: what is compared lies in one piece, and no entry has to be moved.
+        int blocks = width / size;
+        long[] widths = new long[size];
+        Arrays.fill(widths, blocks);
+        String largest = graph.node("Max",
+                List.of(graph.nodes("Split", List.of(rows, graph.longs(widths)), size, attribute("axis", -1L))));
+        String kBlocks = node("Min", k, graph.longs(blocks));
+        String members = graph.longs(LongStream.range(0, size).map(i -> i * blocks).toArray());
+        // [n, size, k blocks]
+        String block = clipped(topK(largest, kBlocks)[1], graph.longs(blocks));
+        String columns = node("Add", node("Unsqueeze", block, graph.longs(1)),
+                node("Unsqueeze", members, graph.longs(1)));
+        String candidates = node("Mul", kBlocks, graph.longs(size));
+        columns = node("Reshape", columns, graph.node("Concat",
+                List.of(node("Gather", node("Shape", rows), graph.longs(0)), candidates), attribute("axis", 0L)));
+        String[] top = topK(gather(rows, columns), k);
+        return new Top(top[0], gather(columns, clipped(top[1], candidates)));
+    }
+
+    private String[] topK(String rows, String k) {
+        return graph.nodes("TopK", List.of(rows, k), 2,
+                attribute("axis", -1L), attribute("largest", 1L), attribute("sorted", 1L));
+    }
+
+    /** Of a row with NaN, TopK gives columns that are anything at all, and what reads there reads anything, or crashes. */
+    private String clipped(String columns, String end) {
+        return node("Max", node("Min", columns, node("Sub", end, graph.longs(1))), graph.longs(0));
+    }
+
+    private String gather(String rows, String columns) {
+        return graph.node("GatherElements", List.of(rows, columns), attribute("axis", 1L));
+    }
+
+    private String node(String op, String... inputs) {
+        return graph.node(op, List.of(inputs));
+    }
+}

@@ -1,0 +1,52 @@
+package org.potstill.spark.evaluate;
+
+import java.io.Serializable;
+import java.nio.file.Path;
+import org.apache.hadoop.conf.Configuration;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Precision;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.Teachers;
+
+/**
+ * A model to evaluate and how executors run it: as it is served, teacher and student alike.
+ *
+ * @param setting     that says where it is, for messages
+ * @param uri         Hadoop path of its file or folder
+ * @param scratch     node-local folder for compiled weights
+ * @param fingerprint of its weights as the driver saw them
+ */
+record EvaluatedModel(String setting, String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
+        Precision precision, String fingerprint) implements Serializable {
+    Path path(Configuration hadoop) {
+        return TeacherSource.localPath(setting, uri, scratch, hadoop);
+    }
+
+    /** Opens the model on an executor, where it must be the one that the driver saw. */
+    CausalLm open(Configuration hadoop) {
+        CausalLm model = Teachers.model(path(hadoop));
+        String found = model.fingerprint();
+        if (!found.equals(fingerprint)) {
+            model.close();
+            throw JobErrors.modelDiffers(setting, uri, fingerprint, found);
+        }
+        return model;
+    }
+
+    TeacherOptions options(int threads) {
+        return new TeacherOptions(engine, device, Cluster.gpuOfTask().orElse(0), precision, threads, Path.of(scratch), TargetSpec.topK(1));
+    }
+
+    /** The same with another folder for compiled weights. */
+    EvaluatedModel in(Path folder) {
+        return new EvaluatedModel(setting, uri, folder.toString(), engine, device, precision, fingerprint);
+    }
+
+    String name() {
+        return new org.apache.hadoop.fs.Path(uri).getName();
+    }
+}

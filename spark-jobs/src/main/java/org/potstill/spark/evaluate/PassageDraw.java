@@ -1,0 +1,70 @@
+package org.potstill.spark.evaluate;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import org.apache.spark.api.java.JavaRDD;
+import org.potstill.checkpoints.Sha256;
+import org.potstill.spark.corpus.TokenizedDocument;
+
+/**
+ * Draws passages across documents: first one of each document, then a second one of each, and so on, in an order that follows
+ * from seed and content alone. Documents with many passages do not crowd out the others.
+ */
+final class PassageDraw {
+    private PassageDraw() {
+    }
+
+    private record Ranked(String order, String document, int[] tokens) implements Serializable {
+    }
+
+    private record Beginning(String order, String document, int[] tokens) implements Serializable, Comparable<Beginning> {
+        @Override
+        public int compareTo(Beginning other) {
+            return order.compareTo(other.order);
+        }
+    }
+
+    /**
+     * @param maxPositions drawing ends with the passage that reaches this number
+     * @param text         number of the text, for the passages
+     */
+    static List<Passage> draw(JavaRDD<TokenizedDocument> documents, long seed, int maxPositions, int text) {
+        JavaRDD<Ranked> ranked = documents.flatMap(document -> rank(document, seed).iterator());
+        List<Passage> drawn = new ArrayList<>();
+        long positions = 0;
+        Iterator<Ranked> inOrder = ranked.sortBy(Ranked::order, true, ranked.getNumPartitions()).toLocalIterator();
+        while (inOrder.hasNext() && positions < maxPositions) {
+            Ranked next = inOrder.next();
+            drawn.add(new Passage(text, next.document, next.tokens));
+            positions += next.tokens.length - 1;
+        }
+        return drawn;
+    }
+
+    private static List<Ranked> rank(TokenizedDocument document, long seed) {
+        List<int[]> shuffled = new ArrayList<>(document.sequences());
+        shuffled.sort(Comparator.comparing(tokens -> key(seed, tokens)));
+        List<Ranked> ranked = new ArrayList<>();
+        for (int rank = 0; rank < shuffled.size(); rank++) {
+            String order = String.format("%010d %s %s", rank, key(seed, shuffled.get(rank)), document.id());
+            ranked.add(new Ranked(order, document.id(), shuffled.get(rank)));
+        }
+        return ranked;
+    }
+
+    private static String key(long seed, int[] tokens) {
+        return Sha256.of(seed + "\n" + Arrays.toString(tokens));
+    }
+
+    /** The first passages of some documents, drawn in the same way; at least two tokens each. */
+    static List<Passage> beginnings(JavaRDD<TokenizedDocument> documents, long seed, int count) {
+        return documents.filter(document -> !document.sequences().isEmpty()).map(document -> {
+            int[] first = document.sequences().get(0);
+            return new Beginning(key(seed, first) + " " + document.id(), document.id(), first);
+        }).takeOrdered(count).stream().map(drawn -> new Passage(0, drawn.document, drawn.tokens)).toList();
+    }
+}

@@ -1,0 +1,173 @@
+package org.potstill.spark.evaluate;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.Precision;
+import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.evaluate.ServingSummary.Continuation;
+import org.potstill.spark.evaluate.ServingSummary.ServedFigures;
+import org.potstill.spark.evaluate.ServingSummary.Timing;
+import org.potstill.teacher.TeacherOptions.Engine;
+import org.potstill.teacher.Teachers;
+
+/**
+ * Measures both models as they are served, on one executor: each in a process of its own, both alive at once, of which one works
+ * at any time. Passes alternate, so that what else the machine does meets both alike.
+ *
+ * @param passage    sequences of every forward pass
+ * @param repeats    forward passes per model
+ * @param beginnings prompts to continue
+ * @param newTokens  tokens per continuation
+ */
+record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads, List<int[]> passage,
+        int repeats, List<Beginning> beginnings, int newTokens, Broadcast<SerializableConfiguration> hadoop) implements Serializable {
+    /** Weights in single precision, and what the engine keeps beside them. */
+    private static final double BYTES_PER_PARAMETER = 7;
+
+    /**
+     * The beginning of a document.
+     *
+     * @param document that it begins
+     * @param text     the same as the tokens
+     */
+    record Beginning(String document, String text, int[] tokens) implements Serializable {
+    }
+
+    /** @param notes what could not be measured and why */
+    record Result(ServingSummary summary, List<String> notes) implements Serializable {
+    }
+
+    /** Of both models, by turns. */
+    private record Measured(List<List<ServedModel.Answer>> answers, List<Long> peakBytes) {
+    }
+
+    Result run() {
+        List<String> notes = new ArrayList<>();
+        try (StudentScratch scratch = new StudentScratch(student)) {
+            List<EvaluatedModel> models = List.of(teacher, scratch.student());
+            Measured passes = measure("forward passes", models, passage, 0, repeats, notes);
+            Measured texts = beginnings.isEmpty() || !generationFits(models, notes) ? null
+                    : measure("generation", models, beginnings.stream().map(Beginning::tokens).toList(), newTokens, beginnings.size(), notes);
+            ServingSummary summary = new ServingSummary(processor(), threads, passage.stream().mapToLong(s -> s.length - 1L).sum(),
+                    passage.stream().mapToInt(s -> s.length - 1).max().orElse(0), figures(0, passes, texts), figures(1, passes, texts),
+                    ratio(passes, a -> a.tokens() / a.seconds()), ratio(texts, a -> a.seconds() / a.tokens()), texts == null ? List.of() : continuations(texts));
+            return new Result(summary, notes);
+        }
+    }
+
+    /** Generation runs on the CPU, also where the models run on a GPU that has more memory than the machine. */
+    private boolean generationFits(List<EvaluatedModel> models, List<String> notes) {
+        long parameters = 0;
+        for (EvaluatedModel model : models) {
+            try (CausalLm opened = Teachers.model(model.path(hadoop.value().value()))) {
+                parameters += opened.parameters();
+            }
+        }
+        long needed = (long) (BYTES_PER_PARAMETER * parameters);
+        long available = ServedModel.kibibytes("/proc/meminfo", "MemAvailable:") * 1024;
+        if (available >= 0 && available < needed) {
+            notes.add(String.format(Locale.ROOT, "generation was not measured: both models need some %,.0f MB of memory for it, and %,.0f MB are free",
+                    needed / 1e6, available / 1e6));
+            return false;
+        }
+        return true;
+    }
+
+    /** @return null where a model could not be served */
+    private Measured measure(String what, List<EvaluatedModel> models, List<int[]> sequences, int tokens, int turns, List<String> notes) {
+        Configuration conf = hadoop.value().value();
+        try (TemporaryFolder first = new TemporaryFolder(); TemporaryFolder second = new TemporaryFolder()) {
+            List<ServedModel.Job> jobs = new ArrayList<>();
+            for (EvaluatedModel model : models) {
+                jobs.add(job(model, conf, sequences, tokens));
+            }
+            try (ServingProcess a = new ServingProcess(jobs.get(0), first.path()); ServingProcess b = new ServingProcess(jobs.get(1), second.path())) {
+                List<ServingProcess> processes = List.of(a, b);
+                for (ServingProcess process : processes) {
+                    process.awaitReady();
+                }
+                List<List<ServedModel.Answer>> answers = List.of(new ArrayList<>(), new ArrayList<>());
+                for (int turn = 0; turn < turns; turn++) {
+                    for (int m = 0; m < 2; m++) {
+                        answers.get(m).add(processes.get(m).run(tokens == 0 ? 0 : turn));
+                    }
+                }
+                List<Long> peaks = new ArrayList<>();
+                for (ServingProcess process : processes) {
+                    peaks.add(process.end().orElse(null));
+                }
+                return new Measured(answers, peaks);
+            }
+        } catch (ServingProcess.FailedException e) {
+            notes.add(what + " could not be measured: " + e.getMessage());
+            return null;
+        }
+    }
+
+    /** Compiles the weights here, so that the process that serves the model does not. */
+    private ServedModel.Job job(EvaluatedModel model, Configuration conf, List<int[]> sequences, int tokens) {
+        try (CausalLm opened = model.open(conf)) {
+            if (model.precision() == Precision.INT8) {
+                Teachers.open(opened, model.options(threads)).close();
+            } else if (model.engine() == Engine.ONNX) {
+                opened.onnx(LlamaGraph.Ending.SCORES, model.precision(), null, Path.of(model.scratch()));
+            }
+        }
+        return new ServedModel.Job(model.path(conf).toString(), model.engine(), model.device(), model.options(threads).gpu(), model.precision(),
+                threads, model.scratch(), sequences, tokens);
+    }
+
+    private ServedFigures figures(int model, Measured passes, Measured texts) {
+        EvaluatedModel served = model == 0 ? teacher : student;
+        String engine = (served.engine() == Engine.ONNX ? "ONNX Runtime" : "ND4J")
+                + (passes == null ? "" : ", " + passes.answers.get(model).get(0).device()) + ", " + served.precision().name().toLowerCase(Locale.ROOT);
+        return new ServedFigures(engine,
+                passes == null ? null : timing(passes.answers.get(model).stream().mapToDouble(a -> a.tokens() / a.seconds()).toArray()),
+                passes == null ? null : passes.peakBytes.get(model),
+                texts == null ? null : timing(texts.answers.get(model).stream().mapToDouble(a -> 1000 * a.seconds() / a.tokens()).toArray()),
+                texts == null ? null : texts.peakBytes.get(model));
+    }
+
+    /** The student's figure divided by the teacher's, turn by turn: both met the same machine. */
+    private static Timing ratio(Measured measured, ToDoubleFunction<ServedModel.Answer> figure) {
+        return measured == null ? null : timing(IntStream.range(0, measured.answers.get(0).size()).mapToDouble(turn ->
+                figure.applyAsDouble(measured.answers.get(1).get(turn)) / figure.applyAsDouble(measured.answers.get(0).get(turn))).toArray());
+    }
+
+    private static Timing timing(double[] values) {
+        Arrays.sort(values);
+        int n = values.length;
+        return new Timing((values[(n - 1) / 2] + values[n / 2]) / 2, values[0], values[n - 1], n);
+    }
+
+    private List<Continuation> continuations(Measured texts) {
+        List<Continuation> continuations = new ArrayList<>();
+        for (int i = 0; i < beginnings.size(); i++) {
+            continuations.add(new Continuation(beginnings.get(i).document(), beginnings.get(i).text(), texts.answers.get(0).get(i).text(),
+                    texts.answers.get(1).get(i).text()));
+        }
+        return continuations;
+    }
+
+    private static String processor() {
+        try {
+            return Files.readAllLines(Path.of("/proc/cpuinfo")).stream().filter(line -> line.startsWith("model name"))
+                    .map(line -> line.substring(line.indexOf(':') + 1).trim()).findFirst().orElse("");
+        } catch (IOException e) {
+            return "";
+        }
+    }
+}

@@ -1,0 +1,12 @@
+package org.potstill.spark.evaluate;
+
+/**
+ * The models on one text.
+ *
+ * @param documents scored, in part or whole
+ * @param positions scored
+ * @param unigram   counts of single tokens in the training documents; null where they were not counted
+ * @param bigram    counts of pairs of tokens in the training documents; null where they were not counted
+ */
+public record TextScore(int documents, long positions, ModelScore teacher, ModelScore student, ModelScore unigram, ModelScore bigram) {
+}

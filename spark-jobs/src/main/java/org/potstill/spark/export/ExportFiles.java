@@ -1,0 +1,63 @@
+package org.potstill.spark.export;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.potstill.checkpoints.OnnxExport;
+import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.train.StudentFolder;
+import org.potstill.student.Student;
+
+/**
+ * Where an export's files go.
+ *
+ * @param target     folder that they are in
+ * @param path       what the user gave, in full
+ * @param modelCard  name of that file
+ * @param provenance name of that file
+ * @param names      of all that an export of this format may write, in the order of writing; without the last nobody takes
+ *                   the others for a model
+ */
+record ExportFiles(HadoopFolder target, String path, String modelCard, String provenance, List<String> names) {
+    private static final String GGUF = ".gguf";
+    private static final List<String> FOLDER = List.of(Student.WEIGHTS, OnnxExport.DATA, OnnxExport.MODEL, "tokenizer.json",
+            "tokenizer_config.json", StudentFolder.GENERATION_CONFIG, "README.md", StudentFolder.PROVENANCE, Student.CONFIG);
+
+    static ExportFiles of(ExportFormat format, String output, Configuration hadoop) {
+        if (format != ExportFormat.GGUF) {
+            HadoopFolder target = new HadoopFolder("export", output, hadoop);
+            return new ExportFiles(target, target.path().toString(), "README.md", StudentFolder.PROVENANCE, FOLDER);
+        }
+        if (!output.endsWith(GGUF) || output.endsWith("/" + GGUF) || output.equals(GGUF)) {
+            throw JobErrors.badOption("--output", "--to gguf writes one file, whose name has to end in " + GGUF);
+        }
+        Path file = new Path(output);
+        String stem = file.getName().substring(0, file.getName().length() - GGUF.length());
+        HadoopFolder target = new HadoopFolder("export", file.getParent() == null ? Path.CUR_DIR : file.getParent().toString(), hadoop);
+        String card = stem + ".README.md";
+        String provenance = stem + "." + StudentFolder.PROVENANCE;
+        return new ExportFiles(target, target.path(file.getName()).toString(), card, provenance, List.of(card, provenance, file.getName()));
+    }
+
+    /** The one that makes a model of the others. */
+    String last() {
+        return names.get(names.size() - 1);
+    }
+
+    /** What is there already and would be replaced or, in a folder, be taken for part of the model. */
+    List<String> inTheWay() {
+        List<String> there = new ArrayList<>(target.names());
+        there.removeIf(HadoopFolder::isIncoming);
+        if (isFile()) {
+            there.retainAll(names);
+        }
+        return there;
+    }
+
+    /** Whether the model is one file in a folder that may hold other things. */
+    boolean isFile() {
+        return last().endsWith(GGUF);
+    }
+}

@@ -1,0 +1,48 @@
+package org.potstill.spark.export;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import org.potstill.spark.JobErrors;
+
+/** What a student is exported as, and in which numbers; the first are the default. */
+public enum ExportFormat {
+    /** A folder for transformers. */
+    HF(Precision.FP32),
+    /** A folder with an ONNX graph, as Hugging Face Optimum lays it out. */
+    ONNX(Precision.FP32, Precision.INT8),
+    /** One file for llama.cpp. */
+    GGUF(Precision.F16, Precision.Q8_0, Precision.FP32);
+
+    /**
+     * Numbers that matrices are stored in. INT8: 8-bit weights and activations, see
+     * {@link org.potstill.checkpoints.Int8Weights}; Q8_0: blocks of 32 8-bit weights with a scale.
+     */
+    public enum Precision {
+        FP32, F16, INT8, Q8_0;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    private final List<Precision> precisions;
+
+    ExportFormat(Precision... precisions) {
+        this.precisions = Arrays.asList(precisions);
+    }
+
+    /** @param asked null for the default */
+    Precision precision(Precision asked) {
+        if (asked != null && !precisions.contains(asked)) {
+            throw JobErrors.badOption("--precision", "--to " + this + " knows " + precisions + ", not " + asked);
+        }
+        return asked == null ? precisions.get(0) : asked;
+    }
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

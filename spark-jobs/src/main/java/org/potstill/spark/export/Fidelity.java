@@ -1,0 +1,61 @@
+package org.potstill.spark.export;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.UnaryOperator;
+import org.potstill.spark.Comparison;
+import org.potstill.spark.DistributionComparer;
+import org.potstill.spark.JobErrors;
+
+/**
+ * How near an exported model is to the student, over full distributions.
+ *
+ * @param kl         mean KL(student‖export), in nats per token
+ * @param agreement  share of positions whose most probable token is the student's
+ * @param positions  that it was measured on
+ * @param measuredOn the text, in words
+ */
+public record Fidelity(double kl, double agreement, long positions, String measuredOn) {
+    interface Model {
+        /** @return row-major {@code [ids.length, vocabSize]} */
+        float[] logits(int[] ids);
+    }
+
+    /**
+     * @param vocabSize    columns of both models' logits
+     * @param maxPositions longest sequence that both read
+     */
+    static Fidelity measure(Model student, Model export, int vocabSize, Sample sample, int maxPositions) {
+        Comparison sums = Comparison.NONE;
+        try (DistributionComparer comparer = new DistributionComparer(vocabSize, Runtime.getRuntime().availableProcessors())) {
+            for (int[] sequence : sample.sequences()) {
+                int[] tokens = Arrays.copyOf(sequence, Math.min(sequence.length, maxPositions + 1));
+                int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
+                sums = sums.plus(comparer.compare(comparer.logits(student.logits(inputs), vocabSize),
+                        List.of(comparer.logits(export.logits(inputs), vocabSize)), tokens).get(0));
+            }
+        }
+        if (!Double.isFinite(sums.kl())) {
+            throw JobErrors.exportNotFinite(sample.text());
+        }
+        // Of equal distributions rounding can make a little less than nothing.
+        return new Fidelity(Math.max(0, sums.kl() / sums.positions()), (double) sums.agreed() / sums.positions(), sums.positions(), sample.text());
+    }
+
+    /** In a sentence. */
+    public String describe() {
+        return describe(UnaryOperator.identity());
+    }
+
+    /** @param visible makes the text's name fit for the place */
+    String describe(UnaryOperator<String> visible) {
+        return String.format(Locale.ROOT, "%s nats per token, the same top-1 token at %.2f %% of %,d positions of %s", nats(kl), 100 * agreement,
+                positions, visible.apply(measuredOn));
+    }
+
+    /** Two digits, however small. */
+    private static String nats(double kl) {
+        return kl >= 1e-4 ? String.format(Locale.ROOT, "%.5f", kl) : String.format(Locale.ROOT, "%.1e", kl);
+    }
+}

@@ -1,0 +1,106 @@
+package org.potstill.spark.export;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.corpus.Tokenization;
+import org.potstill.teacher.Teachers;
+
+/**
+ * Text that models are compared on.
+ *
+ * @param text      what it is, in words
+ * @param sequences token ids, at least one sequence, of at least two each
+ */
+record Sample(String text, List<int[]> sequences) {
+    /** Of a file, what lies beyond this is not read. */
+    private static final int MAX_TEXT_BYTES = 1 << 22;
+
+    private record Ranked(boolean training, int index, String document, int[] tokens) implements Serializable, Comparable<Ranked> {
+        @Override
+        public int compareTo(Ranked other) {
+            int byUse = Boolean.compare(training, other.training);
+            int byIndex = byUse != 0 ? byUse : Integer.compare(index, other.index);
+            return byIndex != 0 ? byIndex : document.compareTo(other.document);
+        }
+    }
+
+    /**
+     * The corpus's held-out documents, one sequence of each in turn, or where none is held out its other documents.
+     *
+     * @param trainedOn the student's provenance of its corpus: which documents were held out of its training
+     */
+    static Sample ofCorpus(SparkSession spark, Settings settings, JsonNode trainedOn, TokenizerDefinition tokenizer) {
+        Tokenization now = Tokenization.of(settings);
+        Tokenization then = new Tokenization(now.sequenceLength(), trainedOn.path("corpus.holdout").asDouble(now.holdout()),
+                trainedOn.path("seed").asLong(now.seed()), now.specialTokens());
+        Corpus corpus = new Corpus(spark, settings);
+        JavaRDD<Ranked> ranked = then.apply(corpus.documents(), tokenizer).flatMap(document -> ranked(document).iterator());
+        List<Ranked> first = ranked.takeOrdered(Math.max(1, maxTokens(settings) / then.sequenceLength()));
+        if (first.isEmpty()) {
+            throw JobErrors.emptyCorpus(corpus.path());
+        }
+        boolean training = first.get(0).training;
+        return new Sample((training ? "documents that it was trained on, of " : "held-out documents of ") + new Path(corpus.path()).getName(),
+                first.stream().filter(sequence -> sequence.training == training).map(Ranked::tokens).toList());
+    }
+
+    private static List<Ranked> ranked(TokenizedDocument document) {
+        List<int[]> sequences = document.sequences();
+        return IntStream.range(0, sequences.size())
+                .mapToObj(i -> new Ranked(!document.heldOut(), i, document.id(), sequences.get(i))).toList();
+    }
+
+    /** A text file on any Hadoop path. */
+    static Sample ofFile(String path, Settings settings, Configuration hadoop, TokenizerDefinition tokenizer) {
+        Path file = new Path(path);
+        try (InputStream in = file.getFileSystem(hadoop).open(file)) {
+            String text = new String(in.readNBytes(MAX_TEXT_BYTES), StandardCharsets.UTF_8);
+            return of(file.getName(), text, settings, tokenizer);
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreadableText("--text", path, e);
+        }
+    }
+
+    /** What Potstill calibrates on, where the user gives nothing else. */
+    static Sample builtIn(Settings settings, TokenizerDefinition tokenizer) {
+        return of("the calibration text of Potstill", Teachers.calibrationText(), settings, tokenizer);
+    }
+
+    private static Sample of(String name, String text, Settings settings, TokenizerDefinition tokenizer) {
+        int length = settings.integer("sequence-length", 2, 1 << 20);
+        int[] ids;
+        try (Tokenizer made = new Tokenizer(tokenizer)) {
+            IntStream first = tokenizer.addBos() ? IntStream.of(tokenizer.bosId()) : IntStream.empty();
+            ids = IntStream.concat(first, IntStream.of(made.encode(text))).limit(maxTokens(settings) + 1L).toArray();
+        }
+        List<int[]> sequences = new ArrayList<>();
+        for (int from = 0; from + 1 < ids.length; from += length) {
+            sequences.add(Arrays.copyOfRange(ids, from, Math.min(ids.length, from + length + 1)));
+        }
+        if (sequences.isEmpty()) {
+            throw JobErrors.badOption("--text", name + " has fewer than two tokens");
+        }
+        return new Sample(name, sequences);
+    }
+
+    private static int maxTokens(Settings settings) {
+        return settings.integer("export.max-tokens", 1, 1 << 24);
+    }
+}

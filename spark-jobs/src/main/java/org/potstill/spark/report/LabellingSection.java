@@ -1,0 +1,71 @@
+package org.potstill.spark.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Locale;
+
+/** How the teacher pass went: the last run of label and, where that found everything in the cache, the last one that scored anything. */
+final class LabellingSection implements ReportSection {
+    @Override
+    public void write(JsonNode report, ReportPage page) {
+        JsonNode l = report.path("label");
+        if (l.isMissingNode()) {
+            return;
+        }
+        JsonNode pass = report.path("pass");
+        JsonNode corpus = l.path("corpus");
+        page.heading("The teacher pass");
+        page.table("", "");
+        page.fact("teacher", "%s", ReportPage.escape(l.path("teacher").asText()));
+        page.fact("labels", "%s", ReportPage.escape(l.path("cache").asText()));
+        page.fact("documents", "%,d", corpus.path("documents").asLong());
+        page.fact("documents in quarantine", "%,d", corpus.path("unusable").asLong());
+        page.fact("sequences in quarantine", "%,d", corpus.path("unscored").asLong());
+        page.fact("documents held out", "%,d", corpus.path("heldOut").asLong());
+        page.fact("tokens to learn from", "%,d", corpus.path("positions").asLong());
+        page.fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
+        page.fact("seconds, with reading and tokenizing", "%,.0f", l.path("seconds").asDouble());
+        if (pass.path("cache").equals(l.path("cache"))) {
+            passed(page, pass, l.path("scoredTokens").asLong() == 0);
+        }
+        page.endTable();
+    }
+
+    private static void passed(ReportPage page, JsonNode l, boolean earlier) {
+        double tokens = l.path("scoredTokens").asDouble();
+        if (earlier) {
+            page.endTable();
+            page.paragraph("The last pass that scored anything:");
+            page.table("", "");
+            page.fact("tokens scored", "%,.0f", tokens);
+            page.fact("seconds", "%,.0f", l.path("seconds").asDouble());
+        }
+        page.fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
+        page.fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
+        page.fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
+        JsonNode precision = l.path("precision");
+        if (precision.has("kl")) {
+            String name = precision.path("precision").asText();
+            page.fact("teacher's precision", "%s", name);
+            page.fact("KL(fp32 ‖ " + name + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
+                    "%.3g", precision.path("kl").asDouble());
+            page.fact("top-1 agreement with fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
+        }
+        page.fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
+        page.fact("files written", "%,d", l.path("files").asLong());
+        page.fact("task seconds of encoding and writing", "%,.1f", l.path("storing").asDouble());
+        page.endTable();
+        executors(page, l.path("executors"));
+    }
+
+    private static void executors(ReportPage page, JsonNode executors) {
+        page.table("executor", "GPU", "tokens", "tokens/s while scoring", "model loads", "batches halved");
+        for (JsonNode e : executors) {
+            double tokens = e.path("tokens").asDouble();
+            double seconds = e.path("seconds").asDouble();
+            // Empty where the work is credited to another address: on the CPU they share one teacher.
+            String speed = seconds == 0 ? "" : String.format(Locale.ROOT, "%,.0f", tokens / seconds);
+            page.row(ReportPage.escape(e.path("executor").asText()), e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(),
+                    String.format(Locale.ROOT, "%,.0f", tokens), speed, e.path("modelLoads").asText(), e.path("halvings").asText());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+package org.potstill.spark.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+
+/** A part of the report page. To add one, implement this and name it in {@link Report#SECTIONS}, at its place on the page. */
+interface ReportSection {
+    /**
+     * Writes the section.
+     *
+     * @param report all of {@code report.json}: what each job's last run said, by the name of the job; missing where it has not run
+     */
+    void write(JsonNode report, ReportPage page);
+}

@@ -1,0 +1,35 @@
+package org.potstill.spark.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Iterator;
+import java.util.Locale;
+import java.util.Map;
+
+/** When, where and with what settings each job ran last. */
+final class RunsSection implements ReportSection {
+    @Override
+    public void write(JsonNode report, ReportPage page) {
+        JsonNode runs = report.path("runs");
+        if (runs.isEmpty()) {
+            return;
+        }
+        page.heading("About these runs");
+        page.textTable("job", "finished", "versions", "machine");
+        JsonNode last = null;
+        for (Iterator<Map.Entry<String, JsonNode>> each = runs.fields(); each.hasNext();) {
+            Map.Entry<String, JsonNode> run = each.next();
+            JsonNode r = run.getValue();
+            page.row(ReportPage.escape(run.getKey()), ReportPage.escape(r.path("finished").asText()), ReportPage.escape(String.format(Locale.ROOT,
+                    "Potstill %s, Spark %s, Java %s", r.path("potstill").asText(), r.path("spark").asText(), r.path("java").asText())),
+                    ReportPage.escape(r.path("master").asText() + ", driver with " + EvaluationSection.count(r.path("processors").asLong(), "processor") + ", "
+                            + r.path("system").asText()));
+            last = last == null || r.path("finished").asText().compareTo(last.path("finished").asText()) > 0 ? r : last;
+        }
+        page.endTable();
+        page.paragraph("Settings of the last run, where they differ from the defaults:");
+        page.textTable("setting", "value");
+        last.path("settings").fields().forEachRemaining(setting ->
+                page.row(ReportPage.escape(setting.getKey()), ReportPage.escape(setting.getValue().asText())));
+        page.endTable();
+    }
+}

@@ -1,0 +1,135 @@
+package org.potstill.spark.train;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.CausalLmConfig.Family;
+import org.potstill.checkpoints.CausalLmConfig.Variant;
+import org.potstill.checkpoints.RopeScaling;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.Settings;
+import org.potstill.student.InitialWeights;
+import org.potstill.student.LayerChoice;
+
+/** What {@code student.*} says of the student's shape, by itself or beside a checkpoint that it begins with. */
+final class StudentShape {
+    private static final String HEAD_DIM = "student.head-dim";
+    private static final String ROPE_FACTOR = "student.rope-scaling.factor";
+    /** What a checkpoint decides alone, layer by layer or frequency by frequency. */
+    private static final List<String> CHECKPOINTS_OWN = List.of("student.sliding-from-layer", ROPE_FACTOR,
+            "student.rope-scaling.low-freq-factor", "student.rope-scaling.high-freq-factor", "student.rope-scaling.original-positions");
+
+    private StudentShape() {
+    }
+
+    /** A student with random weights. */
+    static CausalLmConfig of(Settings s, int vocabSize) {
+        int hidden = s.integer("student.hidden-size", 2, 1 << 16);
+        int heads = s.integer("student.heads", 1, 1 << 10);
+        int headDim = s.integer(HEAD_DIM, 0, 1 << 12);
+        if (headDim == 0 && hidden % heads != 0) {
+            throw JobErrors.badValue("student.hidden-size", hidden + " is not a multiple of student.heads = " + heads
+                    + ": make it one, or set student.head-dim");
+        }
+        headDim = headDim == 0 ? hidden / heads : headDim;
+        if (headDim % 2 != 0) {
+            throw JobErrors.badValue(HEAD_DIM, headDim + " is odd, but the rotary embedding turns pairs");
+        }
+        int keyHeads = s.integer("student.kv-heads", 1, 1 << 10);
+        if (heads % keyHeads != 0) {
+            throw JobErrors.badValue("student.kv-heads", keyHeads + " does not divide student.heads = " + heads);
+        }
+        int layers = s.integer("student.layers", 1, 1 << 10);
+        double theta = s.real("student.rope-theta", 1, 1e9);
+        return new CausalLmConfig(vocabSize, hidden, s.integer("student.intermediate-size", 1, 1 << 18), layers, heads, keyHeads,
+                headDim, s.integer("sequence-length", 2, 1 << 20), (float) s.real("student.rms-norm-eps", 1e-12, 1), (float) theta,
+                s.flag("student.tie-embeddings"), variant(s, layers, headDim, theta));
+    }
+
+    private static Variant variant(Settings s, int layers, int headDim, double theta) {
+        Family family = s.choice("student.family", Family.class);
+        int window = s.integer("student.sliding-window", 0, 1 << 20);
+        int from = s.integer("student.sliding-from-layer", 0, layers - 1);
+        if (window > 0 && family == Family.LLAMA) {
+            throw JobErrors.badValue("student.sliding-window", "a llama has no window; mistral, qwen2 and qwen3 have");
+        }
+        if (window > 0 && from > 0 && family == Family.MISTRAL) {
+            throw JobErrors.badValue("student.sliding-from-layer", "a mistral has its window in all layers; qwen2 and qwen3 need not");
+        }
+        List<Integer> sliding = window == 0 ? List.of() : IntStream.range(from, layers).boxed().toList();
+        return new Variant(family, family == Family.QWEN2, false, window, sliding, ropeDivisors(s, headDim, theta));
+    }
+
+    private static List<Float> ropeDivisors(Settings s, int headDim, double theta) {
+        double factor = s.real(ROPE_FACTOR, 1, 1e6);
+        double low = s.real("student.rope-scaling.low-freq-factor", 1e-3, 1e6);
+        double high = s.real("student.rope-scaling.high-freq-factor", 1e-3, 1e6);
+        if (high <= low) {
+            throw JobErrors.badValue("student.rope-scaling.high-freq-factor", high + " is not above low-freq-factor = " + low);
+        }
+        return factor == 1 ? List.of()
+                : new RopeScaling(factor, low, high, s.real("student.rope-scaling.original-positions", 1, 1 << 24)).divisors(headDim, theta);
+    }
+
+    /**
+     * A student that begins with a checkpoint's layers, or some of them. It keeps the checkpoint's longest sequence, where
+     * that is longer than those it learns from.
+     *
+     * @param path of the checkpoint, for messages
+     * @throws org.potstill.errors.UserException where a setting says otherwise
+     */
+    static CausalLmConfig of(Settings s, CausalLmConfig checkpoint, String path, LayerChoice choice) {
+        int layers = s.isGiven("student.layers") ? s.integer("student.layers", 1, 1 << 10) : checkpoint.numHiddenLayers();
+        CausalLmConfig c = InitialWeights.shape(checkpoint, path, layers, choice);
+        values(c).forEach((key, there) -> {
+            String wanted = s.string(key).trim().toLowerCase(Locale.ROOT);
+            boolean open = !s.isGiven(key) || (key.equals(HEAD_DIM) && wanted.equals("0"));
+            if (!open && !wanted.equals(there.toString())) {
+                throw JobErrors.initShapeDiffers(path, key, wanted, there);
+            }
+        });
+        CHECKPOINTS_OWN.stream().filter(s::isGiven).findFirst().ifPresent(key -> {
+            throw JobErrors.badValue(key, "a student keeps what the model of student.init has of this: leave it out");
+        });
+        float epsilon = s.isGiven("student.rms-norm-eps") ? (float) s.real("student.rms-norm-eps", 1e-12, 1) : c.rmsNormEps();
+        float theta = s.isGiven("student.rope-theta") ? (float) s.real("student.rope-theta", 1, 1e9) : c.ropeTheta();
+        int positions = Math.max(s.integer("sequence-length", 2, 1 << 20), c.maxPositionEmbeddings());
+        return new CausalLmConfig(c.vocabSize(), c.hiddenSize(), c.intermediateSize(), layers, c.numAttentionHeads(),
+                c.numKeyValueHeads(), c.headDim(), positions, epsilon, theta, c.tieWordEmbeddings(), c.variant());
+    }
+
+    /** Settings, with what they leave open of this shape. */
+    static Settings described(Settings settings, CausalLmConfig c) {
+        Settings described = settings;
+        Map<String, Object> values = values(c);
+        values.put("student.layers", c.numHiddenLayers());
+        values.put("student.rope-theta", decimal(c.ropeTheta()));
+        values.put("student.rms-norm-eps", decimal(c.rmsNormEps()));
+        for (Map.Entry<String, Object> each : values.entrySet()) {
+            described = settings.isGiven(each.getKey()) ? described : described.with(each.getKey(), each.getValue());
+        }
+        return described;
+    }
+
+    /** What a student cannot have other than the checkpoint that it begins with. */
+    private static Map<String, Object> values(CausalLmConfig c) {
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("student.hidden-size", c.hiddenSize());
+        values.put("student.intermediate-size", c.intermediateSize());
+        values.put("student.heads", c.numAttentionHeads());
+        values.put("student.kv-heads", c.numKeyValueHeads());
+        values.put(HEAD_DIM, c.headDim());
+        values.put("student.family", c.variant().family().name().toLowerCase(Locale.ROOT));
+        values.put("student.tie-embeddings", c.tieWordEmbeddings());
+        values.put("student.sliding-window", c.variant().slidingWindow());
+        return values;
+    }
+
+    /** The shortest decimal that is this float. */
+    private static double decimal(float value) {
+        return Double.parseDouble(Float.toString(value));
+    }
+}

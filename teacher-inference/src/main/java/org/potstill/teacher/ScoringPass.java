@@ -1,0 +1,176 @@
+package org.potstill.teacher;
+
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.nio.LongBuffer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.softlabels.TargetSpec;
+
+/**
+ * A batch on its way through an engine: what a {@link LlamaGraph} is fed and what it gives. The thread that wants the scores
+ * lays it out and reads it; the engine's own thread only runs it, and can go on with the next meanwhile.
+ */
+final class ScoringPass {
+    private final TokenBatch batch;
+    private final int k;
+    private final int draws;
+    private final LongBuffer inputIds;
+    private final LongBuffer positions;
+    private final LongBuffer nextIds;
+    private final FloatBuffer uniforms;
+    private final FloatBuffer top;
+    private final IntBuffer topIds;
+    private final IntBuffer drawn;
+    private final FloatBuffer drawnMass;
+    private final FloatBuffer next;
+    private final FloatBuffer entropy;
+
+    /**
+     * @param spec    of the kind that the engine's graph was made for; no more than the vocabulary has
+     * @param buffers of no other pass until this one is read
+     * @throws EngineOutOfMemory when the batch is too large for the memory there is
+     */
+    ScoringPass(TokenBatch batch, TargetSpec spec, PassBuffers buffers) {
+        this.batch = batch;
+        this.k = spec.k();
+        this.draws = spec.draws();
+        int n = batch.positions();
+        inputIds = batch.inputIds();
+        positions = batch.flatPositions();
+        nextIds = batch.nextIds();
+        uniforms = buffers.floats("uniforms", (long) n * LlamaGraph.DRAW_STEPS * draws);
+        fill(uniforms, batch, spec);
+        top = buffers.floats("top", (long) n * k);
+        topIds = buffers.ints("top ids", (long) n * k);
+        drawn = buffers.ints("drawn", (long) n * draws);
+        drawnMass = buffers.floats("drawn mass", draws == 0 ? 0 : n);
+        next = buffers.floats("next", n);
+        entropy = buffers.floats("entropy", n);
+    }
+
+    /** [N, 3, draws] */
+    private static void fill(FloatBuffer all, TokenBatch batch, TargetSpec spec) {
+        for (int[] tokens : batch.sequences()) {
+            Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
+            for (int t = 0; t < tokens.length - 1; t++) {
+                for (int step = 0; step < LlamaGraph.DRAW_STEPS; step++) {
+                    for (int draw = 0; draw < spec.draws(); draw++) {
+                        all.put(uniforms.at(t, step, draw));
+                    }
+                }
+            }
+        }
+        all.flip();
+    }
+
+    @Override
+    public String toString() {
+        return "a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens";
+    }
+
+    /** What the graph is fed, by name; to be closed. */
+    Map<String, OnnxTensor> inputs() throws OrtException {
+        int n = batch.positions();
+        Map<String, OnnxTensor> inputs = tokens(batch, inputIds, positions);
+        inputs.put(LlamaGraph.NEXT_IDS, tensor(nextIds, n, 1));
+        if (k > 0) {
+            inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
+        }
+        if (draws > 0) {
+            inputs.put(LlamaGraph.UNIFORMS, tensor(uniforms, n, LlamaGraph.DRAW_STEPS, draws));
+        }
+        return inputs;
+    }
+
+    /** Where the graph is to write, by name; to be closed. */
+    Map<String, OnnxTensor> outputs() throws OrtException {
+        int n = batch.positions();
+        Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
+        if (k > 0) {
+            outputs.put(LlamaGraph.TOP_LOG_PROBABILITIES, tensor(top, n, k));
+            outputs.put(LlamaGraph.TOP_IDS, tensor(topIds, n, k));
+        }
+        if (draws > 0) {
+            outputs.put(LlamaGraph.DRAWS, tensor(drawn, n, draws));
+            outputs.put(LlamaGraph.DRAWN_MASS, tensor(drawnMass, n, 1));
+        }
+        outputs.put(LlamaGraph.NEXT_LOG_PROBABILITY, tensor(next, n, 1));
+        outputs.put(LlamaGraph.ENTROPY, tensor(entropy, n, 1));
+        return outputs;
+    }
+
+    /** Makes targets of what the graph wrote; one result a sequence. */
+    List<ScoredSequence> read() {
+        List<ScoredSequence> scored = new ArrayList<>();
+        int row = 0;
+        for (int[] sequence : batch.sequences()) {
+            int count = sequence.length - 1;
+            scored.add(read(row, count));
+            row += count;
+        }
+        return scored;
+    }
+
+    private ScoredSequence read(int firstRow, int count) {
+        TargetsBuilder targets = new TargetsBuilder(count, k, draws);
+        float[] logProbabilities = new float[count];
+        float[] entropies = new float[count];
+        float[] ofTop = new float[k];
+        int[] idsOfTop = new int[k];
+        int[] ofDraws = new int[draws];
+        next.get(firstRow, logProbabilities);
+        entropy.get(firstRow, entropies);
+        for (int t = 0; t < count; t++) {
+            int row = firstRow + t;
+            top.get(row * k, ofTop);
+            if (Float.isNaN(logProbabilities[t]) || k > 0 && !Float.isFinite(ofTop[0])
+                    || draws > 0 && !Float.isFinite(drawnMass.get(row))) {
+                return ScoredSequence.notFinite(t);
+            }
+            logProbabilities[t] = Math.min(0, logProbabilities[t]);
+            topIds.get(row * k, idsOfTop);
+            for (int i = 0; i < k; i++) {
+                targets.add(idsOfTop[i], Math.exp(ofTop[i]));
+            }
+            targets.orderTies();
+            if (draws > 0) {
+                drawn.get(row * draws, ofDraws);
+                // The whole mass is one: its sum in single precision is not, quite.
+                targets.addDraws(ofDraws, k == 0 ? 1 : drawnMass.get(row));
+            }
+            targets.endPosition();
+        }
+        return ScoredSequence.of(targets.build(), logProbabilities, entropies);
+    }
+
+    /** What every graph is fed of a batch. */
+    static Map<String, OnnxTensor> tokens(TokenBatch batch) throws OrtException {
+        return tokens(batch, batch.inputIds(), batch.flatPositions());
+    }
+
+    private static Map<String, OnnxTensor> tokens(TokenBatch batch, LongBuffer inputIds, LongBuffer positions) throws OrtException {
+        Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
+        inputs.put(LlamaGraph.INPUT_IDS, tensor(inputIds, batch.sequences().size(), batch.paddedLength()));
+        inputs.put(LlamaGraph.POSITIONS, tensor(positions, batch.positions()));
+        return inputs;
+    }
+
+    private static OnnxTensor tensor(LongBuffer values, long... shape) throws OrtException {
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+
+    private static OnnxTensor tensor(IntBuffer values, long... shape) throws OrtException {
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+
+    static OnnxTensor tensor(FloatBuffer values, long... shape) throws OrtException {
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+}
