@@ -4,11 +4,11 @@
     python bench/pruning.py --tiny
 
 Holds out some of the corpus's documents, prunes the model on the others, labels those once (50 draws per position), and trains a
-student from each start with each seed (train.seed: the order of training) on the same cached labels: forward KL with
-alpha 0.9, learning rate 3e-4 falling to 3e-5, one epoch, two workers. --set replaces or adds settings of the training. Perplexity,
-KL(teacher || student), top-1 agreement and ECE are measured on the held-out documents over whole distributions, in
-fp32, before and after the healing, and given as means over the seeds with standard deviations. Goal: the pruned student's perplexity after
-healing is at least 30 % lower than either other's, for the mean over the seeds of each seed's ratio.
+student from each start with each seed (train.seed: the order of training) on the same cached labels: forward KL with alpha 0.9,
+learning rate 3e-4 falling to 3e-5, one epoch, one worker with all threads. --set replaces or adds settings of the training.
+Perplexity, KL(teacher || student), top-1 agreement and ECE are measured on the held-out documents over whole distributions, in fp32,
+before and after the healing, and given as means over the seeds with standard deviations. Goal: the pruned student's perplexity
+after healing is at least 30 % lower than either other's, for the mean over the seeds of each seed's ratio.
 
 It also times the greedy removal of ten layers over 1,024 positions, from the seconds in the pruned folder's provenance.json; these include
 the evenly spaced models that prune measures for its report. Goal: at most 5 minutes on 2 cores.
@@ -38,8 +38,9 @@ from matplotlib import pyplot  # noqa: E402
 
 PRUNED = "prune"
 TARGETS = {"targets.k": 0, "targets.draws": 50}
+# As conf/quickstart.conf trains.
 HEALING = {"train.epochs": 1, "train.alpha": 0.9, "train.learning-rate": 3e-4, "train.min-learning-rate": 3e-5, "train.batch-size": 4,
-           "train.local-steps": 8, "train.workers": 2}
+           "train.workers": 1, "train.precision": "auto"}
 CALIBRATION = 1024
 REMOVED = 10
 MAX_SECONDS = 300
@@ -84,7 +85,7 @@ class Bench:
 
     def heal(self, name: str, start: Path, seed: int) -> tuple[Path, dict]:
         folder = self.options.scratch / f"student-{name.replace(' ', '-')}-{seed}"
-        self.potstill("train", {**TARGETS, **HEALING, "train.precision": bf16_or_fp32(), **self.options.set, "student.init": start,
+        self.potstill("train", {**TARGETS, **HEALING, "spark.task.cpus": self.options.threads, **self.options.set, "student.init": start,
                                 "student.path": folder, "train.seed": seed})
         return folder, json.loads((folder / "provenance.json").read_text())["training"]
 
