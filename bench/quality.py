@@ -22,7 +22,7 @@ the teacher's pass is left out for all objectives, also for the whole distributi
 The start is --init, a folder such as `potstill prune` writes, or some of the teacher's layers (--layers): evenly spaced where that is a
 number, else the ones listed. The default for SmolLM2-135M is the 18 layers that `potstill prune` keeps. The whole
 distribution is trained with the product's classes, which carry it as targets with an id for every token: some 2.5 MiB of memory
-per position of a batch for a vocabulary of 49,152 (batches of 4 x 256 stay below 6 GiB in all).
+per position of a batch for a vocabulary of 49,152 (batches of 4 x 256 take about 6 GiB in all).
 
 With the defaults, SmolLM2-135M takes about 35 minutes on 2 quiet cores: a teacher pass over 32,768 tokens, 27 training runs of
 24,576 tokens or the equivalent, and as many evaluations over 8,192. Needs torch, transformers, accelerate, gguf and matplotlib; compile
