@@ -111,7 +111,7 @@ class Harness:
     """The teacher's distributions over sequences, and a Java process that trains and evaluates students on them."""
 
     def __init__(self, model: Path, scratch: Path, train: list[list[int]], held_out: list[list[int]], specs: list[str], threads: int,
-                 memory: str = "4g"):
+                 memory: str = "2600m"):
         self.folder = scratch / "targets"
         self.tokens = sum(len(s) - 1 for s in train + held_out)
         lines = "".join(" ".join(map(str, s)) + "\n" for s in train + held_out)
@@ -126,9 +126,9 @@ class Harness:
             known = {"stands_for": stands_for, "seconds": self.label(model, scratch / "teacher", file, specs, threads)}
             done.write_text(json.dumps(known))
         self.label_seconds = known["seconds"]
-        # G1 would give each array of a whole distribution regions of its own, and keep those that it emptied.
+        # Most of the heap for what is large and old: the arrays of a batch of whole distributions take up to 2 GiB.
         self.process = java("org.potstill.student.QualityBenchmark", threads, bf16_or_fp32().upper(), self.folder, file, len(train),
-                            jvm=(f"-Xmx{memory}", "-XX:+UseParallelGC"), module="student-model")
+                            jvm=(f"-Xmx{memory}", "-XX:+UseParallelGC", "-XX:NewRatio=5"), module="student-model")
         self.read()
 
     def label(self, model: Path, scratch: Path, file: Path, specs: list[str], threads: int) -> float:

@@ -4,22 +4,24 @@
     python bench/pruning.py --tiny
 
 Holds out some of the corpus's documents, prunes the model on the others, labels those once (50 draws per position), and trains a
-student from each start with each seed (train.seed: the order of training) on the same cached labels: forward KL with
-alpha 0.9, learning rate 3e-4 falling to 3e-5, one epoch, two workers. --set replaces or adds settings of the training. Perplexity,
-KL(teacher || student), top-1 agreement and ECE are measured on the held-out documents over whole distributions, in
-fp32, before and after the healing, and given as means over the seeds with standard deviations. Goal: the pruned student's perplexity after
-healing is at least 30 % lower than either other's, for the mean over the seeds of each seed's ratio.
+student from each start with each seed (train.seed: the order of training) on the same cached labels: forward KL with alpha 0.9,
+learning rate 3e-4 falling to 3e-5, one epoch, one worker with all threads. --set replaces or adds settings of the training.
+Perplexity, KL(teacher || student), top-1 agreement and ECE are measured on the held-out documents over whole distributions, in fp32,
+before and after the healing, and given as means over the seeds with standard deviations. Goal: the pruned student's perplexity
+after healing is at least 30 % lower than either other's, for the mean over the seeds of each seed's ratio.
 
 It also times the greedy removal of ten layers over 1,024 positions, from the seconds in the pruned folder's provenance.json; these include
 the evenly spaced models that prune measures for its report. Goal: at most 5 minutes on 2 cores.
 
 Needs torch, transformers, accelerate, gguf and matplotlib, the application (mvn -q package -DskipTests), and the Java side of the
-comparisons, compiled as it says when it is not. With the quickstart's model and corpus (121,000 tokens) it takes about 45 minutes on 2 quiet cores. What is
-done stays in --scratch, and a run with the same arguments goes on from there; give other settings another --scratch. Tables go to --output.
+comparisons, compiled as it says when it is not. With the quickstart's model and corpus (some 120,000 tokens) it takes about 45
+minutes on 2 quiet cores. What is done stays in --scratch, and a run with the same arguments goes on from there; give other settings
+another --scratch. Tables and a plot go to --output.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -36,8 +38,9 @@ from matplotlib import pyplot  # noqa: E402
 
 PRUNED = "prune"
 TARGETS = {"targets.k": 0, "targets.draws": 50}
+# As conf/quickstart.conf trains.
 HEALING = {"train.epochs": 1, "train.alpha": 0.9, "train.learning-rate": 3e-4, "train.min-learning-rate": 3e-5, "train.batch-size": 4,
-           "train.local-steps": 8, "train.workers": 2}
+           "train.workers": 1, "train.precision": "auto"}
 CALIBRATION = 1024
 REMOVED = 10
 MAX_SECONDS = 300
@@ -47,6 +50,8 @@ MAX_RATIO = 0.7
 class Bench:
     def __init__(self, options):
         self.options = options
+        # Of a local master, whose one process holds a student's state six times.
+        os.environ.setdefault("POTSTILL_MEMORY", "8g")
         train, self.held_out = split(documents(options.corpus), options.holdout)
         self.corpus = options.scratch / "corpus"
         self.corpus.mkdir(parents=True, exist_ok=True)
@@ -80,7 +85,7 @@ class Bench:
 
     def heal(self, name: str, start: Path, seed: int) -> tuple[Path, dict]:
         folder = self.options.scratch / f"student-{name.replace(' ', '-')}-{seed}"
-        self.potstill("train", {**TARGETS, **HEALING, "train.precision": bf16_or_fp32(), **self.options.set, "student.init": start,
+        self.potstill("train", {**TARGETS, **HEALING, "spark.task.cpus": self.options.threads, **self.options.set, "student.init": start,
                                 "student.path": folder, "train.seed": seed})
         return folder, json.loads((folder / "provenance.json").read_text())["training"]
 
@@ -88,7 +93,7 @@ class Bench:
 def plot(starts: dict, healed: dict, teacher: dict, file: Path) -> None:
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 3), sharey=True, layout="constrained")
     for axis, key in zip(axes, ("perplexity", "kl")):
-        label_, scale, _ = FIGURES[key]
+        title, scale, _ = FIGURES[key]
         for place, name in enumerate(starts):
             values = [scale * each[key] for each in healed[name]]
             axis.plot(scale * starts[name][key], place, "o", color="grey", label="before healing" if place == 0 else None)
@@ -96,13 +101,13 @@ def plot(starts: dict, healed: dict, teacher: dict, file: Path) -> None:
                           label="after, mean and standard deviation" if place == 0 else None)
         if key == "perplexity":
             axis.axvline(teacher[key], color="grey", linestyle=":", label="teacher")
-        axis.set_xscale("log")
-        axis.set_xlabel(f"{label_} (logarithmic)")
+            axis.set_xscale("log")
+        axis.set_xlabel(f"{title}, logarithmic" if key == "perplexity" else title)
         axis.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(starts)), list(starts))
     axes[0].invert_yaxis()
     axes[0].margins(y=0.2)
-    axes[-1].legend(fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize="small")
     figure.savefig(file, dpi=130)
 
 
