@@ -147,6 +147,7 @@ public final class PruneJob {
     }
 
     private static Removal removal(int[] kept, LayerCosts costs) {
+        long start = System.nanoTime();
         double[] kl = costs.without(kept);
         int best = IntStream.range(0, kl.length).reduce((a, b) -> kl[b] < kl[a] ? b : a).orElseThrow();
         Map<Integer, Double> candidates = new TreeMap<>();
@@ -154,7 +155,7 @@ public final class PruneJob {
             candidates.put(kept[i], kl[i]);
         }
         LOG.info("without layer {}: KL {} nats, {} layers left", kept[best], String.format(Locale.ROOT, "%.3f", kl[best]), kept.length - 1);
-        return new Removal(kept[best], kl[best], candidates);
+        return new Removal(kept[best], kl[best], (System.nanoTime() - start) / 1e9, candidates);
     }
 
     private static int[] kept(CausalLmConfig config, List<Removal> removals) {

@@ -167,7 +167,7 @@ class PruneJobTest {
         progress.set("identity", provenance.path("identity"));
         ObjectNode done = progress.putObject("progress");
         // What an earlier round measured is believed, not measured again: these figures are nobody's.
-        ObjectNode removal = HadoopFolder.JSON.createObjectNode().put("layer", provenance.path("pruning").path("removals").path(0).path("layer").asInt()).put("kl", 17);
+        ObjectNode removal = HadoopFolder.JSON.createObjectNode().put("layer", provenance.path("pruning").path("removals").path(0).path("layer").asInt()).put("kl", 17).put("seconds", 1);
         removal.putObject("candidates").put("0", 18);
         done.putArray("removals").add(removal);
         done.putArray("evenlySpaced");
