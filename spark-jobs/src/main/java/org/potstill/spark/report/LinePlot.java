@@ -21,7 +21,7 @@ final class LinePlot {
     /**
      * @param min   where the vertical axis begins
      * @param mark  height of a dashed line; null for none
-     * @param below what the dashed line is
+     * @param below what the dashed line is, written below it: curves fall towards it from above
      */
     static String svg(String title, String xAxis, String yAxis, List<Line> lines, double min, Double mark, String below) {
         double maxX = lines.stream().flatMapToDouble(line -> Arrays.stream(line.x)).max().orElse(1);
@@ -42,7 +42,7 @@ final class LinePlot {
         }
         if (mark != null) {
             canvas.line(LEFT, y(mark, min, top), SvgCanvas.WIDTH, y(mark, min, top), "mark");
-            canvas.text(SvgCanvas.WIDTH, y(mark, min, top) - 5, "muted", "end", below);
+            canvas.text(SvgCanvas.WIDTH, y(mark, min, top) + 15, "muted", "end", below);
         }
         double legend = SvgCanvas.WIDTH;
         for (int i = lines.size() - 1; i >= 0; i--) {

@@ -27,6 +27,10 @@ final class TrainingSection implements ReportSection {
             plots.put("cross-entropy.svg", LinePlot.svg("Predicting the training text", "tokens learnt from", "cross-entropy, nats per token",
                     List.of(line(history, "cross-entropy", loss -> loss.path("crossEntropy").asDouble())), 0, floor > 0 ? floor : null, "the teacher"));
             page.figures(plots, List.of("KL of each step", "cross-entropy of each step"));
+            if (report.path("runs").path("train").path("settings").path("targets.draws").asInt() > 0) {
+                page.paragraph("KL is measured against the draws that stand for the teacher's distribution: it also holds their own spread, "
+                        + "and does not fall to 0 for a student that is the teacher. Its gradient is unbiased.");
+            }
         }
         JsonNode last = history.path(history.size() - 1);
         page.table("", "");
