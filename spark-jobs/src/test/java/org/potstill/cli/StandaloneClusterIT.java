@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -23,8 +24,12 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.TinyLlama;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.prune.PruneSummary;
 
 /** The application jar, through spark-submit, on a standalone master and two workers: real processes on loopback. */
 class StandaloneClusterIT {
@@ -62,11 +67,31 @@ class StandaloneClusterIT {
 
         cluster.submit("train", conf, "");
         assertEquals(2, report().path("train").path("workers").asInt());
-        assertEquals(2, executorsOfStage("collectPartitions").size());
+        assertEquals(2, executorsOfStage("collectPartitions at AveragingRound").size());
         assertTrue(Files.exists(folder.resolve("student/model.safetensors")));
 
         cluster.submit("evaluate", conf, "");
         assertTrue(report().path("evaluate").path("heldOut").path("student").path("perplexity").path("value").asDouble() > 1);
+    }
+
+    /** One batch, whose candidates the two executors share. */
+    @Test
+    void pruningOnTwoExecutorsComesToTheModelThatOneProcessFinds() throws Exception {
+        Path model = folder.resolve("five.gguf");
+        TinyLlama.write(model, 9, new CausalLmConfig(320, 64, 48, 5, 4, 2, 16, 256, 1e-5f, 10_000f, true));
+        String[] prune = {"prune.model=" + model, "prune.layers=2", "prune.intermediate-size=40", "prune.calibration-tokens=100"};
+        List<String> here = new ArrayList<>(List.of(prune));
+        here.addAll(List.of("prune.path=" + folder.resolve("here"), "batch-tokens=2048"));
+        PruneSummary expected = new PruneJob(Distillery.spark(), distillery.settings(here.toArray(String[]::new))).run();
+
+        Path conf = writeConf("executor { cores = 1, memory = 1g }");
+        Files.writeString(conf, String.join("\n", prune).replace("prune.model=" + model, "prune.model=\"" + model + "\"")
+                + "\nprune.path=\"" + folder.resolve("there") + "\"\n", StandardOpenOption.APPEND);
+        cluster.submit("prune", conf, "");
+        assertEquals(2, executorsOfStage("collect at LayerCosts").size());
+        JsonNode there = report().path("prune");
+        assertEquals(JSON.valueToTree(expected.kept()), there.path("kept"));
+        assertArrayEquals(Files.readAllBytes(folder.resolve("here/model.safetensors")), Files.readAllBytes(folder.resolve("there/model.safetensors")));
     }
 
     /**
@@ -255,7 +280,7 @@ class StandaloneClusterIT {
             if (event.path("Event").asText().equals("SparkListenerStageSubmitted")) {
                 stages.put(event.path("Stage Info").path("Stage ID").asInt(), event.path("Stage Info").path("Stage Name").asText());
             } else if (event.path("Event").asText().equals("SparkListenerTaskEnd")
-                    && stages.getOrDefault(event.path("Stage ID").asInt(), "").startsWith(name + " at AveragingRound")) {
+                    && stages.getOrDefault(event.path("Stage ID").asInt(), "").startsWith(name)) {
                 executors.add(event.path("Task Info").path("Executor ID").asText());
             }
         }
