@@ -9,6 +9,8 @@ import java.util.stream.IntStream;
 /** What {@link Cuts} leave of a checkpoint, read from it row by row. Closing it leaves the original open. */
 public final class PrunedCheckpoint implements Checkpoint {
     private static final String LAYERS = "model.layers.";
+    /** Rows that are read at once where columns are picked from them. */
+    private static final int MAX_RUN = 1024;
 
     private final Checkpoint original;
     private final Cuts cuts;
@@ -60,9 +62,12 @@ public final class PrunedCheckpoint implements Checkpoint {
         }
         long[] shape = original.tensors().get(source);
         int width = Math.toIntExact(shape[shape.length - 1]);
+        if (columns != null && columns.length == width) {
+            columns = null;
+        }
         for (int row = (int) firstRow; row < firstRow + rowCount;) {
             int run = 1;
-            while (row + run < firstRow + rowCount && rows[row + run] == rows[row] + run) {
+            while (row + run < firstRow + rowCount && rows[row + run] == rows[row] + run && (columns == null || run < MAX_RUN)) {
                 run++;
             }
             select(source, rows[row], run, width, columns, target);

@@ -24,7 +24,8 @@ import picocli.CommandLine.Spec;
     "Runs the whole pipeline in one application: prune, label, train, evaluate, export.", "",
     "A step is left out where it is not asked for (prune without prune.path, export without export.path) and where its result is there "
         + "already: after a failure the same command does what is missing. Ends in one report."},
-    footer = {"", "Needs teacher.path, corpus.path, cache.path and student.path.", "",
+    footer = {"", "Needs teacher.path, corpus.path, cache.path and student.path. Without prune.path and student.init the student begins with "
+        + "random weights.", "",
         "Example:", "  potstill distil --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75 --set export.path=student-hf"})
 final class DistilCommand implements Callable<Integer> {
     @Mixin
@@ -38,6 +39,9 @@ final class DistilCommand implements Callable<Integer> {
         Settings settings = PrunedStart.apply(options.load());
         for (String key : List.of("teacher.path", "corpus.path", "cache.path", "student.path")) {
             settings.required(key);
+        }
+        if (!settings.string("export.path").isBlank()) {
+            order(settings, false);
         }
         return Sessions.run(spec.name(), settings, spark -> {
             run(spark, settings);
@@ -61,7 +65,7 @@ final class DistilCommand implements Callable<Integer> {
             say("== " + job.getKey());
             // The others find out for themselves what is done.
             boolean evaluates = job.getKey().equals("evaluate");
-            if (evaluates && finished.contains("evaluate")) {
+            if (evaluates && finished.contains("evaluate") && report.section("evaluate").isObject()) {
                 say("this student was evaluated already");
                 page = report.path();
                 continue;
@@ -83,17 +87,22 @@ final class DistilCommand implements Callable<Integer> {
 
     private void export(SparkSession spark, Settings settings, FinishedSteps finished) {
         say("== export");
-        String path = settings.string("export.path");
-        if (finished.contains("export")) {
-            say("the student is in " + path + " already");
+        StudentExport export = new StudentExport(settings, spark.sparkContext().hadoopConfiguration(), Optional.of(spark));
+        boolean there = export.isThere(order(settings, false));
+        if (there && finished.contains("export")) {
+            say("the student is in " + settings.string("export.path") + " already");
             return;
         }
+        // Of an older student's; anything else stays.
+        ExportCommand.describe(export.run(order(settings, there))).forEach(this::say);
+        finished.add("export");
+    }
+
+    private static StudentExport.Order order(Settings settings, boolean overwrite) {
         ExportFormat.Precision precision = settings.string("export.precision").isBlank() ? null
                 : settings.choice("export.precision", ExportFormat.Precision.class);
-        StudentExport.Made made = new StudentExport(settings, spark.sparkContext().hadoopConfiguration(), Optional.of(spark))
-                .run(new StudentExport.Order(settings.choice("export.format", ExportFormat.class), precision, path, true, null));
-        ExportCommand.describe(made).forEach(this::say);
-        finished.add("export");
+        return new StudentExport.Order(settings.choice("export.format", ExportFormat.class), precision, settings.string("export.path"),
+                overwrite, null);
     }
 
     private void say(String line) {

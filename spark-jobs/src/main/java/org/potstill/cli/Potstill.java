@@ -10,10 +10,10 @@ import picocli.CommandLine.IVersionProvider;
 @Command(name = "potstill", mixinStandardHelpOptions = true, versionProvider = Potstill.Version.class,
         description = {
             "Distils a large language model into a small one on Apache Spark.", "",
-            "First label, once: the teacher scores the corpus and its soft targets go into the cache. Then train, as often as you "
+            "distil runs the whole pipeline. Its steps, one by one: prune, where the student is to begin as a part of its teacher. Then label, once: the teacher scores the corpus and its soft targets go into the cache. Then train, as often as you "
                 + "like: the student learns from the cache, with no teacher in memory. Then evaluate: the student against its "
                 + "teacher on documents it never saw; export, as transformers or ONNX Runtime load it; and generate text with it."},
-        footer = {"", "Example:", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
+        footer = {"", "Example:", "  potstill distil   --conf distil.conf", "or", "  potstill prune    --conf distil.conf", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
             "  potstill evaluate --conf distil.conf",
             "  potstill export   --conf distil.conf --to hf --output student-hf",
             "  potstill generate --model student-hf --prompt \"Once\"",

@@ -10,10 +10,11 @@ import picocli.CommandLine.Command;
 @Command(name = "prune", description = {
     "Cuts a model down to one that a student can begin with, by what the corpus shows it can do without.", "",
     "Layers are removed one by one, each time the one that costs the least KL on some positions of the training documents; neurons, "
-        + "heads and channels go by the size of their activations there. The result is a Hugging Face folder for student.init. A run "
+        + "heads and channels are ranked by the size of their activations there. The result is a Hugging Face folder for student.init. A run "
         + "that was stopped goes on where it was."},
     footer = {"", "Needs corpus.path, prune.path, teacher.path or prune.model, and a target: prune.layers, prune.parameters, "
-        + "prune.intermediate-size, prune.kv-heads or prune.hidden-size.", "",
+        + "prune.intermediate-size, prune.kv-heads or prune.hidden-size. The report goes to report.path or, by default, beside the student, "
+        + "the cache or the pruned model.", "",
         "Example:", "  potstill prune --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75",
         "  potstill train --conf distil.conf --set student.init=pruned"})
 final class PruneCommand extends JobCommand {

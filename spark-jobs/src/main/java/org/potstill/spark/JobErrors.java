@@ -254,6 +254,22 @@ public final class JobErrors {
                 "set prune.path to another folder, restore " + key + ", or delete the folder");
     }
 
+    public static UserException pruningTextChanged(String progress) {
+        return new UserException("the corpus has changed since this pruning was stopped",
+                "what is measured from here on would not compare with what was measured before",
+                "restore the corpus, or delete " + progress + " to begin again");
+    }
+
+    public static UserException notPruningsFolder(String path, String name) {
+        return new UserException("the folder " + path + " holds something else than a pruned model", "it has a " + name
+                + " that prune did not write, and would be overwritten", "set prune.path to an empty folder, or one to be");
+    }
+
+    public static UserException samePath(String one, String other, String path) {
+        return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
+                "give each a folder of its own");
+    }
+
     public static UserException teacherOverflows(String teacher, int sequences) {
         return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
                 + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -70,6 +71,31 @@ class DistilCommandTest {
         assertEquals(exported, Files.getLastModifiedTime(folder.resolve("exported/model.safetensors")));
         PotstillTest.Result other = distil("evaluate.max-tokens=100");
         assertFalse(other.out().contains("evaluated already"), other.out());
+    }
+
+    @Test
+    void whatIsMissingOfADoneStepIsDoneAgainAndForeignFilesStay() throws IOException {
+        distil();
+        FileUtils.deleteDirectory(folder.resolve("exported").toFile());
+        FileUtils.deleteDirectory(folder.resolve("student/report").toFile());
+        PotstillTest.Result again = distil();
+        assertEquals(0, again.status(), again.err());
+        assertFalse(again.out().contains("evaluated already"), again.out());
+        assertTrue(Files.exists(folder.resolve("exported/config.json")));
+        Path theirs = Files.createDirectories(folder.resolve("theirs"));
+        Files.writeString(theirs.resolve("README.md"), "theirs");
+        assertEquals(2, distil("export.path=" + theirs).status());
+        assertEquals("theirs", Files.readString(theirs.resolve("README.md")));
+    }
+
+    @Test
+    void whatDoesNotFitTogetherIsRefusedAtOnce() {
+        for (String[] bad : new String[][] {{"prune.path="}, {"prune.path=" + folder.resolve("student")}, {"export.path=" + folder.resolve("pruned")},
+            {"export.format=zip"}}) {
+            PotstillTest.Result result = distil(bad);
+            assertEquals(2, result.status(), bad[0]);
+            assertFalse(result.out().contains("== "), result.out());
+        }
     }
 
     @Test

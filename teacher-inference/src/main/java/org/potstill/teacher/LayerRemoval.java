@@ -9,8 +9,8 @@ import java.util.stream.IntStream;
  * Measures what a decoder loses without some of its layers: KL(whole ‖ rest) in nats over full distributions, summed over
  * the positions of a batch of sequences.
  *
- * <p>What the candidates of a round of greedy removal share, all that lies before the layer left out, is computed once and
- * kept for the next round. Its memory is outside the heap.
+ * <p>What the candidates of a round of greedy removal share, all that lies before the layer left out, is computed once. Its
+ * memory is outside the heap.
  */
 public final class LayerRemoval implements AutoCloseable {
     /** Rows that go through the head together: their logits should stay in the processor's cache. */
@@ -30,7 +30,8 @@ public final class LayerRemoval implements AutoCloseable {
     /**
      * @param model     stays open
      * @param sequences token ids; the last of each is only predicted
-     * @param keep      whether to keep the whole model's distributions, 4·V bytes per position, or compute them each time
+     * @param keep      whether to keep the whole model's distributions and the states of a round for the next, 4·(V + layers·H)
+     *                  bytes per position, or compute them each time
      */
     public LayerRemoval(LayerwiseModel model, List<int[]> sequences, boolean keep) {
         this.model = model;
@@ -46,23 +47,30 @@ public final class LayerRemoval implements AutoCloseable {
     /**
      * Measures Σ KL of each candidate: the layers {@code kept} less one of those at places {@code from} to {@code to − 1}.
      *
+     * @param eachDone called after each candidate
      * @return a sum for each place, {@code to − from} in all
      */
-    public double[] costs(int[] kept, int from, int to) {
-        return model.run(() -> IntStream.range(from, to).mapToDouble(left -> costInOwner(kept, left)).toArray());
+    public double[] costs(int[] kept, int from, int to, Runnable eachDone) {
+        return model.run(() -> {
+            double[] costs = IntStream.range(from, to).mapToDouble(left -> {
+                double cost = costInOwner(kept, left);
+                eachDone.run();
+                return cost;
+            }).toArray();
+            if (!keep) {
+                drop(0);
+                path = new int[0];
+            }
+            return costs;
+        });
     }
 
     /** Measures Σ KL of another model over the same vocabulary. */
     public double cost(LayerwiseModel other) {
         return model.run(() -> {
             refer();
-            return other.run(() -> {
-                LayerwiseModel.State state = other.embed(tokens);
-                for (int layer = 0; layer < other.config().numHiddenLayers(); layer++) {
-                    state = next(other, layer, state, true);
-                }
-                return divergence(other, state, true);
-            });
+            LayerwiseModel.State last = other.run(() -> last(other));
+            return divergence(last, (begin, end, reference) -> other.run(() -> other.cross(last, begin, end, reference)), true);
         });
     }
 
@@ -85,7 +93,8 @@ public final class LayerRemoval implements AutoCloseable {
         for (int place = left + 1; place < kept.length; place++) {
             state = next(model, kept[place], state, place > left + 1);
         }
-        return divergence(model, state, left + 1 < kept.length);
+        LayerwiseModel.State last = state;
+        return divergence(last, (begin, end, reference) -> model.cross(last, begin, end, reference), left + 1 < kept.length);
     }
 
     /** @param ours whether the state before is of no use afterwards */
@@ -99,14 +108,27 @@ public final class LayerRemoval implements AutoCloseable {
         }
     }
 
-    private double divergence(LayerwiseModel of, LayerwiseModel.State state, boolean ours) {
+    /** Σ p log q of some rows, in the thread that the model of q belongs to. */
+    private interface Cross {
+        double of(int begin, int end, LayerwiseModel.State reference);
+    }
+
+    private LayerwiseModel.State last(LayerwiseModel of) {
+        LayerwiseModel.State state = of.embed(tokens);
+        for (int layer = 0; layer < of.config().numHiddenLayers(); layer++) {
+            state = next(of, layer, state, true);
+        }
+        return state;
+    }
+
+    private double divergence(LayerwiseModel.State state, Cross crossing, boolean ours) {
         try {
             double cross = 0;
             double entropies = 0;
             for (int begin = 0; begin < tokens.positions(); begin += HEAD_ROWS) {
                 int end = Math.min(tokens.positions(), begin + HEAD_ROWS);
                 LayerwiseModel.State reference = keep ? references.get(begin / HEAD_ROWS) : model.reference(whole, begin, end);
-                cross += of.cross(state, begin, end, reference);
+                cross += crossing.of(begin, end, reference);
                 if (!keep) {
                     entropies += LayerwiseModel.self(reference);
                     reference.close();
@@ -130,10 +152,11 @@ public final class LayerRemoval implements AutoCloseable {
             states.add(model.embed(tokens));
         }
         drop(shared + 1);
+        path = Arrays.copyOf(path, shared);
         for (int place = states.size() - 1; place < count; place++) {
             states.add(model.layer(kept[place], tokens, states.get(place)));
+            path = Arrays.copyOf(kept, place + 1);
         }
-        path = Arrays.copyOf(kept, states.size() - 1);
         return states.get(count);
     }
 
@@ -145,14 +168,12 @@ public final class LayerRemoval implements AutoCloseable {
 
     private void refer() {
         if (whole == null) {
-            whole = model.embed(tokens);
-            for (int layer = 0; layer < model.config().numHiddenLayers(); layer++) {
-                whole = next(model, layer, whole, true);
-            }
-            for (int begin = 0; keep && begin < tokens.positions(); begin += HEAD_ROWS) {
-                references.add(model.reference(whole, begin, Math.min(tokens.positions(), begin + HEAD_ROWS)));
-                self += LayerwiseModel.self(references.get(begin / HEAD_ROWS));
-            }
+            whole = last(model);
+        }
+        // A task that failed in between left what it had.
+        for (int begin = references.size() * HEAD_ROWS; keep && begin < tokens.positions(); begin += HEAD_ROWS) {
+            references.add(model.reference(whole, begin, Math.min(tokens.positions(), begin + HEAD_ROWS)));
+            self += LayerwiseModel.self(references.get(begin / HEAD_ROWS));
         }
     }
 }

@@ -26,6 +26,8 @@ import org.potstill.checkpoints.Precision;
  * what runs there. Hidden states stay in ONNX Runtime's memory.
  */
 public final class LayerwiseModel implements AutoCloseable {
+    private static final String MEASURED = "measured layer ";
+
     private final CausalLmConfig config;
     private final Path weights;
     private final TeacherOptions options;
@@ -75,11 +77,18 @@ public final class LayerwiseModel implements AutoCloseable {
     }
 
     State layer(int layer, TokenBatch batch, State before) {
+        // What was measured once is not measured again: its sessions hold the weights a second time.
+        engines.entrySet().removeIf(engine -> {
+            if (engine.getKey().startsWith(MEASURED)) {
+                engine.getValue().close();
+            }
+            return engine.getKey().startsWith(MEASURED);
+        });
         return layer("layer " + layer, layer, false, batch, before, List.of(LayerGraphs.OUTPUT));
     }
 
     Measured measured(int layer, TokenBatch batch, State before) {
-        State after = layer("measured layer " + layer, layer, true, batch, before,
+        State after = layer(MEASURED + layer, layer, true, batch, before,
                 List.of(LayerGraphs.OUTPUT, LayerGraphs.NEURONS, LayerGraphs.HEADS, LayerGraphs.CHANNELS));
         return new Measured(after, floats(after, LayerGraphs.NEURONS), floats(after, LayerGraphs.HEADS), floats(after, LayerGraphs.CHANNELS));
     }
@@ -151,7 +160,8 @@ public final class LayerwiseModel implements AutoCloseable {
             }
             return new State(engine.session().run(inputs, new java.util.LinkedHashSet<>(outputs)));
         } catch (OrtException e) {
-            throw engine.failed("run its " + name, e);
+            RuntimeException failure = engine.failed("run its " + name, e);
+            throw failure instanceof EngineOutOfMemory ? TeacherErrors.layersOutOfMemory(e) : failure;
         } catch (RuntimeException e) {
             throw e;
         } catch (Exception e) {

@@ -149,6 +149,11 @@ final class TeacherErrors {
                 "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower sequence-length", origin);
     }
 
+    static UserException layersOutOfMemory(Throwable origin) {
+        return new UserException("there is not enough memory to run the model layer by layer", String.valueOf(origin.getMessage()),
+                "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower batch-tokens or prune.calibration-tokens", origin);
+    }
+
     static UserException engineFailed(String what, Throwable origin) {
         return new UserException("the teacher failed to " + what, String.valueOf(origin.getMessage()),
                 "if memory ran out, raise spark.executor.memoryOverhead; otherwise report this with the message above", origin);

@@ -11,7 +11,7 @@ import org.potstill.checkpoints.CausalLmConfig;
  *
  * @param neurons  {@code [layers][I]}: squares of the feed-forward's inner activations
  * @param groups   {@code [layers][key/value heads]}: norms of what the query heads of each group give
- * @param channels {@code [H]}: magnitudes of what all norms give, over all layers
+ * @param channels {@code [H]}: magnitudes of what the two norms of a layer give, over all layers
  */
 public record WidthImportance(double[][] neurons, double[][] groups, double[] channels) implements Serializable {
     /** @param sequences token ids, which go through the model together */

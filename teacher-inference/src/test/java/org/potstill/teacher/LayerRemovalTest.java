@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -82,7 +83,9 @@ class LayerRemovalTest {
                     LayerRemoval removal = new LayerRemoval(layers, sequences, keep)) {
                 // Rounds as greedy removal goes through them, so that states of an earlier one are used again.
                 for (int[] kept : new int[][] {{0, 1, 2, 3, 4}, {0, 1, 3, 4}, {0, 3, 4}, {0, 1, 2, 4}}) {
-                    double[] costs = removal.costs(kept, 1, kept.length);
+                    AtomicInteger done = new AtomicInteger();
+                    double[] costs = removal.costs(kept, 1, kept.length, done::incrementAndGet);
+                    assertEquals(kept.length - 1, done.get());
                     for (int left = 1; left < kept.length; left++) {
                         int without = left;
                         int[] rest = IntStream.range(0, kept.length).filter(i -> i != without).map(i -> kept[i]).toArray();
@@ -96,8 +99,9 @@ class LayerRemovalTest {
         }
     }
 
-    @Test
-    void anotherModelsCostIsItsDivergence() {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void anotherModelsCostIsItsDivergence(boolean keep) {
         int[][] neurons = new int[5][];
         int[][] groups = new int[5][];
         Arrays.setAll(neurons, i -> IntStream.range(0, 48).filter(n -> (n + i) % 3 != 0).toArray());
@@ -106,7 +110,7 @@ class LayerRemovalTest {
         try (Checkpoint whole = model(SHAPE); LayerwiseModel layers = LayerwiseModel.open(whole, options)) {
             PrunedCheckpoint rest = new PrunedCheckpoint(whole, new Cuts(new int[] {0, 2, 3, 4}, channels, neurons, groups));
             assertEquals(new CausalLmConfig(320, 56, 32, 4, 2, 1, 16, 256, 1e-5f, 10_000f, true), rest.config());
-            try (LayerRemoval removal = new LayerRemoval(layers, sequences, true); LayerwiseModel other = LayerwiseModel.open(rest, options)) {
+            try (LayerRemoval removal = new LayerRemoval(layers, sequences, keep); LayerwiseModel other = LayerwiseModel.open(rest, options)) {
                 double naive = naiveCost(whole, rest);
                 assertEquals(naive, removal.cost(other), 1e-3 * naive);
             }

@@ -1,20 +1,45 @@
 package org.potstill.spark.distil;
 
+import java.util.List;
+import org.apache.hadoop.fs.Path;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 
 /** Has a student begin with the pruned model where pruning is asked for. */
 public final class PrunedStart {
+    private static final List<String> FOLDERS = List.of("teacher.path", "prune.path", "student.path", "export.path", "cache.path");
+
     private PrunedStart() {
+    }
+
+    private static boolean same(String one, String other) {
+        return !other.isBlank() && new Path(one).equals(new Path(other));
     }
 
     public static boolean isAskedFor(Settings settings) {
         return !settings.string("prune.path").isBlank();
     }
 
-    /** @return the settings with {@code student.init} */
+    /**
+     * Refuses folders that would overwrite each other.
+     *
+     * @return the settings with {@code student.init}
+     */
     public static Settings apply(Settings settings) {
+        for (int i = 0; i < FOLDERS.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                String one = settings.string(FOLDERS.get(i));
+                if (!one.isBlank() && same(one, settings.string(FOLDERS.get(j)))) {
+                    throw JobErrors.samePath(FOLDERS.get(j), FOLDERS.get(i), one);
+                }
+            }
+        }
         if (!isAskedFor(settings)) {
+            for (String key : List.of("layers", "parameters", "intermediate-size", "kv-heads", "hidden-size", "model")) {
+                if (settings.isGiven("prune." + key)) {
+                    throw JobErrors.missingKey("prune.path");
+                }
+            }
             return settings;
         }
         String init = settings.string("student.init");

@@ -74,6 +74,13 @@ public final class StudentExport {
     public record Made(String path, long bytes, Fidelity fidelity, List<String> remarks) {
     }
 
+    /** Whether an export of this order, whole, is where it goes; what else is there nobody may replace unasked. */
+    public boolean isThere(Order order) {
+        ExportFiles files = ExportFiles.of(order.format(), order.output(), hadoop);
+        return files.target().has(files.last()) && files.target().has(files.provenance())
+                && files.target().readJson(files.provenance()).has(StudentFolder.EXPORT);
+    }
+
     public Made run(Order order) {
         JsonNode provenance = new StudentFolder(student).provenance();
         ExportFormat.Precision precision = order.format().precision(order.precision());

@@ -1,18 +1,20 @@
 package org.potstill.spark.prune;
 
+import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.teacher.Batches;
-import scala.Tuple2;
 
 /**
  * The text that a model is measured on before it is pruned: sequences of the training documents, the longest first and
@@ -26,26 +28,42 @@ record Calibration(List<List<int[]>> batches) {
      * @param batchTokens positions per batch
      */
     static Calibration draw(JavaRDD<TokenizedDocument> documents, int tokens, int batchTokens, long seed, String corpus) {
-        List<Tuple2<String, int[]>> drawn = documents.filter(document -> !document.heldOut())
+        JavaRDD<Drawn> all = documents.filter(document -> !document.heldOut())
                 .flatMap(document -> document.sequences().iterator())
-                .mapToPair(sequence -> new Tuple2<>(key(sequence, seed), sequence))
-                .reduceByKey((one, same) -> one)
-                .sortByKey().take(tokens);
-        List<int[]> sequences = new ArrayList<>();
-        int positions = 0;
-        for (Tuple2<String, int[]> each : drawn) {
-            if (positions < tokens) {
-                sequences.add(each._2());
-                positions += each._2().length - 1;
-            }
+                .map(sequence -> new Drawn(key(sequence, seed), sequence));
+        List<int[]> sequences = List.of();
+        // As many as will do where sequences are long, and more where they are not: the same ones, however many are asked for.
+        int count = 64;
+        for (boolean enough = false; !enough; count *= 4) {
+            List<Drawn> first = all.takeOrdered(count, Drawn.ORDER);
+            sequences = upTo(tokens, first);
+            enough = first.size() < count || sequences.stream().mapToLong(s -> s.length - 1L).sum() >= tokens;
         }
         if (sequences.isEmpty()) {
             throw JobErrors.nothingToTrainOn(corpus);
         }
-        int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
+        List<int[]> drawn = sequences;
+        int[] lengths = drawn.stream().mapToInt(s -> s.length).toArray();
         int longest = Arrays.stream(lengths).max().orElseThrow();
         return new Calibration(Batches.plan(lengths, longest, batchTokens).stream()
-                .map(members -> Arrays.stream(members).mapToObj(sequences::get).toList()).toList());
+                .map(members -> Arrays.stream(members).mapToObj(drawn::get).toList()).toList());
+    }
+
+    /** A sequence, and what it is ordered by. */
+    private record Drawn(String key, int[] tokens) implements Serializable {
+        static final Comparator<Drawn> ORDER = (Comparator<Drawn> & Serializable) (a, b) -> a.key.compareTo(b.key);
+    }
+
+    /** The first ones that together have so many positions, each once. */
+    private static List<int[]> upTo(int tokens, List<Drawn> ordered) {
+        Map<String, int[]> chosen = new LinkedHashMap<>();
+        int positions = 0;
+        for (Drawn each : ordered) {
+            if (positions < tokens && chosen.put(each.key, each.tokens) == null) {
+                positions += each.tokens.length - 1;
+            }
+        }
+        return List.copyOf(chosen.values());
     }
 
     private static String key(int[] sequence, long seed) {

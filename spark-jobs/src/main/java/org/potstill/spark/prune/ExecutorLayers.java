@@ -21,15 +21,19 @@ import org.potstill.teacher.WidthImportance;
  * The model that is pruned, as tasks find it on their executor: one per JVM, with what it computed of each batch.
  *
  * @param run         a name for this job's run
+ * @param setting     that says where the model is, for messages
  * @param fingerprint of the model, as the driver saw it
  * @param cores       of an executor
  * @param batches     sequences that go through the model together
- * @param keep        whether distributions of the whole model are kept, see {@link LayerRemoval}
+ * @param keep        whether executors keep what they computed from round to round, see {@link LayerRemoval}
  */
-record ExecutorLayers(String run, TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
+record ExecutorLayers(String run, String setting, TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
         Broadcast<List<List<int[]>>> batches, boolean keep) implements Serializable {
     private static final ExecutorCache<LayerwiseModel> MODELS = new ExecutorCache<>();
+    /** What cuts leave of the model; one set of cuts per run. */
+    private static final ExecutorCache<LayerwiseModel> RESTS = new ExecutorCache<>();
     private static final ExecutorCache<LayerRemoval> REMOVALS = new ExecutorCache<>();
+    private static String current;
 
     WidthImportance importance(int batch) {
         synchronized (ExecutorLayers.class) {
@@ -38,9 +42,9 @@ record ExecutorLayers(String run, TeacherSource source, String fingerprint, int 
     }
 
     /** Measures Σ KL, in nats, of each candidate, see {@link LayerRemoval#costs}. */
-    double[] costs(int batch, int[] kept, int from, int to) {
+    double[] costs(int batch, int[] kept, int from, int to, Runnable eachDone) {
         synchronized (ExecutorLayers.class) {
-            return removal(batch).costs(kept, from, to);
+            return removal(batch).costs(kept, from, to, eachDone);
         }
     }
 
@@ -54,10 +58,11 @@ record ExecutorLayers(String run, TeacherSource source, String fingerprint, int 
     double cost(int batch, Cuts cuts) {
         synchronized (ExecutorLayers.class) {
             LayerRemoval removal = removal(batch);
-            try (Checkpoint original = open(); LayerwiseModel rest = LayerwiseModel.open(new PrunedCheckpoint(original, cuts),
-                    source.options(cores, gpu()))) {
-                return removal.cost(rest);
-            }
+            return removal.cost(RESTS.get(run, () -> {
+                try (Checkpoint original = open()) {
+                    return LayerwiseModel.open(new PrunedCheckpoint(original, cuts), source.options(cores, gpu()));
+                }
+            }));
         }
     }
 
@@ -66,6 +71,8 @@ record ExecutorLayers(String run, TeacherSource source, String fingerprint, int 
         synchronized (ExecutorLayers.class) {
             REMOVALS.clear();
             MODELS.clear();
+            RESTS.clear();
+            current = null;
         }
     }
 
@@ -75,6 +82,11 @@ record ExecutorLayers(String run, TeacherSource source, String fingerprint, int 
     }
 
     private LayerwiseModel model() {
+        if (!run.equals(current)) {
+            // States go before the model that they are of.
+            release();
+            current = run;
+        }
         return MODELS.get(run, () -> {
             try (Checkpoint checkpoint = open()) {
                 return LayerwiseModel.open(checkpoint, source.options(cores, gpu()));
@@ -87,12 +99,12 @@ record ExecutorLayers(String run, TeacherSource source, String fingerprint, int 
     }
 
     private Checkpoint open() {
-        CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
+        CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), hadoop.value().value()));
         if (!(model instanceof Checkpoint checkpoint)) {
             throw JobErrors.notPrunable(source.uri());
         }
         if (!model.fingerprint().equals(fingerprint)) {
-            throw JobErrors.teacherDiffers(source.uri(), fingerprint, model.fingerprint());
+            throw JobErrors.modelDiffers(setting, source.uri(), fingerprint, model.fingerprint());
         }
         return checkpoint;
     }

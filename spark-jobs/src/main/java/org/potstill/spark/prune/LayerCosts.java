@@ -22,7 +22,6 @@ final class LayerCosts implements AutoCloseable {
     private final JavaSparkContext sc;
     private final ExecutorLayers model;
     private final Calibration text;
-    private final int executors;
     private final LongAccumulator done;
     private Progress progress;
 
@@ -30,7 +29,6 @@ final class LayerCosts implements AutoCloseable {
         this.sc = sc;
         this.model = model;
         this.text = text;
-        this.executors = Cluster.executors(sc);
         this.done = sc.sc().longAccumulator("measured tokens");
     }
 
@@ -57,6 +55,7 @@ final class LayerCosts implements AutoCloseable {
     /** Measures KL, in nats per token, without each of these layers in turn. */
     double[] without(int[] kept) {
         int batches = text.batches().size();
+        int executors = Cluster.executors(sc);
         int runs = Math.min(kept.length, (executors + batches - 1) / batches);
         List<Part> parts = new ArrayList<>();
         for (int batch = 0; batch < batches; batch++) {
@@ -68,12 +67,8 @@ final class LayerCosts implements AutoCloseable {
         long[] positions = text.batches().stream().mapToLong(b -> b.stream().mapToLong(s -> s.length - 1L).sum()).toArray();
         LongAccumulator counter = done;
         List<double[]> measured = sc.parallelize(parts, Math.min(parts.size(), Math.max(executors, 1))).map(part -> {
-            double[] costs = new double[part.to() - part.from()];
-            for (int i = 0; i < costs.length; i++) {
-                costs[i] = at.costs(part.batch(), part.kept(), part.from() + i, part.from() + i + 1)[0];
-                counter.add(positions[part.batch()]);
-            }
-            return costs;
+            long each = positions[part.batch()];
+            return at.costs(part.batch(), part.kept(), part.from(), part.to(), () -> counter.add(each));
         }).collect();
         double[] sums = new double[kept.length];
         for (int i = 0; i < parts.size(); i++) {
@@ -109,7 +104,7 @@ final class LayerCosts implements AutoCloseable {
 
     private <T> Stream<T> batches(Measure<T> measure) {
         List<Integer> all = IntStream.range(0, text.batches().size()).boxed().toList();
-        return sc.parallelize(all, Math.max(1, Math.min(all.size(), executors))).map(measure::of).collect().stream();
+        return sc.parallelize(all, Math.max(1, Math.min(all.size(), Cluster.executors(sc)))).map(measure::of).collect().stream();
     }
 
     /** Frees the executors' memory, as far as they can be reached. */

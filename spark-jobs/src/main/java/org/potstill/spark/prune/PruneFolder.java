@@ -45,6 +45,16 @@ final class PruneFolder {
         static final Progress NONE = new Progress(List.of(), List.of(), 0);
     }
 
+    /** Refuses a folder that holds somebody else's model, before any work is done. */
+    void requireOurs() {
+        if (!folder.has(PROGRESS) && !folder.has(PROVENANCE)) {
+            folder.names().stream().filter(name -> name.equals(Student.CONFIG) || name.endsWith(".safetensors")).findFirst()
+                    .ifPresent(name -> {
+                        throw JobErrors.notPruningsFolder(folder.path().toString(), name);
+                    });
+        }
+    }
+
     /**
      * The summary of the finished model, if there is one; refuses one of another model or other settings. One that was measured
      * on other text stands: a corpus that has grown is no reason to prune again.
@@ -69,6 +79,9 @@ final class PruneFolder {
             then.remove(CALIBRATION);
         }
         Identity.firstDifference(wanted, then).ifPresent(key -> {
+            if (key.equals(CALIBRATION)) {
+                throw JobErrors.pruningTextChanged(folder.path(name).toString());
+            }
             throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), then.path(key));
         });
         try {

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -41,15 +42,17 @@ import org.slf4j.LoggerFactory;
  */
 public final class PruneJob {
     private static final Logger LOG = LoggerFactory.getLogger(PruneJob.class);
-    /** Bytes of distributions that executors keep. */
+    /** Bytes of distributions and states that all executors together keep. */
     private static final long MAX_KEPT = 1L << 30;
-    /** A cut beyond this share of the parameters had better be made in two goes (Minitron, arXiv 2407.14679). */
-    private static final double MAX_CUT = 0.45;
+    /** A cut beyond this share of the parameters is best made in two steps (Minitron, arXiv 2407.14679). */
+    private static final double MAX_CUT = 1 / 3.0;
 
     private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
     private final PruneSettings wanted;
+    /** That says where the model is. */
+    private final String setting;
     private final TeacherSource source;
     private final HadoopFolder target;
     private final long begin = System.nanoTime();
@@ -59,7 +62,8 @@ public final class PruneJob {
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
         this.wanted = PruneSettings.of(settings);
-        String model = settings.string("prune.model").isBlank() ? settings.required("teacher.path") : settings.string("prune.model");
+        this.setting = settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model";
+        String model = settings.required(setting);
         // In single precision: what quantisation costs is no layer's fault.
         this.source = TeacherSource.of(settings.with("teacher.path", model).with("teacher.precision", "fp32"));
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
@@ -68,18 +72,22 @@ public final class PruneJob {
     /** @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
-        try (CausalLm model = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+        try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {
             if (!(model instanceof Checkpoint checkpoint)) {
                 throw JobErrors.notPrunable(source.uri());
             }
             wanted.requireWithin(checkpoint.config());
+            String fingerprint = checkpoint.fingerprint();
+            Optional<PruneSummary> done = new PruneFolder(target, wanted.identity(fingerprint, "")).finished();
+            if (done.isPresent()) {
+                LOG.info("{} is pruned already, in {}", source.name(), target.path());
+                return done.get();
+            }
             target.requireWritable();
             Calibration text = calibration(checkpoint);
-            PruneFolder folder = new PruneFolder(target, wanted.identity(checkpoint.fingerprint(), text.fingerprint()));
-            return folder.finished().map(done -> {
-                LOG.info("{} is pruned already, in {}", source.name(), target.path());
-                return done;
-            }).orElseGet(() -> prune(checkpoint, text, folder));
+            PruneFolder folder = new PruneFolder(target, wanted.identity(fingerprint, text.fingerprint()));
+            folder.requireOurs();
+            return prune(checkpoint, text, folder);
         }
     }
 
@@ -96,9 +104,9 @@ public final class PruneJob {
 
     private PruneSummary prune(Checkpoint checkpoint, Calibration text, PruneFolder folder) {
         CausalLmConfig config = checkpoint.config();
-        ExecutorLayers model = new ExecutorLayers(UUID.randomUUID().toString(), source, checkpoint.fingerprint(),
+        ExecutorLayers model = new ExecutorLayers(UUID.randomUUID().toString(), setting, source, checkpoint.fingerprint(),
                 Cluster.coresPerExecutor(sc), Cluster.hadoop(sc), sc.broadcast(text.batches()),
-                4L * config.vocabSize() * text.positions() <= MAX_KEPT);
+                4L * (config.vocabSize() + (long) config.numHiddenLayers() * config.hiddenSize()) * text.positions() <= MAX_KEPT);
         try (LayerCosts costs = new LayerCosts(sc, model, text)) {
             Cuts width = wanted.cutsWidth() ? width(config, costs.importance()) : Cuts.none(config);
             int keep = wanted.layersToKeep(config, width);
@@ -111,6 +119,8 @@ public final class PruneJob {
                     Arrays.stream(cuts.layers()).boxed().toList(), progress.removals(), progress.evenlySpaced(), kl,
                     text.positions(), progress.seconds(), target.path().toString());
             warnOfDeepCut(summary);
+            // The folder is known as ours, also where nothing was removed, should publishing be cut short.
+            folder.save(progress);
             folder.publish(rest, summary, provenance(checkpoint, cuts));
             return summary;
         }
@@ -175,8 +185,8 @@ public final class PruneJob {
     private static void warnOfDeepCut(PruneSummary summary) {
         double cut = 1 - (double) summary.after().parameters() / summary.before().parameters();
         if (cut > MAX_CUT) {
-            LOG.warn("{} % of the parameters are gone: a student recovers better when cut in two goes: prune to about half of that, train, "
-                    + "and prune the student again (prune.model)", Math.round(100 * cut));
+            LOG.warn("{} % of the parameters are gone: a student recovers better when cut in two steps: prune less, train, and prune the student "
+                    + "again (prune.model)", Math.round(100 * cut));
         }
     }
 

@@ -19,14 +19,17 @@ import org.potstill.spark.Settings;
  * @param hiddenSize        channels of the residual stream to keep
  * @param calibrationTokens positions of the corpus to measure on
  * @param batchTokens       positions per forward pass
+ * @param sequenceLength    positions per sequence
+ * @param seed              of the draw of those positions
  */
 record PruneSettings(String path, int layers, double share, int intermediateSize, int kvHeads, int hiddenSize, int calibrationTokens,
-        int batchTokens) {
+        int batchTokens, int sequenceLength, long seed) {
     static PruneSettings of(Settings settings) {
         PruneSettings read = new PruneSettings(settings.required("prune.path"), settings.integer("prune.layers", 0, 1 << 10),
                 settings.real("prune.parameters", 0.01, 1), settings.integer("prune.intermediate-size", 0, 1 << 20),
                 settings.integer("prune.kv-heads", 0, 1 << 10), settings.integer("prune.hidden-size", 0, 1 << 17),
-                settings.integer("prune.calibration-tokens", 1, 1 << 24), settings.integer("batch-tokens", 1, 1 << 24));
+                settings.integer("prune.calibration-tokens", 1, 1 << 24), settings.integer("batch-tokens", 1, 1 << 24),
+                settings.integer("sequence-length", 2, 1 << 20), settings.seed());
         if (read.layers > 0 && read.share < 1) {
             throw JobErrors.badValue("prune.parameters", "prune.layers says how many layers to keep already: set one of the two");
         }
@@ -87,6 +90,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
     ObjectNode identity(String model, String sequences) {
         return HadoopFolder.JSON.createObjectNode().put("model", model).put(PruneFolder.CALIBRATION, sequences)
                 .put("prune.layers", layers).put("prune.parameters", share).put("prune.intermediate-size", intermediateSize)
-                .put("prune.kv-heads", kvHeads).put("prune.hidden-size", hiddenSize).put("batch-tokens", batchTokens);
+                .put("prune.kv-heads", kvHeads).put("prune.hidden-size", hiddenSize).put("prune.calibration-tokens", calibrationTokens)
+                .put("batch-tokens", batchTokens).put("sequence-length", sequenceLength).put("seed", String.valueOf(seed));
     }
 }

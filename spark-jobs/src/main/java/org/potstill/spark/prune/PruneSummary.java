@@ -12,8 +12,8 @@ import java.util.List;
  * @param removals      layers in the order of their removal
  * @param evenlySpaced  models of as many layers, evenly spaced
  * @param kl            KL(model ‖ what is left), in nats per token
- * @param positions     measured on
- * @param seconds       of all that, those before a restart included
+ * @param positions     of the text that all this was measured on
+ * @param seconds       spent, by runs that were stopped too
  * @param path          folder of what is left
  */
 public record PruneSummary(String model, Shape before, Shape after, List<Integer> kept, List<Removal> removals,

@@ -46,7 +46,7 @@ final class PruningSection implements ReportSection {
         page.figures(Map.of("pruning.svg", LinePlot.svg("What removing layers costs", "layers removed", "KL, nats per token, before training",
                 List.of(new LinePlot.Line("evenly spaced", x, spaced, "teacher"), new LinePlot.Line("chosen", x, chosen, "student")), 0, null, "")),
                 List.of("KL by layers removed, as chosen and evenly spaced"));
-        page.paragraph("Of %d layers, numbered from 0, these were removed in this order: %s.", layers, String.join(", ", order));
+        page.paragraph("These divergences are of the model in its full width. Of %d layers, numbered from 0, these were removed in this order: %s.", layers, String.join(", ", order));
         page.table("layers left", "layer removed", "KL", "KL, evenly spaced");
         for (int i = 1; i < x.length; i++) {
             page.row(String.valueOf(layers - i), order.get(i - 1), String.format(Locale.ROOT, "%.3f", chosen[i]),

@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Settings;
@@ -30,12 +31,14 @@ public final class Report {
         this.folder = new HadoopFolder("report", path(settings), hadoop);
     }
 
-    /** As set, else beside the student, else beside the cache. */
+    /** As set, else beside the student, the cache or the pruned model. */
     private static String path(Settings settings) {
         if (!settings.string("report.path").isBlank()) {
             return settings.string("report.path");
         }
-        return (settings.string("student.path").isBlank() ? settings.required("cache.path") : settings.string("student.path")) + "/report";
+        String beside = Stream.of("student.path", "cache.path", "prune.path").filter(key -> !settings.string(key).isBlank()).findFirst()
+                .orElse("student.path");
+        return settings.required(beside) + "/report";
     }
 
     /**

@@ -30,6 +30,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.report.Report;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.teacher.Teacher;
 import org.potstill.teacher.TeacherOptions;
@@ -201,6 +202,38 @@ class PruneJobTest {
         PruneSummary again = prune("prune.model=" + distillery.path("student"), "prune.layers=3", "prune.path=" + folder.resolve("again"));
         assertEquals(4, again.before().layers());
         assertEquals(3, again.after().layers());
+    }
+
+    @Test
+    void aFolderThatHoldsAnotherModelIsLeftAlone() throws IOException {
+        Path theirs = Files.createDirectories(folder.resolve("theirs"));
+        Files.writeString(theirs.resolve("model.safetensors"), "precious");
+        assertTrue(assertThrows(UserException.class, () -> prune("prune.layers=3", "prune.path=" + theirs)).getMessage().contains("did not write"));
+        assertEquals("precious", Files.readString(theirs.resolve("model.safetensors")));
+    }
+
+    @Test
+    void otherCalibrationIsAnotherModelAndAChangedCorpusEndsARunThatWasStopped() throws IOException {
+        prune("prune.layers=3");
+        assertTrue(assertThrows(UserException.class, () -> prune("prune.layers=3", "prune.calibration-tokens=300")).getMessage()
+                .contains("prune.calibration-tokens is 300"));
+        HadoopFolder killed = new HadoopFolder("test", folder.resolve("killed").toString(), Distillery.spark().sparkContext().hadoopConfiguration());
+        ObjectNode progress = HadoopFolder.JSON.createObjectNode();
+        progress.set("identity", HadoopFolder.JSON.readTree(folder.resolve("pruned/provenance.json").toFile()).path("identity"));
+        progress.putObject("progress").put("seconds", 1).putArray("removals");
+        ((ObjectNode) progress.path("progress")).putArray("evenlySpaced");
+        killed.writeJson("progress.json", progress);
+        Distillery.write(distillery.corpus().resolve("doc-0.txt"), Distillery.text(99, 150));
+        Distillery.write(distillery.corpus().resolve("doc-1.txt"), Distillery.text(98, 150));
+        Distillery.write(distillery.corpus().resolve("doc-2.txt"), Distillery.text(97, 150));
+        assertTrue(assertThrows(UserException.class, () -> prune("prune.layers=3", "prune.path=" + folder.resolve("killed"))).getMessage()
+                .contains("corpus has changed"));
+    }
+
+    @Test
+    void theReportNeedsNoMoreThanTheFolderOfThePrunedModel() {
+        assertEquals(folder.resolve("pruned/report/report.html").toString(), new Report(distillery.settings("student.path=", "cache.path=",
+                "prune.path=" + folder.resolve("pruned")), Distillery.spark().sparkContext().hadoopConfiguration()).path().replace("file:", ""));
     }
 
     @Test
