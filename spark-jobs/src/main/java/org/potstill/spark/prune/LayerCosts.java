@@ -21,11 +21,11 @@ import org.potstill.teacher.WidthImportance;
 final class LayerCosts implements AutoCloseable {
     private final JavaSparkContext sc;
     private final ExecutorLayers model;
-    private final Calibration text;
+    private final PruningText text;
     private final LongAccumulator done;
     private Progress progress;
 
-    LayerCosts(JavaSparkContext sc, ExecutorLayers model, Calibration text) {
+    LayerCosts(JavaSparkContext sc, ExecutorLayers model, PruningText text) {
         this.sc = sc;
         this.model = model;
         this.text = text;

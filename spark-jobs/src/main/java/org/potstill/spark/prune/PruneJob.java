@@ -84,25 +84,25 @@ public final class PruneJob {
                 return done.get();
             }
             target.requireWritable();
-            Calibration text = calibration(checkpoint);
+            PruningText text = calibration(checkpoint);
             PruneFolder folder = new PruneFolder(target, wanted.identity(fingerprint, text.fingerprint()));
             folder.requireOurs();
             return prune(checkpoint, text, folder);
         }
     }
 
-    private Calibration calibration(Checkpoint checkpoint) {
+    private PruningText calibration(Checkpoint checkpoint) {
         Tokenization tokenization = Tokenization.of(settings);
         if (tokenization.sequenceLength() > checkpoint.maxPositionEmbeddings()) {
             throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
         }
         Corpus corpus = new Corpus(spark, settings);
         JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer());
-        return Calibration.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
+        return PruningText.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
                 wanted.batchTokens(), settings.seed(), corpus.path());
     }
 
-    private PruneSummary prune(Checkpoint checkpoint, Calibration text, PruneFolder folder) {
+    private PruneSummary prune(Checkpoint checkpoint, PruningText text, PruneFolder folder) {
         CausalLmConfig config = checkpoint.config();
         ExecutorLayers model = new ExecutorLayers(UUID.randomUUID().toString(), setting, source, checkpoint.fingerprint(),
                 Cluster.coresPerExecutor(sc), Cluster.hadoop(sc), sc.broadcast(text.batches()),

@@ -22,12 +22,12 @@ import org.potstill.teacher.Batches;
  *
  * @param batches sequences that go through the model together, the same on any cluster
  */
-record Calibration(List<List<int[]>> batches) {
+record PruningText(List<List<int[]>> batches) {
     /**
      * @param tokens positions to take; fewer where the documents have no more
      * @param batchTokens positions per batch
      */
-    static Calibration draw(JavaRDD<TokenizedDocument> documents, int tokens, int batchTokens, long seed, String corpus) {
+    static PruningText draw(JavaRDD<TokenizedDocument> documents, int tokens, int batchTokens, long seed, String corpus) {
         JavaRDD<Drawn> all = documents.filter(document -> !document.heldOut())
                 .flatMap(document -> document.sequences().iterator())
                 .map(sequence -> new Drawn(key(sequence, seed), sequence));
@@ -45,7 +45,7 @@ record Calibration(List<List<int[]>> batches) {
         List<int[]> drawn = sequences;
         int[] lengths = drawn.stream().mapToInt(s -> s.length).toArray();
         int longest = Arrays.stream(lengths).max().orElseThrow();
-        return new Calibration(Batches.plan(lengths, longest, batchTokens).stream()
+        return new PruningText(Batches.plan(lengths, longest, batchTokens).stream()
                 .map(members -> Arrays.stream(members).mapToObj(drawn::get).toList()).toList());
     }
 
