@@ -51,5 +51,4 @@ rm -rf quickstart/incoming
 
 echo "building"
 mvn -B -ntp -q package -DskipTests
-# Five copies of the student's state, and the report.
-POTSTILL_MEMORY="${POTSTILL_MEMORY:-8g}" deploy/potstill distil --conf conf/quickstart.conf
+deploy/potstill distil --conf conf/quickstart.conf

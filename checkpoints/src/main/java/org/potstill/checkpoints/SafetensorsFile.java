@@ -77,11 +77,20 @@ public final class SafetensorsFile implements AutoCloseable {
         readElements(entry, 0, (entry.end - entry.begin) / entry.type.blockBytes, target);
     }
 
-    /** The same for some rows of a matrix; a vector is one row. */
+    /** The same for {@code count} values from {@code first} on. */
+    public void read(String name, long first, long count, FloatBuffer target) {
+        Entry entry = entry(name);
+        if (first < 0 || count < 0 || first > (entry.end - entry.begin) / entry.type.blockBytes - count) {
+            throw new IllegalArgumentException(name + " has no values " + first + " to " + (first + count));
+        }
+        readElements(entry, first, count, target);
+    }
+
+    /** The same for some rows of a matrix; a vector or a number is one row. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
         Entry entry = entry(name);
-        long rows = entry.shape.length == 1 ? 1 : entry.shape[0];
-        long columns = entry.shape[entry.shape.length - 1];
+        long rows = entry.shape.length < 2 ? 1 : entry.shape[0];
+        long columns = entry.shape.length == 0 ? 1 : entry.shape[entry.shape.length - 1];
         if (firstRow < 0 || rowCount < 0 || firstRow > rows - rowCount) {
             throw new IllegalArgumentException(name + " has " + rows + " rows");
         }

@@ -146,6 +146,12 @@ public final class JobErrors {
                 "set teacher.scratch to a folder on a larger local disk, or make room");
     }
 
+    public static UserException noRoomForCopies(String folder, long needed, long free) {
+        return new UserException(String.format(Locale.ROOT, "no room for two copies of the student's state, %,d bytes, in %s", needed, folder),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
+                "set spark.local.dir to a folder on a larger local disk, or make room");
+    }
+
     public static UserException badGpuAddress(String address) {
         return new UserException("unusable GPU address: '" + address + "'",
                 "Spark's gpu resource must have the GPUs' numbers for addresses, as CUDA counts them",
@@ -318,6 +324,33 @@ public final class JobErrors {
                 + (keys.size() > MAX_KEYS ? " and " + (keys.size() - MAX_KEYS) + " more" : "");
         return new UserException(origin.problem(), origin.cause() + ", at step " + step + " of worker " + worker
                 + ", whose batch is the sequences " + named, origin.remedy(), origin);
+    }
+
+    /** Memory that gave out all the same. */
+    public static UserException outOfMemory(String what, Throwable origin) {
+        return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
+                "give more: of Java's heap with POTSTILL_MEMORY (deploy/potstill), --driver-memory (spark-submit) or spark.executor.memory, outside "
+                        + "of it with spark.executor.memoryOverhead or a larger machine; or ask for less at a time: train.batch-size, "
+                        + "train.gradient-checkpointing, spark.task.cpus", origin);
+    }
+
+    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
+    public static boolean isOutOfMemory(Throwable thrown) {
+        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
+            if (at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    static UserException tooLittleHeap(String what, String needs, String where, String has, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of heap on " + where + ", which has " + has,
+                "that is reckoned from sizes and settings; no work was done", remedy);
+    }
+
+    static UserException tooLittleMemory(String what, String needs, String where, String has, String parts, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of memory, and " + where + " has " + has, parts, remedy);
     }
 
     public static UserException tlsNotSupported() {

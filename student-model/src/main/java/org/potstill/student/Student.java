@@ -27,6 +27,7 @@ import org.potstill.nd4j.Nd4jRuntime;
 public final class Student implements AutoCloseable {
     public static final String CONFIG = "config.json";
     public static final String WEIGHTS = "model.safetensors";
+    private static final int VALUES_AT_ONCE = 1 << 20;
 
     static {
         Nd4jRuntime.prepare();
@@ -79,6 +80,13 @@ public final class Student implements AutoCloseable {
         return new Student(config, options, network);
     }
 
+    /** A student whose parameters are whatever was in memory: for those who set all of them. */
+    public static Student uninitialized(CausalLmConfig config, TrainingOptions options) {
+        MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
+        network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
+        return new Student(config, options, network);
+    }
+
     /** Reads {@code config.json} and {@code model.safetensors} of a folder that {@link #save} wrote. */
     public static Student load(Path folder, TrainingOptions options) {
         Path file = folder.resolve(WEIGHTS);
@@ -99,14 +107,17 @@ public final class Student implements AutoCloseable {
                     throw StudentErrors.wrongShape(file, name, tensors.shape(name), shape);
                 }
             });
-            MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
-            network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
-            Student student = new Student(config, options, network);
-            shapes.forEach((name, shape) -> {
-                FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Weights.count(shape)));
-                tensors.read(name, values);
-                HostMemory.write(student.decoder().getParam(DecoderParameters.key(name)), values.array());
-            });
+            Student student = uninitialized(config, options);
+            int from = 0;
+            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+                int count = Math.toIntExact(Weights.count(tensor.getValue()));
+                FloatBuffer values = FloatBuffer.allocate(Math.min(count, VALUES_AT_ONCE));
+                for (int at = 0; at < count; at += values.limit()) {
+                    tensors.read(tensor.getKey(), at, Math.min(values.capacity(), count - at), values.clear());
+                    student.writeParameters(from + at, values.flip());
+                }
+                from += count;
+            }
             return student;
         }
     }
@@ -244,9 +255,9 @@ public final class Student implements AutoCloseable {
         return state == null ? new float[0] : HostMemory.copy(state);
     }
 
-    /** What {@link #updaterState} is before the first step, without the memory that stepping takes. */
-    public float[] initialUpdaterState() {
-        return new float[options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount())];
+    /** How long {@link #updaterState} is, which is zeros before the first step; known without the memory that stepping takes. */
+    public int updaterStateLength() {
+        return options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount());
     }
 
     public void setUpdaterState(float[] state) {

@@ -160,6 +160,11 @@ public final class LabelStore {
         return labelFiles().stream().map(file -> file.getPath().toString()).toList();
     }
 
+    /** Of all label files, as they are stored. */
+    public long bytes() {
+        return CacheCompaction.bytes(labelFiles());
+    }
+
     List<FileStatus> labelFiles() {
         Set<String> hidden = tombstones.hidden();
         return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))

@@ -24,6 +24,7 @@ import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.corpus.Corpus;
@@ -58,9 +59,14 @@ public final class EvaluateJob {
         this.wanted = EvaluateSettings.of(settings);
     }
 
-    /** Both models, and what they share. */
-    private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int maxPositions,
-            int threads) {
+    /**
+     * Both models, and what they share.
+     *
+     * @param vocabSize tokens that both know
+     * @param rows      of the larger one's head
+     */
+    private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int rows,
+            int maxPositions, int threads) {
     }
 
     /** @return what the report shows of the run */
@@ -108,6 +114,7 @@ public final class EvaluateJob {
         Teachers.require(student, second.options(1));
         TokenizerDefinition tokenizer = teacher.tokenizer();
         return new Pair(first, second, tokenizer, Math.min(tokenizer.idCount(), Math.min(teacher.vocabSize(), student.vocabSize())),
+                Math.max(teacher.vocabSize(), student.vocabSize()),
                 Math.min(teacher.maxPositionEmbeddings(), student.maxPositionEmbeddings()), source.threads(Cluster.coresPerExecutor(sc)));
     }
 
@@ -120,6 +127,10 @@ public final class EvaluateJob {
         // No longer than both can read, whatever the settings say now.
         Tokenization cut = new Tokenization(Math.min(tokenization.sequenceLength(), pair.maxPositions), tokenization.holdout(),
                 tokenization.seed(), tokenization.specialTokens());
+        // Whole distributions of both models, of one sequence at a time.
+        long logits = 2L * Float.BYTES * cut.sequenceLength() * pair.rows;
+        new MemoryNeed(sc.getConf(), "evaluating sequences of " + cut.sequenceLength() + " tokens", "set a smaller sequence-length")
+                .workers(logits, logits, 0);
         JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());

@@ -69,6 +69,11 @@ public final class PruneJob {
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
     }
 
+    /** The shape that pruning leaves of a model. */
+    public static CausalLmConfig shape(Settings settings, CausalLmConfig model) {
+        return PruneSettings.of(settings).shape(model);
+    }
+
     /** @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));

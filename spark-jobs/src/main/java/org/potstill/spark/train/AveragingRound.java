@@ -85,6 +85,7 @@ final class AveragingRound {
             }
         }
         begin.forgetPast();
+        begin.unpersist();
         return new Outcome(begin.next(this, made()), meanOfSteps());
     }
 

@@ -38,6 +38,18 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
      * @param block  its sequences of this round by their place in the epoch
      */
     Result train(int worker, Iterator<Tuple2<Long, LabelledSequence>> block) {
+        try {
+            return trained(worker, block);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // Spark would end the process, and nobody would know of what.
+            if (JobErrors.within(e).isEmpty() && JobErrors.isOutOfMemory(e)) {
+                throw JobErrors.outOfMemory("worker " + worker + "'s training", e);
+            }
+            throw e;
+        }
+    }
+
+    private Result trained(int worker, Iterator<Tuple2<Long, LabelledSequence>> block) {
         TreeMap<Long, TreeMap<Long, LabelledSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {

@@ -1,5 +1,6 @@
 package org.potstill.spark.train;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -46,10 +47,11 @@ final class AveragingBenchmark {
         }
         Student.setThreads(1);
         double step;
-        ModelState state;
+        StateCopy state;
+        Path copies = Path.of(System.getProperty("java.io.tmpdir"));
         try (Student student = Student.create(CONFIG, OPTIONS, 1)) {
             step = step(student, sequences);
-            state = new ModelState(student.parameters(), student.updaterState(), new float[0]);
+            state = StateCopy.of(student, new OuterOptimizer(0, 1), copies);
         }
         SparkConf conf = new SparkConf().setMaster("local-cluster[" + WORKERS + ",1,2048]").setAppName("averaging")
                 .set("spark.ui.enabled", "false").set("spark.executor.memory", "2g")
@@ -64,13 +66,17 @@ final class AveragingBenchmark {
                 long start = System.nanoTime();
                 distributed = new AveragingRound(sc, setup, plan, distributed, blocks, 0, i).run().state();
                 if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
-                    distributed.collect();
+                    StateCopy collected = state.blank();
+                    distributed.collect(collected);
+                    state.delete();
+                    state = collected;
                 }
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
             distributed.end();
         }
-        System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters().length, step);
+        System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters(), step);
+        state.delete();
     }
 
     private static LabelledSequence sequence(Random random) {
