@@ -69,6 +69,13 @@ public final class PruneJob {
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
     }
 
+    /** Reads the settings of pruning, where it is asked for. */
+    public static void check(Settings settings) {
+        if (!settings.string("prune.path").isBlank()) {
+            PruneSettings.of(settings);
+        }
+    }
+
     /** @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
