@@ -23,6 +23,22 @@ final class CheckpointErrors {
                 "check that the folder exists, is writable and has room", e);
     }
 
+    static UserException foreignFolder(Path folder, String owner) {
+        return new UserException("cannot keep files of one's own in " + folder, "it is " + owner + "'s, or others may write to it, and what it holds is not loaded",
+                "choose a scratch folder (teacher.scratch) that this user may make, or that is this user's alone");
+    }
+
+    static UserException noexec(String library, Path folder, Throwable origin) {
+        return new UserException("cannot load the native library of " + library, "it would be run from " + folder + ", which is mounted with noexec",
+                "have another folder for temporary files: JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp, for instance; executors take it from "
+                        + "spark.executor.extraJavaOptions", origin);
+    }
+
+    static UserException nativeLibrary(String library, String why, Throwable origin) {
+        return new UserException("cannot load the native library of " + library, why,
+                "Potstill needs Linux with glibc, and room in the folder for temporary files (java.io.tmpdir); on a cluster so do the executors", origin);
+    }
+
     static UserException malformed(Path file, String format, String cause) {
         return error("cannot read " + file + ": it is not a sound " + format + " file", cause, FETCH_AGAIN);
     }

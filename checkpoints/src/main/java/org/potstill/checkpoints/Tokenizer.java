@@ -26,9 +26,8 @@ public final class Tokenizer implements AutoCloseable {
         setUnlessGiven("OPT_OUT_TRACKING", "true");
         // It unpacks its native library below the home folder, which an executor's user may not have.
         if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
-            setUnlessGiven("DJL_CACHE_DIR", Path.of(System.getProperty("java.io.tmpdir"), "djl-cache").toString());
+            setUnlessGiven("DJL_CACHE_DIR", PrivateFolder.temporary("potstill-natives").toString());
         }
-        LibUtils.checkStatus();
     }
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -37,6 +36,7 @@ public final class Tokenizer implements AutoCloseable {
     private boolean closed;
 
     public Tokenizer(TokenizerDefinition definition) {
+        NativeLibraries.load("the tokenizers", LibUtils::checkStatus);
         String withoutControl = TokenizerJson.withoutControlTokens(definition.json());
         encoder = create(withoutControl);
         try {
@@ -111,7 +111,7 @@ public final class Tokenizer implements AutoCloseable {
 
     private static long create(String json) {
         try {
-            return TokenizersLibrary.LIB.createTokenizerFromString(json);
+            return NativeWork.call(() -> TokenizersLibrary.LIB.createTokenizerFromString(json));
         } catch (RuntimeException e) {
             throw CheckpointErrors.badTokenizerDefinition(String.valueOf(e.getMessage()));
         }
@@ -124,7 +124,7 @@ public final class Tokenizer implements AutoCloseable {
             if (closed) {
                 throw new IllegalStateException("the tokenizer is closed");
             }
-            return call.get();
+            return NativeWork.call(call::get);
         } finally {
             lock.readLock().unlock();
         }

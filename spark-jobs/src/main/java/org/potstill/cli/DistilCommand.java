@@ -100,6 +100,12 @@ final class DistilCommand implements Callable<Integer> {
         finished.add("export");
     }
 
+    /** Reads the settings of the export. */
+    static void check(Settings settings) {
+        order(settings, false);
+        settings.integer("export.max-tokens", 1, 1 << 24);
+    }
+
     private static StudentExport.Order order(Settings settings, boolean overwrite) {
         ExportFormat.Precision precision = settings.string("export.precision").isBlank() ? null
                 : settings.choice("export.precision", ExportFormat.Precision.class);

@@ -1,6 +1,11 @@
 package org.potstill.cli;
 
-import org.potstill.spark.JobErrors;
+import java.util.List;
+import java.util.Optional;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
+import org.potstill.spark.Platform;
+import org.potstill.spark.Sessions;
 import org.potstill.spark.Versions;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -32,8 +37,12 @@ public final class Potstill {
     }
 
     public static void main(String[] args) {
+        boolean guest = Sessions.isGuest();
         int status = run(args);
         // Databricks takes System.exit, even of 0, for a failure: leave by returning where all is well.
+        if (status != 0 && guest) {
+            throw new IllegalStateException("potstill ended with status " + status + "; its message is above");
+        }
         if (status != 0) {
             System.exit(status);
         }
@@ -44,15 +53,40 @@ public final class Potstill {
         CommandLine line = new CommandLine(new Potstill());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setUsageHelpAutoWidth(true);
+        line.setExecutionStrategy(parsed -> {
+            Integer help = CommandLine.executeHelpRequest(parsed);
+            if (help == null) {
+                Platform.requireReadable(List.of(args));
+                Platform.require();
+            }
+            return help != null ? help : new CommandLine.RunLast().execute(parsed);
+        });
         line.setExecutionExceptionHandler((thrown, command, parsed) -> {
-            var user = JobErrors.within(thrown);
-            if (user.isPresent()) {
-                command.getErr().println("potstill: " + user.get().getMessage());
+            if (told(thrown, line)) {
                 return USER_ERROR;
             }
             throw thrown;
         });
-        return args.length > 0 ? line.execute(args) : usage(line);
+        try {
+            return args.length > 0 ? line.execute(args) : usage(line);
+        } catch (UserException | Error e) {
+            // What picocli lets pass: it knows of exceptions within commands.
+            if (told(e, line)) {
+                return USER_ERROR;
+            }
+            throw e;
+        }
+    }
+
+    /** Says what failed, in words. @return whether its kind is known */
+    private static boolean told(Throwable thrown, CommandLine line) {
+        Optional<UserException> known = Failures.explain(thrown);
+        if (known.isPresent() && "full".equals(System.getenv("POTSTILL_TRACES"))) {
+            thrown.printStackTrace(line.getErr());
+        }
+        known.ifPresent(error -> line.getErr().println("potstill: " + error.getMessage()));
+        line.getErr().flush();
+        return known.isPresent();
     }
 
     private static int usage(CommandLine line) {

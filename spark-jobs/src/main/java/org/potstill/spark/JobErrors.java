@@ -1,5 +1,6 @@
 package org.potstill.spark;
 
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
@@ -9,6 +10,7 @@ import org.potstill.errors.UserException;
 /** Every user error of the jobs and the command line, in one voice. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    private static final int MAX_CAUSES = 64;
 
     private JobErrors() {
     }
@@ -21,6 +23,24 @@ public final class JobErrors {
     static UserException configurationIncludes(String what) {
         return new UserException("the configuration includes " + what, "settings include no other files",
                 "give several files: --conf " + what + " --conf FILE, of which the later stands above the earlier");
+    }
+
+    /** @param remedy what to write instead */
+    static UserException misreadSetting(String origin, int line, String why, String remedy) {
+        return new UserException("line " + line + " of " + origin + " would not be read as it is written", why, remedy);
+    }
+
+    /** Several of them as one, which names each. */
+    static UserException together(List<UserException> all) {
+        if (all.size() == 1) {
+            return all.get(0);
+        }
+        StringBuilder causes = new StringBuilder();
+        all.forEach(each -> causes.append("\n    ").append(each.problem()).append(": ").append(each.cause()));
+        String remedies = String.join("; ", all.stream().map(UserException::remedy).distinct().limit(2).toList());
+        return new UserException(all.size() + " settings cannot be used", causes.toString(),
+                all.stream().map(UserException::remedy).distinct().count() <= 2 ? remedies
+                        : "correct each in its file or on the command line; potstill defaults prints every key and its default");
     }
 
     public static UserException unknownKey(String key, String nearest) {
@@ -374,11 +394,15 @@ public final class JobErrors {
 
     /** The user error at the root of what Spark threw, if there is one. */
     public static Optional<UserException> within(Throwable thrown) {
-        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
-            if (at instanceof UserException error) {
-                return Optional.of(error);
-            }
+        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+    }
+
+    /** It, its cause, and so on; they may go in a circle. */
+    static List<Throwable> causes(Throwable thrown) {
+        List<Throwable> causes = new ArrayList<>();
+        for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {
+            causes.add(at);
         }
-        return Optional.empty();
+        return causes;
     }
 }

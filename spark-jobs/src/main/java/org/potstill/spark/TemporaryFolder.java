@@ -19,6 +19,7 @@ public final class TemporaryFolder implements AutoCloseable {
     public TemporaryFolder(Path parent) {
         try {
             Files.createDirectories(parent);
+            // Readable by its owner alone.
             path = Files.createTempDirectory(parent, "potstill-");
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", parent.toString(), e);

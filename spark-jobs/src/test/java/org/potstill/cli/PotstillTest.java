@@ -2,6 +2,7 @@ package org.potstill.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -10,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.spark.Distillery;
 
 class PotstillTest {
     record Result(int status, String out, String err) {
@@ -53,6 +55,13 @@ class PotstillTest {
         assertTrue(result.err().startsWith("potstill: unknown configuration key 'train.epoch'"), result.err());
         assertTrue(result.err().contains("cause:") && result.err().contains("remedy:"));
         assertFalse(result.err().contains("\tat "));
+    }
+
+    @Test
+    void aNotebooksProcessIsNotEnded() {
+        Distillery.spark();
+        IllegalStateException ended = assertThrows(IllegalStateException.class, () -> Potstill.main(new String[] {"label", "--set", "train.epoch=1"}));
+        assertTrue(ended.getMessage().contains("status 2"), ended.getMessage());
     }
 
     @Test

@@ -16,6 +16,7 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.nd4j.Nd4jRuntime;
@@ -76,7 +77,7 @@ public final class Student implements AutoCloseable {
     /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);
-        network.init();
+        NativeWork.run(network::init);
         return new Student(config, options, network);
     }
 
@@ -161,7 +162,7 @@ public final class Student implements AutoCloseable {
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
             network.setIterationCount(step);
             decoder().setAlpha(options.objective().alphaAt(step, options.totalSteps()));
-            network.computeGradientAndScore();
+            NativeWork.run(network::computeGradientAndScore);
             StepLoss loss = decoder().loss();
             if (loss.positions() == 0) {
                 return loss;
@@ -207,7 +208,7 @@ public final class Student implements AutoCloseable {
             decoder.setInput(arrays.features(), LayerWorkspaceMgr.noWorkspaces());
             decoder.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
-            decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces());
+            NativeWork.run(() -> decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces()));
             return decoder.loss();
         } finally {
             network.clear();
@@ -217,7 +218,7 @@ public final class Student implements AutoCloseable {
     /** Full logits of one sequence, row-major {@code [ids.length, vocabSize]}. */
     public float[] logits(int[] ids) {
         try (INDArray features = LabelledBatch.features(ids, config, DataType.FLOAT);
-                INDArray logits = network.output(features, false)) {
+                INDArray logits = NativeWork.call(() -> network.output(features, false))) {
             float[] values = new float[Math.toIntExact(logits.length())];
             HostMemory.read(logits).get(values);
             return values;

@@ -69,6 +69,12 @@ public final class EvaluateJob {
             int maxPositions, int threads) {
     }
 
+    /** Reads the settings of evaluation. */
+    public static void check(Settings settings) {
+        EvaluateSettings.of(settings);
+        settings.integer("batch-tokens", 1, BATCH);
+    }
+
     /** @return what the report shows of the run */
     public EvaluateSummary run() {
         long begin = System.nanoTime();

@@ -94,6 +94,12 @@ public final class LabelJob {
         }
     }
 
+    /** Reads the settings of the pass. */
+    public static void check(Settings settings) {
+        LabelSettings.of(settings);
+        TeacherSource.of(settings);
+    }
+
     /** Everything will have to be scored: executors load the teacher while the corpus is read and tokenized. */
     private void prefetch(TeacherSource source, String fingerprint) {
         int ofExecutor = cores;

@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.potstill.checkpoints.PrivateFolder;
 import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 
@@ -39,7 +40,7 @@ final class TeacherFetch {
     /** @param scratch node-local folder for the copies */
     TeacherFetch(FileSystem fs, java.nio.file.Path scratch) {
         this.fs = fs;
-        this.scratch = scratch;
+        this.scratch = PrivateFolder.in(scratch);
     }
 
     /**
@@ -168,12 +169,16 @@ final class TeacherFetch {
         delete(incoming);
         delete(target);
         Files.createDirectories(incoming);
-        for (Map.Entry<String, FileStatus> file : files.entrySet()) {
-            java.nio.file.Path copy = incoming.resolve(file.getKey());
-            Files.createDirectories(copy.getParent());
-            copy(file.getValue(), copy);
+        try {
+            for (Map.Entry<String, FileStatus> file : files.entrySet()) {
+                java.nio.file.Path copy = incoming.resolve(file.getKey());
+                Files.createDirectories(copy.getParent());
+                copy(file.getValue(), copy);
+            }
+            Files.move(incoming, target, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            delete(incoming);
         }
-        Files.move(incoming, target, StandardCopyOption.ATOMIC_MOVE);
     }
 
     private void copy(FileStatus file, java.nio.file.Path copy) throws IOException {

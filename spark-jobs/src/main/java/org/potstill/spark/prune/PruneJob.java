@@ -74,6 +74,13 @@ public final class PruneJob {
         return PruneSettings.of(settings).shape(model);
     }
 
+    /** Reads the settings of pruning, where it is asked for. */
+    public static void check(Settings settings) {
+        if (!settings.string("prune.path").isBlank()) {
+            PruneSettings.of(settings);
+        }
+    }
+
     /** @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));

@@ -121,6 +121,25 @@ public final class TrainJob {
         return new TrainingCheckpoints(folder, identity, settings.integer("train.keep-checkpoints", 1, 1000));
     }
 
+    /** Reads the settings of training. */
+    public static void check(Settings settings) {
+        boolean auto = settings.string("train.precision").equalsIgnoreCase("auto");
+        TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
+        TrainingSettings.outer(settings);
+        TrainingSettings.maxLoss(settings, 1);
+        settings.integer("train.keep-checkpoints", 1, 1000);
+        settings.integer("train.workers", 0, 100_000);
+        settings.integer("train.batch-size", 1, 1 << 20);
+        settings.integer("train.local-steps", 1, 1 << 20);
+        settings.integer("train.epochs", 1, 1 << 20);
+        settings.integer("train.checkpoint-rounds", 0, 1 << 20);
+        settings.choice("train.payload", Payload.class);
+        settings.trainingSeed();
+        if (settings.string("student.init").isBlank() && settings.string("prune.path").isBlank()) {
+            StudentShape.of(settings, 1 << 10);
+        }
+    }
+
     /** Of teacher.path where it is set, so that a cache of another teacher is noticed; the model is not loaded. */
     private String teacherFingerprint() {
         if (settings.string("teacher.path").isBlank()) {
