@@ -137,10 +137,12 @@ public final class EvaluateJob {
         long logits = 2L * Float.BYTES * cut.sequenceLength() * pair.rows;
         new MemoryNeed(sc.getConf(), "evaluating sequences of " + cut.sequenceLength() + " tokens", "set a smaller sequence-length")
                 .workers(logits, logits, 0);
-        JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer)
+        Corpus read = new Corpus(spark, settings);
+        JavaRDD<TokenizedDocument> corpus = cut.apply(read.documents(), pair.tokenizer)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
         List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
+        read.warnOfProblems();
         if (work.isEmpty()) {
             throw JobErrors.noHeldOutDocument(cut.holdout(), corpus.count());
         }
@@ -184,11 +186,15 @@ public final class EvaluateJob {
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
         try {
             Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
-            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
-                    .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text);
+            Corpus corpus = new Corpus(spark, its);
+            JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer)
+                    .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());
+            List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
+            documents.unpersist(false);
             if (drawn.isEmpty()) {
-                throw JobErrors.emptyText(name, path);
+                throw JobErrors.emptyText(name, path, corpus.problems().value());
             }
+            corpus.warnOfProblems();
             return drawn;
         } catch (UserException e) {
             throw JobErrors.badText(name, e);

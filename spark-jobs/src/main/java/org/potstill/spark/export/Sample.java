@@ -53,6 +53,7 @@ record Sample(String text, List<int[]> sequences) {
         Corpus corpus = new Corpus(spark, settings);
         JavaRDD<Ranked> ranked = then.apply(corpus.documents(), tokenizer).flatMap(document -> ranked(document).iterator());
         List<Ranked> first = ranked.takeOrdered(Math.max(1, maxTokens(settings) / then.sequenceLength()));
+        corpus.warnOfProblems();
         if (first.isEmpty()) {
             throw JobErrors.emptyCorpus(corpus.path());
         }

@@ -31,6 +31,7 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.Document;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.teacher.Teachers;
@@ -65,6 +66,7 @@ public final class LabelJob {
         String cache = settings.required("cache.path");
         LabelSettings told = LabelSettings.of(settings);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
+        JavaRDD<Document> read = corpus.documents();
 
         Labels labels;
         LabelStore store;
@@ -85,7 +87,7 @@ public final class LabelJob {
             prefetch(source, labels.teacher());
         }
 
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(read, tokenizer)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
             return label(corpus, tokenization, source, told, longest, labels, store, documents);
@@ -112,7 +114,10 @@ public final class LabelJob {
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,
             int longest, Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
-        CorpusCount count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
+        CorpusCount count;
+        try (Progress progress = corpus.progress()) {
+            count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
+        }
         if (count.documents() == 0) {
             throw JobErrors.emptyCorpus(corpus.path());
         }
@@ -121,13 +126,14 @@ public final class LabelJob {
         String quarantine = store.quarantine(unusable);
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
-            throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
+            throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
             throw JobErrors.nothingToTrainOn(corpus.path());
         }
         if (count.unusable() > 0) {
-            LOG.warn("{} of {} documents cannot be used; their reasons are in {}", count.unusable(), count.documents(), quarantine);
+            LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),
+                    corpus.problems().value(), quarantine);
         }
 
         JavaRDD<TokenizedDocument> training = documents.filter(d -> !d.heldOut());
@@ -165,6 +171,7 @@ public final class LabelJob {
                 .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
+        LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         store.publishSnapshot(unscored.others(training), agreed);
         LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
         if (summary.scoredTokens() > 0) {

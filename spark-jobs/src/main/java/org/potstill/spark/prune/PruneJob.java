@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
@@ -109,9 +110,14 @@ public final class PruneJob {
             throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
         }
         Corpus corpus = new Corpus(spark, settings);
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer());
-        return PruningText.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
-                wanted.batchTokens(), settings.seed(), corpus.path());
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer())
+                .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        try {
+            return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.path());
+        } finally {
+            corpus.warnOfProblems();
+            documents.unpersist(false);
+        }
     }
 
     private PruneSummary prune(Checkpoint checkpoint, PruningText text, PruneFolder folder) {

@@ -14,13 +14,13 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** S3Proxy in a process of its own on loopback, with one bucket, in memory. */
-final class S3Server implements AutoCloseable {
+public final class S3Server implements AutoCloseable {
     private static final String BUCKET = "lake";
 
     private final Process process;
     private final URI endpoint;
 
-    S3Server(Path folder) throws Exception {
+    public S3Server(Path folder) throws Exception {
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
@@ -61,11 +61,11 @@ final class S3Server implements AutoCloseable {
         }
     }
 
-    String root() {
+    public String root() {
         return "s3a://" + BUCKET;
     }
 
-    Map<String, String> hadoop() {
+    public Map<String, String> hadoop() {
         return Map.of("fs.s3a.endpoint", endpoint.toString(), "fs.s3a.path.style.access", "true",
                 "fs.s3a.connection.ssl.enabled", "false", "fs.s3a.access.key", "any", "fs.s3a.secret.key", "any",
                 "fs.s3a.multipart.size", "5M", "fs.s3a.directory.marker.retention", "keep",
