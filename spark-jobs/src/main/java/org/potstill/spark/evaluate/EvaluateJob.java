@@ -118,9 +118,8 @@ public final class EvaluateJob {
     private EvaluateSummary evaluate(Pair pair, Tokenization tokenization, List<ChoiceTask> tasks, ModelFacts teacher, ModelFacts student,
             long begin) {
         // No longer than both can read, whatever the settings say now.
-        Tokenization cut = new Tokenization(Math.min(tokenization.sequenceLength(), pair.maxPositions), tokenization.holdout(),
-                tokenization.seed(), tokenization.specialTokens());
-        JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer)
+        Tokenization cut = tokenization.atMost(pair.maxPositions);
+        JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer, pair.vocabSize)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
         List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
@@ -167,7 +166,7 @@ public final class EvaluateJob {
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
         try {
             Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
-            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
+            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer, pair.vocabSize)
                     .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text);
             if (drawn.isEmpty()) {
                 throw JobErrors.emptyText(name, path);

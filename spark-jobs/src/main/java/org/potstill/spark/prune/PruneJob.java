@@ -97,7 +97,8 @@ public final class PruneJob {
             throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
         }
         Corpus corpus = new Corpus(spark, settings);
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer());
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer(),
+                checkpoint.config().vocabSize());
         return PruningText.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
                 wanted.batchTokens(), settings.seed(), corpus.path());
     }

@@ -111,7 +111,7 @@ public final class StudentFolder {
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
         }
-        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer.json", tokenizer.huggingFaceJson());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(GENERATION_CONFIG, tokenIds(tokenizer));
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
