@@ -63,11 +63,12 @@ public final class TrainJob {
             }
             folder.requireWritable();
             Responses responses = Responses.of(settings, store.tokenizer());
-            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed());
+            double maxUnmarked = settings.real("train.max-unmarked-share", 0, 1);
+            try (TrainingData data = new TrainingData(store, responses, maxUnmarked, settings.trainingSeed());
                     // Made for its checks: a shape that cannot be is refused before the cluster works.
                     Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.trainingSeed())) {
                 init.apply(student);
-                return train(store, snapshot, data, responses, config, init, student);
+                return train(store, snapshot, data, config, init, student);
             }
         }
     }
@@ -83,8 +84,8 @@ public final class TrainJob {
         }
     }
 
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, Responses responses, CausalLmConfig config,
-            StudentInit init, Student student) {
+    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init,
+            Student student) {
         int keep = settings.integer("train.keep-checkpoints", 1, 1000);
         int asked = settings.integer("train.workers", 0, 100_000);
         int workers = asked > 0 ? asked
@@ -107,7 +108,7 @@ public final class TrainJob {
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
-        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
+        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
                 settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints,
                 settings.integer("train.checkpoint-rounds", 0, 1 << 20)).run(begin, student);
