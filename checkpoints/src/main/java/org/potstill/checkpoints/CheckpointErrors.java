@@ -225,11 +225,24 @@ final class CheckpointErrors {
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
         return error("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,
-                "use a model with a byte-level BPE tokenizer of one of these kinds");
+                "give the model's Hugging Face folder, whose tokenizer.json may be of any kind, instead of the GGUF file");
+    }
+
+    static UserException noPreTokenizer(Path file) {
+        return error("cannot use the tokenizer in " + file,
+                "there is no tokenizer.ggml.pre, which says how text is cut before it becomes tokens: converters before May 2024 left it out",
+                "give the model's Hugging Face folder, or convert it again, or name the tokenizer in a copy of the file: "
+                        + "gguf-new-metadata --pre-tokenizer llama-bpe OLD.gguf NEW.gguf (llama-bpe for Llama 3, qwen2 for Qwen 2 and 3)");
     }
 
     static UserException badTokenizer(Path file, String cause) {
         return error("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
+    }
+
+    static UserException tokenBeyondRows(Path file, String token, Object id, int rows) {
+        return error("the tokenizer in " + file + " does not fit the model", "the token " + token + " has the id " + id
+                + " but the model's embedding has " + rows + " rows",
+                "use the tokenizer that the model was saved with, or resize the model's embedding with transformers' resize_token_embeddings");
     }
 
     static UserException badTokenizerDefinition(String cause) {

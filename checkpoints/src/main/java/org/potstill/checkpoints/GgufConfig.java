@@ -62,8 +62,8 @@ final class GgufConfig {
         int headDim = integer("attention.key_length", hiddenSize / heads);
         requireEqual("attention.value_length", headDim);
         requireEqual("rope.dimension_count", headDim);
+        // The table counts, whatever vocab_size says: it may have been padded, or cut, after that was written.
         int vocabSize = (int) embedding.shape()[0];
-        requireEqual("vocab_size", vocabSize);
         int layers = integer("block_count", null);
         return new CausalLmConfig(
                 vocabSize,

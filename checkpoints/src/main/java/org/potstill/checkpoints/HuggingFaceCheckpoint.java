@@ -53,6 +53,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         try {
             Map<String, String> index = openShards(folder, shards);
             Map<String, SafetensorsFile> found = index(folder, shards, index);
+            config = config.withVocabSize(rows(found, config));
             if (found.containsKey(LlamaTensors.HEAD)) {
                 // As transformers has it: a head in the file counts, whatever the configuration says of tying.
                 config = config.untied();
@@ -124,6 +125,13 @@ final class HuggingFaceCheckpoint implements Checkpoint {
             }
         });
         return found;
+    }
+
+    /** The rows of the embedding table: it counts, whatever vocab_size says, since it may have been padded after that was written. */
+    private static int rows(Map<String, SafetensorsFile> found, CausalLmConfig config) {
+        SafetensorsFile shard = found.get(LlamaTensors.EMBEDDING);
+        long[] shape = shard == null ? new long[0] : shard.shape(LlamaTensors.EMBEDDING);
+        return shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] <= Integer.MAX_VALUE ? (int) shape[0] : config.vocabSize();
     }
 
     /** The tensors that the model needs, in forward order. */

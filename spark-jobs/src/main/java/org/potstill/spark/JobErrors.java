@@ -57,8 +57,15 @@ public final class JobErrors {
     }
 
     public static UserException nothingToLearn() {
-        return new UserException("nothing to learn from", "no sequence of the cache holds what train.response-start says",
-                "compare it with the corpus, and where it is spelled in special tokens label with corpus.special-tokens = true");
+        return new UserException("nothing to learn from", "no document of the cache holds what train.response-start says and a response after it",
+                "compare it with the corpus: white space and line breaks count, and \\n in a setting needs double quotes");
+    }
+
+    public static UserException tooManyUnmarked(long unmarked, long documents, double limit) {
+        return new UserException("too few documents hold a response",
+                unmarked + " of " + documents + " documents do not hold what train.response-start says; train.max-unmarked-share allows "
+                        + limit,
+                "compare the marker with the corpus: white space and line breaks count; or raise train.max-unmarked-share");
     }
 
     public static UserException badOption(String option, String why) {

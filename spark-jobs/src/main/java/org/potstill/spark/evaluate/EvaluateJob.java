@@ -131,14 +131,13 @@ public final class EvaluateJob {
     private EvaluateSummary evaluate(Pair pair, Tokenization tokenization, List<ChoiceTask> tasks, ModelFacts teacher, ModelFacts student,
             long begin) {
         // No longer than both can read, whatever the settings say now.
-        Tokenization cut = new Tokenization(Math.min(tokenization.sequenceLength(), pair.maxPositions), tokenization.holdout(),
-                tokenization.seed(), tokenization.specialTokens());
+        Tokenization cut = tokenization.atMost(pair.maxPositions);
         // Whole distributions of both models, of one sequence at a time.
         long logits = 2L * Float.BYTES * cut.sequenceLength() * pair.rows;
         new MemoryNeed(sc.getConf(), "evaluating sequences of " + cut.sequenceLength() + " tokens", "set a smaller sequence-length")
                 .workers(logits, logits, 0);
         Corpus read = new Corpus(spark, settings);
-        JavaRDD<TokenizedDocument> corpus = cut.apply(read.documents(), pair.tokenizer)
+        JavaRDD<TokenizedDocument> corpus = cut.apply(read.documents(), pair.tokenizer, pair.vocabSize)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
         List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
@@ -187,7 +186,7 @@ public final class EvaluateJob {
         try {
             Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
             Corpus corpus = new Corpus(spark, its);
-            JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer)
+            JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer, pair.vocabSize)
                     .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());
             List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
             documents.unpersist(false);

@@ -72,9 +72,11 @@ public final class LabelJob {
         LabelStore store;
         TokenizerDefinition tokenizer;
         int longest;
+        int rows;
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
             Teachers.require(teacher, source.options(1, 0));
             longest = teacher.maxPositionEmbeddings();
+            rows = teacher.vocabSize();
             if (tokenization.sequenceLength() > longest) {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
@@ -87,7 +89,7 @@ public final class LabelJob {
             prefetch(source, labels.teacher());
         }
 
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(read, tokenizer)
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(read, tokenizer, rows)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
             return label(corpus, tokenization, source, told, longest, labels, store, documents);

@@ -110,7 +110,8 @@ public final class PruneJob {
             throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
         }
         Corpus corpus = new Corpus(spark, settings);
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer())
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer(),
+                checkpoint.config().vocabSize())
                 .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
             return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.path());

@@ -112,7 +112,7 @@ public final class StudentFolder {
             throw JobErrors.unwritable("temporary files", state.folder(), e);
         }
         folder.write(Student.WEIGHTS, state.file(Student.WEIGHTS));
-        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer.json", tokenizer.huggingFaceJson());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(GENERATION_CONFIG, tokenIds(tokenizer));
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();

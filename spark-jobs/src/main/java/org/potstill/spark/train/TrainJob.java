@@ -101,8 +101,9 @@ public final class TrainJob {
             folder.requireWritable();
             requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), store.bytes());
             Responses responses = Responses.of(settings, store.tokenizer());
-            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
-                return train(store, snapshot, data, responses, config, init, copies.path());
+            double maxUnmarked = settings.real("train.max-unmarked-share", 0, 1);
+            try (TrainingData data = new TrainingData(store, responses, maxUnmarked, settings.trainingSeed()); TemporaryFolder copies = copies()) {
+                return train(store, snapshot, data, config, init, copies.path());
             }
         }
     }
@@ -152,8 +153,7 @@ public final class TrainJob {
     }
 
     /** @param copies local folder for copies of the state */
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, Responses responses, CausalLmConfig config,
-            StudentInit init, Path copies) {
+    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
         int workers = workers();
         TrainingPlan plan = new TrainingPlan(data.size(), settings.integer("train.batch-size", 1, 1 << 20), workers,
                 settings.integer("train.local-steps", 1, 1 << 20), settings.integer("train.epochs", 1, 1 << 20));
@@ -172,7 +172,7 @@ public final class TrainJob {
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
-        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
+        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
                 settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints,
                 settings.integer("train.checkpoint-rounds", 0, 1 << 20)).run(begin);

@@ -10,7 +10,6 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
-import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.student.StepLoss;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -57,7 +56,7 @@ final class TrainingLoop {
         returnToCopy();
         int epoch = begin.epoch();
         int round = begin.round();
-        JavaPairRDD<Long, LabelledSequence> blocks = null;
+        JavaPairRDD<Long, LearntSequence> blocks = null;
         int epochOfBlocks = -1;
         DistributedState state = DistributedState.of(sc, begin.state(), plan.workers());
         long started = System.nanoTime();

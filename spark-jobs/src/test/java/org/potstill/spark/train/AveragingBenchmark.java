@@ -41,9 +41,9 @@ final class AveragingBenchmark {
     public static void main(String[] arguments) {
         int rounds = Integer.parseInt(arguments[0]);
         Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
-        List<Tuple2<Long, LabelledSequence>> sequences = new ArrayList<>();
+        List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
         for (long i = 0; i < (long) rounds * WORKERS; i++) {
-            sequences.add(new Tuple2<>(i, sequence(new Random(i))));
+            sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
         }
         Student.setThreads(1);
         double step;
@@ -58,8 +58,8 @@ final class AveragingBenchmark {
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"));
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
-            JavaPairRDD<Long, LabelledSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload,
+            JavaPairRDD<Long, LearntSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, "none", 1, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
@@ -95,10 +95,10 @@ final class AveragingBenchmark {
     }
 
     /** Median seconds of one, the tenth to the last: warm. */
-    private static double step(Student student, List<Tuple2<Long, LabelledSequence>> sequences) {
+    private static double step(Student student, List<Tuple2<Long, LearntSequence>> sequences) {
         double[] seconds = new double[20];
         for (int i = 0; i < seconds.length; i++) {
-            LabelledSequence row = sequences.get(i % sequences.size())._2();
+            LabelledSequence row = sequences.get(i % sequences.size())._2().row();
             long start = System.nanoTime();
             student.step(List.of(new TrainingSequence(row.tokens(), LABELS.decode(row, "none"))), i);
             seconds[i] = (System.nanoTime() - start) / 1e9;

@@ -61,7 +61,7 @@ class ExecutorStateTest {
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, new Labels("a", "b", 37, TargetSpec.parse("top-8")),
-            new Responses(new int[0], new int[0]), "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;

@@ -1,49 +1,85 @@
 package org.potstill.spark.train;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ResponsesTest {
-    private static final Responses MARKED = new Responses(new int[] {1, 2}, new int[] {3});
+    private static final Responses MARKED = responses("A: ", "\n");
 
-    /** The tokens that are predicted: those behind each one of the sequence but its last. */
-    private static String learnt(Responses responses, int... tokens) {
+    private static Responses responses(String start, String... end) {
+        return new Responses(List.of(bytes(start)), Arrays.stream(end).map(ResponsesTest::bytes).toList());
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static Responses.Found find(Responses responses, String... tokens) {
+        return responses.find(Arrays.stream(tokens).map(ResponsesTest::bytes).toList());
+    }
+
+    /** The tokens that lie in responses. */
+    private static String learnt(Responses responses, String... tokens) {
+        boolean[] found = find(responses, tokens).tokens();
         StringBuilder learnt = new StringBuilder();
-        boolean[] counted = responses.counted(tokens);
-        for (int t = 0; t < counted.length; t++) {
-            learnt.append(counted[t] ? tokens[t + 1] : 0);
+        for (int i = 0; i < tokens.length; i++) {
+            learnt.append(found[i] ? tokens[i] + "|" : "");
         }
         return learnt.toString();
     }
 
     @Test
-    void onlyWhatLiesBetweenTheMarksIsLearntAndTheMarkThatEndsIt() {
-        assertEquals("000783000093", learnt(MARKED, 5, 6, 1, 2, 7, 8, 3, 5, 5, 1, 2, 9, 3).substring(0, 12));
-        assertEquals(5, MARKED.count(new int[] {5, 6, 1, 2, 7, 8, 3, 5, 5, 1, 2, 9, 3}));
+    void onlyWhatLiesBetweenTheMarkersIsLearntAndTheMarkerThatEndsIt() {
+        assertEquals("x|y|\n|z|\n|", learnt(MARKED, "Q: ", "q", "\n", "A: ", "x", "y", "\n", "Q: ", "A", ": ", "z", "\n", "q"));
     }
 
     @Test
-    void aResponseThatIsCutFromItsEndIsLearntAndOneCutFromItsBeginningIsNot() {
-        assertEquals("0789", learnt(MARKED, 1, 2, 7, 8, 9));
-        assertEquals("000006", learnt(MARKED, 7, 8, 3, 5, 1, 2, 6));
+    void markersAreFoundHoweverTheirContextIsCutIntoTokens() {
+        assertEquals(" x| y|\n\n|", learnt(MARKED, "q\nA", ":", " x", " y", "\n\n", "Q: q"));
+        assertEquals(": x|", learnt(MARKED, "q\nA", ": x"));
+        assertEquals(":\n\n|river|", learnt(responses("### Response:\n"), "###", " Response", ":\n\n", "river"));
+    }
+
+    @Test
+    void markersThatATokenizerWritesOtherwiseAreFoundToo() {
+        Responses forms = new Responses(List.of(bytes("<a>\n"), bytes("<a>")), List.of());
+        assertEquals("x|", learnt(forms, "<a>", "x"));
+        assertEquals("x|", learnt(forms, "<a>", "\n", "x"));
+    }
+
+    @Test
+    void aTokenWithPartOfACharacterIsLearntWithIt() {
+        byte[] letter = bytes("é");
+        boolean[] found = MARKED.find(List.of(bytes("A: "), new byte[] {letter[0]}, new byte[] {letter[1]}, bytes("\n"))).tokens();
+        assertEquals("[false, true, true, true]", Arrays.toString(found));
     }
 
     @Test
     void anEmptyResponseIsItsEndAlone() {
-        assertEquals("030", learnt(MARKED, 1, 2, 3, 4));
+        assertEquals("\n|", learnt(MARKED, "A: ", "\n", "q"));
     }
 
     @Test
-    void withoutAnEndAResponseIsTheRestOfItsSequence() {
-        assertEquals("0734", learnt(new Responses(new int[] {1, 2}, new int[0]), 1, 2, 7, 3, 4));
+    void withoutAnEndAResponseIsTheRestOfItsDocument() {
+        assertEquals("x|\n|A: |y|", learnt(responses("A: "), "A: ", "x", "\n", "A: ", "y"));
     }
 
     @Test
-    void withoutMarksEverythingIsLearnt() {
-        Responses everything = new Responses(new int[0], new int[0]);
-        assertEquals(4, everything.count(new int[] {1, 2, 7, 3, 4}));
-        assertArrayEquals(new boolean[] {false, true}, MARKED.counted(new int[] {1, 2, 3}));
+    void tokensWithoutTextAreNotLearnt() {
+        assertEquals("x|\n|", learnt(MARKED, "", "A: ", "", "x", "", "\n", ""));
+    }
+
+    @Test
+    void missingMarkersAreTold() {
+        assertFalse(find(MARKED, "q", "A:").isMarked());
+        assertTrue(find(MARKED, "A: ", "x").isMarked() && find(MARKED, "A: ", "x").isOpen());
+        assertFalse(find(MARKED, "A: ", "x", "\n").isOpen());
+        assertFalse(find(responses("A: "), "A: ", "x").isOpen());
     }
 }
