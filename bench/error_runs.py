@@ -27,8 +27,8 @@ CORPORA = {
 }
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+def contents(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
 
 
 def run(folder: Path, teacher: Path, message: str, scratch: Path) -> list[str]:
@@ -51,8 +51,8 @@ def run(folder: Path, teacher: Path, message: str, scratch: Path) -> list[str]:
     if "\n\tat " in done.stderr:
         problems.append("it prints a stack trace")
     # Their locks stay: a lock's file that is deleted locks nobody out.
-    left = [name for name in files(scratch) if ".tmp" in name or ".incoming" in name] if scratch.exists() else []
-    problems += [f"it leaves {name}" for name in files(work) + files(temporary) + left]
+    left = [name for name in contents(scratch) if ".tmp" in name or ".incoming" in name]
+    problems += [f"it leaves {name}" for name in contents(work) + contents(temporary) + left]
     return problems
 
 

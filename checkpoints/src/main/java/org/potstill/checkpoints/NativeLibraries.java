@@ -10,10 +10,28 @@ public final class NativeLibraries {
     private NativeLibraries() {
     }
 
+    /**
+     * Has those that are unpacked below the home folder, where a user has none, unpacked in a folder of this user's. Their own
+     * choice is one for temporary files, under a name that anybody can take first.
+     */
+    public static void keepPrivate() {
+        if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
+            Path folder = PrivateFolder.temporary("potstill-natives");
+            setUnlessGiven("DJL_CACHE_DIR", folder.toString());
+            setUnlessGiven("org.bytedeco.javacpp.cachedir", folder.resolve("javacpp").toString());
+        }
+    }
+
+    static void setUnlessGiven(String name, String value) {
+        if (System.getenv(name) == null && System.getProperty(name) == null) {
+            System.setProperty(name, value);
+        }
+    }
+
     /** Loads a library, or says in one sentence why it cannot be loaded: no error of the JVM's, of which an executor would die. */
     public static void load(String library, Runnable load) {
         try {
-            load.run();
+            NativeWork.run(load);
         } catch (LinkageError | IllegalStateException e) {
             throw failure(library, e);
         }

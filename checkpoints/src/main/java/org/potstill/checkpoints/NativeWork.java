@@ -1,9 +1,13 @@
 package org.potstill.checkpoints;
 
-import java.util.Set;
+import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
@@ -13,7 +17,10 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 public final class NativeWork {
     private static final int PATIENCE_SECONDS = 60;
     private static final ReadWriteLock GATE = new ReentrantReadWriteLock();
-    private static final Set<Thread> ABANDONABLE = ConcurrentHashMap.newKeySet();
+    /** With the lock of each that keeps interrupts out of its calls: a library that is being unpacked is to be whole. */
+    private static final Map<Thread, Lock> ABANDONABLE = new ConcurrentHashMap<>();
+    private static final Queue<Runnable> LAST = new ConcurrentLinkedQueue<>();
+    private static volatile boolean ending;
 
     static {
         Runtime.getRuntime().addShutdownHook(new Thread(NativeWork::end, "potstill-end"));
@@ -30,10 +37,15 @@ public final class NativeWork {
 
     /** Runs a call, or several; once the process ends, none, for ever. A call within a call of the same thread is free. */
     public static <T, E extends Exception> T call(Work<T, E> work) throws E {
+        // Elsewhere the gate's once more, which costs nothing.
+        Lock quiet = ABANDONABLE.getOrDefault(Thread.currentThread(), GATE.readLock());
         GATE.readLock().lock();
+        quiet.lock();
         try {
+            requireGoingOn(Thread.currentThread().isInterrupted());
             return work.run();
         } finally {
+            quiet.unlock();
             GATE.readLock().unlock();
         }
     }
@@ -48,26 +60,53 @@ public final class NativeWork {
 
     /**
      * Runs what takes long, cleans up after itself when it is interrupted, and goes through the gate with its native calls. The
-     * end of the process interrupts it and waits for it, so that nothing half-made stays on the disk.
+     * end of the process interrupts it between those and waits for it, so that nothing half-made stays on the disk.
      */
     public static <T, E extends Exception> T abandonable(Work<T, E> work) throws E {
-        ABANDONABLE.add(Thread.currentThread());
+        Lock outer = ABANDONABLE.putIfAbsent(Thread.currentThread(), new ReentrantLock());
         try {
+            requireGoingOn(true);
             return work.run();
         } finally {
-            ABANDONABLE.remove(Thread.currentThread());
+            if (outer == null) {
+                ABANDONABLE.remove(Thread.currentThread());
+            }
+        }
+    }
+
+    /** Has something done when the process ends and all calls have returned. */
+    public static void atEnd(Runnable work) {
+        LAST.add(work);
+    }
+
+    private static void requireGoingOn(boolean asked) {
+        if (asked && ending) {
+            throw new IllegalStateException("the process ends");
+        }
+    }
+
+    private static void interrupt(Thread thread, Lock quiet) {
+        if (quiet.tryLock()) {
+            try {
+                thread.interrupt();
+            } finally {
+                quiet.unlock();
+            }
         }
     }
 
     private static void end() {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        ending = true;
         try {
             while (!ABANDONABLE.isEmpty() && System.nanoTime() < deadline) {
-                ABANDONABLE.forEach(Thread::interrupt);
+                ABANDONABLE.forEach(NativeWork::interrupt);
                 Thread.sleep(10);
             }
             // Never given back.
-            GATE.writeLock().tryLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
+            if (GATE.writeLock().tryLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
+                LAST.forEach(Runnable::run);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -2,8 +2,6 @@ package org.potstill.checkpoints;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
@@ -22,12 +20,9 @@ import java.util.function.Supplier;
 public final class Tokenizer implements AutoCloseable {
     static {
         // On a machine with a CUDA driver the binding would download another build of itself.
-        setUnlessGiven("RUST_FLAVOR", "cpu");
-        setUnlessGiven("OPT_OUT_TRACKING", "true");
-        // It unpacks its native library below the home folder, which an executor's user may not have.
-        if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
-            setUnlessGiven("DJL_CACHE_DIR", PrivateFolder.temporary("potstill-natives").toString());
-        }
+        NativeLibraries.setUnlessGiven("RUST_FLAVOR", "cpu");
+        NativeLibraries.setUnlessGiven("OPT_OUT_TRACKING", "true");
+        NativeLibraries.keepPrivate();
     }
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -100,12 +95,6 @@ public final class Tokenizer implements AutoCloseable {
             }
         } finally {
             lock.writeLock().unlock();
-        }
-    }
-
-    private static void setUnlessGiven(String name, String value) {
-        if (System.getenv(name) == null && System.getProperty(name) == null) {
-            System.setProperty(name, value);
         }
     }
 

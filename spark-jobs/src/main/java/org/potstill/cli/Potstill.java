@@ -53,13 +53,21 @@ public final class Potstill {
         CommandLine line = new CommandLine(new Potstill());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setUsageHelpAutoWidth(true);
+        // A text may begin with @.
+        line.setExpandAtFiles(false);
         line.setExecutionStrategy(parsed -> {
             Integer help = CommandLine.executeHelpRequest(parsed);
-            if (help == null) {
+            if (help != null) {
+                return help;
+            }
+            try {
                 Platform.requireReadable(List.of(args));
                 Platform.require();
+            } catch (UserException e) {
+                told(e, line);
+                return USER_ERROR;
             }
-            return help != null ? help : new CommandLine.RunLast().execute(parsed);
+            return new CommandLine.RunLast().execute(parsed);
         });
         line.setExecutionExceptionHandler((thrown, command, parsed) -> {
             if (told(thrown, line)) {
@@ -69,8 +77,8 @@ public final class Potstill {
         });
         try {
             return args.length > 0 ? line.execute(args) : usage(line);
-        } catch (UserException | Error e) {
-            // What picocli lets pass: it knows of exceptions within commands.
+        } catch (Error e) {
+            // Picocli knows of exceptions only.
             if (told(e, line)) {
                 return USER_ERROR;
             }

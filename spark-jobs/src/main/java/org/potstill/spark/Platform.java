@@ -83,12 +83,9 @@ public final class Platform {
     }
 
     static void requireReadable(List<String> arguments, Charset encoding) {
-        if (encoding.equals(StandardCharsets.UTF_8)) {
-            return;
-        }
         for (String argument : arguments) {
-            // A letter beyond ASCII has two bytes or more, each of which has become one of these.
-            if (argument.contains("\uFFFD") || argument.contains("??")) {
+            // In UTF-8 a letter beyond ASCII has two bytes or more, each of which other encodings may have made a question mark.
+            if (argument.contains("\uFFFD") || !encoding.equals(StandardCharsets.UTF_8) && argument.contains("??")) {
                 throw PlatformErrors.lostLetters(argument, encoding);
             }
         }
@@ -113,7 +110,7 @@ public final class Platform {
             }
             FileSystems.require(path.getKey(), parsed, hadoop);
             boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");
-            if (listed && !encoding().equals(StandardCharsets.UTF_8)) {
+            if (listed) {
                 requireVisible(path.getKey(), parsed, hadoop);
             }
         }
@@ -126,7 +123,8 @@ public final class Platform {
         }
         try {
             if (folder.getFileSystem(hadoop) instanceof LocalFileSystem local) {
-                requireVisible(setting, local.pathToFile(folder), MAX_DEPTH);
+                // In UTF-8 it is a name here and there that is of another encoding.
+                requireVisible(setting, local.pathToFile(folder), encoding().equals(StandardCharsets.UTF_8) ? 1 : MAX_DEPTH);
             }
         } catch (IOException e) {
             throw JobErrors.missingCorpus(path.toString(), e);
@@ -136,11 +134,11 @@ public final class Platform {
     /** Java lists a name that the locale's encoding does not have, with other letters, under which there is no file. */
     private static void requireVisible(String setting, File folder, int depth) {
         File[] files = folder.listFiles();
-        for (File file : files == null || depth == 0 ? new File[0] : files) {
+        for (File file : files == null ? new File[0] : files) {
             if (file.getName().matches(".*[?\uFFFD].*") && !file.exists()) {
                 throw PlatformErrors.unreadableName(setting, file, encoding());
             }
-            if (file.isDirectory()) {
+            if (depth > 1 && file.isDirectory()) {
                 requireVisible(setting, file, depth - 1);
             }
         }

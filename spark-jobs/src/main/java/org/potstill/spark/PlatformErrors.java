@@ -47,12 +47,12 @@ final class PlatformErrors {
 
     static UserException lostLetters(String argument, Charset encoding) {
         return new UserException("an argument may have lost letters: " + argument,
-                "the locale's encoding is " + encoding + ", in which Java replaces what it does not know", UTF_8_LOCALE);
+                "Java replaces what is no text in the locale's encoding, " + encoding, "write it in that encoding, or " + UTF_8_LOCALE);
     }
 
     static UserException unreadableName(String setting, File file, Charset encoding) {
         return new UserException("a file's name cannot be read: " + file + " (" + setting + ")",
-                "the locale's encoding is " + encoding + ", which has not all of its letters", UTF_8_LOCALE);
+                "it is no text in the locale's encoding, " + encoding, "rename the file, or " + UTF_8_LOCALE);
     }
 
     static UserException outOfMemory(String what, Throwable origin) {

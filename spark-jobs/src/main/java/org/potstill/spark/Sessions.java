@@ -63,7 +63,7 @@ public final class Sessions {
         addPlugin(conf);
         // Kryo, the default of some clusters, reads no records of Java's.
         conf.set(SERIALIZER, JAVA_SERIALIZER);
-        if (conf.get("spark.master").startsWith("local")) {
+        if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // An error of a task ends this process otherwise, before anybody could say what it was.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
         }

@@ -4,16 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigRenderOptions;
-import com.typesafe.config.ConfigResolveOptions;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
-import com.typesafe.config.ConfigValueType;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -36,10 +29,6 @@ import org.potstill.softlabels.TargetSpec;
  * {@code evaluate.tasks}.
  */
 public final class Settings {
-    private static final String FILE = "potstill-defaults.conf";
-    private static final Config DEFAULTS = ConfigFactory.parseResources(Settings.class.getClassLoader(), FILE);
-    private static final SettingKinds KINDS = new SettingKinds(resolved(List.of(DEFAULTS)));
-
     private final Config config;
     /** Flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values. */
     private final SortedMap<String, String> spark;
@@ -62,99 +51,13 @@ public final class Settings {
      * @throws UserException when a file cannot be read, or a key is not known, or a value is not of its setting's kind
      */
     public static Settings load(List<String> files, List<String> overrides) {
-        List<Config> said = overrides.stream().map(override -> SettingsSource.override(override, KINDS)).toList();
-        List<Config> sources = new ArrayList<>();
-        for (String file : files) {
-            List<Config> before = new ArrayList<>(sources);
-            before.addAll(said);
-            sources.add(SettingsSource.file(file, () -> Sessions.hadoop(spark(before))));
-        }
-        sources.addAll(said);
-        try {
-            return load(sources);
-        } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(String.join(" and ", files), String.valueOf(e.getMessage()));
-        }
-    }
-
-    private static Settings load(List<Config> sources) {
-        List<Config> all = new ArrayList<>(List.of(DEFAULTS));
-        all.addAll(sources);
-        Config config = resolvedOrFound(all);
-        // Each by itself: what the whole says of a key is the last word on it only.
-        List<Config> resolved = new ArrayList<>();
-        all.forEach(source -> resolved.add(source.resolveWith(config.withFallback(ConfigFactory.systemProperties()))));
-        List<UserException> findings = new ArrayList<>();
-        Set<String> given = new TreeSet<>();
-        for (Config source : resolved.subList(1, resolved.size())) {
-            findings.addAll(KINDS.findings(source));
-            collectKeys("", source.root(), given);
-        }
-        if (!findings.isEmpty()) {
-            throw JobErrors.together(findings);
-        }
-        // Of references to themselves the whole has the right value.
-        resolved.add(config);
-        return new Settings(config, spark(resolved), given, null);
-    }
-
-    /** A section that is set as a value, say, lets references fail elsewhere, and is what to tell of. */
-    private static Config resolvedOrFound(List<Config> all) {
-        try {
-            return resolved(all);
-        } catch (ConfigException e) {
-            List<UserException> findings = all.stream().skip(1).filter(Config::isResolved).flatMap(source -> KINDS.findings(source).stream()).toList();
-            throw findings.isEmpty() ? e : JobErrors.together(findings);
-        }
-    }
-
-    /** Values may refer to other settings and, as the defaults do, to system properties, which are no settings themselves. */
-    private static Config resolved(List<Config> sources) {
-        Config system = ConfigFactory.systemProperties();
-        for (String ours : DEFAULTS.root().keySet()) {
-            system = system.withoutPath(ConfigUtil.joinPath(ours));
-        }
-        Config all = ConfigFactory.empty();
-        for (Config source : sources) {
-            all = source.withFallback(all);
-        }
-        all = all.withFallback(system).resolve();
-        for (String theirs : system.root().keySet()) {
-            all = all.withoutPath(ConfigUtil.joinPath(theirs));
-        }
-        return all;
-    }
-
-    /** The {@code spark.*} settings of sources, the later ones above the earlier; of unresolved ones what they say themselves. */
-    private static SortedMap<String, String> spark(List<Config> sources) {
-        SortedMap<String, String> flat = new TreeMap<>();
-        for (Config source : sources) {
-            Config own = source.resolve(ConfigResolveOptions.defaults().setAllowUnresolved(true));
-            if (own.isResolved() && own.root().get("spark") instanceof ConfigObject section) {
-                section.toConfig().entrySet().stream().filter(e -> e.getValue().valueType() != ConfigValueType.LIST)
-                        .forEach(e -> flat.put("spark." + String.join(".", ConfigUtil.splitPath(e.getKey())), SettingKinds.text(e.getValue())));
-            }
-        }
-        return flat;
+        SettingsStack stack = SettingsStack.read(files, overrides);
+        return new Settings(stack.config(), stack.spark(), stack.given(), null);
     }
 
     /** The defaults file as shipped, comments and all. */
     public static String defaults() {
-        try (InputStream in = Settings.class.getClassLoader().getResourceAsStream(FILE)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    private static void collectKeys(String prefix, ConfigObject object, Set<String> keys) {
-        object.forEach((name, value) -> {
-            if (value instanceof ConfigObject child) {
-                collectKeys(prefix + name + ".", child, keys);
-            } else {
-                keys.add(prefix + name);
-            }
-        });
+        return SettingsStack.defaults();
     }
 
     /**

@@ -51,6 +51,7 @@ class PlatformTest {
         Platform.requireReadable(List.of("a", "été", "who??"), StandardCharsets.UTF_8);
         Platform.requireReadable(List.of("a", "who?"), StandardCharsets.US_ASCII);
         assertThrows(UserException.class, () -> Platform.requireReadable(List.of("a", "corpus.path=????"), StandardCharsets.US_ASCII));
+        assertThrows(UserException.class, () -> Platform.requireReadable(List.of("caf\uFFFD"), StandardCharsets.UTF_8));
         assertTrue(assertThrows(UserException.class, () -> Platform.requireReadable(List.of("y\uFFFD"), StandardCharsets.ISO_8859_1)).remedy().contains("LC_ALL"));
     }
 

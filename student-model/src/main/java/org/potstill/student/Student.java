@@ -16,6 +16,7 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.NativeLibraries;
 import org.potstill.checkpoints.NativeWork;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
@@ -31,6 +32,7 @@ public final class Student implements AutoCloseable {
     private static final int VALUES_AT_ONCE = 1 << 20;
 
     static {
+        NativeLibraries.keepPrivate();
         Nd4jRuntime.prepare();
     }
 

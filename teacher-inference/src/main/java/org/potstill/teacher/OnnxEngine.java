@@ -13,7 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.potstill.checkpoints.LlamaGraph;
-import org.potstill.checkpoints.NativeLibraries;
 import org.potstill.checkpoints.NativeWork;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
@@ -57,19 +56,14 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    private static OrtEnvironment environment() {
-        NativeLibraries.load("ONNX Runtime", OrtEnvironment::getEnvironment);
-        return OrtEnvironment.getEnvironment();
-    }
-
     static boolean hasCuda() {
-        environment();
+        UnpackedRuntime.environment();
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
     /** A session on the CPU. */
     static OrtSession session(byte[] model, Path weights, int threads) throws OrtException {
-        OrtEnvironment environment = environment();
+        OrtEnvironment environment = UnpackedRuntime.environment();
         try (OrtSession.SessionOptions settings = settings(weights, threads)) {
             return NativeWork.call(() -> environment.createSession(model, settings));
         }
@@ -77,7 +71,7 @@ final class OnnxEngine implements AutoCloseable {
 
     private static OrtSession cudaSession(byte[] model, Path weights, TeacherOptions options) throws OrtException {
         // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
-        OrtEnvironment environment = environment();
+        OrtEnvironment environment = UnpackedRuntime.environment();
         // Not addCUDA(int): it says "Failed to load shared library" and not which.
         try (OrtSession.SessionOptions settings = settings(weights, options.threads());
                 OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
