@@ -42,7 +42,7 @@ final class Decompression extends FilterInputStream {
             case GZIP -> new GzipCompressorInputStream(in, true);
             case BZIP2 -> new BZip2CompressorInputStream(in, true);
             case XZ -> new XZInputStream(in, XZ_MEMORY_KIB);
-            case ZSTD -> new ZstdInputStreamNoFinalizer(in);
+            case ZSTD, ZSTD_FRAMES -> new ZstdInputStreamNoFinalizer(in);
             case LZ4 -> new FramedLZ4CompressorInputStream(in, true);
             case SNAPPY -> new FramedSnappyCompressorInputStream(in);
             default -> throw new IllegalArgumentException(signature.name());

@@ -51,12 +51,8 @@ final class DelimitedRecords {
         length = 0;
         int matched = 0;
         while (matched < delimiter.length) {
-            if (read == end) {
-                read = 0;
-                end = Math.max(0, in.read(buffer, 0, buffer.length));
-                if (end == 0) {
-                    return length > 0;
-                }
+            if (read == end && !fill()) {
+                return length > 0;
             }
             int from = read;
             while (read < end && matched < delimiter.length) {
@@ -70,6 +66,16 @@ final class DelimitedRecords {
         }
         length -= delimiter.length;
         return true;
+    }
+
+    private boolean fill() throws IOException {
+        int count;
+        do {
+            count = in.read(buffer, 0, buffer.length);
+        } while (count == 0);
+        read = 0;
+        end = Math.max(0, count);
+        return count > 0;
     }
 
     private void append(int from, int count) {

@@ -79,8 +79,8 @@ final class JsonLinesReader implements DocumentReader {
                 parser.skipChildren();
             }
             return false;
-        } catch (JsonEOFException e) {
-            return true;
+        } catch (JsonProcessingException e) {
+            return e instanceof JsonEOFException || e.getLocation() != null && e.getLocation().getByteOffset() >= length;
         } catch (IOException e) {
             return false;
         }

@@ -6,7 +6,7 @@ import java.util.stream.Collectors;
 
 /** Files below a corpus's path that are not read, counted by the reason, with one of each by name. */
 final class LeftOut {
-    static final String HIDDEN = "whose names, or their folders', begin with _ or .";
+    static final String HIDDEN = "hidden by a name, or that of a folder, which begins with _ or .";
 
     private final Map<String, Files> reasons = new LinkedHashMap<>();
 

@@ -9,6 +9,8 @@ import java.util.Optional;
 enum Signature {
     GZIP("compressed with gzip", 0, "1f8b08"),
     ZSTD("compressed with zstd", 0, "28b52ffd"),
+    /** As parallel writers begin: with a frame to be skipped. */
+    ZSTD_FRAMES("compressed with zstd", 0, "502a4d18"),
     BZIP2("compressed with bzip2", 0, "425a68", true),
     XZ("compressed with xz", 0, "fd377a585a00"),
     LZ4("compressed with lz4", 0, "04224d18"),

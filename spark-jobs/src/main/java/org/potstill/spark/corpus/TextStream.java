@@ -57,7 +57,7 @@ final class TextStream implements Closeable {
         } else {
             plain = false;
             peek();
-            refuse(Signature.of(head), "it is compressed, and inside ");
+            refuse(Signature.of(head), "it is compressed, and inside it is ");
         }
         Encoding encoding = Encoding.of(head);
         mark = encoding.mark();

@@ -79,6 +79,15 @@ class FileContentTest {
         assertEquals(List.of(STORY), CorpusReading.texts(read("corpus.path=" + folder + "/n")));
     }
 
+    @Test
+    void zstdMayBeginWithAFrameToBeSkipped() throws Exception {
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        file.writeBytes(HexFormat.of().parseHex("502a4d180400000001020304"));
+        file.writeBytes(compressed("zst", utf8(STORY)));
+        Distillery.write(folder.resolve("a.txt.zst"), file.toByteArray());
+        assertEquals(List.of(STORY), CorpusReading.texts(read()));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
     void aFileThatIsCutOffIsInTheQuarantineByNameAndTheOthersAreRead(String codec) throws Exception {
