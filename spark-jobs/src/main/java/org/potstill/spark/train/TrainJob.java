@@ -11,6 +11,7 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.label.TeacherSource;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
@@ -63,8 +64,7 @@ public final class TrainJob {
             }
             folder.requireWritable();
             Responses responses = Responses.of(settings, store.tokenizer());
-            double maxUnmarked = settings.real("train.max-unmarked-share", 0, 1);
-            try (TrainingData data = new TrainingData(store, responses, maxUnmarked, settings.trainingSeed());
+            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed());
                     // Made for its checks: a shape that cannot be is refused before the cluster works.
                     Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.trainingSeed())) {
                 init.apply(student);
