@@ -19,10 +19,11 @@ import java.util.Set;
 final class HuggingFaceTokenizer {
     private static final int MAX_TOKENIZER_BYTES = 1 << 27;
     private static final int MAX_CONFIG_BYTES = 1 << 23;
+    private static final String PREFIX_SPACE = "add_prefix_space";
     private static final TokenizerTemplate NO_TEMPLATE = new TokenizerTemplate(List.of(), List.of());
-    /** What {@link #config} writes: a file that says more is not of a student, whose flags count where transformers heeds a template alone. */
+    /** The members that {@link #config} writes. In the folders of older students only its flags say what begins a document. */
     private static final Set<String> OUR_CONFIG = Set.of("tokenizer_class", "bos_token", "eos_token", "add_bos_token", "add_eos_token",
-            "chat_template");
+            PREFIX_SPACE, "chat_template");
 
     private final Path file;
     private final Map<String, Object> tokenizer;
@@ -102,10 +103,22 @@ final class HuggingFaceTokenizer {
         if (!definition.end().isEmpty()) {
             members.put("add_eos_token", true);
         }
+        if (putsPrefixSpace(definition)) {
+            members.put(PREFIX_SPACE, true);
+        }
         if (!definition.chatTemplate().isEmpty()) {
             members.put("chat_template", definition.chatTemplate());
         }
         return TokenizerJson.write(members) + "\n";
+    }
+
+    private static boolean putsPrefixSpace(TokenizerDefinition definition) {
+        try {
+            Map<String, Object> tokenizer = Json.object(definition.json());
+            return isByteLevel(tokenizer) && putsPrefixSpace(tokenizer);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
     }
 
     /** Every token and its id. */
@@ -149,7 +162,32 @@ final class HuggingFaceTokenizer {
             checked("eos", (long) id);
         }
         int bos = template.begin().isEmpty() ? documentToken("bos") : template.begin().get(0);
-        return new TokenizerDefinition(json, bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
+        return new TokenizerDefinition(withPrefixSpace(json), bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
+    }
+
+    /** The file with the space before texts that transformers has it put there, or not. */
+    private String withPrefixSpace(String json) {
+        boolean isOfOlderStudent = OUR_CONFIG.containsAll(tokenizerConfig.keySet()) && !tokenizerConfig.containsKey(PREFIX_SPACE);
+        boolean wanted = Boolean.TRUE.equals(tokenizerConfig.get(PREFIX_SPACE));
+        if (isOfOlderStudent || !TokenizerClass.setsPrefixSpace(tokenizerConfig, config) || !isByteLevel(tokenizer)
+                || putsPrefixSpace(tokenizer) == wanted) {
+            return json;
+        }
+        Map<String, Object> cut = new LinkedHashMap<>();
+        ((Map<?, ?>) tokenizer.get("pre_tokenizer")).forEach((name, value) -> cut.put(String.valueOf(name), value));
+        cut.put(PREFIX_SPACE, wanted);
+        Map<String, Object> changed = new LinkedHashMap<>(tokenizer);
+        changed.put("pre_tokenizer", cut);
+        return TokenizerJson.write(changed);
+    }
+
+    private static boolean isByteLevel(Map<String, Object> tokenizer) {
+        return tokenizer.get("pre_tokenizer") instanceof Map<?, ?> cut && "ByteLevel".equals(cut.get("type"));
+    }
+
+    /** Whether a byte-level tokenizer puts a space before a text; the library takes silence for yes. */
+    private static boolean putsPrefixSpace(Map<String, Object> tokenizer) {
+        return !Boolean.FALSE.equals(((Map<?, ?>) tokenizer.get("pre_tokenizer")).get(PREFIX_SPACE));
     }
 
     /** What transformers puts around a text. */
@@ -168,7 +206,8 @@ final class HuggingFaceTokenizer {
     }
 
     private boolean flag(String key, boolean fallback) {
-        return tokenizerConfig.get(key) instanceof Boolean said ? said : fallback;
+        // As in Python, where null is as good as false.
+        return tokenizerConfig.containsKey(key) ? Boolean.TRUE.equals(tokenizerConfig.get(key)) : fallback;
     }
 
     /**

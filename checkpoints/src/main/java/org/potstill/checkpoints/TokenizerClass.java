@@ -39,12 +39,26 @@ enum TokenizerClass {
 
     static TokenizerClass of(Map<String, Object> tokenizerConfig, Map<String, Object> config) {
         TokenizerClass ofFour = ofFour(tokenizerConfig, config);
-        boolean isOfFive = config.get("transformers_version") instanceof String version && version.matches("([5-9]|[1-9][0-9]+)\\..*");
-        return !isOfFive ? ofFour : ofFour == GPT_NEOX ? NEITHER : OTHER;
+        return !isOfFive(config) ? ofFour : ofFour == GPT_NEOX ? NEITHER : OTHER;
+    }
+
+    /** Whether tokenizer_config.json says, by its silence, too, if a byte-level tokenizer puts a space before a text. */
+    static boolean setsPrefixSpace(Map<String, Object> tokenizerConfig, Map<String, Object> config) {
+        TokenizerClass ofFour = ofFour(tokenizerConfig, config);
+        return isOfFive(config) ? String.valueOf(named(tokenizerConfig, config)).startsWith("GPT2Tokenizer")
+                : ofFour != LLAMA && ofFour != CODE_LLAMA;
+    }
+
+    private static boolean isOfFive(Map<String, Object> config) {
+        return config.get("transformers_version") instanceof String version && version.matches("([5-9]|[1-9][0-9]+)\\..*");
+    }
+
+    private static Object named(Map<String, Object> tokenizerConfig, Map<String, Object> config) {
+        return tokenizerConfig.getOrDefault("tokenizer_class", config.get("tokenizer_class"));
     }
 
     private static TokenizerClass ofFour(Map<String, Object> tokenizerConfig, Map<String, Object> config) {
-        Object named = tokenizerConfig.getOrDefault("tokenizer_class", config.get("tokenizer_class"));
+        Object named = named(tokenizerConfig, config);
         return Arrays.stream(values()).filter(each -> named == null ? each.modelTypes.contains(String.valueOf(config.get("model_type")))
                 : named.toString().replaceFirst("Fast$", "").equals(each.name)).findFirst().orElse(OTHER);
     }

@@ -115,6 +115,34 @@ final class HuggingFaceTokensTest {
         }
     }
 
+    /** Of an empty cell there is nothing in the file; measured with transformers 4.57.1 and 5.24.0. */
+    @ParameterizedTest
+    @CsvSource({"PreTrainedTokenizerFast,4,true,,false", "PreTrainedTokenizerFast,4,true,true,true", "PreTrainedTokenizerFast,4,false,true,true",
+        "PreTrainedTokenizerFast,4,false,,false", "Qwen2TokenizerFast,4,true,false,false", "GPT2TokenizerFast,4,true,,false",
+        "LlamaTokenizerFast,4,true,,true", "LlamaTokenizerFast,4,false,,false", "PreTrainedTokenizerFast,5,true,,true",
+        "PreTrainedTokenizerFast,5,false,true,false", "GPT2TokenizerFast,5,true,,false", "GPT2TokenizerFast,5,false,true,true"})
+    void textsBeginWithASpaceWhereTransformersPutsIt(String kind, String version, boolean inFile, Boolean flag, boolean space) throws Exception {
+        Map<String, Object> fixture = Json.object(new String(Fixtures.bytes("document_tokens.json"), StandardCharsets.UTF_8));
+        Map<String, Object> json = Json.asObject(fixture.get("tokenizer"));
+        Json.asObject(json.get("pre_tokenizer")).put("add_prefix_space", inFile);
+        Map<String, Object> config = new LinkedHashMap<>(Map.of("tokenizer_class", kind, "add_bos_token", false, "model_max_length", 256L));
+        if (flag != null) {
+            config.put("add_prefix_space", flag);
+        }
+        Files.writeString(folder.resolve("tokenizer.json"), TokenizerJson.write(json));
+        Files.writeString(folder.resolve("tokenizer_config.json"), TokenizerJson.write(config));
+        TokenizerDefinition definition = HuggingFaceTokenizer.read(folder, TokenizerJson.write(Map.of("model_type", "llama",
+                "transformers_version", version + ".5.1")), 320);
+        Path copy = Files.createDirectories(folder.resolve("copy"));
+        Files.writeString(copy.resolve("tokenizer.json"), definition.huggingFaceJson());
+        Files.writeString(copy.resolve("tokenizer_config.json"), definition.configJson());
+        for (TokenizerDefinition each : List.of(definition, HuggingFaceTokenizer.read(copy, "{\"model_type\":\"llama\"}", 320))) {
+            try (Tokenizer tokenizer = new Tokenizer(each)) {
+                assertEquals(space ? " the and" : "the and", tokenizer.decode(tokenizer.encode("the and")));
+            }
+        }
+    }
+
     /** As a student's folder has it, and as an export has it. */
     private void assertCopyIsTheSame(TokenizerDefinition definition) throws IOException {
         Path copy = Files.createDirectories(folder.resolve("copy"));

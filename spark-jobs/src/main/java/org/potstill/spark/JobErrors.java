@@ -57,7 +57,7 @@ public final class JobErrors {
     }
 
     public static UserException nothingToLearn() {
-        return new UserException("nothing to learn from", "no document of the cache holds what train.response-start says and a response after it",
+        return new UserException("nothing to learn from", "no document holds what train.response-start says and a response after it",
                 "compare it with the corpus: white space and line breaks count, and \\n in a setting needs double quotes");
     }
 

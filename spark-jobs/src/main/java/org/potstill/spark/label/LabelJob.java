@@ -32,6 +32,7 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Document;
+import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.teacher.Teachers;
@@ -139,6 +140,7 @@ public final class LabelJob {
         }
 
         JavaRDD<TokenizedDocument> training = documents.filter(d -> !d.heldOut());
+        Responses.of(settings, store.tokenizer()).requireIn(training, store.tokenizer());
         JavaRDD<PendingSequence> pending = training
                 .flatMap(d -> d.sequences().stream().map(tokens -> new PendingSequence(d.id(), labels.key(tokens), tokens)).iterator())
                 .mapToPair(s -> new Tuple2<>(s.key(), s))

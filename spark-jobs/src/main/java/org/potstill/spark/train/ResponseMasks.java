@@ -12,11 +12,12 @@ import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.potstill.checkpoints.TokenBytes;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Responses;
+import org.potstill.spark.corpus.TokenTexts;
 import scala.Tuple2;
 
 /**
@@ -26,9 +27,6 @@ import scala.Tuple2;
 final class ResponseMasks implements Iterator<LearntPlace> {
     /** Sequences that are looked at together where it cannot be told which of them belong together. */
     private static final int ALONE = 1024;
-    /** Of this JVM: the tokens of the tokenizer that was asked for last. */
-    private static TokenBytes bytesOfLast;
-    private static String last = "";
 
     private final Iterator<Tuple2<SnapshotEntry, int[]>> rows;
     private final Responses responses;
@@ -52,20 +50,11 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         if (responses.isEverything()) {
             return snapshot.map(place -> new LearntPlace(place, null, false, true, false));
         }
-        Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(snapshot.context()).broadcast(tokenizer);
-        String fingerprint = tokenizer.fingerprint();
+        TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(snapshot.context()), tokenizer);
         return sequences.mapValues(LabelledSequence::tokens).join(snapshot.mapToPair(place -> new Tuple2<>(place.key(), place)))
                 .mapToPair(pair -> new Tuple2<>(pair._2()._2(), pair._2()._1()))
                 .repartitionAndSortWithinPartitions(new ByDocument(snapshot.getNumPartitions()), new Order())
-                .mapPartitions(rows -> new ResponseMasks(rows, responses, bytes(fingerprint, shared)));
-    }
-
-    private static synchronized TokenBytes bytes(String fingerprint, Broadcast<TokenizerDefinition> tokenizer) {
-        if (!last.equals(fingerprint)) {
-            bytesOfLast = TokenBytes.of(tokenizer.value());
-            last = fingerprint;
-        }
-        return bytesOfLast;
+                .mapPartitions(rows -> new ResponseMasks(rows, responses, texts.get()));
     }
 
     private static final class ByDocument extends Partitioner {
@@ -169,17 +158,13 @@ final class ResponseMasks implements Iterator<LearntPlace> {
     }
 
     private List<byte[]> pieces(List<Tuple2<SnapshotEntry, int[]>> run) {
-        List<byte[]> pieces = new ArrayList<>();
+        List<int[]> sequences = new ArrayList<>();
         for (int i = 0; i < run.size(); i++) {
             if (i == 0 || !isCopy(run.get(i - 1), run.get(i))) {
-                int[] tokens = run.get(i)._2();
-                // A sequence begins with the last token of the one before.
-                for (int t = i == 0 ? 0 : 1; t < tokens.length; t++) {
-                    pieces.add(bytes.bytes(tokens[t]));
-                }
+                sequences.add(run.get(i)._2());
             }
         }
-        return pieces;
+        return TokenTexts.pieces(sequences, bytes);
     }
 
     /** Position t of a sequence predicts its token t + 1. */

@@ -14,6 +14,7 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.label.TeacherSource;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
@@ -101,8 +102,7 @@ public final class TrainJob {
             folder.requireWritable();
             requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), store.bytes());
             Responses responses = Responses.of(settings, store.tokenizer());
-            double maxUnmarked = settings.real("train.max-unmarked-share", 0, 1);
-            try (TrainingData data = new TrainingData(store, responses, maxUnmarked, settings.trainingSeed()); TemporaryFolder copies = copies()) {
+            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
                 return train(store, snapshot, data, config, init, copies.path());
             }
         }

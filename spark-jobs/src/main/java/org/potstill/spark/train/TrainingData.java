@@ -11,6 +11,7 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Responses;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
@@ -31,8 +32,7 @@ final class TrainingData implements AutoCloseable {
     private final double teacherLoss;
     private final long seed;
 
-    /** @param maxUnmarkedShare of the documents that may hold no response, where only responses are learnt from */
-    TrainingData(LabelStore store, Responses responses, double maxUnmarkedShare, long seed) {
+    TrainingData(LabelStore store, Responses responses, long seed) {
         this.seed = seed;
         this.snapshot = store.snapshot().persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
@@ -48,7 +48,7 @@ final class TrainingData implements AutoCloseable {
         this.learnt = places.filter(LearntPlace::isLearntFrom);
         this.size = learnt.count();
         if (!responses.isEverything()) {
-            requireMarks(maxUnmarkedShare);
+            requireMarks(responses);
         }
         Weighed sum = ordered(0).values()
                 .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
@@ -60,19 +60,10 @@ final class TrainingData implements AutoCloseable {
         this.teacherLoss = sum.loss() / sum.all();
     }
 
-    private void requireMarks(double maxUnmarkedShare) {
+    private void requireMarks(Responses responses) {
         JavaRDD<LearntPlace> documents = places.filter(LearntPlace::begins);
         long all = documents.count();
-        long unmarked = documents.filter(document -> !document.isMarked()).count();
-        if (unmarked == all) {
-            throw JobErrors.nothingToLearn();
-        }
-        if (unmarked > maxUnmarkedShare * all) {
-            throw JobErrors.tooManyUnmarked(unmarked, all, maxUnmarkedShare);
-        }
-        if (unmarked > 0) {
-            LOG.warn("{} of {} documents do not hold what train.response-start says, and are not learnt from", unmarked, all);
-        }
+        responses.require(all, documents.filter(document -> !document.isMarked()).count());
         long open = documents.filter(LearntPlace::isOpen).count();
         if (open > 0) {
             LOG.warn("in {} of {} documents the last response is not followed by what train.response-end says, and goes on to the end",

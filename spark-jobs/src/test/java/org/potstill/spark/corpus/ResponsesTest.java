@@ -1,4 +1,4 @@
-package org.potstill.spark.train;
+package org.potstill.spark.corpus;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -13,7 +13,7 @@ class ResponsesTest {
     private static final Responses MARKED = responses("A: ", "\n");
 
     private static Responses responses(String start, String... end) {
-        return new Responses(List.of(bytes(start)), Arrays.stream(end).map(ResponsesTest::bytes).toList());
+        return new Responses(List.of(bytes(start)), Arrays.stream(end).map(ResponsesTest::bytes).toList(), 1);
     }
 
     private static byte[] bytes(String text) {
@@ -48,7 +48,7 @@ class ResponsesTest {
 
     @Test
     void markersThatATokenizerWritesOtherwiseAreFoundToo() {
-        Responses forms = new Responses(List.of(bytes("<a>\n"), bytes("<a>")), List.of());
+        Responses forms = new Responses(List.of(bytes("<a>\n"), bytes("<a>")), List.of(), 1);
         assertEquals("x|", learnt(forms, "<a>", "x"));
         assertEquals("x|", learnt(forms, "<a>", "\n", "x"));
     }

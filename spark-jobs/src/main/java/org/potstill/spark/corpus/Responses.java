@@ -1,16 +1,21 @@
-package org.potstill.spark.train;
+package org.potstill.spark.corpus;
 
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.TokenBytes;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Which tokens of a document are learnt from. Of a conversation these are its responses: what follows each {@code start}, up to
@@ -19,22 +24,24 @@ import org.potstill.spark.Settings;
  *
  * @param start the marker, in UTF-8, in all forms that it may have in a text, the longest first; none where all is learnt from
  * @param end   the same of the other; none where a response ends with its document
+ * @param maxUnmarkedShare of the documents that may hold no response
  */
-record Responses(List<byte[]> start, List<byte[]> end) implements Serializable {
-    static final Responses EVERYTHING = new Responses(List.of(), List.of());
+public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarkedShare) implements Serializable {
+    private static final Logger LOG = LoggerFactory.getLogger(Responses.class);
 
-    static Responses of(Settings settings, TokenizerDefinition definition) {
+    public static Responses of(Settings settings, TokenizerDefinition definition) {
         String start = settings.string("train.response-start");
         String end = settings.string("train.response-end");
         if (start.isEmpty() && !end.isEmpty()) {
             throw JobErrors.badValue("train.response-start", "it is empty, but train.response-end says where responses end");
         }
+        double maxUnmarkedShare = settings.real("train.max-unmarked-share", 0, 1);
         if (start.isEmpty()) {
-            return EVERYTHING;
+            return new Responses(List.of(), List.of(), maxUnmarkedShare);
         }
         TokenBytes bytes = TokenBytes.of(definition);
         try (Tokenizer tokenizer = new Tokenizer(definition)) {
-            return new Responses(forms(start, tokenizer, bytes), forms(end, tokenizer, bytes));
+            return new Responses(forms(start, tokenizer, bytes), forms(end, tokenizer, bytes), maxUnmarkedShare);
         }
     }
 
@@ -45,7 +52,7 @@ record Responses(List<byte[]> start, List<byte[]> end) implements Serializable {
                 .filter(form -> form.length > 0).sorted(Comparator.comparing(form -> -form.length)).toList();
     }
 
-    boolean isEverything() {
+    public boolean isEverything() {
         return start.isEmpty();
     }
 
@@ -56,11 +63,41 @@ record Responses(List<byte[]> start, List<byte[]> end) implements Serializable {
      * @param isMarked whether a response begins in it
      * @param isOpen   whether the last one has an end to come that does not come
      */
-    record Found(boolean[] tokens, boolean isMarked, boolean isOpen) {
+    public record Found(boolean[] tokens, boolean isMarked, boolean isOpen) {
+    }
+
+    /** Ends the job before the teacher works for {@code train} in vain. */
+    public void requireIn(JavaRDD<TokenizedDocument> documents, TokenizerDefinition tokenizer) {
+        if (isEverything()) {
+            return;
+        }
+        TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(documents.context()), tokenizer);
+        Responses self = this;
+        Map<Boolean, Long> marked = documents.filter(document -> !document.sequences().isEmpty())
+                .map(document -> self.find(TokenTexts.pieces(document.sequences(), texts.get())).isMarked()).countByValue();
+        long unmarked = marked.getOrDefault(false, 0L);
+        require(unmarked + marked.getOrDefault(true, 0L), unmarked);
+    }
+
+    /**
+     * @param documents that are learnt from
+     * @param unmarked  those of them that hold no response
+     * @throws org.potstill.errors.UserException when they are too many
+     */
+    public void require(long documents, long unmarked) {
+        if (unmarked == documents) {
+            throw JobErrors.nothingToLearn();
+        }
+        if (unmarked > maxUnmarkedShare * documents) {
+            throw JobErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare);
+        }
+        if (unmarked > 0) {
+            LOG.warn("{} of {} documents do not hold what train.response-start says, and are not learnt from", unmarked, documents);
+        }
     }
 
     /** @param pieces the text of each token of a document */
-    Found find(List<byte[]> pieces) {
+    public Found find(List<byte[]> pieces) {
         byte[] text = new byte[pieces.stream().mapToInt(piece -> piece.length).reduce(0, Math::addExact)];
         int[] ends = new int[pieces.size()];
         int length = 0;
