@@ -1,13 +1,20 @@
 package org.potstill.checkpoints;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.potstill.checkpoints.jinja.JinjaTemplate;
 import org.potstill.errors.UserException;
 
 /** Every error of this module that a user can mend. */
 final class CheckpointErrors {
     private static final String FETCH_AGAIN = "fetch or export the file again and compare its size and checksum";
+    private static final String MADE_ANEW = "compare the file's checksum with its publisher's; where they are equal, convert or export the "
+            + "model anew";
+    private static final String RIGHT_CONFIG = "use the config.json that belongs to these weights, from the model's own repository";
 
     private static final int MAX_LENGTH = 800;
 
@@ -15,7 +22,10 @@ final class CheckpointErrors {
     }
 
     static UserException unreadable(Path file, IOException e) {
-        return new UserException("cannot read " + file, String.valueOf(e), "check the path and its permissions", e);
+        boolean missing = (e instanceof FileNotFoundException || e instanceof NoSuchFileException) && !Files.exists(file);
+        return new UserException("cannot read " + file, missing ? "there is no such file" : String.valueOf(e),
+                missing ? "check the path; of a model on the Hugging Face Hub, fetch it first: hf download NAME --local-dir FOLDER"
+                        : "check the path and its permissions", e);
     }
 
     static UserException unwritable(Path file, IOException e) {
@@ -55,18 +65,17 @@ final class CheckpointErrors {
 
     static UserException unknownTensor(Path file, String name) {
         return error("no tensor " + name + " in " + file, "the checkpoint does not have it",
-                "use a complete checkpoint of a Llama-family model");
+                "use a complete checkpoint of the model");
     }
 
     static UserException badConfig(String source, String cause) {
-        return error("unusable model configuration in " + source, cause,
-                "use a Llama-family model with a sound configuration");
+        return error("unusable model configuration in " + source, cause, RIGHT_CONFIG);
     }
 
     static UserException notGguf(Path file, int magic) {
         return error("cannot read " + file + ": it is not a GGUF file",
                 "it begins with the bytes " + bytes(magic) + ", not with \"GGUF\"",
-                "give the path of a .gguf file; convert other formats to GGUF first");
+                "give the path of a GGUF or ONNX file, or of a Hugging Face folder");
     }
 
     static UserException unsupportedGgufVersion(Path file, int version) {
@@ -80,13 +89,13 @@ final class CheckpointErrors {
     static UserException unsupportedArchitecture(Path file, Object architecture) {
         return error("cannot use " + file + " as a model",
                 "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2 and qwen3",
-                "use a Llama-family model such as SmolLM2, Llama, Mistral or Qwen");
+                "use the same model's Hugging Face folder: " + UnsupportedErrors.ONNX);
     }
 
     static UserException unsupportedFeature(Path file, String feature, String key) {
         return error("cannot use " + file + " as a model",
                 key + " asks for " + feature + ", which is not supported and would give wrong results if ignored",
-                "use a Llama-family model without it");
+                "use the same model's Hugging Face folder: " + UnsupportedErrors.ONNX);
     }
 
     static UserException notForGguf(String cause) {
@@ -94,30 +103,31 @@ final class CheckpointErrors {
     }
 
     static UserException missingKey(Path file, String key) {
-        return error("cannot read " + file + ": its metadata is incomplete",
-                "there is no " + key, FETCH_AGAIN);
+        return error("cannot read " + file + ": its metadata is incomplete", "there is no " + key, MADE_ANEW);
     }
 
     static UserException missingTensor(Path file, String name) {
         return error("cannot read " + file + ": tensor " + name + " is missing",
-                "the model's metadata call for it", FETCH_AGAIN);
+                "the model's configuration calls for it", mismatch(file));
     }
 
     static UserException tooFewTensors(Path file, int tensors, int layers) {
         return error("cannot read " + file + ": tensors are missing",
-                "it has " + tensors + " tensors, too few for " + layers + " layers", FETCH_AGAIN);
+                "it has " + tensors + " tensors, too few for the " + layers + " layers of its configuration", mismatch(file));
     }
 
-    static UserException unexpectedTensor(Path file, String name) {
-        return error("cannot use " + file + " as a model: tensor " + name + " is not part of one of its kind",
-                "the forward pass that it needs is not known here",
-                "use a Llama-family model without it");
+    static UserException noCheckpoint(Path folder, String required) {
+        return error("cannot open " + folder + " as a model", "it has no " + required,
+                "give the path of a GGUF or ONNX file, or of a Hugging Face folder with config.json, tokenizer.json and weights in "
+                        + "safetensors (model.safetensors, or shards with model.safetensors.index.json)");
     }
 
-    static UserException noCheckpoint(Path folder) {
-        return error("cannot open " + folder + " as a model",
-                "it has neither model.safetensors nor model.safetensors.index.json",
-                "give the path of a GGUF file or of a Hugging Face folder with safetensors weights");
+    static UserException emptyFolder(Path folder) {
+        return error("cannot open " + folder + " as a model", "the folder is empty", "check the path, or fetch the model into it: config.json, tokenizer.json and weights");
+    }
+
+    static UserException missingBeside(Path folder, String name, String why) {
+        return error("cannot open " + folder + " as a model", "it has no " + name + ": " + why, "fetch " + name + " from the model's repository, too");
     }
 
     static UserException badShardName(Path index, String shard) {
@@ -142,8 +152,8 @@ final class CheckpointErrors {
 
     static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {
         return error("cannot read " + file + ": tensor " + name + " has the wrong shape",
-                "it is " + Arrays.toString(actual) + " where the metadata call for " + Arrays.toString(expected),
-                FETCH_AGAIN);
+                "it is " + Arrays.toString(actual) + " where the configuration calls for " + Arrays.toString(expected),
+                mismatch(file));
     }
 
     static UserException noRoom(Path folder, long needed, long free) {
@@ -214,7 +224,9 @@ final class CheckpointErrors {
     }
 
     static UserException badChatTemplate(String cause) {
-        return error("cannot use the model's chat template", cause, "prompt the model otherwise, or without a conversation");
+        boolean raised = cause.contains(JinjaTemplate.RAISED);
+        return error("cannot use the model's chat template", cause, raised ? "give it a conversation such as it asks for"
+                : "render the conversations with transformers' apply_chat_template(tokenize=False), and give them as texts with special tokens");
     }
 
     static UserException noTokenizer(Path folder) {
@@ -249,9 +261,14 @@ final class CheckpointErrors {
         return error("cannot use the tokenizer", cause, "use a sound tokenizer.json");
     }
 
+    /** What to do where weights are not those that the configuration tells of: in a GGUF file they are one. */
+    private static String mismatch(Path file) {
+        return Files.isDirectory(file) || file.toString().endsWith(".safetensors") ? RIGHT_CONFIG : MADE_ANEW;
+    }
+
     /** Files from anywhere have their say in these words: what is long is cut, and nothing moves a terminal's cursor. */
-    private static UserException error(String problem, String cause, String remedy) {
-        return new UserException(printable(problem), printable(cause), remedy);
+    static UserException error(String problem, String cause, String remedy) {
+        return new UserException(printable(problem), printable(cause), printable(remedy));
     }
 
     private static String printable(String text) {

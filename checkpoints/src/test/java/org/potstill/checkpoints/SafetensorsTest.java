@@ -121,7 +121,7 @@ final class SafetensorsTest {
     void headersThatLieAreRefused() throws IOException {
         List<String> lies = List.of(
                 "[]", "{", "{}x", "{\"a\":1}", "{\"a\":{\"dtype\":\"F32\"}}",
-                tensor("a", "F64", "1", "0,8"),
+                tensor("a", "F65", "1", "0,8"), tensor("a", "I64", "1", "0,7"), tensor("a", "F4", "1", "0,0"),
                 tensor("a", "F32", "1", "0,8"),
                 tensor("a", "F32", "2", "4,12"),
                 tensor("a", "F32", "3", "0,12"),
