@@ -51,4 +51,5 @@ rm -rf quickstart/incoming
 
 echo "building"
 mvn -B -ntp -q package -DskipTests
-deploy/potstill distil --conf conf/quickstart.conf
+# Roomy: training reckons with 2.8 GiB.
+POTSTILL_MEMORY="${POTSTILL_MEMORY:-8g}" deploy/potstill distil --conf conf/quickstart.conf

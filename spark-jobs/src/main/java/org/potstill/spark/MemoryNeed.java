@@ -46,8 +46,7 @@ public final class MemoryNeed {
      */
     public void driver(long heap, long outside, long rows) {
         long has = Runtime.getRuntime().maxMemory();
-        long machine = ManagementFactory.getOperatingSystemMXBean() instanceof OperatingSystemMXBean system ? system.getTotalMemorySize()
-                : Long.MAX_VALUE;
+        long machine = machine();
         long allOutside = OUTSIDE + outside;
         LOG.info("memory: driver heap {} GiB, needs about {}; outside the heap about {}, of the machine's {} GiB", gib(has), gib(HEAP + heap),
                 gib(allOutside), gib(machine));
@@ -64,13 +63,12 @@ public final class MemoryNeed {
 
     /** The same of each executor on a cluster, as its settings say. */
     public void executors(long heap, long outside, long rows) {
-        long has = conf.getSizeAsMb("spark.executor.memory", "1g") << 20;
+        long has = executorHeap();
         long allOutside = OUTSIDE + outside;
         LOG.info("memory: executor heap {} GiB, needs about {}; outside the heap about {} GiB", gib(has), gib(HEAP + heap), gib(allOutside));
         heap("each executor", has, HEAP + heap, rows, "set spark.executor.memory = %1$s");
-        // Other cluster managers do not hold executors to it.
-        if (conf.get("spark.master", "").matches("(yarn|k8s).*")) {
-            long overhead = conf.getSizeAsMb("spark.executor.memoryOverhead", Math.max(384, (has >> 20) / 10) + "m") << 20;
+        if (isContained()) {
+            long overhead = overhead();
             if (0.9 * (HEAP + heap + allOutside) > has + overhead) {
                 throw JobErrors.tooLittleMemory(what, gib(HEAP + heap + allOutside), "each executor's container", gib(has + overhead),
                         gib(HEAP + heap) + " GiB of heap and " + gib(allOutside) + " outside",
@@ -85,11 +83,48 @@ public final class MemoryNeed {
 
     /** The same of whoever runs tasks. */
     public void workers(long heap, long outside, long rows) {
-        if (conf.get("spark.master", "").matches("local|local\\[.*")) {
+        if (isLocal()) {
             driver(heap, outside, rows);
         } else {
             executors(heap, outside, rows);
         }
+    }
+
+    /**
+     * Warns of a model that memory outside the heap does not hold. It may run all the same: its file is read as it is needed.
+     *
+     * @param bytes of its weights
+     */
+    public void model(long bytes) {
+        if (isLocal() && OUTSIDE + bytes > machine()) {
+            LOG.warn("{} needs about {} GiB outside the heap, and the machine has {}: {}", what, gib(OUTSIDE + bytes), gib(machine()), less);
+        } else if (isContained() && OUTSIDE + bytes > overhead()) {
+            LOG.warn("{} needs about {} GiB of each executor outside the heap: set spark.executor.memoryOverhead = {}, which is {} GiB; or {}",
+                    what, gib(OUTSIDE + bytes), setting(OUTSIDE + bytes), gib(overhead()), less);
+        }
+    }
+
+    private boolean isLocal() {
+        return conf.get("spark.master", "").matches("local|local\\[.*");
+    }
+
+    /** Whether executors are held to what they asked for; other cluster managers let them take more. */
+    private boolean isContained() {
+        return conf.get("spark.master", "").matches("(yarn|k8s).*");
+    }
+
+    private long executorHeap() {
+        return conf.getSizeAsMb("spark.executor.memory", "1g") << 20;
+    }
+
+    private long overhead() {
+        long usual = (long) (conf.getDouble("spark.executor.memoryOverheadFactor", 0.1) * (executorHeap() >> 20));
+        return conf.getSizeAsMb("spark.executor.memoryOverhead", Math.max(384, usual) + "m") << 20;
+    }
+
+    /** The machine's, or the container's. */
+    private static long machine() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof OperatingSystemMXBean system ? system.getTotalMemorySize() : Long.MAX_VALUE;
     }
 
     private void heap(String where, long has, long needs, long rows, String remedy) {

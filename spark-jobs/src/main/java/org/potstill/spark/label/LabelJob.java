@@ -24,6 +24,7 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.Comparison;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.Versions;
@@ -76,6 +77,8 @@ public final class LabelJob {
         int rows;
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
             Teachers.require(teacher, source.options(1, 0));
+            new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")
+                    .model(teacher.parameters() * source.precision().bytes());
             longest = teacher.maxPositionEmbeddings();
             rows = teacher.vocabSize();
             if (tokenization.sequenceLength() > longest) {

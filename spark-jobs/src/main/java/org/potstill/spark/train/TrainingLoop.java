@@ -15,7 +15,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver for checkpoints, and at least
+ * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver's disk for checkpoints, and at least
  * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once;
  * but not time and again to the same copy.
  */
