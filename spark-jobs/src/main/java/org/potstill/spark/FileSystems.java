@@ -26,6 +26,10 @@ final class FileSystems {
         if (scheme == null) {
             return;
         }
+        // Hadoop can open a file there, and list none.
+        if (scheme.matches("https?") && !setting.startsWith("--")) {
+            throw PlatformErrors.noFileSystem(setting, path.toString(), scheme, remedy(scheme, path));
+        }
         try {
             FileSystem.getFileSystemClass(scheme, hadoop);
         } catch (IOException | RuntimeException | LinkageError e) {

@@ -136,7 +136,7 @@ final class SettingKinds {
         try {
             new BigDecimal(text).longValueExact();
             // What is not spelled in digits goes through a double.
-            return text.matches("[-+]?[0-9]+") || Math.abs(Double.parseDouble(text)) <= 1L << 53;
+            return text.matches("[-+]?[0-9]+") || Math.abs(Double.parseDouble(text)) < 1L << 53;
         } catch (ArithmeticException e) {
             return false;
         }

@@ -70,6 +70,9 @@ final class SettingsText {
     private void skipToField() {
         for (; at < text.length(); at++) {
             if (isComment()) {
+                if (at > 0 && text.charAt(at - 1) == ',') {
+                    refuse("a comment begins directly behind a comma");
+                }
                 skipComment();
             }
             char c = peek();
@@ -133,11 +136,11 @@ final class SettingsText {
     private boolean value(List<String> path, boolean assigned) {
         Parts parts = new Parts();
         skipBlanks();
-        if (assigned && isComment()) {
-            refuse("a comment begins where a value is to be");
-        }
         // The value may stand on a later line.
-        while (at < text.length() && (peek() == '\n' || Character.isWhitespace(peek()) || isComment())) {
+        while (at < text.length() && (Character.isWhitespace(peek()) || isComment())) {
+            if (isComment() && assigned) {
+                refuse("a comment begins where a value is to be");
+            }
             if (isComment()) {
                 skipComment();
             } else {

@@ -60,8 +60,7 @@ class PotstillTest {
 
     @Test
     void whatALaterStepCannotUseIsToldByTheFirstAndAllAtOnce() {
-        Result result = run("label", "--set", "train.beta1=2", "--set", "evaluate.texts=-1", "--set", "student.family=gpt", "--set", "export.format=pt",
-                "--set", "student.kv-heads=3");
+        Result result = run("label", "--set", "train.beta1=2", "--set", "evaluate.texts=-1", "--set", "student.family=gpt", "--set", "export.format=pt");
         assertEquals(2, result.status());
         assertTrue(result.err().startsWith("potstill: 4 settings cannot be used"), result.err());
         for (String key : List.of("train.beta1", "evaluate.texts", "student.family", "export.format")) {

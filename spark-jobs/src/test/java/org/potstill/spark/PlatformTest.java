@@ -57,12 +57,23 @@ class PlatformTest {
 
     @ParameterizedTest
     @CsvSource({"s3a://b/x,--packages org.apache.hadoop:hadoop-aws:3", "gs://b/x,gcs-connector", "abfss://c@a/x,hadoop-azure:", "s3://b/x,write s3a://b/x",
-        "https://h/x,download", "lakefs://r/x,spark.hadoop.fs.lakefs.impl"})
+        "lakefs://r/x,spark.hadoop.fs.lakefs.impl"})
     void aPathWithoutItsFileSystemIsRefusedWithWhatIsMissing(String path, String remedy) {
         Settings settings = Settings.load(List.of(), List.of("evaluate.corpora.a=" + path));
-        UserException error = assertThrows(UserException.class, () -> Platform.requirePaths(settings, new Configuration()));
+        Configuration hadoop = new Configuration();
+        // The tests have Hadoop's own.
+        hadoop.set("fs.s3a.impl", "none.S3AFileSystem");
+        UserException error = assertThrows(UserException.class, () -> Platform.requirePaths(settings, hadoop));
         assertTrue(error.remedy().contains(remedy) && error.problem().contains("evaluate.corpora.a"), error.getMessage());
-        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(path), List.of())).remedy().contains(remedy));
+        // A file of settings is read as spark.hadoop says.
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(path), List.of("spark.hadoop.fs.s3a.impl=none.S3AFileSystem")))
+                .remedy().contains(remedy));
+    }
+
+    @Test
+    void aCorpusOnTheWebIsToBeDownloaded() {
+        Settings settings = Settings.load(List.of(), List.of("corpus.path=https://example.org/corpus.txt"));
+        assertTrue(assertThrows(UserException.class, () -> Platform.requirePaths(settings, new Configuration())).remedy().contains("download"));
     }
 
     @Test

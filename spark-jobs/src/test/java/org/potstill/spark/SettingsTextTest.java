@@ -17,7 +17,7 @@ class SettingsTextTest {
     @ParameterizedTest
     @ValueSource(strings = {"path = /data//c4", "path = /data/c#4", "path = //nas/c4", "path = #c4", "path = \"/data\"//c4", "path = ${base}//c4",
         "path = ${base}#c4", "corpus { path = /data//c4 }", "{ \"corpus\" : { path : /data//c4 } }", "tasks = [/data//c4]", "path = a\"b\"", "path = \"a\" \"b\"",
-        "path = \"a\"b", "path = ${?BASE}/c4", "path = /data/${?BASE}", "path =\u00a0/data", "path = /data\u2003", "path += /data//c4"})
+        "path = \"a\"b", "path = ${?BASE}/c4", "path = /data/${?BASE}", "path =\u00a0/data", "path = /data\u2003", "path += /data//c4", "path = /data/a,#4"})
     void aValueThatWouldBeReadOtherwiseIsRefusedByLine(String line) {
         List<UserException> found = findings("seed = 1\n\n# a comment\n" + line + "\n");
         assertEquals(1, found.size(), found.toString());
