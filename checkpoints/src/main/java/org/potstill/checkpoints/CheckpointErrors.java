@@ -132,7 +132,7 @@ final class CheckpointErrors {
 
     static UserException badShardName(Path index, String shard) {
         return error("cannot use " + index, "it names the file \"" + shard
-                + "\", which is not the plain name of a .safetensors file in the same folder", FETCH_AGAIN);
+                + "\", which is not the plain name of a .safetensors file in the same folder", MADE_ANEW);
     }
 
     static UserException tensorTwice(Path file, String name, Path other) {
@@ -142,7 +142,7 @@ final class CheckpointErrors {
 
     static UserException tensorElsewhere(Path index, String name, String shard) {
         return error("cannot read " + index + ": tensor " + name + " is not where it says",
-                "it is in " + shard, FETCH_AGAIN);
+                "it is in " + shard, MADE_ANEW);
     }
 
     static UserException tooLarge(Path file, long size, long max) {

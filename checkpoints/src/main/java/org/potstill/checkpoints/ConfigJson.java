@@ -235,7 +235,7 @@ final class ConfigJson {
             return fallback;
         }
         if (!(value instanceof Long number) || number < 0 || number > Integer.MAX_VALUE) {
-            throw CheckpointErrors.badConfig(source, key + " is " + value + ", not a whole number");
+            throw CheckpointErrors.badConfig(source, key + (value == null ? " is missing" : " is " + value + ", not a whole number"));
         }
         return number.intValue();
     }

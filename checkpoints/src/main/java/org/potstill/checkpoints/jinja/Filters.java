@@ -67,6 +67,8 @@ final class Filters {
             case "safe" -> value instanceof Markup ? value : new Markup(Writing.text(value, budget));
             case "escape", "e" -> Markup.escaped(value, budget);
             case "string" -> value instanceof Markup ? value : Writing.text(value, budget);
+            case "indent" -> indent(Values.requireText(value), a, budget);
+            case "truncate" -> truncated(Values.requireText(value), a, budget);
             case "format" -> Formatting.percent(Writing.text(value, budget), formatted(a), budget);
             default -> text(filter, Writing.text(value, budget), a, budget);
         };
@@ -81,9 +83,7 @@ final class Filters {
             case "title" -> Texts.titleOfWords(text);
             case "replace" -> Texts.replace(text, Writing.text(a.required(0, "old"), budget), Writing.text(a.required(1, "new"), budget),
                     a.integer(2, "count", -1), budget);
-            case "indent" -> indent(text, a, budget);
-            case "wordcount" -> words(text);
-            default -> truncated(text, a, budget);
+            default -> words(text);
         };
     }
 

@@ -55,7 +55,7 @@ final class Formatting {
             case "%" -> "%";
             case "s" -> Writing.text(value, budget);
             case "r" -> Writing.representation(value, budget);
-            case "d", "i", "u" -> value instanceof Double real ? BigDecimal.valueOf(real).setScale(0, RoundingMode.DOWN).toPlainString()
+            case "d", "i", "u" -> value instanceof Double real ? new BigDecimal(real).setScale(0, RoundingMode.DOWN).toPlainString()
                     : Long.toString(Values.requireInteger(value));
             case "f" -> fixed(value, precision < 0 ? 6 : precision);
             default -> throw new TemplateException("the conversion %" + kind + " is not supported");

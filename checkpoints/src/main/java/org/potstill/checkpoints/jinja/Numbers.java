@@ -99,7 +99,7 @@ final class Numbers {
     /** Of the divisor's sign. */
     private static double remainder(double x, double y) {
         double remainder = x % y;
-        return remainder != 0 && remainder < 0 != y < 0 ? remainder + y : remainder;
+        return remainder == 0 ? Math.copySign(0, y) : remainder < 0 != y < 0 ? remainder + y : remainder;
     }
 
     private static Object power(long x, long y) {
