@@ -52,6 +52,8 @@ def run(folder: Path, teacher: Path, message: str, scratch: Path) -> list[str]:
         problems.append("it prints a stack trace")
     # Their locks stay: a lock's file that is deleted locks nobody out.
     left = [name for name in contents(scratch) if ".tmp" in name or ".incoming" in name]
+    for report in work.glob("hs_err*"):
+        problems += [line for line in report.read_text().splitlines() if line.startswith(("# C  ", "Current thread", "C  [", "j  "))][:12]
     problems += [f"it leaves {name}" for name in contents(work) + contents(temporary) + left]
     return problems
 

@@ -29,7 +29,7 @@ class FailuresTest {
     @Test
     void memoryThatRanOutIsSaidOfTheDriverAndOfTasks() {
         for (Throwable thrown : List.of(new OutOfMemoryError("Java heap space"),
-                new IllegalArgumentException("System memory 314572800 must be at least 471859200. Please increase heap size"), ofTask(new OutOfMemoryError("Java heap space")),
+                new IllegalArgumentException("[INVALID_DRIVER_MEMORY] System memory 314572800 must be at least 471859200. Please increase heap size"), ofTask(new OutOfMemoryError("Java heap space")),
                 new SparkException("Lost task 0.0: java.lang.OutOfMemoryError: Java heap space\n\tat x"),
                 new SparkException("ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with code 52"))) {
             assertTrue(explained(thrown).remedy().contains("POTSTILL_MEMORY"), thrown.toString());
