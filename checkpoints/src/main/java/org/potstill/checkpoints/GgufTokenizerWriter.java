@@ -75,7 +75,7 @@ final class GgufTokenizerWriter {
     }
 
     private void add(String content, Object id, int type) {
-        // Beyond the rows there may be control tokens, which no text becomes.
+        // Beyond the rows there may be added tokens, which the model never saw.
         if (id instanceof Long number && number >= 0 && number < vocabSize) {
             tokens[number.intValue()] = content;
             types[number.intValue()] = type;

@@ -30,7 +30,7 @@ public final class TokenBytes {
             Map<Integer, byte[]> found = new HashMap<>();
             HuggingFaceTokenizer.ids(definition).forEach((piece, id) -> found.put(id.intValue(), decoder.decode(piece)));
             for (Map<String, Object> added : TokenizerJson.addedTokens(json)) {
-                if (added.get("id") instanceof Long id && found.containsKey(id.intValue())) {
+                if (added.get("id") instanceof Long id && id >= 0 && id <= Integer.MAX_VALUE) {
                     found.put(id.intValue(), String.valueOf(added.get("content")).getBytes(StandardCharsets.UTF_8));
                 }
             }

@@ -118,6 +118,8 @@ final class TokenizerTest {
         TokenizerDefinition shorter = definition.below(5);
         assertTrue(shorter.json().contains("[PAD4]") && !shorter.json().contains("[PAD5]"), shorter.json());
         assertEquals(Optional.empty(), definition.differenceFrom(shorter));
+        TokenizerDefinition more = new TokenizerDefinition(definition.json(), 3, 3, List.of(3), List.of(3), "{{ messages }}", List.of(1, 3));
+        assertEquals(new TokenizerDefinition(shorter.json(), 3, 3, List.of(3), List.of(3), "{{ messages }}", List.of(1, 3)), more.below(5));
         // A token of that name in its place is one that a text can hold.
         TokenizerDefinition named = new TokenizerDefinition(definition.json().replace("<s>", "[PAD3]"), -1, 3, false);
         assertEquals("\"[PAD3]\" is 3", named.tokenBetween(3, 6).orElseThrow());
