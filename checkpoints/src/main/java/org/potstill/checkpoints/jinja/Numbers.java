@@ -86,7 +86,7 @@ final class Numbers {
             case "-" -> x - y;
             case "*" -> x * y;
             case "/" -> x / y;
-            case "//" -> Math.rint((x - remainder(x, y)) / y);
+            case "//" -> quotient(x, y);
             case "**" -> Math.pow(x, y);
             default -> remainder(x, y);
         };
@@ -94,6 +94,11 @@ final class Numbers {
             throw new ArithmeticException();
         }
         return value;
+    }
+
+    private static double quotient(double x, double y) {
+        double quotient = Math.rint((x - remainder(x, y)) / y);
+        return quotient == 0 ? Math.copySign(0, x / y) : quotient;
     }
 
     /** Of the divisor's sign. */

@@ -34,7 +34,7 @@ final class Tests {
             case "mapping" -> value instanceof Map;
             case "sequence" -> many || value instanceof View view && view.range();
             case "iterable" -> many || value instanceof View || value instanceof Generator || value instanceof Loop;
-            case "callable" -> value instanceof Function;
+            case "callable" -> value instanceof Function || value instanceof Undefined;
             case "boolean" -> value instanceof Boolean;
             case "integer" -> value instanceof Long;
             case "float" -> value instanceof Double;

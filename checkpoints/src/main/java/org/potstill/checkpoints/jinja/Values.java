@@ -189,11 +189,8 @@ final class Values {
 
     /** {@code value[from:to:step]}, each of which may be null. */
     static Object slice(Object value, Object from, Object to, Object step) throws TemplateException {
-        if (value instanceof Undefined || value instanceof Markup || value instanceof View || value instanceof Map) {
-            throw new TemplateException("it takes a part of " + kind(value) + ", which is not supported");
-        }
         if (!(value instanceof String) && !(value instanceof List)) {
-            return Undefined.NAMELESS;
+            throw new TemplateException("it takes a part of " + kind(value) + ", which is not supported");
         }
         int[] characters = value instanceof String text ? text.codePoints().toArray() : null;
         List<Object> items = characters == null ? items(value) : List.of();
