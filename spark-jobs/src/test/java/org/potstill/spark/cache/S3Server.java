@@ -13,12 +13,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** S3Proxy in a process of its own on loopback, with one bucket, in memory. */
+/** S3Proxy in a process of its own on loopback, in memory, with one bucket: its name is no other server's, as Hadoop keeps clients by name. */
 public final class S3Server implements AutoCloseable {
-    private static final String BUCKET = "lake";
-
     private final Process process;
     private final URI endpoint;
+    private final String bucket;
 
     public S3Server(Path folder) throws Exception {
         int port;
@@ -26,6 +25,7 @@ public final class S3Server implements AutoCloseable {
             port = free.getLocalPort();
         }
         endpoint = URI.create("http://127.0.0.1:" + port);
+        bucket = "lake-" + port;
         Path settings = Files.writeString(folder.resolve("s3proxy.conf"), String.join("\n", "s3proxy.authorization=none",
                 "s3proxy.endpoint=" + endpoint, "jclouds.provider=transient", "jclouds.identity=any", "jclouds.credential=any"));
         Path logging = Files.writeString(folder.resolve("logback.xml"), """
@@ -43,7 +43,7 @@ public final class S3Server implements AutoCloseable {
     }
 
     private void makeBucket(Path log) throws Exception {
-        HttpRequest put = HttpRequest.newBuilder(endpoint.resolve("/" + BUCKET)).PUT(HttpRequest.BodyPublishers.noBody()).build();
+        HttpRequest put = HttpRequest.newBuilder(endpoint.resolve("/" + bucket)).PUT(HttpRequest.BodyPublishers.noBody()).build();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (true) {
             try {
@@ -62,7 +62,7 @@ public final class S3Server implements AutoCloseable {
     }
 
     public String root() {
-        return "s3a://" + BUCKET;
+        return "s3a://" + bucket;
     }
 
     public Map<String, String> hadoop() {
