@@ -23,9 +23,10 @@ final class SettingKinds {
 
     /** Sections whose keys the user chooses. */
     private static final List<String> OPEN = List.of("spark", "evaluate.corpora", "evaluate.tasks");
-    /** Fractions, whose defaults are none. */
+    /** Fractions whose defaults are whole. */
     private static final Set<String> FRACTIONS = Set.of("train.max-loss-beyond-chance", "train.outer-momentum",
             "student.rope-scaling.original-positions");
+    private static final String DIGITS = "[-+]?[0-9]+";
     private static final String NUMBER = "[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{1,4})?";
 
     private final Map<String, Kind> kinds = new TreeMap<>();
@@ -48,7 +49,8 @@ final class SettingKinds {
             } else {
                 kinds.put(key, switch (value.valueType()) {
                     case BOOLEAN -> Kind.FLAG;
-                    case NUMBER -> FRACTIONS.contains(key) || value.unwrapped() instanceof Double ? Kind.REAL : Kind.WHOLE;
+                    // As it is written: to HOCON 1.0 is a whole number.
+                    case NUMBER -> FRACTIONS.contains(key) || !text(value).matches(DIGITS) ? Kind.REAL : Kind.WHOLE;
                     default -> Kind.TEXT;
                 });
             }
@@ -136,7 +138,7 @@ final class SettingKinds {
         try {
             new BigDecimal(text).longValueExact();
             // What is not spelled in digits goes through a double.
-            return text.matches("[-+]?[0-9]+") || Math.abs(Double.parseDouble(text)) < 1L << 53;
+            return text.matches(DIGITS) || Math.abs(Double.parseDouble(text)) < 1L << 53;
         } catch (ArithmeticException e) {
             return false;
         }

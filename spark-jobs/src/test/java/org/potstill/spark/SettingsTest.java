@@ -222,4 +222,12 @@ class SettingsTest {
         assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(folder.resolve("bad.conf").toString()), List.of()))
                 .problem().contains("bad.conf"));
     }
+
+    @Test
+    void aFractionWhoseDefaultIsWrittenAsOneTakesOthers() {
+        for (String key : List.of("prune.parameters", "train.outer-learning-rate", "train.max-gradient-norm", "student.rope-scaling.factor",
+                "train.outer-momentum", "train.max-loss-beyond-chance")) {
+            assertEquals(0.7, Settings.load(List.of(), List.of(key + "=0.7")).real(key, 0, 1));
+        }
+    }
 }
