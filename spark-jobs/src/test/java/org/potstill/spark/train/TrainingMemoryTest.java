@@ -68,7 +68,8 @@ class TrainingMemoryTest {
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream().filter(option -> option.startsWith("--add-")).forEach(command::add);
         command.add("-Dlog4j2.configurationFile=" + Path.of("../conf/log4j2.properties").toUri());
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), Potstill.class.getName(), "train", "--conf", conf.toString(),
-                "--set", "spark.master=local[1]", "--set", "spark.ui.enabled=false", "--set", "spark.driver.bindAddress=127.0.0.1"));
+                "--set", "spark.master=local[1]", "--set", "spark.ui.enabled=false", "--set", "spark.driver.bindAddress=127.0.0.1",
+                "--set", "spark.driver.host=127.0.0.1"));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
         try {
             assertTrue(process.waitFor(10, TimeUnit.MINUTES), () -> read(log));
