@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--first-share", type=float, default=0.3, help="of the addresses, to train the first student on")
     options = parser.parse_args()
-    os.environ.setdefault("POTSTILL_MEMORY", "8g")  # some five copies of the larger student's state
+    os.environ.setdefault("POTSTILL_MEMORY", "8g")  # two copies of the larger student's state, and room
     fetch()
     first, second = (f"student-{layers}" for layers in LAYERS)
     seconds = distil(first, LAYERS[0], {"corpus.path": str(part(options.first_share))})

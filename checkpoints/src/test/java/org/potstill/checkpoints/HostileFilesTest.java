@@ -153,17 +153,28 @@ final class HostileFilesTest {
 
     /** @return null if it did not open */
     private TokenizerDefinition openWithinBounds(Path path, long fileBytes) {
+        long bound = FIXED_BYTES + BYTES_PER_BYTE * fileBytes;
         long before = THREADS.getCurrentThreadAllocatedBytes();
-        TokenizerDefinition definition = null;
+        TokenizerDefinition definition = open(path);
+        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+        if (allocated >= bound) {
+            // Classes that are used for the first time take memory once.
+            before = THREADS.getCurrentThreadAllocatedBytes();
+            open(path);
+            allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+        }
+        assertTrue(allocated < bound, allocated + " bytes for a file of " + fileBytes);
+        return definition;
+    }
+
+    private TokenizerDefinition open(Path path) {
         try (Checkpoint checkpoint = Checkpoints.open(path)) {
-            definition = checkpoint.tokenizer();
+            return checkpoint.tokenizer();
         } catch (UserException e) {
             assertFalse(e.cause().isBlank() || e.cause().equals("null"), e.getMessage());
             assertTrue(e.problem().contains(folder.toString()), e.getMessage());
             assertTrue(e.getMessage().length() < 2000, e.getMessage());
+            return null;
         }
-        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-        assertTrue(allocated < FIXED_BYTES + BYTES_PER_BYTE * fileBytes, allocated + " bytes for a file of " + fileBytes);
-        return definition;
     }
 }

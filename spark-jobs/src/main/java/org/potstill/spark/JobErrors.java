@@ -1,14 +1,19 @@
 package org.potstill.spark;
 
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
 /** Every user error of the jobs and the command line, in one voice. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    private static final int MAX_CAUSES = 64;
 
     private JobErrors() {
     }
@@ -23,6 +28,24 @@ public final class JobErrors {
                 "give several files: --conf " + what + " --conf FILE, of which the later stands above the earlier");
     }
 
+    /** @param remedy what to write instead */
+    static UserException misreadSetting(String origin, int line, String why, String remedy) {
+        return new UserException("line " + line + " of " + origin + " would not be read as it is written", why, remedy);
+    }
+
+    /** Several of them as one, which names each. */
+    static UserException together(List<UserException> all) {
+        if (all.size() == 1) {
+            return all.get(0);
+        }
+        StringBuilder causes = new StringBuilder();
+        all.forEach(each -> causes.append("\n    ").append(each.problem()).append(": ").append(each.cause()));
+        String remedies = String.join("; ", all.stream().map(UserException::remedy).distinct().limit(2).toList());
+        return new UserException(all.size() + " settings cannot be used", causes.toString(),
+                all.stream().map(UserException::remedy).distinct().count() <= 2 ? remedies
+                        : "correct each in its file or on the command line; potstill defaults prints every key and its default");
+    }
+
     public static UserException unknownKey(String key, String nearest) {
         return new UserException("unknown configuration key '" + key + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
@@ -34,8 +57,15 @@ public final class JobErrors {
     }
 
     public static UserException nothingToLearn() {
-        return new UserException("nothing to learn from", "no sequence of the cache holds what train.response-start says",
-                "compare it with the corpus, and where it is spelled in special tokens label with corpus.special-tokens = true");
+        return new UserException("nothing to learn from", "no document holds what train.response-start says and a response after it",
+                "compare it with the corpus: white space and line breaks count, and \\n in a setting needs double quotes");
+    }
+
+    public static UserException tooManyUnmarked(long unmarked, long documents, double limit) {
+        return new UserException("too few documents hold a response",
+                unmarked + " of " + documents + " documents do not hold what train.response-start says; train.max-unmarked-share allows "
+                        + limit,
+                "compare the marker with the corpus: white space and line breaks count; or raise train.max-unmarked-share");
     }
 
     public static UserException badOption(String option, String why) {
@@ -48,13 +78,30 @@ public final class JobErrors {
     }
 
     public static UserException emptyCorpus(String path) {
-        return new UserException("the corpus is empty: " + path, "no document was found there",
+        return emptyCorpus(path, "");
+    }
+
+    /** @param leftOut what is there and was not read, if anything */
+    public static UserException emptyCorpus(String path, String leftOut) {
+        return new UserException("the corpus is empty: " + path,
+                "no document was found there" + (leftOut.isEmpty() ? "" : "; left out: " + leftOut),
                 "check corpus.path (a file, a folder or a glob) and corpus.format");
     }
 
     public static UserException noSuchCorpus(String path) {
-        return new UserException("cannot read the corpus " + path, "there is no such file or folder",
-                "check corpus.path (a file, a folder or a glob); without a scheme it is on the cluster's default file system");
+        return new UserException("cannot read the corpus " + path, "there is no such file or folder, and no match for it as a glob",
+                oneGlob(path).map(glob -> "corpus.path is one path or one glob; of several paths: corpus.path = \"" + glob + "\"")
+                        .orElse("check corpus.path (a file, a folder or a glob); without a scheme it is on the cluster's default file system"));
+    }
+
+    /** Several paths with commas between them as one glob; nothing when they are not, or have no file system in common. */
+    private static Optional<String> oneGlob(String paths) {
+        String[] parts = paths.split("\\s*,\\s*");
+        String common = paths.contains("{") || parts.length < 2 ? "" : StringUtils.getCommonPrefix(parts);
+        int folder = common.lastIndexOf('/') + 1;
+        boolean apart = paths.contains("{") || parts.length < 2 || paths.contains("://") && common.indexOf('/', common.indexOf("://") + 3) < 0;
+        return apart ? Optional.empty() : Optional.of(common.substring(0, folder)
+                + Arrays.stream(parts).map(part -> part.substring(folder)).collect(Collectors.joining(",", "{", "}")));
     }
 
     public static UserException missingCorpus(String path, Throwable origin) {
@@ -62,20 +109,41 @@ public final class JobErrors {
                 "check corpus.path and the access rights of the user who runs the job", origin);
     }
 
-    public static UserException mixedCorpus(String path, Collection<String> endings) {
+    /**
+     * @param kinds   formats with the number of their files, and one by name
+     * @param formats as corpus.format spells them
+     * @param globs   one for files of each
+     */
+    public static UserException mixedCorpus(String path, Collection<String> kinds, Collection<String> formats, Collection<String> globs) {
+        return new UserException("cannot tell the format of the corpus " + path, "its files are " + String.join(" and ", kinds),
+                "set corpus.format to " + String.join(" or ", formats) + ", which leaves the others out, or corpus.path to a glob such as "
+                        + String.join(" or ", globs));
+    }
+
+    public static UserException unknownEndings(String path, Collection<String> endings) {
         return new UserException("cannot tell the format of the corpus " + path,
-                "its files have these endings: " + endings, "set corpus.format to text, jsonl or parquet");
+                "corpus.format = auto does not know the endings of its files: " + String.join("; ", endings),
+                "set corpus.format to text, jsonl or parquet if that is what they hold; other formats must be converted to one of these first");
     }
 
-    public static UserException noSuchColumn(String path, String column, Collection<String> columns) {
-        return new UserException("the corpus " + path + " has no text column '" + column + "'",
-                "its columns are " + columns, "set corpus.text-field (and corpus.id-field)");
+    public static UserException corpusIsTable(String path, String format, String table) {
+        return new UserException("the corpus " + path + " is, or holds, a table of the format " + format + ": " + table,
+                "which of its files are in the table only its log tells; read as files they give deleted and replaced rows, too",
+                "write the table's rows to a folder of their own, such as with spark.table(...).write.parquet(...), and give that as corpus.path");
     }
 
-    public static UserException tooManyBadDocuments(long bad, long documents, double limit, String quarantine) {
+    /** @param file one that has not the column */
+    public static UserException noSuchColumn(String path, String column, String why, String file) {
+        return new UserException("the corpus " + path + " gives no text from '" + column + "'", why + "; so in " + file,
+                "set corpus.text-field (and corpus.id-field); of a column in a struct, with a dot: doc.text");
+    }
+
+    /** @param reasons the commonest, with their counts */
+    public static UserException tooManyBadDocuments(long bad, long documents, double limit, String reasons, String quarantine) {
         return new UserException(bad + " of " + documents + " documents cannot be used",
-                "corpus.max-bad-share allows " + limit + "; each document's reason is in " + quarantine,
-                "mend the corpus, or raise corpus.max-bad-share if that share may be lost");
+                reasons + "; corpus.max-bad-share allows " + limit + "; each document's reason is in the quarantine, " + quarantine,
+                "correct the corpus or the settings by which it is read (corpus.format, corpus.text-field), or raise corpus.max-bad-share if "
+                        + "that share may be lost");
     }
 
     public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
@@ -144,6 +212,12 @@ public final class JobErrors {
         return new UserException(String.format(Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
                 String.format(Locale.ROOT, "%,d bytes are free there", free),
                 "set teacher.scratch to a folder on a larger local disk, or make room");
+    }
+
+    public static UserException noRoomForCopies(String folder, long needed, long free) {
+        return new UserException(String.format(Locale.ROOT, "no room for two copies of the student's state, %,d bytes, in %s", needed, folder),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
+                "set spark.local.dir to a folder on a larger local disk, or make room");
     }
 
     public static UserException badGpuAddress(String address) {
@@ -280,8 +354,10 @@ public final class JobErrors {
                 + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
     }
 
-    public static UserException emptyText(String name, String path) {
-        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more",
+    /** @param problems of its documents, if any */
+    public static UserException emptyText(String name, String path, String problems) {
+        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more"
+                + (problems.isEmpty() ? "" : "; those that cannot be used: " + problems),
                 "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
     }
 
@@ -320,6 +396,33 @@ public final class JobErrors {
                 + ", whose batch is the sequences " + named, origin.remedy(), origin);
     }
 
+    /** Memory that gave out all the same. */
+    public static UserException outOfMemory(String what, Throwable origin) {
+        return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
+                "give more: of Java's heap with POTSTILL_MEMORY (deploy/potstill), --driver-memory (spark-submit) or spark.executor.memory, outside "
+                        + "of it with spark.executor.memoryOverhead or a larger machine; or ask for less at a time: train.batch-size, "
+                        + "train.gradient-checkpointing, spark.task.cpus", origin);
+    }
+
+    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
+    public static boolean isOutOfMemory(Throwable thrown) {
+        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
+            if (at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    static UserException tooLittleHeap(String what, String needs, String where, String has, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of heap on " + where + ", which has " + has,
+                "that is reckoned from sizes and settings; no work was done", remedy);
+    }
+
+    static UserException tooLittleMemory(String what, String needs, String where, String has, String parts, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of memory, and " + where + " has " + has, parts, remedy);
+    }
+
     public static UserException tlsNotSupported() {
         return new UserException("executors could not exchange the student's state under TLS",
                 "spark.ssl.rpc.enabled is true, and what executors of a training run send each other knows Spark's own encryption only",
@@ -341,11 +444,15 @@ public final class JobErrors {
 
     /** The user error at the root of what Spark threw, if there is one. */
     public static Optional<UserException> within(Throwable thrown) {
-        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
-            if (at instanceof UserException error) {
-                return Optional.of(error);
-            }
+        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+    }
+
+    /** It, its cause, and so on; they may go in a circle. */
+    static List<Throwable> causes(Throwable thrown) {
+        List<Throwable> causes = new ArrayList<>();
+        for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {
+            causes.add(at);
         }
-        return Optional.empty();
+        return causes;
     }
 }

@@ -1,8 +1,13 @@
 package org.potstill.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 
 class SessionsTest {
@@ -21,5 +26,23 @@ class SessionsTest {
         assertEquals(ours, plugins(null));
         assertEquals("com.nvidia.spark.SQLPlugin," + ours, plugins("com.nvidia.spark.SQLPlugin"));
         assertEquals("a.B, " + ours, plugins("a.B, " + ours));
+    }
+
+    @Test
+    void recordsGoThroughJavasSerializerWhateverTheDefault() {
+        SparkConf conf = new SparkConf(false).set("spark.master", "local[1]").set("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
+        Sessions.prepare(conf);
+        assertEquals("org.apache.spark.serializer.JavaSerializer", conf.get("spark.serializer"));
+    }
+
+    @Test
+    void aSessionThatWasThereGoesOn() {
+        SparkSession spark = Distillery.spark();
+        assertTrue(Sessions.isGuest());
+        assertEquals(spark.sparkContext(), Sessions.run("test", Settings.load(List.of(), List.of("spark.x=1")), SparkSession::sparkContext));
+        assertThrows(IllegalArgumentException.class, () -> Sessions.run("test", Settings.load(List.of(), List.of()), session -> {
+            throw new IllegalArgumentException();
+        }));
+        assertFalse(spark.sparkContext().isStopped());
     }
 }

@@ -108,7 +108,7 @@ final class PruneFolder {
             folder.write(Student.WEIGHTS, weights);
         }
         TokenizerDefinition tokenizer = model.tokenizer();
-        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer.json", tokenizer.huggingFaceJson());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(StudentFolder.GENERATION_CONFIG, StudentFolder.tokenIds(tokenizer));
         folder.writeJson(Student.CONFIG, StudentFolder.withTokenIds(model.config().toJson(), tokenizer));

@@ -19,6 +19,8 @@ import org.potstill.student.TrainingOptions;
 /** The settings that decide what the student becomes, read from the configuration. */
 final class TrainingSettings {
     private static final String INIT_LAYERS = "student.init-layers";
+    /** No setting: how responses are found, which decides what is learnt from. */
+    private static final String RESPONSE_SEARCH = "train.response-search";
     /** Settings that came after the first students, and what held before. */
     private static final Map<String, String> LATER = Map.of("student.family", "llama", "student.head-dim", "0",
             "student.tie-embeddings", "true", "student.sliding-window", "0", "student.sliding-from-layer", "0",
@@ -79,6 +81,9 @@ final class TrainingSettings {
             "train.max-gradient-norm", "train.optimizer", "train.precision", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
+        if (!s.string("train.response-start").isEmpty()) {
+            identity.put(RESPONSE_SEARCH, "text");
+        }
         // Under the name that it had when one seed drew everything; the other one is part of the data.
         identity.put("seed", s.string("train.seed"));
         new TreeMap<>(LATER).forEach((key, before) -> {
@@ -94,6 +99,9 @@ final class TrainingSettings {
     /** What an identity says of a setting. */
     static JsonNode said(JsonNode identity, String key) {
         JsonNode said = identity.path(key);
+        if (said.isMissingNode() && key.equals(RESPONSE_SEARCH)) {
+            return TextNode.valueOf("tokens");
+        }
         return said.isMissingNode() && LATER.containsKey(key) ? TextNode.valueOf(LATER.get(key)) : said;
     }
 }

@@ -178,11 +178,23 @@ class LabelJobTest {
     }
 
     @Test
+    void theCommonestReasonsComeFirstWithTheirCounts() {
+        for (int i = 0; i < 3; i++) {
+            Distillery.write(distillery.corpus().resolve("zeros-" + i + ".txt"), "a\0");
+        }
+        Distillery.write(distillery.corpus().resolve("picture.txt"), new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
+        UserException error = assertThrows(UserException.class, this::label);
+        assertTrue(error.problem().contains("4 of 16 documents"), error.problem());
+        assertTrue(error.cause().matches("3 × it holds NUL.*zeros-0\\.txt\\); 1 × it is a picture.*"), error.cause());
+    }
+
+    @Test
     void tooManyBadDocumentsEndTheJobBeforeTheTeacherIsPaid() {
         Distillery.write(distillery.corpus().resolve("bad.txt"), new byte[] {'x', (byte) 0xff, (byte) 0xfe});
         UserException error = assertThrows(UserException.class, this::label);
         assertTrue(error.problem().contains("1 of 13 documents"));
         assertTrue(error.cause().contains("quarantine"));
+        assertTrue(error.cause().startsWith("1 × not UTF-8: byte 0xFF at offset 1") && error.cause().contains("bad.txt"), error.cause());
         assertTrue(store().isEmpty());
     }
 

@@ -1,0 +1,78 @@
+package org.potstill.spark;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.file.Path;
+import org.potstill.errors.UserException;
+
+/** Errors of the machine, Java and Spark that the user can mend, see {@link JobErrors}. */
+final class PlatformErrors {
+    private static final String OTHER_FOLDER = "have another folder for temporary files, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; "
+            + "executors take it from spark.executor.extraJavaOptions";
+    private static final String UTF_8_LOCALE = "set LC_ALL=C.UTF-8; on a cluster spark.executorEnv.LC_ALL, too";
+
+    private PlatformErrors() {
+    }
+
+    /** @param remedy how its file system is added */
+    static UserException noFileSystem(String setting, String path, String scheme, String remedy) {
+        return new UserException("cannot reach " + path + " (" + setting + ")", "Spark has no file system for " + scheme + ":// here", remedy);
+    }
+
+    static UserException otherJava(int needed, int here) {
+        return new UserException("Potstill needs Java " + needed, "here is Java " + here + " (" + System.getProperty("java.home") + ")",
+                "set JAVA_HOME to a JDK " + needed + "; on a cluster spark.executorEnv.JAVA_HOME, too");
+    }
+
+    static UserException otherSpark(String neededSpark, String neededScala, String spark, String scala) {
+        return new UserException("this build of Potstill needs Spark " + neededSpark + " with Scala " + neededScala,
+                "here is Spark " + spark + " with Scala " + scala,
+                "set SPARK_HOME to such a Spark, or build Potstill for this one: mvn package -DskipTests, with -Pspark4 for Spark 4.0");
+    }
+
+    static UserException otherSerializer(String here, String needed) {
+        return new UserException("this Spark session serializes with " + here, "what tasks exchange are Java's records, which Kryo cannot read",
+                "begin the session with spark.serializer = " + needed);
+    }
+
+    static UserException noexec(Path folder) {
+        return new UserException("native libraries cannot be run from the folder for temporary files, " + folder, "it is mounted with noexec",
+                OTHER_FOLDER);
+    }
+
+    static UserException noTemporaryFiles(Path folder, IOException origin) {
+        return new UserException("cannot write to the folder for temporary files, " + folder, String.valueOf(origin.getMessage()), OTHER_FOLDER, origin);
+    }
+
+    static UserException lostLetters(String argument, Charset encoding) {
+        return new UserException("an argument may have lost letters: " + argument,
+                "Java replaces what is no text in the locale's encoding, " + encoding, "write it in that encoding, or " + UTF_8_LOCALE);
+    }
+
+    static UserException unreadableName(String setting, File file, Charset encoding) {
+        return new UserException("a file's name cannot be read: " + file + " (" + setting + ")",
+                "it is no text in the locale's encoding, " + encoding, "rename the file, or " + UTF_8_LOCALE);
+    }
+
+    static UserException outOfMemory(String what, Throwable origin) {
+        return new UserException("memory ran out", what + ", with a heap of " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB in this process",
+                "give the driver a larger heap (--driver-memory; POTSTILL_MEMORY=8g for deploy/potstill) and, where it is tasks on a cluster that "
+                        + "fail, the executors (--executor-memory)", origin);
+    }
+
+    static UserException executorKilled(Throwable origin) {
+        return new UserException("the cluster killed executors", "they took more memory than they had asked for",
+                "raise spark.executor.memoryOverhead: models live outside of the heap", origin);
+    }
+
+    static UserException classClash(String what, String where, Throwable origin) {
+        return new UserException("a class is not the one that Potstill was built with", what + "; " + where,
+                "Potstill needs Spark " + Versions.spark() + " with Scala " + Versions.scala() + ": take jars of other versions out of spark.jars, "
+                        + "spark.driver.extraClassPath, spark.executor.extraClassPath and SPARK_HOME/jars", origin);
+    }
+
+    static UserException noSpace(String what, Throwable origin) {
+        return new UserException("a disk is full", what, "make room, or set spark.local.dir, teacher.scratch and java.io.tmpdir to folders on a larger disk", origin);
+    }
+}
