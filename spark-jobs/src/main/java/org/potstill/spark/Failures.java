@@ -1,6 +1,7 @@
 package org.potstill.spark;
 
 import java.security.CodeSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -11,6 +12,7 @@ import org.potstill.errors.UserException;
 
 /** User errors behind the exceptions and errors of Java, Spark and other libraries. */
 public final class Failures {
+    private static final int MAX_CAUSES = 64;
     private static final Pattern LIBRARY = Pattern.compile("lib([A-Za-z0-9_-]+)[A-Za-z0-9._-]*\\.so");
     private static final Pattern NATIVE_CLASS = Pattern.compile("(ai\\.onnxruntime|ai\\.djl|org\\.xerial\\.snappy|com\\.github\\.luben\\.zstd|org\\.nd4j|org\\.bytedeco)\\b.*");
     private static final Pattern CLASS = Pattern.compile("([a-z][\\w$]*[./])+[A-Z][\\w$]*");
@@ -24,8 +26,8 @@ public final class Failures {
 
     /** The user error that a failure comes to; none where its kind is not known, and its stack trace is what there is to tell. */
     public static Optional<UserException> explain(Throwable thrown) {
-        List<Throwable> causes = JobErrors.causes(thrown);
-        return JobErrors.within(thrown).or(() -> causes.stream().flatMap(cause -> known(cause).stream()).findFirst())
+        List<Throwable> causes = causes(thrown);
+        return within(thrown).or(() -> causes.stream().flatMap(cause -> known(cause).stream()).findFirst())
                 .or(() -> causes.stream().filter(SparkException.class::isInstance).flatMap(cause -> told(cause).stream()).findFirst());
     }
 
@@ -84,5 +86,25 @@ public final class Failures {
             }
         }
         return "a jar of another version comes first on the class path";
+    }
+
+    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
+    public static boolean isOutOfMemory(Throwable thrown) {
+        return causes(thrown).stream()
+                .anyMatch(at -> at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError"));
+    }
+
+    /** The user error at the root of what Spark threw, if there is one. */
+    public static Optional<UserException> within(Throwable thrown) {
+        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+    }
+
+    /** It, its cause, and so on; they may go in a circle. */
+    static List<Throwable> causes(Throwable thrown) {
+        List<Throwable> causes = new ArrayList<>();
+        for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {
+            causes.add(at);
+        }
+        return causes;
     }
 }

@@ -1,19 +1,13 @@
 package org.potstill.spark;
 
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
-import java.util.stream.Collectors;
-import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
-/** Every user error of the jobs and the command line, in one voice. */
+/** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
-    private static final int MAX_CAUSES = 64;
 
     private JobErrors() {
     }
@@ -56,18 +50,6 @@ public final class JobErrors {
         return new UserException("unusable value of '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
-    public static UserException nothingToLearn() {
-        return new UserException("nothing to learn from", "no document holds what train.response-start says and a response after it",
-                "compare it with the corpus: white space and line breaks count, and \\n in a setting needs double quotes");
-    }
-
-    public static UserException tooManyUnmarked(long unmarked, long documents, double limit) {
-        return new UserException("too few documents hold a response",
-                unmarked + " of " + documents + " documents do not hold what train.response-start says; train.max-unmarked-share allows "
-                        + limit,
-                "compare the marker with the corpus: white space and line breaks count; or raise train.max-unmarked-share");
-    }
-
     public static UserException badOption(String option, String why) {
         return new UserException("unusable value of '" + option + "'", why, "see the command's --help");
     }
@@ -75,75 +57,6 @@ public final class JobErrors {
     public static UserException missingKey(String key) {
         return new UserException("'" + key + "' is not set", "this command cannot go without it",
                 "set it in the file or with --set " + key + "=...");
-    }
-
-    public static UserException emptyCorpus(String path) {
-        return emptyCorpus(path, "");
-    }
-
-    /** @param leftOut what is there and was not read, if anything */
-    public static UserException emptyCorpus(String path, String leftOut) {
-        return new UserException("the corpus is empty: " + path,
-                "no document was found there" + (leftOut.isEmpty() ? "" : "; left out: " + leftOut),
-                "check corpus.path (a file, a folder or a glob) and corpus.format");
-    }
-
-    public static UserException noSuchCorpus(String path) {
-        return new UserException("cannot read the corpus " + path, "there is no such file or folder, and no match for it as a glob",
-                oneGlob(path).map(glob -> "corpus.path is one path or one glob; of several paths: corpus.path = \"" + glob + "\"")
-                        .orElse("check corpus.path (a file, a folder or a glob); without a scheme it is on the cluster's default file system"));
-    }
-
-    /** Several paths with commas between them as one glob; nothing when they are not, or have no file system in common. */
-    private static Optional<String> oneGlob(String paths) {
-        String[] parts = paths.split("\\s*,\\s*");
-        String common = paths.contains("{") || parts.length < 2 ? "" : StringUtils.getCommonPrefix(parts);
-        int folder = common.lastIndexOf('/') + 1;
-        boolean apart = paths.contains("{") || parts.length < 2 || paths.contains("://") && common.indexOf('/', common.indexOf("://") + 3) < 0;
-        return apart ? Optional.empty() : Optional.of(common.substring(0, folder)
-                + Arrays.stream(parts).map(part -> part.substring(folder)).collect(Collectors.joining(",", "{", "}")));
-    }
-
-    public static UserException missingCorpus(String path, Throwable origin) {
-        return new UserException("cannot read the corpus " + path, String.valueOf(origin.getMessage()),
-                "check corpus.path and the access rights of the user who runs the job", origin);
-    }
-
-    /**
-     * @param kinds   formats with the number of their files, and one by name
-     * @param formats as corpus.format spells them
-     * @param globs   one for files of each
-     */
-    public static UserException mixedCorpus(String path, Collection<String> kinds, Collection<String> formats, Collection<String> globs) {
-        return new UserException("cannot tell the format of the corpus " + path, "its files are " + String.join(" and ", kinds),
-                "set corpus.format to " + String.join(" or ", formats) + ", which leaves the others out, or corpus.path to a glob such as "
-                        + String.join(" or ", globs));
-    }
-
-    public static UserException unknownEndings(String path, Collection<String> endings) {
-        return new UserException("cannot tell the format of the corpus " + path,
-                "corpus.format = auto does not know the endings of its files: " + String.join("; ", endings),
-                "set corpus.format to text, jsonl or parquet if that is what they hold; other formats must be converted to one of these first");
-    }
-
-    public static UserException corpusIsTable(String path, String format, String table) {
-        return new UserException("the corpus " + path + " is, or holds, a table of the format " + format + ": " + table,
-                "which of its files are in the table only its log tells; read as files they give deleted and replaced rows, too",
-                "write the table's rows to a folder of their own, such as with spark.table(...).write.parquet(...), and give that as corpus.path");
-    }
-
-    /** @param file one that has not the column */
-    public static UserException noSuchColumn(String path, String column, String why, String file) {
-        return new UserException("the corpus " + path + " gives no text from '" + column + "'", why + "; so in " + file,
-                "set corpus.text-field (and corpus.id-field); of a column in a struct, with a dot: doc.text");
-    }
-
-    /** @param reasons the commonest, with their counts */
-    public static UserException tooManyBadDocuments(long bad, long documents, double limit, String reasons, String quarantine) {
-        return new UserException(bad + " of " + documents + " documents cannot be used",
-                reasons + "; corpus.max-bad-share allows " + limit + "; each document's reason is in the quarantine, " + quarantine,
-                "correct the corpus or the settings by which it is read (corpus.format, corpus.text-field), or raise corpus.max-bad-share if "
-                        + "that share may be lost");
     }
 
     public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
@@ -164,11 +77,6 @@ public final class JobErrors {
                 String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
                         + "teacher.max-precision-kl allows %s", kl, limit),
                 "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
-    }
-
-    public static UserException nothingToTrainOn(String path) {
-        return new UserException("the corpus " + path + " gives nothing to train on",
-                "no document outside the held-out ones has two tokens or more", "add documents or lower corpus.holdout");
     }
 
     public static UserException unwritable(String what, String path, Throwable origin) {
@@ -212,12 +120,6 @@ public final class JobErrors {
         return new UserException(String.format(Locale.ROOT, "no room for the teacher's %,.0f bytes in %s", needed, scratch),
                 String.format(Locale.ROOT, "%,d bytes are free there", free),
                 "set teacher.scratch to a folder on a larger local disk, or make room");
-    }
-
-    public static UserException noRoomForCopies(String folder, long needed, long free) {
-        return new UserException(String.format(Locale.ROOT, "no room for two copies of the student's state, %,d bytes, in %s", needed, folder),
-                String.format(Locale.ROOT, "%,d bytes are free there", free),
-                "set spark.local.dir to a folder on a larger local disk, or make room");
     }
 
     public static UserException badGpuAddress(String address) {
@@ -311,34 +213,6 @@ public final class JobErrors {
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
     }
 
-    public static UserException nothingToPrune() {
-        return new UserException("nothing to prune", "no setting says what the smaller model is to be",
-                "set prune.layers (to keep) or prune.parameters (a share, such as 0.75), or a width: prune.intermediate-size, "
-                        + "prune.kv-heads, prune.hidden-size");
-    }
-
-    public static UserException notPrunable(String model) {
-        return new UserException("cannot prune " + model, "a ready-made graph has no layers to choose from",
-                "give the GGUF file or Hugging Face folder that it was made of as prune.model");
-    }
-
-    public static UserException anotherPruning(String path, String key, Object now, Object then) {
-        return new UserException("the folder " + path + " holds a model that was pruned with other settings",
-                key + " is " + now + " now and was " + then + " then",
-                "set prune.path to another folder, restore " + key + ", or delete the folder");
-    }
-
-    public static UserException pruningTextChanged(String progress) {
-        return new UserException("the corpus has changed since this pruning was stopped",
-                "what is measured from here on would not compare with what was measured before",
-                "restore the corpus, or delete " + progress + " to begin again");
-    }
-
-    public static UserException notPruningsFolder(String path, String name) {
-        return new UserException("the folder " + path + " holds something else than a pruned model", "it has a " + name
-                + " that prune did not write, and would be overwritten", "set prune.path to an empty folder, or one to be");
-    }
-
     public static UserException samePath(String one, String other, String path) {
         return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
                 "give each a folder of its own");
@@ -396,33 +270,6 @@ public final class JobErrors {
                 + ", whose batch is the sequences " + named, origin.remedy(), origin);
     }
 
-    /** Memory that gave out all the same. */
-    public static UserException outOfMemory(String what, Throwable origin) {
-        return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
-                "give more: of Java's heap with POTSTILL_MEMORY (deploy/potstill), --driver-memory (spark-submit) or spark.executor.memory, outside "
-                        + "of it with spark.executor.memoryOverhead or a larger machine; or ask for less at a time: train.batch-size, "
-                        + "train.gradient-checkpointing, spark.task.cpus", origin);
-    }
-
-    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
-    public static boolean isOutOfMemory(Throwable thrown) {
-        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
-            if (at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError")) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    static UserException tooLittleHeap(String what, String needs, String where, String has, String remedy) {
-        return new UserException(what + " needs about " + needs + " GiB of heap on " + where + ", which has " + has,
-                "that is reckoned from sizes and settings; no work was done", remedy);
-    }
-
-    static UserException tooLittleMemory(String what, String needs, String where, String has, String parts, String remedy) {
-        return new UserException(what + " needs about " + needs + " GiB of memory, and " + where + " has " + has, parts, remedy);
-    }
-
     public static UserException tlsNotSupported() {
         return new UserException("executors could not exchange the student's state under TLS",
                 "spark.ssl.rpc.enabled is true, and what executors of a training run send each other knows Spark's own encryption only",
@@ -440,19 +287,5 @@ public final class JobErrors {
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
         return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
                 origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);
-    }
-
-    /** The user error at the root of what Spark threw, if there is one. */
-    public static Optional<UserException> within(Throwable thrown) {
-        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
-    }
-
-    /** It, its cause, and so on; they may go in a circle. */
-    static List<Throwable> causes(Throwable thrown) {
-        List<Throwable> causes = new ArrayList<>();
-        for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {
-            causes.add(at);
-        }
-        return causes;
     }
 }

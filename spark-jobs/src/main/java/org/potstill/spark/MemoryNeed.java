@@ -52,7 +52,7 @@ public final class MemoryNeed {
                 gib(allOutside), gib(machine));
         heap("the driver", has, HEAP + heap, rows, "set POTSTILL_MEMORY=%1$s for deploy/potstill, --driver-memory %1$s for spark-submit");
         if (0.9 * (HEAP + heap + allOutside) > machine) {
-            throw JobErrors.tooLittleMemory(what, gib(HEAP + heap + allOutside), "the driver's machine", gib(machine),
+            throw PlatformErrors.tooLittleMemory(what, gib(HEAP + heap + allOutside), "the driver's machine", gib(machine),
                     gib(HEAP + heap) + " GiB of heap and " + gib(allOutside) + " outside", less);
         }
         if (has + allOutside > machine) {
@@ -70,7 +70,7 @@ public final class MemoryNeed {
         if (isContained()) {
             long overhead = overhead();
             if (0.9 * (HEAP + heap + allOutside) > has + overhead) {
-                throw JobErrors.tooLittleMemory(what, gib(HEAP + heap + allOutside), "each executor's container", gib(has + overhead),
+                throw PlatformErrors.tooLittleMemory(what, gib(HEAP + heap + allOutside), "each executor's container", gib(has + overhead),
                         gib(HEAP + heap) + " GiB of heap and " + gib(allOutside) + " outside",
                         "set spark.executor.memoryOverhead = " + setting(allOutside) + "; or " + less);
             }
@@ -130,7 +130,7 @@ public final class MemoryNeed {
     private void heap(String where, long has, long needs, long rows, String remedy) {
         String more = String.format(Locale.ROOT, remedy, setting(needs));
         if (0.9 * needs > has) {
-            throw JobErrors.tooLittleHeap(what, gib(needs), where, gib(has), more + "; or " + less);
+            throw PlatformErrors.tooLittleHeap(what, gib(needs), where, gib(has), more + "; or " + less);
         }
         double fraction = conf.getDouble("spark.memory.fraction", 0.6);
         long spark = (long) Math.min(fraction * Math.max(0, has - SPARK_RESERVE), ROWS_UNPACKED * rows);

@@ -127,7 +127,7 @@ public final class Platform {
                 requireVisible(setting, local.pathToFile(folder), encoding().equals(StandardCharsets.UTF_8) ? 1 : MAX_DEPTH);
             }
         } catch (IOException e) {
-            throw JobErrors.missingCorpus(path.toString(), e);
+            throw CorpusErrors.missingCorpus(path.toString(), e);
         }
     }
 

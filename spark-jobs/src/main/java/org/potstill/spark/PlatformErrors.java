@@ -4,10 +4,11 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.potstill.errors.UserException;
 
-/** Errors of the machine, Java and Spark that the user can mend, see {@link JobErrors}. */
-final class PlatformErrors {
+/** User errors about the machine, its memory, Java and Spark, see {@link JobErrors}. */
+public final class PlatformErrors {
     private static final String OTHER_FOLDER = "have another folder for temporary files, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; "
             + "executors take it from spark.executor.extraJavaOptions";
     private static final String UTF_8_LOCALE = "set LC_ALL=C.UTF-8; on a cluster spark.executorEnv.LC_ALL, too";
@@ -74,5 +75,28 @@ final class PlatformErrors {
 
     static UserException noSpace(String what, Throwable origin) {
         return new UserException("a disk is full", what, "make room, or set spark.local.dir, teacher.scratch and java.io.tmpdir to folders on a larger disk", origin);
+    }
+
+    public static UserException noRoomForCopies(String folder, long needed, long free) {
+        return new UserException(String.format(Locale.ROOT, "no room for two copies of the student's state, %,d bytes, in %s", needed, folder),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
+                "set spark.local.dir to a folder on a larger local disk, or make room");
+    }
+
+    /** Memory that gave out all the same. */
+    public static UserException notEnoughMemory(String what, Throwable origin) {
+        return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
+                "give more: of Java's heap with POTSTILL_MEMORY (deploy/potstill), --driver-memory (spark-submit) or spark.executor.memory, outside "
+                        + "of it with spark.executor.memoryOverhead or a larger machine; or ask for less at a time: train.batch-size, "
+                        + "train.gradient-checkpointing, spark.task.cpus", origin);
+    }
+
+    static UserException tooLittleHeap(String what, String needs, String where, String has, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of heap on " + where + ", which has " + has,
+                "that is reckoned from sizes and settings; no work was done", remedy);
+    }
+
+    static UserException tooLittleMemory(String what, String needs, String where, String has, String parts, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of memory, and " + where + " has " + has, parts, remedy);
     }
 }

@@ -11,7 +11,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.slf4j.Logger;
@@ -100,6 +100,6 @@ public final class Corpus {
                 return;
             }
         }
-        throw JobErrors.noSuchColumn(path, reading.textField(), why.getMessage(), lacking.path());
+        throw CorpusErrors.noSuchColumn(path, reading.textField(), why.getMessage(), lacking.path());
     }
 }

@@ -17,7 +17,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.CorpusErrors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,11 +42,11 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             LeftOut leftOut = new LeftOut();
             List<FileStatus> roots = PathPattern.match(fs, given, leftOut);
             if (roots.isEmpty()) {
-                throw leftOut.isEmpty() ? JobErrors.noSuchCorpus(path) : JobErrors.emptyCorpus(path, leftOut.toString());
+                throw leftOut.isEmpty() ? CorpusErrors.noSuchCorpus(path) : CorpusErrors.emptyCorpus(path, leftOut.toString());
             }
             return new Selection(path, fs, hadoop, leftOut).select(roots, format);
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.missingCorpus(path, e);
+            throw CorpusErrors.missingCorpus(path, e);
         }
     }
 
@@ -71,7 +71,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             FileFormat chosen = format == null ? byEndings(visible) : format;
             List<CorpusFile> files = distinct(format == null ? ofFormat(visible, chosen) : asTold(visible, format));
             if (files.isEmpty()) {
-                throw JobErrors.emptyCorpus(path, leftOut.toString());
+                throw CorpusErrors.emptyCorpus(path, leftOut.toString());
             }
             if (!leftOut.isEmpty()) {
                 LOG.warn("not read of the corpus {}: {}", path, leftOut);
@@ -103,7 +103,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
 
         private void refuseTable(Optional<TableFolder> table) {
             if (table.isPresent()) {
-                throw JobErrors.corpusIsTable(path, table.get().format(), table.get().path());
+                throw CorpusErrors.corpusIsTable(path, table.get().format(), table.get().path());
             }
         }
 
@@ -122,7 +122,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                 formats = formats(files);
             }
             if (formats.size() > 1) {
-                throw JobErrors.mixedCorpus(path, formats.entrySet().stream().map(entry -> entry.getValue().size() + " of "
+                throw CorpusErrors.mixedCorpus(path, formats.entrySet().stream().map(entry -> entry.getValue().size() + " of "
                         + entry.getKey().setting() + " (" + entry.getValue().get(0).path() + ")").toList(),
                         formats.keySet().stream().map(FileFormat::setting).toList(), formats.values().stream().map(Selection::glob).toList());
             } else if (formats.isEmpty()) {
@@ -134,10 +134,10 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         private UserException nothingKnown(List<CorpusFile> files) throws IOException {
             List<CorpusFile> unknown = files.stream().filter(file -> file.problem() == null).toList();
             if (!unknown.isEmpty()) {
-                return JobErrors.unknownEndings(path, endings(unknown));
+                return CorpusErrors.unknownEndings(path, endings(unknown));
             }
-            return files.isEmpty() ? JobErrors.emptyCorpus(path, leftOut.toString())
-                    : JobErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
+            return files.isEmpty() ? CorpusErrors.emptyCorpus(path, leftOut.toString())
+                    : CorpusErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
         }
 
         /** A glob for files like the first one of these. */

@@ -12,6 +12,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.TokenBytes;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.slf4j.Logger;
@@ -86,10 +87,10 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
      */
     public void require(long documents, long unmarked) {
         if (unmarked == documents) {
-            throw JobErrors.nothingToLearn();
+            throw CorpusErrors.nothingToLearn();
         }
         if (unmarked > maxUnmarkedShare * documents) {
-            throw JobErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare);
+            throw CorpusErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare);
         }
         if (unmarked > 0) {
             LOG.warn("{} of {} documents do not hold what train.response-start says, and are not learnt from", unmarked, documents);

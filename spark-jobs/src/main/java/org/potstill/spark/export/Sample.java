@@ -15,6 +15,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.corpus.Corpus;
@@ -55,7 +56,7 @@ record Sample(String text, List<int[]> sequences) {
         List<Ranked> first = ranked.takeOrdered(Math.max(1, maxTokens(settings) / then.sequenceLength()));
         corpus.warnOfProblems();
         if (first.isEmpty()) {
-            throw JobErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.path());
         }
         boolean training = first.get(0).training;
         return new Sample((training ? "documents that it was trained on, of " : "held-out documents of ") + new Path(corpus.path()).getName(),

@@ -22,6 +22,7 @@ import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Comparison;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.MemoryNeed;
@@ -125,17 +126,17 @@ public final class LabelJob {
             count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         }
         if (count.documents() == 0) {
-            throw JobErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.path());
         }
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
-            throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
+            throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
-            throw JobErrors.nothingToTrainOn(corpus.path());
+            throw CorpusErrors.nothingToTrainOn(corpus.path());
         }
         if (count.unusable() > 0) {
             LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),
@@ -168,7 +169,7 @@ public final class LabelJob {
                 throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
             }
             if (count.sequences() == 0) {
-                throw JobErrors.nothingToTrainOn(corpus.path());
+                throw CorpusErrors.nothingToTrainOn(corpus.path());
             }
             LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
         }

@@ -87,7 +87,7 @@ public final class PruneJob {
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {
             if (!(model instanceof Checkpoint checkpoint)) {
-                throw JobErrors.notPrunable(source.uri());
+                throw PruneErrors.notPrunable(source.uri());
             }
             wanted.requireWithin(checkpoint.config());
             String fingerprint = checkpoint.fingerprint();

@@ -35,7 +35,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
             throw JobErrors.badValue("prune.parameters", "prune.layers says how many layers to keep already: set one of the two");
         }
         if (read.layers == 0 && read.share == 1 && !read.cutsWidth()) {
-            throw JobErrors.nothingToPrune();
+            throw PruneErrors.nothingToPrune();
         }
         return read;
     }

@@ -9,7 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.PlatformErrors;
 import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import scala.Tuple2;
@@ -41,8 +43,8 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             return trained(worker, block);
         } catch (RuntimeException | OutOfMemoryError e) {
             // Spark would end the process, and nobody would know of what.
-            if (JobErrors.within(e).isEmpty() && JobErrors.isOutOfMemory(e)) {
-                throw JobErrors.outOfMemory("worker " + worker + "'s training", e);
+            if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
+                throw PlatformErrors.notEnoughMemory("worker " + worker + "'s training", e);
             }
             throw e;
         }

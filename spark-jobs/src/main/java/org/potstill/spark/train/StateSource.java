@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
+import org.potstill.spark.PlatformErrors;
 
 /**
  * Where the state that a round begins with is to be had, slice by slice.
@@ -86,8 +87,8 @@ record StateSource(String run, long version, List<DriverSlice> begin, List<Contr
                     lost.add(holder);
                 }
             } catch (IOException e) {
-                if (JobErrors.isOutOfMemory(e)) {
-                    throw JobErrors.outOfMemory("averaging what workers learnt, at " + holder, e);
+                if (Failures.isOutOfMemory(e)) {
+                    throw PlatformErrors.notEnoughMemory("averaging what workers learnt, at " + holder, e);
                 }
                 silent.add(holder);
                 last = e;

@@ -7,6 +7,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.Sha256;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
@@ -54,7 +55,7 @@ final class TrainingData implements AutoCloseable {
                 .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
                 .fold(new Weighed(0, 0, 0), Weighed::plus);
         if (sum.counted() == 0) {
-            throw JobErrors.nothingToLearn();
+            throw CorpusErrors.nothingToLearn();
         }
         this.positions = sum.counted();
         this.teacherLoss = sum.loss() / sum.all();

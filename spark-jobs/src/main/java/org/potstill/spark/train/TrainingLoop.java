@@ -8,7 +8,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.PlatformErrors;
 import org.potstill.spark.Progress;
 import org.potstill.student.StepLoss;
 import org.slf4j.Logger;
@@ -136,8 +138,8 @@ final class TrainingLoop {
     }
 
     private RuntimeException failed(Throwable e, int epoch, int round) {
-        Optional<UserException> error = JobErrors.within(e)
-                .or(() -> JobErrors.isOutOfMemory(e) ? Optional.of(JobErrors.outOfMemory("training", e)) : Optional.empty());
+        Optional<UserException> error = Failures.within(e)
+                .or(() -> Failures.isOutOfMemory(e) ? Optional.of(PlatformErrors.notEnoughMemory("training", e)) : Optional.empty());
         return error.isPresent() ? JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get())
                 : new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
                         + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);

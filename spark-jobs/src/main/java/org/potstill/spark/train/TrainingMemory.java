@@ -9,6 +9,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.MemoryNeed;
+import org.potstill.spark.PlatformErrors;
 import org.potstill.spark.Settings;
 import org.potstill.student.StudentMemory;
 import org.potstill.student.TrainingOptions;
@@ -65,7 +66,7 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         try {
             long free = Files.getFileStore(folder).getUsableSpace();
             if (free < STATES * layout.bytes()) {
-                throw JobErrors.noRoomForCopies(folder.toString(), STATES * layout.bytes(), free);
+                throw PlatformErrors.noRoomForCopies(folder.toString(), STATES * layout.bytes(), free);
             }
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", folder.toString(), e);

@@ -21,7 +21,7 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
@@ -227,10 +227,10 @@ class LabelJobTest {
     void anExplicitGpuWithoutOneFailsAtOnce() {
         Exception thrown = assertThrows(Exception.class,
                 () -> label("teacher.device=cuda", "teacher.scratch=" + folder.resolve("gpu")));
-        UserException error = JobErrors.within(thrown).orElseThrow();
+        UserException error = Failures.within(thrown).orElseThrow();
         assertTrue(error.problem().contains("CUDA"), error.getMessage());
         thrown = assertThrows(Exception.class, () -> label("teacher.device=cuda", "teacher.engine=nd4j"));
-        assertTrue(JobErrors.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
+        assertTrue(Failures.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
         assertFalse(Files.exists(distillery.path("cache")) && !store().isEmpty());
     }
 

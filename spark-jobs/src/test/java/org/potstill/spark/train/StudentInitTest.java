@@ -32,8 +32,8 @@ import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.Failures;
 import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.ModelScore;
@@ -78,7 +78,7 @@ class StudentInitTest {
     }
 
     private static UserException error(Runnable job) {
-        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+        return Failures.within(assertThrows(Exception.class, job::run)).orElseThrow();
     }
 
     private float[] logits(Path model, int[] ids) {

@@ -32,7 +32,7 @@ import org.potstill.checkpoints.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
@@ -73,7 +73,7 @@ class TrainJobTest {
     }
 
     private static UserException error(Runnable job) {
-        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+        return Failures.within(assertThrows(Exception.class, job::run)).orElseThrow();
     }
 
     @Test
