@@ -114,12 +114,12 @@ public final class TrainJob {
     }
 
     private int workers() {
-        int asked = settings.integer("train.workers", 0, 100_000);
+        int asked = TrainingSettings.workers(settings);
         return asked > 0 ? asked : checkpoints(HadoopFolder.JSON.createObjectNode()).workers().orElse(Cluster.taskSlots(sc));
     }
 
     private TrainingCheckpoints checkpoints(ObjectNode identity) {
-        return new TrainingCheckpoints(folder, identity, settings.integer("train.keep-checkpoints", 1, 1000));
+        return new TrainingCheckpoints(folder, identity, TrainingSettings.keepCheckpoints(settings));
     }
 
     /** Reads the settings of training. */
@@ -128,13 +128,10 @@ public final class TrainJob {
         TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
         TrainingSettings.outer(settings);
         TrainingSettings.maxLoss(settings, 1);
-        settings.integer("train.keep-checkpoints", 1, 1000);
-        settings.integer("train.workers", 0, 100_000);
-        settings.integer("train.batch-size", 1, 1 << 20);
-        settings.integer("train.local-steps", 1, 1 << 20);
-        settings.integer("train.epochs", 1, 1 << 20);
-        settings.integer("train.checkpoint-rounds", 0, 1 << 20);
-        settings.choice("train.payload", Payload.class);
+        TrainingSettings.plan(settings, 1, TrainingSettings.workers(settings));
+        TrainingSettings.keepCheckpoints(settings);
+        TrainingSettings.checkpointRounds(settings);
+        TrainingSettings.payload(settings);
         settings.trainingSeed();
         if (settings.string("student.init").isBlank() && settings.string("prune.path").isBlank()) {
             StudentShape.of(settings, 1 << 10);
@@ -155,8 +152,7 @@ public final class TrainJob {
     /** @param copies local folder for copies of the state */
     private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
         int workers = workers();
-        TrainingPlan plan = new TrainingPlan(data.size(), settings.integer("train.batch-size", 1, 1 << 20), workers,
-                settings.integer("train.local-steps", 1, 1 << 20), settings.integer("train.epochs", 1, 1 << 20));
+        TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
         ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
                 .put("teacher", store.labels().teacher()).put("tokenizer", store.labels().tokenizer())
@@ -173,9 +169,8 @@ public final class TrainJob {
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
         WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
-                settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
-        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints,
-                settings.integer("train.checkpoint-rounds", 0, 1 << 20)).run(begin);
+                TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
+        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString());

@@ -39,10 +39,10 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         int moments = options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameters);
         StateLayout layout = StateLayout.of(parameters, moments, TrainingSettings.outer(settings).momentumLength(parameters), workers);
         long longest = settings.integer("sequence-length", 2, 1 << 20);
-        long rows = Math.min(positions, longest * settings.integer("train.batch-size", 1, 1 << 20));
+        long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
         // In single precision it is the student's memory itself.
-        long packed = settings.choice("train.payload", Payload.class) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
+        long packed = TrainingSettings.payload(settings) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
                 StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));

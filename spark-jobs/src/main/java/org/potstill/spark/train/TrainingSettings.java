@@ -63,6 +63,32 @@ final class TrainingSettings {
         return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
     }
 
+    /** @param sequences in an epoch */
+    static TrainingPlan plan(Settings s, long sequences, int workers) {
+        return new TrainingPlan(sequences, batchSize(s), workers, s.integer("train.local-steps", 1, 1 << 20), s.integer("train.epochs", 1, 1 << 20));
+    }
+
+    static int batchSize(Settings s) {
+        return s.integer("train.batch-size", 1, 1 << 20);
+    }
+
+    /** Workers asked for; 0: as the cluster has room for. */
+    static int workers(Settings s) {
+        return s.integer("train.workers", 0, 100_000);
+    }
+
+    static Payload payload(Settings s) {
+        return s.choice("train.payload", Payload.class);
+    }
+
+    static int checkpointRounds(Settings s) {
+        return s.integer("train.checkpoint-rounds", 0, 1 << 20);
+    }
+
+    static int keepCheckpoints(Settings s) {
+        return s.integer("train.keep-checkpoints", 1, 1000);
+    }
+
     /**
      * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. Of {@link #LATER}
      * settings only those that are not at their defaults, so that runs from before they existed are gone on with.
