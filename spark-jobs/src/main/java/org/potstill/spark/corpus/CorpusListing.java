@@ -3,6 +3,7 @@ package org.potstill.spark.corpus;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -109,7 +110,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
 
         /** As Spark and Hive do: a name that begins with {@code _} or {@code .} is not data, nor is what lies below it. */
         private static boolean hidden(String below) {
-            return below.startsWith("/") && Pattern.compile("/[_.]").matcher(below).find();
+            return below.startsWith("/") && Arrays.stream(below.split("/")).anyMatch(PathPattern::isHidden);
         }
 
         private FileFormat byEndings(List<CorpusFile> files) throws IOException {

@@ -1,6 +1,8 @@
 package org.potstill.spark.corpus;
 
 import java.nio.charset.Charset;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /**
@@ -54,6 +56,11 @@ record Encoding(Charset charset, int mark) {
             }
         }
         return true;
+    }
+
+    /** Refuses what is no text in the charset, where Java's own decoders replace it. */
+    static CharsetDecoder strict(Charset charset) {
+        return charset.newDecoder().onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT);
     }
 
     boolean isUtf8() {

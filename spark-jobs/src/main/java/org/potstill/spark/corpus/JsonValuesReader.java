@@ -8,7 +8,6 @@ import com.fasterxml.jackson.core.json.JsonReadFeature;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /** Reads JSON whose values are not one a line: the elements of an array, or objects over several lines, as a stream. */
@@ -27,8 +26,7 @@ final class JsonValuesReader implements DocumentReader {
         this.parser = JsonFactory.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
                 .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES).disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                 .streamReadConstraints(JsonLinesReader.constraints(reading.maxBytes())).build()
-                .createParser(new InputStreamReader(stream.in(), StandardCharsets.UTF_8.newDecoder()
-                        .onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT)));
+                .createParser(new InputStreamReader(stream.in(), Encoding.strict(StandardCharsets.UTF_8)));
     }
 
     @Override

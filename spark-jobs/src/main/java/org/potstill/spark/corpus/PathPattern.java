@@ -106,7 +106,8 @@ final class PathPattern {
         }
     }
 
-    private static FileStatus[] children(FileSystem fs, Path folder) throws IOException {
+    /** What is in a folder; nothing where it is not there, or no folder. */
+    static FileStatus[] children(FileSystem fs, Path folder) throws IOException {
         try {
             // A file lists itself.
             return Arrays.stream(fs.listStatus(folder)).filter(child -> !child.getPath().equals(folder)).toArray(FileStatus[]::new);

@@ -1,9 +1,7 @@
 package org.potstill.spark.corpus;
 
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -51,7 +49,7 @@ record TableFolder(String format, String path) {
             logs.add(new Path(folder.getParent(), "metadata"));
         }
         for (Path log : logs) {
-            for (FileStatus file : children(fs, log)) {
+            for (FileStatus file : PathPattern.children(fs, log)) {
                 Optional<TableFolder> table = ofLog(file.getPath().toString());
                 if (table.isPresent()) {
                     return table;
@@ -59,13 +57,5 @@ record TableFolder(String format, String path) {
             }
         }
         return Optional.empty();
-    }
-
-    private static List<FileStatus> children(FileSystem fs, Path folder) throws IOException {
-        try {
-            return Arrays.asList(fs.listStatus(folder));
-        } catch (FileNotFoundException e) {
-            return List.of();
-        }
     }
 }

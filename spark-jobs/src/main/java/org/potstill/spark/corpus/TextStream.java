@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PushbackInputStream;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
@@ -65,8 +64,7 @@ final class TextStream implements Closeable {
         head = Arrays.copyOfRange(head, mark, head.length);
         if (!encoding.isUtf8()) {
             plain = false;
-            in = new ReaderInputStream(new InputStreamReader(in, encoding.charset().newDecoder()
-                    .onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT)), StandardCharsets.UTF_8);
+            in = new ReaderInputStream(new InputStreamReader(in, Encoding.strict(encoding.charset())), StandardCharsets.UTF_8);
             peek();
         }
     }
