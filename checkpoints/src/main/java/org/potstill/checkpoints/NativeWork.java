@@ -21,6 +21,7 @@ public final class NativeWork {
     private static final Map<Thread, Lock> ABANDONABLE = new ConcurrentHashMap<>();
     private static final Queue<Runnable> LAST = new ConcurrentLinkedQueue<>();
     private static volatile boolean ending;
+    private static boolean ended;
 
     static {
         Runtime.getRuntime().addShutdownHook(new Thread(NativeWork::end, "potstill-end"));
@@ -95,7 +96,15 @@ public final class NativeWork {
         }
     }
 
-    private static void end() {
+    /**
+     * Waits for the calls that run, and lets no other begin, ever. Java calls this at the end of the process, but beside what else is
+     * to be done then, ONNX Runtime's own teardown among it: who ends a process while work may be under way calls it before.
+     */
+    public static synchronized void end() {
+        if (ended) {
+            return;
+        }
+        ended = true;
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
         ending = true;
         try {

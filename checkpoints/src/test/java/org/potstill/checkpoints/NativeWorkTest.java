@@ -55,13 +55,37 @@ class NativeWorkTest {
         }
     }
 
+    /** Waits for work before it ends, as others tear down what the work needs when it does. */
+    public static final class EndingFirst {
+        public static void main(String[] args) throws InterruptedException {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.print("torn down")));
+            CountDownLatch begun = new CountDownLatch(1);
+            Ending.start(() -> NativeWork.run(() -> {
+                begun.countDown();
+                Ending.sleep(300);
+                System.out.print("whole ");
+            }));
+            begun.await();
+            NativeWork.end();
+            System.exit(3);
+        }
+    }
+
+    private static void assertEndsWith(int status, String said, Class<?> main) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-cp",
+                System.getProperty("java.class.path"), main.getName())).redirectErrorStream(true).start();
+        assertEquals(said, new String(process.getInputStream().readAllBytes()));
+        assertEquals(status, process.waitFor());
+    }
+
     @Test
     void theEndOfAProcessWaitsForWorkAndLetsNoneBegin() throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-cp",
-                System.getProperty("java.class.path"), Ending.class.getName())).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes());
-        assertEquals("abandoned whole ", said);
-        assertEquals(3, process.waitFor());
+        assertEndsWith(3, "abandoned whole ", Ending.class);
+    }
+
+    @Test
+    void whoEndsAProcessMayWaitForWorkBeforeAnythingIsTornDown() throws IOException, InterruptedException {
+        assertEndsWith(3, "whole torn down", EndingFirst.class);
     }
 
     @Test

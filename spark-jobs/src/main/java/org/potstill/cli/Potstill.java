@@ -2,6 +2,7 @@ package org.potstill.cli;
 
 import java.util.List;
 import java.util.Optional;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
 import org.potstill.spark.Platform;
@@ -38,7 +39,15 @@ public final class Potstill {
 
     public static void main(String[] args) {
         boolean guest = Sessions.isGuest();
-        int status = run(args);
+        int status = 1;
+        try {
+            status = run(args);
+        } finally {
+            if (status != 0 && !guest) {
+                // A teacher may be on its way into memory.
+                NativeWork.end();
+            }
+        }
         // Databricks takes System.exit, even of 0, for a failure: leave by returning where all is well.
         if (status != 0 && guest) {
             throw new IllegalStateException("potstill ended with status " + status + "; its message is above");
