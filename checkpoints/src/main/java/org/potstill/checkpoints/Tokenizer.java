@@ -2,9 +2,11 @@ package org.potstill.checkpoints;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Text to token ids and back. Safe for use by several threads.
@@ -82,6 +84,12 @@ public final class Tokenizer implements AutoCloseable {
             wide[i] = ids[i];
         }
         return whileOpen(() -> TokenizersLibrary.LIB.decode(decoder, wide, false));
+    }
+
+    /** Names the first of a text's tokens that a model has no row for, which the tokenizer may know all the same. */
+    public Optional<String> beyondRows(int[] ids, int rows) {
+        return IntStream.of(ids).filter(id -> id >= rows).mapToObj(id -> "it holds " + decode(new int[] {id}) + ", token " + id
+                + " of the tokenizer, and the model has " + rows + " rows").findFirst();
     }
 
     @Override

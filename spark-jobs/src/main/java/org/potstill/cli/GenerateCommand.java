@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.stream.IntStream;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.ChatMessage;
 import org.potstill.checkpoints.ChatTemplate;
@@ -132,9 +131,8 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private static int[] requireRows(int[] ids, int rows, Tokenizer tokenizer) {
-        IntStream.of(ids).filter(id -> id >= rows).findFirst().ifPresent(id -> {
-            throw JobErrors.badOption("--prompt", "it holds " + tokenizer.decode(new int[] {id}) + ", token " + id
-                    + " of the tokenizer, and the model has " + rows + " rows");
+        tokenizer.beyondRows(ids, rows).ifPresent(why -> {
+            throw JobErrors.badOption("--prompt", why);
         });
         return ids;
     }

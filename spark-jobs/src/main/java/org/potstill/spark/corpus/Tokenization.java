@@ -6,8 +6,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalInt;
-import java.util.stream.IntStream;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -65,10 +64,9 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
             }
             Tokenizer tokenizer = TOKENIZERS.get(fingerprint, () -> new Tokenizer(shared.value()));
             int[] ids = tokenizer.encode(document.text(), self.specialTokens);
-            OptionalInt beyond = IntStream.of(ids).filter(id -> id >= rows).findFirst();
+            Optional<String> beyond = tokenizer.beyondRows(ids, rows);
             if (beyond.isPresent()) {
-                return new TokenizedDocument(document.id(), "it holds " + tokenizer.decode(new int[] {beyond.getAsInt()}) + ", token "
-                        + beyond.getAsInt() + " of the tokenizer, and the model has " + rows + " rows", false, List.of());
+                return new TokenizedDocument(document.id(), beyond.get(), false, List.of());
             }
             return new TokenizedDocument(document.id(), null, self.heldOut(document.text()),
                     self.cut(ids.length == 0 ? ids : shared.value().document(ids)));
