@@ -153,28 +153,17 @@ final class HostileFilesTest {
 
     /** @return null if it did not open */
     private TokenizerDefinition openWithinBounds(Path path, long fileBytes) {
-        long bound = FIXED_BYTES + BYTES_PER_BYTE * fileBytes;
         long before = THREADS.getCurrentThreadAllocatedBytes();
-        TokenizerDefinition definition = open(path);
-        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-        if (allocated >= bound) {
-            // Classes that are used for the first time take memory once.
-            before = THREADS.getCurrentThreadAllocatedBytes();
-            open(path);
-            allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-        }
-        assertTrue(allocated < bound, allocated + " bytes for a file of " + fileBytes);
-        return definition;
-    }
-
-    private TokenizerDefinition open(Path path) {
+        TokenizerDefinition definition = null;
         try (Checkpoint checkpoint = Checkpoints.open(path)) {
-            return checkpoint.tokenizer();
+            definition = checkpoint.tokenizer();
         } catch (UserException e) {
             assertFalse(e.cause().isBlank() || e.cause().equals("null"), e.getMessage());
             assertTrue(e.problem().contains(folder.toString()), e.getMessage());
             assertTrue(e.getMessage().length() < 2000, e.getMessage());
-            return null;
         }
+        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+        assertTrue(allocated < FIXED_BYTES + BYTES_PER_BYTE * fileBytes, allocated + " bytes for a file of " + fileBytes);
+        return definition;
     }
 }
