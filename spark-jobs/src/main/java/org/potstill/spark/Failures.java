@@ -94,6 +94,11 @@ public final class Failures {
                 .anyMatch(at -> at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError"));
     }
 
+    /** Whether it, or a cause of it, is of that class. */
+    public static boolean isCausedBy(Throwable thrown, Class<? extends Throwable> type) {
+        return causes(thrown).stream().anyMatch(type::isInstance);
+    }
+
     /** The user error at the root of what Spark threw, if there is one. */
     public static Optional<UserException> within(Throwable thrown) {
         return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();

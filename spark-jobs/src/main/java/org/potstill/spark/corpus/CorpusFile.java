@@ -22,11 +22,16 @@ record CorpusFile(String path, long bytes, String problem) implements Serializab
         this(path, bytes, null);
     }
 
+    /** @throws StoreFailure when the file system fails in a way that may pass; so do the stream's methods */
     FSDataInputStream open(Configuration hadoop) throws IOException {
         Path file = new Path(path);
-        // With the status there is nothing left to ask an object store before reading.
-        return FutureIO.awaitFuture(fileSystem(file, hadoop).openFile(file)
-                .withFileStatus(new FileStatus(bytes, false, 1, 1, 0, file)).build());
+        try {
+            // With the status there is nothing left to ask an object store before reading.
+            return new FSDataInputStream(new StoreInput(FutureIO.awaitFuture(fileSystem(file, hadoop).openFile(file)
+                    .withFileStatus(new FileStatus(bytes, false, 1, 1, 0, file)).build())));
+        } catch (IOException e) {
+            throw StoreFailure.of(e);
+        }
     }
 
     /** Without Hadoop's checksums beside local files: it cannot name those of a file with a colon in its name. */

@@ -31,6 +31,8 @@ final class Decompression extends FilterInputStream {
     static InputStream of(Signature signature, InputStream compressed) throws IOException {
         try {
             return new Decompression(signature, new CountingInputStream(compressed));
+        } catch (StoreFailure e) {
+            throw e;
         } catch (IOException | RuntimeException e) {
             throw damaged(signature, e);
         }
@@ -60,6 +62,8 @@ final class Decompression extends FilterInputStream {
         int read;
         try {
             read = super.read(buffer, offset, length);
+        } catch (StoreFailure e) {
+            throw e;
         } catch (IOException | RuntimeException e) {
             throw damaged(signature, e);
         }

@@ -6,14 +6,21 @@ import java.util.List;
 import java.util.NoSuchElementException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.TaskCompletionListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The documents of a task's pieces; a file that cannot be read, or not to its end, is a document with a problem. */
+/**
+ * The documents of a task's pieces; a file that cannot be read, or not to its end, is a document with a problem. Where the file
+ * system fails, which may pass, the piece is read again first, up to where it was.
+ */
 final class Documents implements Iterator<Document> {
     private static final Logger LOG = LoggerFactory.getLogger(Documents.class);
+    /** File systems have tried again themselves before they fail. */
+    private static final int RETRIES = 3;
+    private static final long FIRST_PAUSE_MS = 200;
 
     private final Iterator<Piece> pieces;
     private final Reading reading;
@@ -23,6 +30,9 @@ final class Documents implements Iterator<Document> {
     private Piece piece;
     private DocumentReader reader;
     private Document next;
+    /** Documents of the piece that were read. */
+    private long read;
+    private int failures;
 
     Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead) {
         this.pieces = pieces.iterator();
@@ -39,31 +49,61 @@ final class Documents implements Iterator<Document> {
 
     @Override
     public boolean hasNext() {
-        while (next == null && (reader != null || pieces.hasNext())) {
+        while (next == null && (reader != null || failures > 0 || pieces.hasNext())) {
             try {
                 next = advance();
             } catch (IOException | RuntimeException | LinkageError e) {
                 LOG.debug("cannot read {}", piece.file().path(), e);
                 close();
-                next = Document.unusable(piece.file().path(), Unreadable.reason(e));
+                if (StoreFailure.isBehind(e) && failures < RETRIES) {
+                    failures++;
+                    LOG.warn("cannot read {} ({}); trying again, {} of {}", piece.file().path(), Unreadable.reason(e), failures, RETRIES);
+                    pause(FIRST_PAUSE_MS << 2 * (failures - 1));
+                } else {
+                    endPiece();
+                    next = Document.unusable(piece.file().path(), Unreadable.reason(e));
+                }
             }
         }
         return next != null;
     }
 
     private Document advance() throws IOException {
-        if (reader == null) {
+        if (failures == 0 && reader == null) {
             piece = pieces.next();
             if (piece.file().problem() != null) {
                 return Document.unusable(piece.file().path(), piece.file().problem());
             }
+        }
+        if (reader == null) {
             reader = open();
+            for (long again = 0; again < read; again++) {
+                reader.next();
+            }
         }
         Document document = reader.next();
         if (document == null) {
             close();
+            endPiece();
+        } else {
+            read++;
         }
         return document;
+    }
+
+    private void endPiece() {
+        bytesRead.add(piece.length());
+        read = 0;
+        failures = 0;
+    }
+
+    private static void pause(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TaskKilledException("interrupted");
+        }
     }
 
     private DocumentReader open() throws IOException {
@@ -93,7 +133,6 @@ final class Documents implements Iterator<Document> {
         DocumentReader open = reader;
         reader = null;
         if (open != null) {
-            bytesRead.add(piece.length());
             try {
                 open.close();
             } catch (IOException | RuntimeException e) {
