@@ -56,6 +56,13 @@ public final class PlatformErrors {
                 "it is no text in the locale's encoding, " + encoding, "rename the file, or " + UTF_8_LOCALE);
     }
 
+    static UserException settingTooLate(String key) {
+        String remedy = key.equals("spark.driver.memory") ? "POTSTILL_MEMORY=8g for deploy/potstill, --driver-memory 8g for spark-submit"
+                : "--conf " + key + "=... for spark-submit, which deploy/potstill takes from POTSTILL_SUBMIT";
+        return new UserException(key + " comes too late in Potstill's settings",
+                "Spark reads it before the driver starts, and here the driver runs already", "take it out of the settings, and give " + remedy);
+    }
+
     static UserException outOfMemory(String what, Throwable origin) {
         return new UserException("memory ran out", what + ", with a heap of " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB in this process",
                 "give the driver a larger heap (--driver-memory; POTSTILL_MEMORY=8g for deploy/potstill) and, where it is tasks on a cluster that "

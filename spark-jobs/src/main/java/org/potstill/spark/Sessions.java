@@ -22,6 +22,10 @@ public final class Sessions {
     private static final String SERIALIZER = "spark.serializer";
     private static final String JAVA_SERIALIZER = JavaSerializer.class.getName();
 
+    /** What Spark reads before this process is there. */
+    private static final List<String> BEFORE_START = List.of("spark.driver.memory", "spark.driver.extraJavaOptions",
+            "spark.driver.extraClassPath", "spark.driver.extraLibraryPath", "spark.jars.packages");
+
     private Sessions() {
     }
 
@@ -38,6 +42,9 @@ public final class Sessions {
     public static <T> T run(String name, Settings settings, Function<SparkSession, T> job) {
         boolean ours = !isGuest();
         SparkConf conf = new SparkConf();
+        if (ours) {
+            requireInTime(settings.spark(), conf);
+        }
         // What spark-submit said stands above the file.
         settings.spark().forEach(conf::setIfMissing);
         conf.setIfMissing("spark.master", "local[*]");
@@ -66,6 +73,15 @@ public final class Sessions {
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // An error of a task ends this process otherwise, before anybody could say what it was.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+        }
+    }
+
+    /** @throws org.potstill.errors.UserException when a setting would be ignored because it comes too late */
+    static void requireInTime(Map<String, String> settings, SparkConf started) {
+        for (String key : BEFORE_START) {
+            if (settings.containsKey(key) && !settings.get(key).equals(started.get(key, null))) {
+                throw PlatformErrors.settingTooLate(key);
+            }
         }
     }
 

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
+import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
+import org.potstill.errors.UserException;
 
 class SessionsTest {
     private static String plugins(String set) {
@@ -33,6 +35,16 @@ class SessionsTest {
         SparkConf conf = new SparkConf(false).set("spark.master", "local[1]").set("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
         Sessions.prepare(conf);
         assertEquals("org.apache.spark.serializer.JavaSerializer", conf.get("spark.serializer"));
+    }
+
+    @Test
+    void whatSparkReadsBeforeTheDriverStartsIsRefusedUnlessItIsSo() {
+        SparkConf started = new SparkConf(false).set("spark.driver.memory", "4g");
+        Sessions.requireInTime(Map.of("spark.driver.memory", "4g", "spark.speculation", "true"), started);
+        UserException refused = assertThrows(UserException.class,
+                () -> Sessions.requireInTime(Map.of("spark.driver.memory", "6g"), started));
+        assertTrue(refused.remedy().contains("POTSTILL_MEMORY"), refused.getMessage());
+        assertThrows(UserException.class, () -> Sessions.requireInTime(Map.of("spark.jars.packages", "a:b:1"), started));
     }
 
     @Test
