@@ -18,6 +18,7 @@ public final class Failures {
     private static final Pattern CLASS = Pattern.compile("([a-z][\\w$]*[./])+[A-Z][\\w$]*");
     private static final Pattern OUT_OF_MEMORY = Pattern.compile("java\\.lang\\.OutOfMemoryError: ([^\\n]*)|exited with code (52)");
     private static final Pattern KILLED = Pattern.compile("exited with code 137|xceeding (physical )?memory limits|OOMKilled");
+    private static final Pattern UNCAUGHT = Pattern.compile("exited with code 5[01]\\b");
     private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory [0-9]+ must be at least");
     private static final Pattern NO_SPACE = Pattern.compile("No space left on device|Disk quota exceeded");
 
@@ -55,6 +56,9 @@ public final class Failures {
         Matcher memory = OUT_OF_MEMORY.matcher(message);
         if (memory.find()) {
             return Optional.of(PlatformErrors.outOfMemory(memory.group(1) == null ? "an executor ended for it" : memory.group(1), thrown));
+        }
+        if (UNCAUGHT.matcher(message).find()) {
+            return Optional.of(PlatformErrors.executorEnded(thrown));
         }
         return KILLED.matcher(message).find() ? Optional.of(PlatformErrors.executorKilled(thrown)) : Optional.empty();
     }

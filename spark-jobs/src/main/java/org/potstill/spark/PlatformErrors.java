@@ -74,6 +74,11 @@ public final class PlatformErrors {
                 "raise spark.executor.memoryOverhead: models live outside of the heap", origin);
     }
 
+    static UserException executorEnded(Throwable origin) {
+        return new UserException("an error ended an executor", "the executor's log (stderr) tells which; often a native library that cannot be "
+                + "loaded, or a jar of another version", "correct what its log says, and run the command again: what was done is kept", origin);
+    }
+
     static UserException classClash(String what, String where, Throwable origin) {
         return new UserException("a class is not the one that Potstill was built with", what + "; " + where,
                 "Potstill needs Spark " + Versions.spark() + " with Scala " + Versions.scala() + ": take jars of other versions out of spark.jars, "

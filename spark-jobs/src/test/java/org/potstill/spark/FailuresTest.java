@@ -35,6 +35,7 @@ class FailuresTest {
             assertTrue(explained(thrown).remedy().contains("POTSTILL_MEMORY"), thrown.toString());
         }
         assertTrue(explained(new SparkException("Command exited with code 137")).remedy().contains("memoryOverhead"));
+        assertTrue(explained(new SparkException("Reason: Command exited with code 50")).cause().contains("executor's log"));
     }
 
     @Test

@@ -139,7 +139,7 @@ final class TrainingLoop {
 
     private RuntimeException failed(Throwable e, int epoch, int round) {
         Optional<UserException> error = Failures.within(e)
-                .or(() -> Failures.isOutOfMemory(e) ? Optional.of(PlatformErrors.notEnoughMemory("training", e)) : Optional.empty());
+                .or(() -> Failures.isOutOfMemory(e) ? Optional.of(PlatformErrors.notEnoughMemory("training", e)) : Failures.explain(e));
         return error.isPresent() ? JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get())
                 : new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
                         + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);
