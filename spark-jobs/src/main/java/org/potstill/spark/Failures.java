@@ -98,14 +98,14 @@ public final class Failures {
                 .anyMatch(at -> at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError"));
     }
 
-    /** Whether it, or a cause of it, is of that class. */
-    public static boolean isCausedBy(Throwable thrown, Class<? extends Throwable> type) {
-        return causes(thrown).stream().anyMatch(type::isInstance);
+    /** It, or the first of its causes, that is of a class. */
+    public static <T extends Throwable> Optional<T> firstCause(Throwable thrown, Class<T> type) {
+        return causes(thrown).stream().filter(type::isInstance).map(type::cast).findFirst();
     }
 
     /** The user error at the root of what Spark threw, if there is one. */
     public static Optional<UserException> within(Throwable thrown) {
-        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+        return firstCause(thrown, UserException.class);
     }
 
     /** It, its cause, and so on; they may go in a circle. */

@@ -23,6 +23,6 @@ final class StoreFailure extends IOException {
     }
 
     static boolean isBehind(Throwable thrown) {
-        return Failures.isCausedBy(thrown, StoreFailure.class);
+        return Failures.firstCause(thrown, StoreFailure.class).isPresent();
     }
 }

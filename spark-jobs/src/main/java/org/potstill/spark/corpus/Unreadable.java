@@ -2,6 +2,7 @@ package org.potstill.spark.corpus;
 
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
+import org.potstill.spark.Failures;
 
 /** A file, or the rest of one, that cannot be read as text; the message is for the user. */
 final class Unreadable extends IOException {
@@ -13,6 +14,11 @@ final class Unreadable extends IOException {
 
     Unreadable(String why, Throwable origin) {
         super(why, origin);
+    }
+
+    /** What a library's exception says, or the reason of ours that it wraps. */
+    static String why(Throwable thrown) {
+        return Failures.firstCause(thrown, Unreadable.class).map(Throwable::getMessage).orElse(thrown.getMessage());
     }
 
     /** The reason as the quarantine tells it. */
