@@ -81,6 +81,6 @@ final class Decompression extends FilterInputStream {
     }
 
     private static Unreadable damaged(Signature signature, Exception e) {
-        return new Unreadable("it is " + signature.named() + ", and damaged or cut off: " + e.getMessage(), e);
+        return new Unreadable("it is " + signature.named() + ", and damaged or cut off" + (e.getMessage() == null ? "" : ": " + e.getMessage()), e);
     }
 }
