@@ -12,7 +12,7 @@ import picocli.CommandLine.Command;
     "What the cache holds already is not scored again: run it after every change of the corpus, or after a failure. A document "
         + "that cannot be used, or a sequence that the teacher cannot score, goes to the quarantine with its reason. The share corpus.holdout of the documents is left out, for "
         + "evaluate."},
-    footer = {"", "Needs teacher.path, corpus.path and cache.path; the report goes to report.path, if set.", "",
+    footer = {"", "Needs teacher.path, corpus.path and cache.path; the report goes to report.path, which is a folder in student.path or cache.path where it is not set.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
     @Override
