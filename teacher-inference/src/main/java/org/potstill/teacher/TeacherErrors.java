@@ -125,7 +125,8 @@ final class TeacherErrors {
     }
 
     static UserException cannotGenerate(Path file) {
-        return new UserException("cannot generate text with " + file, "it is a SameDiff or Deeplearning4j model, which has no key-value cache",
+        return new UserException("cannot generate text with " + file,
+                "it is a SameDiff or Deeplearning4j model, which has no key-value cache",
                 "use the model as GGUF, safetensors or ONNX");
     }
 
