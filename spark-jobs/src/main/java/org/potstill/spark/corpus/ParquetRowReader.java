@@ -118,7 +118,7 @@ final class ParquetRowReader implements DocumentReader {
         return path.get(path.size() - 1);
     }
 
-    /** What holds the value at a path; nothing when the value, or something around it, is null. */
+    /** Finds the group that holds the value at a path; empty if the value, or a group around it, is null. */
     private static Optional<Group> innermost(Group record, List<String> path) {
         Group within = record;
         for (int i = 0; i < path.size(); i++) {

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import org.potstill.spark.Failures;
 
-/** A file, or the rest of one, that cannot be read as text; the message is for the user. */
+/** A file, or its rest, that cannot be read as text; the message is for the user. */
 final class Unreadable extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -16,18 +16,18 @@ final class Unreadable extends IOException {
         super(why, origin);
     }
 
-    /** What a library's exception says, or the reason of ours that it wraps. */
+    /** Returns the message of a library's exception, or that of the {@link Unreadable} which it wraps. */
     static String why(Throwable thrown) {
         return Failures.firstCause(thrown, Unreadable.class).map(Throwable::getMessage).orElse(thrown.getMessage());
     }
 
-    /** The reason as the quarantine tells it. */
+    /** Returns the reason for the quarantine. */
     static String reason(Throwable thrown) {
         if (thrown instanceof Unreadable) {
             return thrown.getMessage();
         }
         if (thrown instanceof CharacterCodingException) {
-            return "not text in the encoding that its first bytes tell (UTF-16 or UTF-32), or cut off";
+            return "not valid in the encoding that its first bytes indicate (UTF-16 or UTF-32), or truncated";
         }
         String said = thrown.getMessage();
         return "cannot be read: " + (said == null ? thrown.getClass().getSimpleName() : said.lines().findFirst().orElse(""));
