@@ -258,7 +258,7 @@ final class OnnxCausalLmTest {
         byte[] set = Arrays.copyOf(groups, 1 << 16);
         Files.write(file, ByteString.copyFrom(new byte[] {0x42}).concat(length(set.length))
                 .concat(ByteString.copyFrom(set)).toByteArray());
-        assertTrue(refusal(file).contains("not a sound ONNX file"));
+        assertTrue(refusal(file).contains("not a valid ONNX file"));
     }
 
     private static ByteString length(int value) {
