@@ -74,7 +74,7 @@ public final class CorpusErrors {
     }
 
     public static UserException corpusIsTable(String path, String format, String table) {
-        return new UserException("the corpus " + path + " is or contains a " + format + " table: " + table,
+        return new UserException("the corpus " + path + " is or contains " + (format.startsWith("I") ? "an " : "a ") + format + " table: " + table,
                 "only the table's log says which files belong to it; reading the files directly would include deleted and replaced rows",
                 "export the table's rows to a separate folder, for instance with spark.table(...).write.parquet(...), and set corpus.path "
                         + "to it");

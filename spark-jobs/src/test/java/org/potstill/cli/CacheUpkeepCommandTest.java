@@ -62,7 +62,7 @@ class CacheUpkeepCommandTest {
 
     @Test
     void whatIsNotThereAndWhatCannotBeIsRefused() {
-        assertTrue(run(new CachePruneCommand(), 1, "--teacher", "ff").contains("holds no soft labels"));
+        assertTrue(run(new CachePruneCommand(), 1, "--teacher", "ff").contains("holds no matching soft labels"));
         assertTrue(run(new CacheCompactCommand(), 1, "--target-mib=0").contains("--target-mib"));
         assertNotEquals("", run(new CachePruneCommand(), 0, "--help"));
     }

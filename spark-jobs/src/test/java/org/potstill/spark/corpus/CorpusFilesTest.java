@@ -168,12 +168,12 @@ class CorpusFilesTest {
         ParquetFiles.write(folder.resolve("hudi/a.parquet"), "deleted");
         for (String path : List.of("delta", "delta/date=1", "delta/date=1/a.parquet", "delta/*", "delta/*/*.parquet", "")) {
             UserException error = refused("corpus.path=" + folder + "/" + path);
-            assertTrue(error.problem().contains("of the format Delta"), path + ": " + error.getMessage());
+            assertTrue(error.problem().contains("a Delta table"), path + ": " + error.getMessage());
         }
         for (String path : List.of("lake", "lake/t", "lake/t/data", "lake/t/data/*.parquet")) {
-            assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("of the format Iceberg"), path);
+            assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("an Iceberg table"), path);
         }
-        assertTrue(refused("corpus.path=" + folder + "/hudi/a.parquet").problem().contains("of the format Hudi"));
+        assertTrue(refused("corpus.path=" + folder + "/hudi/a.parquet").problem().contains("a Hudi table"));
     }
 
     @Test
