@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 
 
 def decode(encoded: bytes) -> tuple[list[list[int]], list[list[float]]]:
-    """Ids and log-probabilities by position, as soft-labels/FORMAT.md says."""
+    """Ids and log-probabilities by position, as docs/cache-format.md says."""
     version, id_bits = encoded[0], encoded[1]
     k, positions = int.from_bytes(encoded[2:4], "big"), int.from_bytes(encoded[4:8], "big")
     assert version == 1, version
