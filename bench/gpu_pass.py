@@ -15,7 +15,7 @@ those of CUDA 13 where they are of the wheel (`pip download --no-deps onnxruntim
 and jlink.
 
 For each shape, run makes a checkpoint, once, with seeded weights in fp16, and says: how far our logits are from PyTorch's in fp32
-on the same weights, and our top 64 from our logits; whether device memory (nvidia-smi) and ours (/proc) stay flat over --batches
+on the same weights, and our top 64 from our logits; whether a sequence's targets are the same alone and in a batch; whether device memory (nvidia-smi) and ours (/proc) stay flat over --batches
 batches of sequences of many lengths; tokens a second over 512-token sequences, in turn with transformers in bf16 with topk and
 logsumexp (goal: 1.2 times as fast); and the share of the card's peak that this is, at 2 operations a parameter and, for
 attention, 4 a layer, channel and token that is seen, half the sequence on average. It ends with status 1 where distributions are
@@ -38,7 +38,7 @@ import torch
 from gpu_pack import join, pack
 from peer import ROOT, Ours, cpu
 from teacher_speed import K, transformers_pass
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PretrainedConfig, PreTrainedModel, Qwen3Config
 from transformers.utils.logging import disable_progress_bar
 
 sys.path.append(str(ROOT / "bench/fixtures"))
@@ -48,21 +48,25 @@ PACK = ROOT / "bench/target/gpu-pack"
 LENGTH = 512
 GOAL = 1.2
 # hidden, layers, heads, key/value heads, FFN, vocabulary
-SHAPES = {"tiny": (64, 2, 4, 2, 128, 1024), "135m": (576, 30, 9, 3, 1536, 49152), "1.7b": (2048, 24, 32, 32, 8192, 49152)}
+SHAPES = {"tiny": (64, 2, 4, 2, 128, 1024), "135m": (576, 30, 9, 3, 1536, 49152), "1.7b": (2048, 24, 32, 32, 8192, 49152),
+          "mistral": (1024, 8, 16, 4, 3584, 32768), "qwen3": (1024, 28, 16, 8, 3072, 151936)}
+# Otherwise Llama's. A window of less than a sequence; norms of queries and keys, and heads of a size of their own.
+FAMILIES = {"mistral": partial(MistralConfig, sliding_window=100), "qwen3": partial(Qwen3Config, head_dim=128)}
 # Dense fp16 on tensor cores, TFLOP/s, by what CUDA calls the card; the vendor's figures. The first that fits counts.
 PEAKS = {"H100 PCIe": 756, "H100 NVL": 835, "H100": 989, "H200": 989, "B200": 2250, "A100": 312, "A10G": 70, "A10": 125, "L40S": 362,
          "L4": 121, "T4": 65, "V100": 125}
 
 
-def checkpoint(shape: str, device: str, folder: Path) -> LlamaConfig:
+def checkpoint(shape: str, device: str, folder: Path) -> PretrainedConfig:
     """A Hugging Face folder in fp16. Logits spread as a trained model's do, so that first choices are choices."""
     hidden, layers, heads, kv_heads, ffn, vocabulary = SHAPES[shape]
-    config = LlamaConfig(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
-                         intermediate_size=ffn, vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True)
+    config = FAMILIES.get(shape, LlamaConfig)(
+        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
+        intermediate_size=ffn, vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True)
     if not (folder / "tokenizer.json").exists():
         torch.manual_seed(1)
         with torch.device(device):
-            model = LlamaForCausalLM(config)
+            model = AutoModelForCausalLM.from_config(config)
             for name, value in model.named_parameters():
                 spread = 0.1 if value.dim() == 1 else 3 * hidden ** -0.5 if "embed" in name else value.shape[1] ** -0.5
                 value.data = torch.randn_like(value) * spread + (1 if value.dim() == 1 else 0)
@@ -71,11 +75,11 @@ def checkpoint(shape: str, device: str, folder: Path) -> LlamaConfig:
     return config
 
 
-def load(folder: Path, dtype: torch.dtype, device: str) -> LlamaForCausalLM:
-    return LlamaForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+def load(folder: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
 
 
-def logits_of(model: LlamaForCausalLM, sequence: list[int]) -> torch.Tensor:
+def logits_of(model: PreTrainedModel, sequence: list[int]) -> torch.Tensor:
     with torch.inference_mode():
         return model(torch.tensor([sequence[:-1]], device=model.device)).logits[0].float().cpu()
 
@@ -96,6 +100,12 @@ def parity(ours: Ours, reference: torch.Tensor, sequence: list[int], options) ->
     print(f"  potstill {options.precision}: {words}")
     print(f"  potstill's top {ids.shape[1]}: log-probabilities at most {off:.2e} from those of its own logits")
     return kl <= options.max_kl and off <= 0.01
+
+
+def company(ours: Ours, options, vocabulary: int) -> None:
+    """What a sequence's targets owe to the others of its batch: a GPU's library chooses kernels by the size of a product."""
+    lengths = [random.Random(3).randrange(16, LENGTH) for _ in range(max(2, options.batch_tokens // LENGTH))]
+    print(f"  {ours.company(random_sequences(vocabulary, lengths))}")
 
 
 def device_mib() -> int:
@@ -137,7 +147,7 @@ def random_sequences(vocabulary: int, positions: list[int]) -> list[list[int]]:
     return [[draw.randrange(vocabulary) for _ in range(n + 1)] for n in positions]
 
 
-def speed(ours: Ours, peer: LlamaForCausalLM, options, config: LlamaConfig) -> None:
+def speed(ours: Ours, peer: PreTrainedModel, options, config: PretrainedConfig) -> None:
     rows = max(1, options.batch_tokens // LENGTH)
     sequences = random_sequences(config.vocab_size, [LENGTH] * rows * options.speed_batches)
     seconds: dict = {"potstill": [], "transformers": []}
@@ -207,6 +217,7 @@ def run(options) -> bool:
                         options.batch_tokens, folder, options.scratch / "weights", runtime=options.runtime)
         ours = start(jvm=("-Xms1g", "-Xmx1g", "-Xmn64m", "-XX:+AlwaysPreTouch"))
         well &= parity(ours, reference, sequence, options)
+        company(ours, options, config.vocab_size)
         well &= flat(ours, options, config.vocab_size)
         speed(ours, peer, options, config)
         print(f"  potstill's peak on the host: {ours.close()} MiB", flush=True)
@@ -229,7 +240,7 @@ def main() -> None:
     running = verbs.add_parser("run")
     running.add_argument("--device", choices=["cuda", "cpu"], required=True)
     running.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="fp16 on a GPU and fp32 on a CPU unless given")
-    running.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    running.add_argument("--shapes", nargs="+", choices=SHAPES, default=["tiny", "135m", "1.7b"])
     running.add_argument("--runtime", type=Path, help="what join unpacked; else this reactor's classes")
     running.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "potstill-gpu-pass")
     running.add_argument("--batch-tokens", type=int, default=8192)

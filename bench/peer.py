@@ -105,6 +105,10 @@ class Ours:
         logits, ids, probabilities = np.split(np.fromfile(file, "<f4"), [n * vocabulary, n * (vocabulary + k)])
         return logits.reshape(n, vocabulary), ids.view("<i4").reshape(n, k), probabilities.reshape(n, k)
 
+    def company(self, sequences: list[list[int]]) -> str:
+        """How the targets of sequences scored together differ from those of each scored alone, in words."""
+        return self.told("company", sequences)
+
     def close(self) -> int:
         """Peak memory in MiB."""
         self.process.stdin.close()

@@ -51,5 +51,5 @@ rm -rf quickstart/incoming
 
 echo "building"
 mvn -B -ntp -q package -DskipTests
-# Five copies of the student's state, and the report.
+# Roomy: training reckons with 2.8 GiB.
 POTSTILL_MEMORY="${POTSTILL_MEMORY:-8g}" deploy/potstill distil --conf conf/quickstart.conf

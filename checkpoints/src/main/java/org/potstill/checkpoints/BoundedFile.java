@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 
@@ -16,6 +17,8 @@ import java.security.MessageDigest;
  */
 final class BoundedFile implements AutoCloseable {
     private static final int DIGEST_CHUNK_BYTES = 1 << 20;
+    private static final String POINTER = "version https://git-lfs.github.com/spec/";
+    private static final int MAX_POINTER_BYTES = 1024;
 
     private final Path path;
     private final RandomAccessFile file;
@@ -31,13 +34,23 @@ final class BoundedFile implements AutoCloseable {
         try {
             RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
             try {
-                return new BoundedFile(path, file, file.length());
-            } catch (IOException e) {
+                BoundedFile opened = new BoundedFile(path, file, file.length());
+                opened.refusePointer();
+                return opened;
+            } catch (IOException | RuntimeException e) {
                 file.close();
                 throw e;
             }
         } catch (IOException e) {
             throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    /** What a clone without Git LFS has in place of every large file. */
+    private void refusePointer() {
+        if (size >= POINTER.length() && size <= MAX_POINTER_BYTES
+                && new String(read(0, POINTER.length(), "its begin").array(), StandardCharsets.US_ASCII).equals(POINTER)) {
+            throw UnsupportedErrors.pointer(path);
         }
     }
 

@@ -10,7 +10,7 @@ import java.util.Map;
 public interface CausalLm extends AutoCloseable {
     /**
      * Opens a model: a ready-made ONNX graph where the file's name ends in {@code .onnx} or the folder holds
-     * {@code model.onnx} and no safetensors, and otherwise a {@link Checkpoint}.
+     * one, such as {@code model.onnx}, and no safetensors, and otherwise a {@link Checkpoint}.
      *
      * @throws org.potstill.errors.UserException if the model cannot be read or used
      */

@@ -9,6 +9,10 @@ import org.potstill.checkpoints.jinja.TemplateException;
 
 /** How a model was taught to read conversations: its {@code chat_template}, a Jinja template, rendered as transformers does. */
 public final class ChatTemplate {
+    /** To transformers they have the tokenizer's values, which its definition does not keep here. */
+    private static final List<String> UNKNOWN_TOKENS =
+            List.of("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "additional_special_tokens");
+
     private final JinjaTemplate template;
     private final Map<String, String> documentTokens = new LinkedHashMap<>();
 
@@ -45,7 +49,9 @@ public final class ChatTemplate {
 
     /** The text of a conversation, up to where the model is to speak; to be encoded with its special tokens. */
     public String render(List<ChatMessage> messages) {
-        Map<String, Object> variables = new LinkedHashMap<>(documentTokens);
+        Map<String, Object> variables = new LinkedHashMap<>();
+        UNKNOWN_TOKENS.forEach(name -> variables.put(name, JinjaTemplate.UNKNOWN));
+        variables.putAll(documentTokens);
         variables.put("messages", messages.stream().map(ChatTemplate::members).toList());
         variables.put("add_generation_prompt", true);
         // As transformers has it: defined, and none.

@@ -1,13 +1,20 @@
 package org.potstill.checkpoints;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.potstill.checkpoints.jinja.JinjaTemplate;
 import org.potstill.errors.UserException;
 
 /** Every error of this module that a user can mend. */
 final class CheckpointErrors {
     private static final String FETCH_AGAIN = "fetch or export the file again and compare its size and checksum";
+    private static final String MADE_ANEW = "compare the file's checksum with its publisher's; where they are equal, convert or export the "
+            + "model anew";
+    private static final String RIGHT_CONFIG = "use the config.json that belongs to these weights, from the model's own repository";
 
     private static final int MAX_LENGTH = 800;
 
@@ -15,12 +22,31 @@ final class CheckpointErrors {
     }
 
     static UserException unreadable(Path file, IOException e) {
-        return new UserException("cannot read " + file, String.valueOf(e), "check the path and its permissions", e);
+        boolean missing = (e instanceof FileNotFoundException || e instanceof NoSuchFileException) && !Files.exists(file);
+        return new UserException("cannot read " + file, missing ? "there is no such file" : String.valueOf(e),
+                missing ? "check the path; of a model on the Hugging Face Hub, fetch it first: hf download NAME --local-dir FOLDER"
+                        : "check the path and its permissions", e);
     }
 
     static UserException unwritable(Path file, IOException e) {
         return new UserException("cannot write " + file, String.valueOf(e),
                 "check that the folder exists, is writable and has room", e);
+    }
+
+    static UserException foreignFolder(Path folder, String owner) {
+        return new UserException("cannot keep files of one's own in " + folder, "it is " + owner + "'s, or others may write to it, and what it holds is not loaded",
+                "choose a scratch folder (teacher.scratch) that this user may make, or that is this user's alone");
+    }
+
+    static UserException noexec(String library, Path folder, Throwable origin) {
+        return new UserException("cannot load the native library of " + library, "it would be run from " + folder + ", which is mounted with noexec",
+                "have another folder for temporary files: JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp, for instance; executors take it from "
+                        + "spark.executor.extraJavaOptions", origin);
+    }
+
+    static UserException nativeLibrary(String library, String why, Throwable origin) {
+        return new UserException("cannot load the native library of " + library, why,
+                "Potstill needs Linux with glibc, and room in the folder for temporary files (java.io.tmpdir); on a cluster so do the executors", origin);
     }
 
     static UserException malformed(Path file, String format, String cause) {
@@ -39,18 +65,17 @@ final class CheckpointErrors {
 
     static UserException unknownTensor(Path file, String name) {
         return error("no tensor " + name + " in " + file, "the checkpoint does not have it",
-                "use a complete checkpoint of a Llama-family model");
+                "use a complete checkpoint of the model");
     }
 
     static UserException badConfig(String source, String cause) {
-        return error("unusable model configuration in " + source, cause,
-                "use a Llama-family model with a sound configuration");
+        return error("unusable model configuration in " + source, cause, RIGHT_CONFIG);
     }
 
     static UserException notGguf(Path file, int magic) {
         return error("cannot read " + file + ": it is not a GGUF file",
                 "it begins with the bytes " + bytes(magic) + ", not with \"GGUF\"",
-                "give the path of a .gguf file; convert other formats to GGUF first");
+                "give the path of a GGUF or ONNX file, or of a Hugging Face folder");
     }
 
     static UserException unsupportedGgufVersion(Path file, int version) {
@@ -64,13 +89,13 @@ final class CheckpointErrors {
     static UserException unsupportedArchitecture(Path file, Object architecture) {
         return error("cannot use " + file + " as a model",
                 "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2 and qwen3",
-                "use a Llama-family model such as SmolLM2, Llama, Mistral or Qwen");
+                "use the same model's Hugging Face folder: " + UnsupportedErrors.ONNX);
     }
 
     static UserException unsupportedFeature(Path file, String feature, String key) {
         return error("cannot use " + file + " as a model",
                 key + " asks for " + feature + ", which is not supported and would give wrong results if ignored",
-                "use a Llama-family model without it");
+                "use the same model's Hugging Face folder: " + UnsupportedErrors.ONNX);
     }
 
     static UserException notForGguf(String cause) {
@@ -78,35 +103,36 @@ final class CheckpointErrors {
     }
 
     static UserException missingKey(Path file, String key) {
-        return error("cannot read " + file + ": its metadata is incomplete",
-                "there is no " + key, FETCH_AGAIN);
+        return error("cannot read " + file + ": its metadata is incomplete", "there is no " + key, MADE_ANEW);
     }
 
     static UserException missingTensor(Path file, String name) {
         return error("cannot read " + file + ": tensor " + name + " is missing",
-                "the model's metadata call for it", FETCH_AGAIN);
+                "the model's configuration calls for it", mismatch(file));
     }
 
     static UserException tooFewTensors(Path file, int tensors, int layers) {
         return error("cannot read " + file + ": tensors are missing",
-                "it has " + tensors + " tensors, too few for " + layers + " layers", FETCH_AGAIN);
+                "it has " + tensors + " tensors, too few for the " + layers + " layers of its configuration", mismatch(file));
     }
 
-    static UserException unexpectedTensor(Path file, String name) {
-        return error("cannot use " + file + " as a model: tensor " + name + " is not part of one of its kind",
-                "the forward pass that it needs is not known here",
-                "use a Llama-family model without it");
+    static UserException noCheckpoint(Path folder, String required) {
+        return error("cannot open " + folder + " as a model", "it has no " + required,
+                "give the path of a GGUF or ONNX file, or of a Hugging Face folder with config.json, tokenizer.json and weights in "
+                        + "safetensors (model.safetensors, or shards with model.safetensors.index.json)");
     }
 
-    static UserException noCheckpoint(Path folder) {
-        return error("cannot open " + folder + " as a model",
-                "it has neither model.safetensors nor model.safetensors.index.json",
-                "give the path of a GGUF file or of a Hugging Face folder with safetensors weights");
+    static UserException emptyFolder(Path folder) {
+        return error("cannot open " + folder + " as a model", "the folder is empty", "check the path, or fetch the model into it: config.json, tokenizer.json and weights");
+    }
+
+    static UserException missingBeside(Path folder, String name, String why) {
+        return error("cannot open " + folder + " as a model", "it has no " + name + ": " + why, "fetch " + name + " from the model's repository, too");
     }
 
     static UserException badShardName(Path index, String shard) {
         return error("cannot use " + index, "it names the file \"" + shard
-                + "\", which is not the plain name of a .safetensors file in the same folder", FETCH_AGAIN);
+                + "\", which is not the plain name of a .safetensors file in the same folder", MADE_ANEW);
     }
 
     static UserException tensorTwice(Path file, String name, Path other) {
@@ -116,7 +142,7 @@ final class CheckpointErrors {
 
     static UserException tensorElsewhere(Path index, String name, String shard) {
         return error("cannot read " + index + ": tensor " + name + " is not where it says",
-                "it is in " + shard, FETCH_AGAIN);
+                "it is in " + shard, MADE_ANEW);
     }
 
     static UserException tooLarge(Path file, long size, long max) {
@@ -126,8 +152,8 @@ final class CheckpointErrors {
 
     static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {
         return error("cannot read " + file + ": tensor " + name + " has the wrong shape",
-                "it is " + Arrays.toString(actual) + " where the metadata call for " + Arrays.toString(expected),
-                FETCH_AGAIN);
+                "it is " + Arrays.toString(actual) + " where the configuration calls for " + Arrays.toString(expected),
+                mismatch(file));
     }
 
     static UserException noRoom(Path folder, long needed, long free) {
@@ -198,7 +224,9 @@ final class CheckpointErrors {
     }
 
     static UserException badChatTemplate(String cause) {
-        return error("cannot use the model's chat template", cause, "prompt the model otherwise, or without a conversation");
+        boolean raised = cause.contains(JinjaTemplate.RAISED);
+        return error("cannot use the model's chat template", cause, raised ? "give it a conversation such as it asks for"
+                : "render the conversations with transformers' apply_chat_template(tokenize=False), and give them as texts with special tokens");
     }
 
     static UserException noTokenizer(Path folder) {
@@ -209,20 +237,38 @@ final class CheckpointErrors {
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
         return error("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,
-                "use a model with a byte-level BPE tokenizer of one of these kinds");
+                "give the model's Hugging Face folder, whose tokenizer.json may be of any kind, instead of the GGUF file");
+    }
+
+    static UserException noPreTokenizer(Path file) {
+        return error("cannot use the tokenizer in " + file,
+                "there is no tokenizer.ggml.pre, which says how text is cut before it becomes tokens: converters before May 2024 left it out",
+                "give the model's Hugging Face folder, or convert it again, or name the tokenizer in a copy of the file: "
+                        + "gguf-new-metadata --pre-tokenizer llama-bpe OLD.gguf NEW.gguf (llama-bpe for Llama 3, qwen2 for Qwen 2 and 3)");
     }
 
     static UserException badTokenizer(Path file, String cause) {
         return error("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
     }
 
+    static UserException tokenBeyondRows(Path file, String token, Object id, int rows) {
+        return error("the tokenizer in " + file + " does not fit the model", "the token " + token + " has the id " + id
+                + " but the model's embedding has " + rows + " rows",
+                "use the tokenizer that the model was saved with, or resize the model's embedding with transformers' resize_token_embeddings");
+    }
+
     static UserException badTokenizerDefinition(String cause) {
         return error("cannot use the tokenizer", cause, "use a sound tokenizer.json");
     }
 
+    /** What to do where weights are not those that the configuration tells of: in a GGUF file they are one. */
+    private static String mismatch(Path file) {
+        return Files.isDirectory(file) || file.toString().endsWith(".safetensors") ? RIGHT_CONFIG : MADE_ANEW;
+    }
+
     /** Files from anywhere have their say in these words: what is long is cut, and nothing moves a terminal's cursor. */
-    private static UserException error(String problem, String cause, String remedy) {
-        return new UserException(printable(problem), printable(cause), remedy);
+    static UserException error(String problem, String cause, String remedy) {
+        return new UserException(printable(problem), printable(cause), printable(remedy));
     }
 
     private static String printable(String text) {

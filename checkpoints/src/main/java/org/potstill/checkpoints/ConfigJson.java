@@ -4,6 +4,7 @@ import com.google.gson.stream.JsonWriter;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -30,12 +31,26 @@ final class ConfigJson {
 
     static CausalLmConfig read(String json, String source) {
         try {
-            return new ConfigJson(Json.object(json), source).config();
+            return new ConfigJson(ofText(Json.object(json)), source).config();
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badConfig(source, e.getMessage());
         } catch (UserException e) {
             throw e.problem().contains(source) ? e : CheckpointErrors.badConfig(source, e.cause());
         }
+    }
+
+    /** The members that tell of the language model: of one that also sees or hears, they are in an object of their own. */
+    static Map<String, Object> ofText(Map<String, Object> members) throws Json.MalformedException {
+        if (members.get("text_config") == null || members.containsKey("hidden_size")) {
+            return members;
+        }
+        Map<String, Object> text = new LinkedHashMap<>(Json.asObject(members.get("text_config")));
+        for (String shared : List.of("tie_word_embeddings", "quantization_config")) {
+            if (members.containsKey(shared)) {
+                text.putIfAbsent(shared, members.get(shared));
+            }
+        }
+        return text;
     }
 
     static String write(CausalLmConfig config) {
@@ -98,7 +113,10 @@ final class ConfigJson {
     private CausalLmConfig config() throws Json.MalformedException {
         Family family = family();
         requireDefault("hidden_act", "silu");
-        requireDefault("quantization_config", null);
+        if (members.get("quantization_config") != null) {
+            Object method = members.get("quantization_config") instanceof Map<?, ?> settings ? settings.get("quant_method") : null;
+            throw UnsupportedErrors.quantised(source, method == null ? "quantization_config" : method);
+        }
         requireDefault("rope_interleaved", false);
         int hiddenSize = integer("hidden_size", null);
         int heads = integer("num_attention_heads", null);
@@ -146,8 +164,7 @@ final class ConfigJson {
                 return family;
             }
         }
-        throw CheckpointErrors.badConfig(source,
-                "model_type is " + modelType + ", but only llama, mistral, qwen2 and qwen3 are supported");
+        throw UnsupportedErrors.architecture(source, modelType);
     }
 
     private static String modelType(Family family) {
@@ -190,8 +207,8 @@ final class ConfigJson {
             if (SLIDING.equals(list.get(i))) {
                 sliding.add(i);
             } else if (!FULL.equals(list.get(i))) {
-                throw CheckpointErrors.badConfig(source, "layer_types has " + list.get(i) + "; only " + FULL + " and "
-                        + SLIDING + " are supported");
+                throw UnsupportedErrors.feature(source, "layer_types has " + list.get(i) + ", and what is read natively is " + FULL
+                        + " and " + SLIDING);
             }
         }
         return sliding;
@@ -200,7 +217,7 @@ final class ConfigJson {
     private void requireDefault(String key, Object only) {
         Object value = members.get(key);
         if (value != null && !value.equals(only)) {
-            throw CheckpointErrors.badConfig(source, key + " is " + value + ", but only " + only + " is supported");
+            throw UnsupportedErrors.feature(source, key + " is " + value + ", and what is read natively is " + only);
         }
     }
 
@@ -218,7 +235,7 @@ final class ConfigJson {
             return fallback;
         }
         if (!(value instanceof Long number) || number < 0 || number > Integer.MAX_VALUE) {
-            throw CheckpointErrors.badConfig(source, key + " is " + value + ", not a whole number");
+            throw CheckpointErrors.badConfig(source, key + (value == null ? " is missing" : " is " + value + ", not a whole number"));
         }
         return number.intValue();
     }

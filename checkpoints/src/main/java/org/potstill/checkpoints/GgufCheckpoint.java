@@ -10,29 +10,31 @@ import java.util.Map;
 
 /** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
 final class GgufCheckpoint implements Checkpoint {
-    private final BoundedFile file;
+    private final Path path;
+    private final GgufParts parts;
     private final CausalLmConfig config;
     private final Map<String, Object> metadata;
     /** By Hugging Face name. */
     private final Map<String, GgufHeader.Tensor> tensors;
     private String fingerprint;
 
-    private GgufCheckpoint(BoundedFile file, CausalLmConfig config, Map<String, Object> metadata,
+    private GgufCheckpoint(Path path, GgufParts parts, CausalLmConfig config, Map<String, Object> metadata,
             Map<String, GgufHeader.Tensor> tensors) {
-        this.file = file;
+        this.path = path;
+        this.parts = parts;
         this.config = config;
         this.metadata = metadata;
         this.tensors = tensors;
     }
 
     static GgufCheckpoint open(Path path) {
-        BoundedFile file = BoundedFile.open(path);
+        GgufParts parts = GgufParts.of(path);
         try {
-            GgufHeader header = GgufHeader.read(file);
-            CausalLmConfig config = GgufConfig.read(file, header);
-            return new GgufCheckpoint(file, config, header.metadata(), byHuggingFaceName(path, header, config));
+            GgufHeader header = parts.header();
+            CausalLmConfig config = GgufConfig.read(path, header);
+            return new GgufCheckpoint(path, parts, config, header.metadata(), byHuggingFaceName(path, header, config));
         } catch (RuntimeException e) {
-            file.close();
+            parts.close();
             throw e;
         }
     }
@@ -53,7 +55,7 @@ final class GgufCheckpoint implements Checkpoint {
             String name = LlamaTensors.ofGgml(tensor.name());
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
-                throw CheckpointErrors.unexpectedTensor(path, tensor.name());
+                throw UnsupportedErrors.tensor(path, tensor.name());
             }
             if (!Arrays.equals(shape, tensor.shape())) {
                 throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), shape);
@@ -84,7 +86,7 @@ final class GgufCheckpoint implements Checkpoint {
     public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
         GgufHeader.Tensor tensor = tensors.get(name);
         if (tensor == null) {
-            throw CheckpointErrors.unknownTensor(file.path(), name);
+            throw CheckpointErrors.unknownTensor(path, name);
         }
         if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
             throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
@@ -105,13 +107,13 @@ final class GgufCheckpoint implements Checkpoint {
     }
 
     private void readStored(GgufHeader.Tensor tensor, long firstRow, long rowCount, FloatBuffer target) {
-        TensorReader.read(file, tensor.type(), tensor.offset() + firstRow * tensor.rowBytes(),
+        TensorReader.read(tensor.file(), tensor.type(), tensor.offset() + firstRow * tensor.rowBytes(),
                 rowCount * tensor.columns(), target);
     }
 
     @Override
     public long storedBytes() {
-        return file.size();
+        return parts.files().stream().mapToLong(BoundedFile::size).sum();
     }
 
     @Override
@@ -124,19 +126,19 @@ final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public TokenizerDefinition tokenizer() {
-        return GgufTokenizer.read(file.path(), metadata, config.vocabSize());
+        return GgufTokenizer.read(path, metadata, config.vocabSize());
     }
 
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
-            fingerprint = Sha256.of(file);
+            fingerprint = Sha256.of(parts.files());
         }
         return fingerprint;
     }
 
     @Override
     public void close() {
-        file.close();
+        parts.close();
     }
 }

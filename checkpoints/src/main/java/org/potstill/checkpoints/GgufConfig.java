@@ -17,19 +17,21 @@ final class GgufConfig {
     private static final List<String> SCALES = List.of("rope.scale_linear", "rope.scaling.factor",
             "rope.scaling.attn_factor", "logit_scale", "embedding_scale", "residual_scale");
 
-    private final BoundedFile file;
     private final Path path;
     private final GgufHeader header;
     private final Map<String, Object> metadata;
     /** All keys of the model's shape begin with the name of its architecture. */
     private final String architecture;
 
-    private GgufConfig(BoundedFile file, GgufHeader header) {
-        this.file = file;
-        this.path = file.path();
+    private GgufConfig(Path path, GgufHeader header) {
+        this.path = path;
         this.header = header;
         this.metadata = header.metadata();
+        Object type = metadata.getOrDefault("general.type", "model");
         Object name = metadata.get("general.architecture");
+        if (!type.equals("model") || "clip".equals(name) || header.tensors().isEmpty()) {
+            throw UnsupportedErrors.ggufType(path, "clip".equals(name) ? "mmproj" : type.equals("model") ? "vocab" : String.valueOf(type));
+        }
         if (name == null) {
             throw CheckpointErrors.missingKey(path, "general.architecture");
         }
@@ -39,12 +41,12 @@ final class GgufConfig {
         this.architecture = (String) name;
     }
 
-    static CausalLmConfig read(BoundedFile file, GgufHeader header) {
+    static CausalLmConfig read(Path path, GgufHeader header) {
         try {
-            return new GgufConfig(file, header).read();
+            return new GgufConfig(path, header).read();
         } catch (UserException e) {
-            throw e.problem().contains(file.path().toString()) ? e
-                    : CheckpointErrors.badConfig(file.path().toString(), e.cause());
+            throw e.problem().contains(path.toString()) ? e
+                    : CheckpointErrors.badConfig(path.toString(), e.cause());
         }
     }
 
@@ -62,8 +64,8 @@ final class GgufConfig {
         int headDim = integer("attention.key_length", hiddenSize / heads);
         requireEqual("attention.value_length", headDim);
         requireEqual("rope.dimension_count", headDim);
+        // The table counts, whatever vocab_size says: it may have been padded, or cut, after that was written.
         int vocabSize = (int) embedding.shape()[0];
-        requireEqual("vocab_size", vocabSize);
         int layers = integer("block_count", null);
         return new CausalLmConfig(
                 vocabSize,
@@ -107,7 +109,7 @@ final class GgufConfig {
             throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), new long[] {headDim / 2});
         }
         float[] divisors = new float[headDim / 2];
-        TensorReader.read(file, tensor.type(), tensor.offset(), divisors.length, FloatBuffer.wrap(divisors));
+        TensorReader.read(tensor.file(), tensor.type(), tensor.offset(), divisors.length, FloatBuffer.wrap(divisors));
         List<Float> list = new ArrayList<>();
         for (float divisor : divisors) {
             list.add(divisor);

@@ -86,6 +86,9 @@ public final class GgufExport {
         if (!tokenizer.unnamedEnds().isEmpty()) {
             remarks.add("GGUF names three tokens that end a text; left out are " + tokenizer.unnamedEnds());
         }
+        if (tokenizer.beginsOtherwise()) {
+            remarks.add("GGUF names one token that begins a text, the first of those that the tokenizer puts there");
+        }
         return remarks;
     }
 

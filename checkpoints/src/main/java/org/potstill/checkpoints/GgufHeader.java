@@ -33,10 +33,11 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
     /**
      * A tensor where it lies.
      *
+     * @param file   the part of the model that it is in
      * @param shape  slowest dimension first, as Hugging Face has it; ggml's own order is the reverse
      * @param offset of its first byte in the file
      */
-    record Tensor(String name, ElementType type, long[] shape, long offset) {
+    record Tensor(BoundedFile file, String name, ElementType type, long[] shape, long offset) {
         long rows() {
             return shape.length == 1 ? 1 : shape[0];
         }
@@ -66,7 +67,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
         GgufHeader header() {
             int magic = cursor.int32("the magic number");
             if (magic != MAGIC) {
-                throw CheckpointErrors.notGguf(file.path(), magic);
+                throw FileDiagnosis.of(file.path(), magic);
             }
             int version = cursor.int32("the version");
             if (version != 2 && version != 3) {
@@ -184,7 +185,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                 }
                 long bytes = multiply(tensor.name, elements / tensor.type.blockSize, tensor.type.blockBytes);
                 file.requireInside(offset, bytes, "tensor " + tensor.name);
-                tensors.put(tensor.name, new Tensor(tensor.name, tensor.type, tensor.shape, offset));
+                tensors.put(tensor.name, new Tensor(file, tensor.name, tensor.type, tensor.shape, offset));
             }
             return Collections.unmodifiableMap(tensors);
         }
@@ -212,7 +213,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                 throw malformed("tensor " + name + " begins at offset " + Long.toUnsignedString(offset)
                         + ", no multiple of the alignment " + alignment);
             }
-            return new Tensor(name, type, shape, offset);
+            return new Tensor(file, name, type, shape, offset);
         }
 
         private ElementType elementType(String tensor, int code) {
@@ -221,7 +222,7 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
                     return type;
                 }
             }
-            throw CheckpointErrors.unsupportedElementType(file.path(), tensor, GgmlTypeNames.of(code),
+            throw UnsupportedErrors.ggmlType(file.path(), tensor, GgmlTypeNames.of(code),
                     Arrays.stream(ElementType.values()).map(Enum::name).collect(Collectors.joining(", ")));
         }
 

@@ -3,6 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,7 @@ final class GgufTokenizer {
     static final int TYPE_CONTROL = 3;
     static final int TYPE_USER_DEFINED = 4;
     static final int TYPE_UNUSED = 5;
+    private static final List<String> NAMED = List.of("bos", "eos", "eot", "eom", "unknown", "padding");
 
     private final Path path;
     private final Map<String, Object> metadata;
@@ -38,28 +40,63 @@ final class GgufTokenizer {
         if (!"gpt2".equals(model)) {
             throw CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.model", model, "gpt2 (byte-level BPE)");
         }
-        String name = String.valueOf(required("tokenizer.ggml.pre"));
-        GgufPreTokenizer pre = GgufPreTokenizer.named(name).orElseThrow(() ->
-                CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.pre", name, GgufPreTokenizer.names()));
-        String[] tokens = strings("tokenizer.ggml.tokens");
+        GgufPreTokenizer pre = preTokenizer();
+        String[] written = strings("tokenizer.ggml.tokens");
+        long[] types = types(written.length);
+        String[] tokens = distinct(written, types);
         if (tokens.length > vocabSize) {
             throw CheckpointErrors.badTokenizer(path,
                     "it has " + tokens.length + " tokens but the model's embedding has " + vocabSize + " rows");
         }
-        boolean wholeWords = pre.wholeWords();
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("version", "1.0");
         json.put("truncation", null);
         json.put("padding", null);
-        json.put("added_tokens", addedTokens(tokens));
+        json.put("added_tokens", addedTokens(tokens, types, written));
         json.put("normalizer", pre.normalizer());
         json.put("pre_tokenizer", pre.preTokenizer());
         json.put("post_processor", null);
         json.put("decoder", GgufPreTokenizer.byteLevel(true));
-        json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), wholeWords));
-        return new TokenizerDefinition(TokenizerJson.write(json), tokenId("tokenizer.ggml.bos_token_id", tokens),
-                tokenId("tokenizer.ggml.eos_token_id", tokens), flag("tokenizer.ggml.add_bos_token", wholeWords),
+        json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), pre.wholeWords()));
+        int bos = tokenId("tokenizer.ggml.bos_token_id", tokens);
+        int eos = tokenId("tokenizer.ggml.eos_token_id", tokens);
+        return new TokenizerDefinition(TokenizerJson.write(json), bos, eos,
+                flag("tokenizer.ggml.add_bos_token", pre.addsBos()) && bos >= 0 ? List.of(bos) : List.of(),
+                flag("tokenizer.ggml.add_eos_token", false) && eos >= 0 ? List.of(eos) : List.of(),
                 metadata.get("tokenizer.chat_template") instanceof String template ? template : "", stopIds());
+    }
+
+    private GgufPreTokenizer preTokenizer() {
+        Object name = metadata.get("tokenizer.ggml.pre");
+        if (name == null) {
+            throw CheckpointErrors.noPreTokenizer(path);
+        }
+        return GgufPreTokenizer.named(String.valueOf(name)).orElseThrow(() ->
+                CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.pre", name, GgufPreTokenizer.names()));
+    }
+
+    /**
+     * The tokens, each under a name of its own. Of several that are written alike a text can mean one: that which the metadata
+     * name, else the last that is in use, as transformers has it. The others, and what is empty, become names that only pad.
+     */
+    private String[] distinct(String[] tokens, long[] types) {
+        Map<String, Integer> meant = new HashMap<>();
+        for (int id = 0; id < tokens.length; id++) {
+            if (!tokens[id].isEmpty()) {
+                meant.merge(tokens[id], id, (one, other) -> importance(one, types) > importance(other, types) ? one : other);
+            }
+        }
+        String[] distinct = new String[tokens.length];
+        for (int id = 0; id < tokens.length; id++) {
+            boolean isMeant = Integer.valueOf(id).equals(meant.get(tokens[id]));
+            distinct[id] = isMeant ? tokens[id] : VocabularyPadding.name(id, name -> !meant.containsKey(name));
+        }
+        return distinct;
+    }
+
+    private int importance(int id, long[] types) {
+        boolean isNamed = NAMED.stream().anyMatch(kind -> Long.valueOf(id).equals(metadata.get("tokenizer.ggml." + kind + "_token_id")));
+        return isNamed ? 2 : types[id] == TYPE_UNUSED ? 0 : 1;
     }
 
     /** The ends of a document, of a turn and of a message; one that the model has no row for can never be written. */
@@ -76,9 +113,7 @@ final class GgufTokenizer {
     private Map<String, Object> bpe(String[] tokens, String[] merges, boolean ignoreMerges) {
         Map<String, Object> vocabulary = new LinkedHashMap<>();
         for (int id = 0; id < tokens.length; id++) {
-            if (vocabulary.put(tokens[id], (long) id) != null) {
-                throw CheckpointErrors.badTokenizer(path, "token \"" + tokens[id] + "\" occurs twice");
-            }
+            vocabulary.put(tokens[id], (long) id);
         }
         for (String merge : merges) {
             int space = merge.indexOf(' ');
@@ -97,16 +132,19 @@ final class GgufTokenizer {
                 "vocab", vocabulary, "merges", Arrays.asList(merges));
     }
 
-    private List<Object> addedTokens(String[] tokens) {
-        Object types = required("tokenizer.ggml.token_type");
-        if (!(types instanceof long[] type) || type.length != tokens.length) {
+    private long[] types(int count) {
+        if (!(required("tokenizer.ggml.token_type") instanceof long[] types) || types.length != count) {
             throw CheckpointErrors.badTokenizer(path, "tokenizer.ggml.token_type does not have one type per token");
         }
+        return types;
+    }
+
+    private static List<Object> addedTokens(String[] tokens, long[] types, String[] written) {
         List<Object> added = new ArrayList<>();
         for (int id = 0; id < tokens.length; id++) {
-            if (type[id] == TYPE_CONTROL || type[id] == TYPE_USER_DEFINED) {
+            if ((types[id] == TYPE_CONTROL || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
                 added.add(GgufPreTokenizer.members("id", (long) id, "content", tokens[id], "single_word", false, "lstrip", false,
-                        "rstrip", false, "normalized", false, "special", type[id] == TYPE_CONTROL));
+                        "rstrip", false, "normalized", false, "special", types[id] == TYPE_CONTROL));
             }
         }
         return added;

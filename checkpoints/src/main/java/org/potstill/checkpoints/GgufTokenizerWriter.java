@@ -68,18 +68,14 @@ final class GgufTokenizerWriter {
         Set<String> taken = new HashSet<>(Arrays.asList(tokens));
         for (int id = 0; id < vocabSize; id++) {
             if (tokens[id] == null) {
-                String padding = "[PAD" + id + "]";
-                while (!taken.add(padding)) {
-                    padding += "_";
-                }
-                tokens[id] = padding;
+                tokens[id] = VocabularyPadding.name(id, taken::add);
                 types[id] = GgufTokenizer.TYPE_UNUSED;
             }
         }
     }
 
     private void add(String content, Object id, int type) {
-        // Beyond the rows there may be control tokens, which no text becomes.
+        // Beyond the rows there may be added tokens, which the model never saw.
         if (id instanceof Long number && number >= 0 && number < vocabSize) {
             tokens[number.intValue()] = content;
             types[number.intValue()] = type;
@@ -105,6 +101,11 @@ final class GgufTokenizerWriter {
         return ends.subList(Math.min(ENDS.size(), ends.size()), ends.size());
     }
 
+    /** Whether the file cannot say what begins documents. */
+    boolean beginsOtherwise() {
+        return definition.addBos() && !definition.begin().equals(List.of(definition.bosId()));
+    }
+
     private List<Integer> ends() {
         List<Integer> ends = new ArrayList<>(definition.stopIds());
         if (ends.remove((Integer) definition.eosId())) {
@@ -119,6 +120,7 @@ final class GgufTokenizerWriter {
                 .put("tokenizer.ggml.tokens", Arrays.asList(tokens))
                 .put("tokenizer.ggml.token_type", types)
                 .put("tokenizer.ggml.merges", merges)
+                // Not so the tokens after a document: llama.cpp would put them after prompts, too.
                 .put("tokenizer.ggml.add_bos_token", definition.addBos());
         if (definition.bosId() >= 0) {
             header.put("tokenizer.ggml.bos_token_id", definition.bosId());

@@ -12,8 +12,11 @@ import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.potstill.errors.UserException;
 
 /**
  * A Llama-family model in a Hugging Face folder: {@code config.json}, {@code tokenizer.json}, and
@@ -29,16 +32,23 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     /** Each is an open file. */
     private static final int MAX_SHARDS = 1000;
 
+    /** A tensor by the name that its file has for it. */
+    private record Stored(SafetensorsFile shard, String name) {
+        long[] shape() {
+            return shard.shape(name);
+        }
+    }
+
     private final Path folder;
     private final String configJson;
     private final CausalLmConfig config;
     /** By file name, which orders them for the fingerprint. */
     private final SortedMap<String, SafetensorsFile> shards;
-    private final Map<String, SafetensorsFile> tensors;
+    private final Map<String, Stored> tensors;
     private String fingerprint;
 
     private HuggingFaceCheckpoint(Path folder, String configJson, CausalLmConfig config,
-            SortedMap<String, SafetensorsFile> shards, Map<String, SafetensorsFile> tensors) {
+            SortedMap<String, SafetensorsFile> shards, Map<String, Stored> tensors) {
         this.folder = folder;
         this.configJson = configJson;
         this.config = config;
@@ -47,12 +57,16 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     static HuggingFaceCheckpoint open(Path folder) {
+        if (!Files.isRegularFile(folder.resolve(CONFIG))) {
+            throw FolderDiagnosis.of(folder, CONFIG);
+        }
         String json = text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
-        CausalLmConfig config = CausalLmConfig.fromJson(json, folder.resolve(CONFIG).toString());
+        CausalLmConfig config = config(folder, json);
         SortedMap<String, SafetensorsFile> shards = new TreeMap<>();
         try {
             Map<String, String> index = openShards(folder, shards);
-            Map<String, SafetensorsFile> found = index(folder, shards, index);
+            Map<String, Stored> found = index(folder, shards, index);
+            config = config.withVocabSize(rows(found, config));
             if (found.containsKey(LlamaTensors.HEAD)) {
                 // As transformers has it: a head in the file counts, whatever the configuration says of tying.
                 config = config.untied();
@@ -61,6 +75,16 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         } catch (RuntimeException e) {
             shards.values().forEach(SafetensorsFile::close);
             throw e;
+        }
+    }
+
+    /** Where a model is in other formats, too, one that can be read is named. */
+    private static CausalLmConfig config(Path folder, String json) {
+        try {
+            return CausalLmConfig.fromJson(json, folder.resolve(CONFIG).toString());
+        } catch (UserException e) {
+            Optional<Path> onnx = e.remedy().contains(UnsupportedErrors.ONNX) ? OnnxCausalLm.within(folder) : Optional.empty();
+            throw onnx.map(file -> UnsupportedErrors.readableAsOnnx(e, file)).orElse(e);
         }
     }
 
@@ -82,7 +106,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         }
         Path file = folder.resolve(INDEX);
         if (!Files.isRegularFile(file)) {
-            throw CheckpointErrors.noCheckpoint(folder);
+            throw FolderDiagnosis.of(folder, WEIGHTS);
         }
         Map<String, String> index = new LinkedHashMap<>();
         try {
@@ -99,6 +123,9 @@ final class HuggingFaceCheckpoint implements Checkpoint {
                 if (shards.size() == MAX_SHARDS) {
                     throw new Json.MalformedException("it names more than " + MAX_SHARDS + " files");
                 }
+                if (!Files.exists(folder.resolve(shard))) {
+                    throw CheckpointErrors.missingBeside(folder, shard, INDEX + " names it");
+                }
                 shards.put(shard, SafetensorsFile.open(folder.resolve(shard)));
             }
         } catch (Json.MalformedException e) {
@@ -107,15 +134,15 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         return index;
     }
 
-    /** Where each tensor is. */
-    private static Map<String, SafetensorsFile> index(Path folder, SortedMap<String, SafetensorsFile> shards,
-            Map<String, String> index) {
-        Map<String, SafetensorsFile> found = new LinkedHashMap<>();
+    /** Where each tensor is, by the name that transformers has for it. */
+    private static Map<String, Stored> index(Path folder, SortedMap<String, SafetensorsFile> shards, Map<String, String> index) {
+        Map<String, Stored> found = new LinkedHashMap<>();
+        TensorNames names = new TensorNames(shards.values().stream().flatMap(shard -> shard.names().stream()).collect(Collectors.toSet()));
         shards.forEach((fileName, shard) -> {
             for (String name : shard.names()) {
-                SafetensorsFile other = found.put(name, shard);
+                Stored other = found.put(names.canonical(name), new Stored(shard, name));
                 if (other != null) {
-                    throw CheckpointErrors.tensorTwice(shard.path(), name, other.path());
+                    throw CheckpointErrors.tensorTwice(shard.path(), name, other.shard.path());
                 }
                 String said = index.getOrDefault(name, fileName);
                 if (!said.equals(fileName)) {
@@ -126,36 +153,43 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         return found;
     }
 
+    /** The rows of the embedding table: it counts, whatever vocab_size says, since it may have been padded after that was written. */
+    private static int rows(Map<String, Stored> found, CausalLmConfig config) {
+        Stored table = found.get(LlamaTensors.EMBEDDING);
+        long[] shape = table == null ? new long[0] : table.shape();
+        return shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] <= Integer.MAX_VALUE ? (int) shape[0] : config.vocabSize();
+    }
+
     /** The tensors that the model needs, in forward order. */
-    private static Map<String, SafetensorsFile> checked(Path folder, CausalLmConfig config,
-            Map<String, SafetensorsFile> found) {
+    private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
         // A huge layer count with few tensors must not make us build names for layers that are not there.
         if (found.size() < 9L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
         Map<String, long[]> expected = LlamaTensors.shapes(config);
-        found.forEach((name, shard) -> {
-            if (!expected.containsKey(name) && !isBuffer(name)) {
-                throw CheckpointErrors.unexpectedTensor(shard.path(), name);
+        boolean senses = found.keySet().stream().anyMatch(TensorNames::isOfOtherSenses);
+        found.forEach((name, stored) -> {
+            boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
+            if (!expected.containsKey(name) && !passedBy) {
+                throw UnsupportedErrors.tensor(stored.shard.path(), name);
             }
         });
-        Map<String, SafetensorsFile> tensors = new LinkedHashMap<>();
+        if (!found.containsKey(LlamaTensors.HEAD) && expected.containsKey(LlamaTensors.HEAD)) {
+            throw UnsupportedErrors.noHead(folder);
+        }
+        Map<String, Stored> tensors = new LinkedHashMap<>();
         expected.forEach((name, shape) -> {
-            SafetensorsFile shard = found.get(name);
-            if (shard == null) {
+            Stored stored = found.get(name);
+            if (stored == null) {
                 throw CheckpointErrors.missingTensor(folder, name);
             }
-            if (!Arrays.equals(shard.shape(name), shape)) {
-                throw CheckpointErrors.wrongShape(shard.path(), name, shard.shape(name), shape);
+            stored.shard.type(stored.name);
+            if (!Arrays.equals(stored.shape(), shape)) {
+                throw CheckpointErrors.wrongShape(stored.shard.path(), name, stored.shape(), shape);
             }
-            tensors.put(name, shard);
+            tensors.put(name, stored);
         });
         return tensors;
-    }
-
-    /** What older versions of transformers saved although the configuration implies it. */
-    private static boolean isBuffer(String name) {
-        return name.endsWith(".rotary_emb.inv_freq");
     }
 
     @Override
@@ -170,11 +204,11 @@ final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
-        SafetensorsFile shard = tensors.get(name);
-        if (shard == null) {
+        Stored stored = tensors.get(name);
+        if (stored == null) {
             throw CheckpointErrors.unknownTensor(folder, name);
         }
-        shard.readRows(name, firstRow, rowCount, target);
+        stored.shard.readRows(stored.name, firstRow, rowCount, target);
     }
 
     @Override
@@ -185,8 +219,8 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     @Override
     public String storedPrecision() {
         Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
-        tensors.forEach((name, shard) ->
-                elements.merge(shard.type(name), Arrays.stream(shard.shape(name)).reduce(1, (a, b) -> a * b), Long::sum));
+        tensors.values().forEach(stored -> elements.merge(stored.shard.type(stored.name),
+                Arrays.stream(stored.shape()).reduce(1, (a, b) -> a * b), Long::sum));
         return ElementType.mostFrequent(elements);
     }
 

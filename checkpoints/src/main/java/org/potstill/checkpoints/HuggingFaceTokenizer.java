@@ -8,6 +8,8 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * The tokenizer of a Hugging Face folder: {@code tokenizer.json}, and from {@code tokenizer_config.json} and
@@ -17,6 +19,11 @@ import java.util.Map;
 final class HuggingFaceTokenizer {
     private static final int MAX_TOKENIZER_BYTES = 1 << 27;
     private static final int MAX_CONFIG_BYTES = 1 << 23;
+    private static final String PREFIX_SPACE = "add_prefix_space";
+    private static final TokenizerTemplate NO_TEMPLATE = new TokenizerTemplate(List.of(), List.of());
+    /** The members that {@link #config} writes. In the folders of older students only its flags say what begins a document. */
+    private static final Set<String> OUR_CONFIG = Set.of("tokenizer_class", "bos_token", "eos_token", "add_bos_token", "add_eos_token",
+            PREFIX_SPACE, "chat_template");
 
     private final Path file;
     private final Map<String, Object> tokenizer;
@@ -93,10 +100,25 @@ final class HuggingFaceTokenizer {
             }
         });
         members.put("add_bos_token", definition.addBos());
+        if (!definition.end().isEmpty()) {
+            members.put("add_eos_token", true);
+        }
+        if (putsPrefixSpace(definition)) {
+            members.put(PREFIX_SPACE, true);
+        }
         if (!definition.chatTemplate().isEmpty()) {
             members.put("chat_template", definition.chatTemplate());
         }
         return TokenizerJson.write(members) + "\n";
+    }
+
+    private static boolean putsPrefixSpace(TokenizerDefinition definition) {
+        try {
+            Map<String, Object> tokenizer = Json.object(definition.json());
+            return isByteLevel(tokenizer) && putsPrefixSpace(tokenizer);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
     }
 
     /** Every token and its id. */
@@ -111,45 +133,95 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** Where the first token is not in the file's template, one that puts it there. */
+    /** Where the file's template is another than the definition's, the file with that one. */
     static String withTemplate(TokenizerDefinition definition) {
         try {
             Map<String, Object> tokenizer = Json.object(definition.json());
             Object processor = tokenizer.get("post_processor");
-            if (!definition.addBos() || firstOfTemplate(processor) >= 0) {
+            TokenizerTemplate wanted = new TokenizerTemplate(definition.begin(), definition.end());
+            if (TokenizerTemplate.of(processor).orElse(NO_TEMPLATE).equals(wanted)) {
                 return definition.json();
             }
-            String first = ids(definition).entrySet().stream().filter(token -> token.getValue() == definition.bosId())
-                    .map(Map.Entry::getKey).findFirst().orElseThrow();
-            Map<String, Object> bos = Map.of("SpecialToken", Map.of("id", first, "type_id", 0L));
-            Map<String, Object> template = new LinkedHashMap<>();
-            template.put("type", "TemplateProcessing");
-            template.put("single", List.of(bos, sequence("A", 0)));
-            template.put("pair", List.of(bos, sequence("A", 0), bos, sequence("B", 1)));
-            template.put("special_tokens", Map.of(first,
-                    Map.of("id", first, "ids", List.of((long) definition.bosId()), "tokens", List.of(first))));
-            tokenizer.put("post_processor", processor == null ? template
-                    : Map.of("type", "Sequence", "processors", List.of(processor, template)));
+            Map<Integer, String> names = new HashMap<>();
+            ids(definition).forEach((name, id) -> names.put(id.intValue(), name));
+            tokenizer.put("post_processor", wanted.in(processor, names));
             return TokenizerJson.write(tokenizer);
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
         }
     }
 
-    private static Map<String, Object> sequence(String id, long type) {
-        return Map.of("Sequence", Map.of("id", id, "type_id", type));
-    }
-
     private TokenizerDefinition definition(String json, String chatTemplate) throws Json.MalformedException {
         collectIds();
         int eos = documentToken("eos");
-        int first = firstOfTemplate(tokenizer.get("post_processor"));
-        if (first >= 0) {
-            return new TokenizerDefinition(json, checked("bos", (long) first), eos, true, chatTemplate, stopIds());
+        TokenizerTemplate template = template();
+        for (int id : template.begin()) {
+            checked("bos", (long) id);
         }
-        int bos = documentToken("bos");
-        return new TokenizerDefinition(json, bos, eos, bos >= 0 && Boolean.TRUE.equals(tokenizerConfig.get("add_bos_token")),
-                chatTemplate, stopIds());
+        for (int id : template.end()) {
+            checked("eos", (long) id);
+        }
+        int bos = template.begin().isEmpty() ? documentToken("bos") : template.begin().get(0);
+        return new TokenizerDefinition(withPrefixSpace(json), bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
+    }
+
+    /** The file with the space before texts that transformers has it put there, or not. */
+    private String withPrefixSpace(String json) {
+        boolean isOfOlderStudent = OUR_CONFIG.containsAll(tokenizerConfig.keySet()) && !tokenizerConfig.containsKey(PREFIX_SPACE);
+        boolean wanted = Boolean.TRUE.equals(tokenizerConfig.get(PREFIX_SPACE));
+        if (isOfOlderStudent || !TokenizerClass.setsPrefixSpace(tokenizerConfig, config) || !isByteLevel(tokenizer)
+                || putsPrefixSpace(tokenizer) == wanted) {
+            return json;
+        }
+        Map<String, Object> cut = new LinkedHashMap<>();
+        ((Map<?, ?>) tokenizer.get("pre_tokenizer")).forEach((name, value) -> cut.put(String.valueOf(name), value));
+        cut.put(PREFIX_SPACE, wanted);
+        Map<String, Object> changed = new LinkedHashMap<>(tokenizer);
+        changed.put("pre_tokenizer", cut);
+        return TokenizerJson.write(changed);
+    }
+
+    private static boolean isByteLevel(Map<String, Object> tokenizer) {
+        return tokenizer.get("pre_tokenizer") instanceof Map<?, ?> cut && "ByteLevel".equals(cut.get("type"));
+    }
+
+    /** Whether a byte-level tokenizer puts a space before a text; the library takes silence for yes. */
+    private static boolean putsPrefixSpace(Map<String, Object> tokenizer) {
+        return !Boolean.FALSE.equals(((Map<?, ?>) tokenizer.get("pre_tokenizer")).get(PREFIX_SPACE));
+    }
+
+    /** What transformers puts around a text. */
+    private TokenizerTemplate template() throws Json.MalformedException {
+        Optional<TokenizerTemplate> written = TokenizerTemplate.of(tokenizer.get("post_processor"));
+        TokenizerClass kind = TokenizerClass.of(tokenizerConfig, config);
+        if (kind == TokenizerClass.OTHER && (written.isPresent() || !OUR_CONFIG.containsAll(tokenizerConfig.keySet()))) {
+            return written.orElse(NO_TEMPLATE);
+        }
+        if (kind == TokenizerClass.NEITHER) {
+            return NO_TEMPLATE;
+        }
+        TokenizerTemplate fallback = written.orElse(NO_TEMPLATE);
+        return new TokenizerTemplate(flag("add_bos_token", kind.addsBos) ? token("bos", kind.bos, fallback.begin()) : List.of(),
+                flag("add_eos_token", false) ? token("eos", kind.eos, fallback.end()) : List.of());
+    }
+
+    private boolean flag(String key, boolean fallback) {
+        // As in Python, where null is as good as false.
+        return tokenizerConfig.containsKey(key) ? Boolean.TRUE.equals(tokenizerConfig.get(key)) : fallback;
+    }
+
+    /**
+     * @param usual    the class's own token, where no file names one
+     * @param fallback where the vocabulary has neither
+     */
+    private List<Integer> token(String kind, String usual, List<Integer> fallback) {
+        boolean isNamed = tokenizerConfig.containsKey(kind + "_token");
+        if (isNamed && !fallback.isEmpty() && !ids.containsKey(name(kind))) {
+            return fallback;
+        }
+        int id = documentToken(kind);
+        Long own = isNamed ? null : ids.get(usual);
+        return id >= 0 ? List.of(id) : own == null ? fallback : List.of(checked(kind, own));
     }
 
     /** The ids in the two configurations; one that the model has no row for can never be written. */
@@ -179,11 +251,8 @@ final class HuggingFaceTokenizer {
             }
         }
         for (Map<String, Object> added : TokenizerJson.addedTokens(tokenizer)) {
-            // A control token that the model has no row for does no harm: no text becomes it.
-            if (!Boolean.TRUE.equals(added.get("special"))) {
-                checked("\"" + added.get("content") + "\"", added.get("id"));
-            }
-            if (added.get("id") instanceof Long id) {
+            // It may be one that the model has no row for: of some models a text can hold tokens that they never saw.
+            if (added.get("id") instanceof Long id && id >= 0 && id <= Integer.MAX_VALUE) {
                 ids.put(String.valueOf(added.get("content")), id);
             }
         }
@@ -191,22 +260,27 @@ final class HuggingFaceTokenizer {
 
     private int checked(String token, Object id) {
         if (!(id instanceof Long number) || number < 0 || number >= vocabSize) {
-            throw CheckpointErrors.badTokenizer(file, "the token " + token + " has the id " + id
-                    + " but the model's embedding has " + vocabSize + " rows");
+            throw CheckpointErrors.tokenBeyondRows(file, token, id, vocabSize);
         }
         return number.intValue();
+    }
+
+    /** What tokenizer_config.json calls the token, or null. */
+    private String name(String kind) {
+        Object token = tokenizerConfig.get(kind + "_token");
+        Object content = token instanceof Map<?, ?> added ? added.get("content") : token;
+        return content == null ? null : String.valueOf(content);
     }
 
     /** The token that tokenizer_config.json names or, where it says nothing, the first id that config.json gives; −1 for none. */
     private int documentToken(String kind) {
         Object value;
         if (tokenizerConfig.containsKey(kind + "_token")) {
-            Object token = tokenizerConfig.get(kind + "_token");
-            Object content = token instanceof Map<?, ?> added ? added.get("content") : token;
-            if (content == null) {
+            String name = name(kind);
+            if (name == null) {
                 return -1;
             }
-            value = ids.get(String.valueOf(content));
+            value = ids.get(name);
         } else {
             value = config.get(kind + "_token_id");
             if (value instanceof List<?> several && !several.isEmpty()) {
@@ -217,31 +291,5 @@ final class HuggingFaceTokenizer {
             }
         }
         return checked(kind, value);
-    }
-
-    /** The token that a template puts before a text, or −1: {@code A} in {@code <s> A}. */
-    private static int firstOfTemplate(Object processor) throws Json.MalformedException {
-        if (!(processor instanceof Map<?, ?> map)) {
-            return -1;
-        }
-        if (map.get("processors") instanceof List<?> sequence) {
-            for (Object member : sequence) {
-                int first = firstOfTemplate(member);
-                if (first >= 0) {
-                    return first;
-                }
-            }
-            return -1;
-        }
-        if (!(map.get("single") instanceof List<?> single) || single.isEmpty()
-                || !(Json.asObject(single.get(0)).get("SpecialToken") instanceof Map<?, ?> special)) {
-            return -1;
-        }
-        Object token = Json.asObject(map.get("special_tokens")).get(special.get("id"));
-        if (token instanceof Map<?, ?> ids && ids.get("ids") instanceof List<?> list && !list.isEmpty()
-                && list.get(0) instanceof Long id && id >= 0 && id <= Integer.MAX_VALUE) {
-            return id.intValue();
-        }
-        throw new Json.MalformedException("its template begins with " + special.get("id") + ", which has no id");
     }
 }

@@ -18,7 +18,7 @@ public final class ModelFolder {
         this.configFile = required("config.json");
         this.configJson = HuggingFaceCheckpoint.text(configFile, HuggingFaceCheckpoint.MAX_CONFIG_BYTES);
         try {
-            this.config = Json.object(configJson);
+            this.config = ConfigJson.ofText(Json.object(configJson));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.malformed(configFile, "JSON", e.getMessage());
         }

@@ -3,9 +3,20 @@ package org.potstill.checkpoints;
 /** In what numbers a teacher computes. */
 public enum Precision {
     /** Single precision throughout: the reference. */
-    FP32,
+    FP32(4),
     /** Half-precision weights and activations, for GPUs; the logits' softmax is in single precision. */
-    FP16,
+    FP16(2),
     /** 8-bit weights and activations in all matrix products, for CPUs; see {@link Int8Weights}. */
-    INT8
+    INT8(1);
+
+    private final int bytes;
+
+    Precision(int bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Of a weight. */
+    public int bytes() {
+        return bytes;
+    }
 }

@@ -26,11 +26,7 @@ public final class PrunedCheckpoint implements Checkpoint {
 
     /** Writes {@code model.safetensors}, F32, as Hugging Face names the tensors. */
     public void write(Path file) {
-        Safetensors.write(file, tensors, Map.of("format", "pt"), name -> {
-            FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Arrays.stream(tensors.get(name)).reduce(1, Math::multiplyExact)));
-            read(name, values);
-            return values.flip();
-        });
+        Safetensors.writeRows(file, tensors, Map.of("format", "pt"), this::readRows);
     }
 
     @Override

@@ -24,7 +24,7 @@ final class RopeJson {
         for (Map<String, Object> from : List.of(this.parameters, members)) {
             double turned = real(from, "partial_rotary_factor", 1);
             if (turned != 1) {
-                throw CheckpointErrors.badConfig(source, "partial_rotary_factor is " + turned + ", but only 1 is supported");
+                throw UnsupportedErrors.feature(source, "partial_rotary_factor is " + turned + ", and what is read natively is 1");
             }
         }
     }
@@ -50,8 +50,7 @@ final class RopeJson {
                 && factors.equals(parameters.get("long_factor"))) {
             return factors.stream().map(f -> f instanceof Number n ? n.floatValue() : Float.NaN).toList();
         }
-        throw CheckpointErrors.badConfig(source, "rope_scaling is of type " + type
-                + ", but only default and llama3 are supported");
+        throw UnsupportedErrors.feature(source, "rope_scaling is of type " + type + ", and what is read natively is default and llama3");
     }
 
     private List<Float> llama3(int headDim, int maxPositions) {

@@ -34,6 +34,17 @@ public final class Safetensors {
         FloatBuffer of(String name);
     }
 
+    /** Reads rows of a tensor to a buffer, from its position on; a vector is one row. */
+    @FunctionalInterface
+    public interface Rows {
+        void read(String name, long firstRow, long rowCount, FloatBuffer target);
+    }
+
+    /** What comes after the header. */
+    private interface Data {
+        void write(FileChannel channel) throws IOException;
+    }
+
     /**
      * @param target   replaced if it exists
      * @param shapes   name to shape, written in this map's order: use one with an order of its own
@@ -41,6 +52,33 @@ public final class Safetensors {
      * @param values   asked once for each name, in order; a tensor must have exactly its shape's number of values
      */
     public static void write(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Values values) {
+        create(target, shapes, metadata, channel -> {
+            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+                writeValues(channel, tensor.getKey(), elements(tensor.getValue()), values.of(tensor.getKey()));
+            }
+        });
+    }
+
+    /** The same of tensors that no heap need hold: asked for some rows at a time, in order. */
+    public static void writeRows(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Rows source) {
+        create(target, shapes, metadata, channel -> {
+            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+                writeRows(channel, tensor.getKey(), tensor.getValue(), source);
+            }
+        });
+    }
+
+    /** A file whose values are all zero, to be written in place: the tensors lie at its end, one after the other. */
+    public static void writeZeros(Path target, Map<String, long[]> shapes, Map<String, String> metadata) {
+        create(target, shapes, metadata, channel -> {
+            long bytes = Float.BYTES * shapes.values().stream().mapToLong(Safetensors::elements).sum();
+            if (bytes > 0) {
+                channel.write(ByteBuffer.allocate(1), channel.position() + bytes - 1);
+            }
+        });
+    }
+
+    private static void create(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Data data) {
         try {
             Path folder = target.toAbsolutePath().getParent();
             // Not Files.createTempFile: its files are readable by their owner only.
@@ -49,9 +87,7 @@ public final class Safetensors {
                 try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW,
                         StandardOpenOption.WRITE)) {
                     writeFully(channel, header(shapes, metadata));
-                    for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
-                        writeValues(channel, tensor.getKey(), elements(tensor.getValue()), values.of(tensor.getKey()));
-                    }
+                    data.write(channel);
                     channel.force(true);
                 }
                 Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -111,6 +147,18 @@ public final class Safetensors {
             bytes.asFloatBuffer().put(source.slice(source.position(), count));
             source.position(source.position() + count);
             writeFully(channel, bytes.limit(count * 4));
+        }
+    }
+
+    private static void writeRows(FileChannel channel, String name, long[] shape, Rows source) throws IOException {
+        long rows = shape.length < 2 ? 1 : shape[0];
+        long columns = rows == 0 ? 0 : elements(shape) / rows;
+        long rowsAtOnce = Math.max(1, CHUNK_FLOATS / Math.max(1, columns));
+        FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Math.min(rowsAtOnce, rows) * columns));
+        for (long row = 0; row < rows; row += rowsAtOnce) {
+            long count = Math.min(rowsAtOnce, rows - row);
+            source.read(name, row, count, values.clear());
+            writeValues(channel, name, count * columns, values.flip());
         }
     }
 

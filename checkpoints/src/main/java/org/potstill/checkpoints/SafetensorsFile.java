@@ -24,8 +24,14 @@ public final class SafetensorsFile implements AutoCloseable {
     private static final int MAX_HEADER_BYTES = 100_000_000;
     private static final Map<String, ElementType> TYPES =
             Map.of("F32", ElementType.F32, "F16", ElementType.F16, "BF16", ElementType.BF16);
+    /** Of the format's other types, which are not read but may be passed by, how many bits an element has. */
+    private static final Map<String, Integer> OTHER_BITS = Map.ofEntries(Map.entry("BOOL", 8), Map.entry("U8", 8), Map.entry("I8", 8),
+            Map.entry("F8_E5M2", 8), Map.entry("F8_E4M3", 8), Map.entry("F8_E8M0", 8), Map.entry("I16", 16), Map.entry("U16", 16),
+            Map.entry("I32", 32), Map.entry("U32", 32), Map.entry("I64", 64), Map.entry("U64", 64), Map.entry("F64", 64),
+            Map.entry("C64", 64), Map.entry("F4", 4), Map.entry("F6_E2M3", 6), Map.entry("F6_E3M2", 6));
 
-    private record Entry(String name, ElementType type, long[] shape, long begin, long end) {
+    /** @param type null for one that is not read */
+    private record Entry(String name, String typeName, ElementType type, long[] shape, long begin, long end) {
     }
 
     private final BoundedFile file;
@@ -62,8 +68,14 @@ public final class SafetensorsFile implements AutoCloseable {
         return entry(name).shape.clone();
     }
 
+    /** @throws org.potstill.errors.UserException if it is not one of those that are read */
     ElementType type(String name) {
-        return entry(name).type;
+        return readable(name).type;
+    }
+
+    /** The type as the file has it, whether it is read or not. */
+    String typeName(String name) {
+        return entry(name).typeName;
     }
 
     /** The header's {@code __metadata__}; empty where it has none. */
@@ -73,15 +85,24 @@ public final class SafetensorsFile implements AutoCloseable {
 
     /** Writes the tensor's values, row-major, into {@code target} from its position on. */
     public void read(String name, FloatBuffer target) {
-        Entry entry = entry(name);
+        Entry entry = readable(name);
         readElements(entry, 0, (entry.end - entry.begin) / entry.type.blockBytes, target);
     }
 
-    /** The same for some rows of a matrix; a vector is one row. */
+    /** The same for {@code count} values from {@code first} on. */
+    public void read(String name, long first, long count, FloatBuffer target) {
+        Entry entry = readable(name);
+        if (first < 0 || count < 0 || first > (entry.end - entry.begin) / entry.type.blockBytes - count) {
+            throw new IllegalArgumentException(name + " has no values " + first + " to " + (first + count));
+        }
+        readElements(entry, first, count, target);
+    }
+
+    /** The same for some rows of a matrix; a vector or a number is one row. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
-        Entry entry = entry(name);
-        long rows = entry.shape.length == 1 ? 1 : entry.shape[0];
-        long columns = entry.shape[entry.shape.length - 1];
+        Entry entry = readable(name);
+        long rows = entry.shape.length < 2 ? 1 : entry.shape[0];
+        long columns = entry.shape.length == 0 ? 1 : entry.shape[entry.shape.length - 1];
         if (firstRow < 0 || rowCount < 0 || firstRow > rows - rowCount) {
             throw new IllegalArgumentException(name + " has " + rows + " rows");
         }
@@ -117,6 +138,14 @@ public final class SafetensorsFile implements AutoCloseable {
         return entry;
     }
 
+    private Entry readable(String name) {
+        Entry entry = entry(name);
+        if (entry.type == null) {
+            throw UnsupportedErrors.elementType(file.path(), name, entry.typeName);
+        }
+        return entry;
+    }
+
     private static SafetensorsFile parse(BoundedFile file) throws Json.MalformedException {
         long headerBytes = file.read(0, 8, "the header's length").getLong();
         if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES) {
@@ -144,7 +173,7 @@ public final class SafetensorsFile implements AutoCloseable {
     private static Entry entry(BoundedFile file, String name, Map<String, Object> value) throws Json.MalformedException {
         String dtype = String.valueOf(value.get("dtype"));
         ElementType type = TYPES.get(dtype);
-        if (type == null) {
+        if (type == null && !OTHER_BITS.containsKey(dtype)) {
             throw CheckpointErrors.unsupportedElementType(file.path(), name, dtype, "F32, F16 and BF16");
         }
         long[] shape = naturals(name, "shape", value.get("shape"));
@@ -153,18 +182,19 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new Json.MalformedException("tensor " + name + " has unusable data_offsets");
         }
         try {
-            long bytes = type.blockBytes;
+            long bits = type == null ? OTHER_BITS.get(dtype) : 8L * type.blockBytes;
             for (long dimension : shape) {
-                bytes = Math.multiplyExact(bytes, dimension);
+                bits = Math.multiplyExact(bits, dimension);
             }
-            if (bytes != range[1] - range[0]) {
+            long bytes = bits / 8;
+            if (bits % 8 != 0 || bytes != range[1] - range[0]) {
                 throw new Json.MalformedException("tensor " + name + " needs " + bytes + " bytes but has "
                         + (range[1] - range[0]));
             }
         } catch (ArithmeticException e) {
             throw new Json.MalformedException("the shape of tensor " + name + " is beyond all bounds");
         }
-        return new Entry(name, type, shape, range[0], range[1]);
+        return new Entry(name, dtype, type, shape, range[0], range[1]);
     }
 
     private static long[] naturals(String name, String key, Object value) throws Json.MalformedException {

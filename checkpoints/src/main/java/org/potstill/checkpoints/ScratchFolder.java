@@ -25,12 +25,13 @@ final class ScratchFolder {
     private final long bytes;
 
     /**
+     * @param scratch see {@link PrivateFolder#in}
      * @param name  of the folder below {@code scratch}; other content needs another name
      * @param bytes that the file has
      */
     ScratchFolder(Path scratch, String name, String fileName, long bytes) {
-        this.scratch = scratch;
-        this.folder = scratch.resolve(name);
+        this.scratch = PrivateFolder.in(scratch);
+        this.folder = this.scratch.resolve(name);
         this.fileName = fileName;
         this.bytes = bytes;
     }
@@ -44,7 +45,6 @@ final class ScratchFolder {
             if (isComplete()) {
                 return folder;
             }
-            Files.createDirectories(scratch);
             // File locks are held by processes; threads of this one take turns here.
             synchronized (ScratchFolder.class) {
                 Path lockFile = scratch.resolve("." + folder.getFileName() + ".lock");

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 
 /** SHA-256 of files of any size, and of texts. */
 public final class Sha256 {
@@ -14,7 +15,7 @@ public final class Sha256 {
     /** In hex. */
     public static String of(Path path) {
         try (BoundedFile file = BoundedFile.open(path)) {
-            return of(file);
+            return of(List.of(file));
         }
     }
 
@@ -23,9 +24,10 @@ public final class Sha256 {
         return HexFormat.of().formatHex(digest().digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 
-    static String of(BoundedFile file) {
+    /** Of what files hold, one after the other. */
+    static String of(List<BoundedFile> files) {
         MessageDigest sha = digest();
-        file.digest(sha);
+        files.forEach(file -> file.digest(sha));
         return HexFormat.of().formatHex(sha.digest());
     }
 

@@ -2,11 +2,11 @@ package org.potstill.checkpoints;
 
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * Text to token ids and back. Safe for use by several threads.
@@ -22,13 +22,9 @@ import java.util.function.Supplier;
 public final class Tokenizer implements AutoCloseable {
     static {
         // On a machine with a CUDA driver the binding would download another build of itself.
-        setUnlessGiven("RUST_FLAVOR", "cpu");
-        setUnlessGiven("OPT_OUT_TRACKING", "true");
-        // It unpacks its native library below the home folder, which an executor's user may not have.
-        if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
-            setUnlessGiven("DJL_CACHE_DIR", Path.of(System.getProperty("java.io.tmpdir"), "djl-cache").toString());
-        }
-        LibUtils.checkStatus();
+        NativeLibraries.setUnlessGiven("RUST_FLAVOR", "cpu");
+        NativeLibraries.setUnlessGiven("OPT_OUT_TRACKING", "true");
+        NativeLibraries.keepPrivate();
     }
 
     private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -37,6 +33,7 @@ public final class Tokenizer implements AutoCloseable {
     private boolean closed;
 
     public Tokenizer(TokenizerDefinition definition) {
+        NativeLibraries.load("the tokenizers", LibUtils::checkStatus);
         String withoutControl = TokenizerJson.withoutControlTokens(definition.json());
         encoder = create(withoutControl);
         try {
@@ -89,6 +86,12 @@ public final class Tokenizer implements AutoCloseable {
         return whileOpen(() -> TokenizersLibrary.LIB.decode(decoder, wide, false));
     }
 
+    /** Names the first of a text's tokens that a model has no row for, which the tokenizer may know all the same. */
+    public Optional<String> beyondRows(int[] ids, int rows) {
+        return IntStream.of(ids).filter(id -> id >= rows).mapToObj(id -> "it holds " + decode(new int[] {id}) + ", token " + id
+                + " of the tokenizer, and the model has " + rows + " rows").findFirst();
+    }
+
     @Override
     public void close() {
         lock.writeLock().lock();
@@ -103,15 +106,9 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    private static void setUnlessGiven(String name, String value) {
-        if (System.getenv(name) == null && System.getProperty(name) == null) {
-            System.setProperty(name, value);
-        }
-    }
-
     private static long create(String json) {
         try {
-            return TokenizersLibrary.LIB.createTokenizerFromString(json);
+            return NativeWork.call(() -> TokenizersLibrary.LIB.createTokenizerFromString(json));
         } catch (RuntimeException e) {
             throw CheckpointErrors.badTokenizerDefinition(String.valueOf(e.getMessage()));
         }
@@ -124,7 +121,7 @@ public final class Tokenizer implements AutoCloseable {
             if (closed) {
                 throw new IllegalStateException("the tokenizer is closed");
             }
-            return call.get();
+            return NativeWork.call(call::get);
         } finally {
             lock.readLock().unlock();
         }

@@ -4,6 +4,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Entries of a vocabulary that no text becomes: where an embedding table is longer than the tokenizer, llama.cpp's converter
@@ -11,6 +12,15 @@ import java.util.Set;
  */
 final class VocabularyPadding {
     private VocabularyPadding() {
+    }
+
+    /** A name for a row that stands for no token of a text. */
+    static String name(int id, Predicate<String> isFree) {
+        String name = "[PAD" + id + "]";
+        while (!isFree.test(name)) {
+            name += "_";
+        }
+        return name;
     }
 
     static Optional<String> tokenBetween(TokenizerDefinition definition, int from, int to) {
@@ -30,8 +40,7 @@ final class VocabularyPadding {
         try {
             Map<String, Object> json = Json.object(definition.json());
             Json.asObject(Json.asObject(json.get("model")).get("vocab")).keySet().removeAll(beyond);
-            return new TokenizerDefinition(TokenizerJson.write(json), definition.bosId(), definition.eosId(), definition.addBos(),
-                    definition.chatTemplate());
+            return definition.withJson(TokenizerJson.write(json));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
         }

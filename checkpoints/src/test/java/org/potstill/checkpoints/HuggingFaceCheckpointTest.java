@@ -80,6 +80,22 @@ final class HuggingFaceCheckpointTest {
     }
 
     @Test
+    void theRowsOfTheTablesCountWhateverVocabSizeSays() throws IOException {
+        write(tensors());
+        for (int said : new int[] {CONFIG.vocabSize() - 2, CONFIG.vocabSize() + 2}) {
+            Files.writeString(folder.resolve("config.json"), CONFIG.toJson()
+                    .replaceFirst("\"vocab_size\": *\\d+", "\"vocab_size\": " + said));
+            try (Checkpoint checkpoint = Checkpoints.open(folder)) {
+                assertEquals(CONFIG, checkpoint.config());
+            }
+        }
+        Map<String, long[]> differing = tensors();
+        differing.put(LlamaTensors.HEAD, new long[] {CONFIG.vocabSize() + 2, CONFIG.hiddenSize()});
+        write(differing);
+        assertTrue(refusal().contains("wrong shape"), refusal());
+    }
+
+    @Test
     void anIndexLeadsNowhereButToFilesOfItsFolder() throws IOException {
         write(tensors());
         Files.move(folder.resolve("model.safetensors"), folder.resolve("part.safetensors"));
@@ -151,7 +167,7 @@ final class HuggingFaceCheckpointTest {
         assertDocumentTokens(1, 2, true);
         Files.writeString(folder.resolve("tokenizer_config.json"),
                 "{\"bos_token\": null, \"eos_token\": {\"content\": \"<unk>\"}, \"add_bos_token\": false}");
-        assertDocumentTokens(1, 0, true);
+        assertDocumentTokens(-1, 0, false);
         tokenizer(fixture, "unigram");
         assertDocumentTokens(-1, 0, false);
         Files.writeString(folder.resolve("tokenizer_config.json"), "{\"bos_token\": \"<s>\", \"add_bos_token\": true}");

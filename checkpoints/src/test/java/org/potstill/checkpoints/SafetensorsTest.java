@@ -45,6 +45,30 @@ final class SafetensorsTest {
     }
 
     @Test
+    void rowByRowAndInPlaceTheBytesAreTheSame() throws IOException {
+        Path whole = write("whole.safetensors");
+        try (SafetensorsFile file = SafetensorsFile.open(whole)) {
+            Map<String, long[]> shapes = new LinkedHashMap<>();
+            file.names().forEach(name -> shapes.put(name, file.shape(name)));
+            Path rows = folder.resolve("rows.safetensors");
+            Safetensors.writeRows(rows, shapes, file.metadata(), file::readRows);
+            assertEquals(-1, Files.mismatch(whole, rows));
+            Path zeros = folder.resolve("zeros.safetensors");
+            Safetensors.writeZeros(zeros, shapes, file.metadata());
+            assertEquals(Files.size(whole), Files.size(zeros));
+            try (SafetensorsFile blank = SafetensorsFile.open(zeros)) {
+                FloatBuffer all = FloatBuffer.allocate(300_000);
+                blank.read("long", all);
+                assertArrayEquals(new float[300_000], all.array());
+            }
+            FloatBuffer some = FloatBuffer.allocate(3);
+            file.read("long", 299_997, 3, some);
+            assertArrayEquals(Arrays.copyOfRange(ramp(300_000), 299_997, 300_000), some.array());
+            assertThrows(IllegalArgumentException.class, () -> file.read("long", 299_998, 3, some.clear()));
+        }
+    }
+
+    @Test
     void whatIsWrittenIsRead() {
         try (SafetensorsFile file = SafetensorsFile.open(write("m.safetensors"))) {
             assertEquals(List.of("wide", "a scalar", "long"), List.copyOf(file.names()));
@@ -97,7 +121,7 @@ final class SafetensorsTest {
     void headersThatLieAreRefused() throws IOException {
         List<String> lies = List.of(
                 "[]", "{", "{}x", "{\"a\":1}", "{\"a\":{\"dtype\":\"F32\"}}",
-                tensor("a", "F64", "1", "0,8"),
+                tensor("a", "F65", "1", "0,8"), tensor("a", "I64", "1", "0,7"), tensor("a", "F4", "1", "0,0"),
                 tensor("a", "F32", "1", "0,8"),
                 tensor("a", "F32", "2", "4,12"),
                 tensor("a", "F32", "3", "0,12"),

@@ -84,7 +84,8 @@ public final class TinyLlama {
         return values;
     }
 
-    private static void tokenizer(GgufWriter gguf) {
+    /** The vocabulary, in the order of ids; {@code merges} gets the merges that make it. */
+    private static List<String> tokens(List<String> merges) {
         List<String> tokens = new ArrayList<>();
         tokens.add("<|endoftext|>");
         // GPT-2's alphabet: printable bytes stand for themselves, the others for characters from U+0100 on.
@@ -93,7 +94,6 @@ public final class TinyLlama {
             boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
             tokens.add(Character.toString(printable ? b : next++));
         }
-        List<String> merges = new ArrayList<>();
         for (String merge : MERGES) {
             String merged = merge.replace(" ", "");
             if (!tokens.contains(merged)) {
@@ -101,6 +101,16 @@ public final class TinyLlama {
                 merges.add(merge);
             }
         }
+        return tokens;
+    }
+
+    static String[] tokens() {
+        return tokens(new ArrayList<>()).toArray(new String[0]);
+    }
+
+    private static void tokenizer(GgufWriter gguf) {
+        List<String> merges = new ArrayList<>();
+        List<String> tokens = tokens(merges);
         int[] types = new int[tokens.size()];
         Arrays.fill(types, 1);
         types[END_OF_TEXT] = 3;

@@ -118,6 +118,8 @@ final class TokenizerTest {
         TokenizerDefinition shorter = definition.below(5);
         assertTrue(shorter.json().contains("[PAD4]") && !shorter.json().contains("[PAD5]"), shorter.json());
         assertEquals(Optional.empty(), definition.differenceFrom(shorter));
+        TokenizerDefinition more = new TokenizerDefinition(definition.json(), 3, 3, List.of(3), List.of(3), "{{ messages }}", List.of(1, 3));
+        assertEquals(new TokenizerDefinition(shorter.json(), 3, 3, List.of(3), List.of(3), "{{ messages }}", List.of(1, 3)), more.below(5));
         // A token of that name in its place is one that a text can hold.
         TokenizerDefinition named = new TokenizerDefinition(definition.json().replace("<s>", "[PAD3]"), -1, 3, false);
         assertEquals("\"[PAD3]\" is 3", named.tokenBetween(3, 6).orElseThrow());
@@ -149,7 +151,7 @@ final class TokenizerTest {
 
     @Test
     void anUnknownKindIsRefusedByName() {
-        for (String[] flaw : new String[][] {{"tokenizer.ggml.pre", "default"}, {"tokenizer.ggml.model", "llama"}}) {
+        for (String[] flaw : new String[][] {{"tokenizer.ggml.pre", "unheard-of"}, {"tokenizer.ggml.model", "llama"}}) {
             UserException e = assertThrows(UserException.class,
                     () -> definition(TinyLlama.gguf(1, TinyLlama.config()).put(flaw[0], flaw[1])));
             assertTrue(e.cause().contains(flaw[1]), e.cause());
@@ -160,6 +162,54 @@ final class TokenizerTest {
                 () -> definition(TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.bos_token_id", 5000)));
         assertThrows(UserException.class, () -> new Tokenizer(new TokenizerDefinition("{}", -1, -1, false)));
         assertThrows(UserException.class, () -> new Tokenizer(new TokenizerDefinition("not json", -1, -1, false)));
+    }
+
+    @Test
+    void whereNothingSaysHowTextIsCutTheRemedyDoes() {
+        UserException e = assertThrows(UserException.class, () -> definition(TinyLlama.gguf(1, TinyLlama.config()).remove("tokenizer.ggml.pre")));
+        assertTrue(e.cause().contains("tokenizer.ggml.pre") && e.remedy().contains("gguf-new-metadata --pre-tokenizer"), e.toString());
+    }
+
+    @Test
+    void aTokenThatIsThereTwiceIsTheOneThatIsInUse() {
+        String[] tokens = TinyLlama.tokens();
+        int the = tokenizer.encode(" the")[0];
+        int last = tokens.length;
+        for (int type : new int[] {1, 3, 4, 5}) {
+            String[] more = Arrays.copyOf(tokens, last + 3);
+            more[last] = tokens[the];
+            more[last + 1] = "";
+            more[last + 2] = "";
+            int[] types = new int[more.length];
+            Arrays.fill(types, 1);
+            types[0] = 3;
+            types[last] = type;
+            GgufWriter gguf = TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.tokens", more).put("tokenizer.ggml.token_type", types);
+            try (Tokenizer twice = new Tokenizer(definition(gguf))) {
+                int found = twice.encode(" the", true)[0];
+                // One in use, be it a special one, is taken for an entry that is not.
+                assertEquals(type == 5 ? the : type == 1 ? last : found, found);
+                assertEquals("the 1790", twice.decode(twice.encode("the 1790")));
+            }
+        }
+    }
+
+    @Test
+    void ofTwoEndsOfDocumentsTheOneThatTheMetadataNameIsMeant() {
+        String[] tokens = TinyLlama.tokens();
+        String[] more = Arrays.copyOf(tokens, tokens.length + 1);
+        more[tokens.length] = tokens[0];
+        int[] types = new int[more.length];
+        Arrays.fill(types, 1);
+        types[0] = 3;
+        types[tokens.length] = 3;
+        GgufWriter gguf = TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.ggml.tokens", more).put("tokenizer.ggml.token_type", types)
+                .put("tokenizer.ggml.add_eos_token", true);
+        TokenizerDefinition definition = definition(gguf);
+        try (Tokenizer twice = new Tokenizer(definition)) {
+            assertArrayEquals(new int[] {0}, twice.encode("<|endoftext|>", true));
+            assertEquals(List.of(0), definition.end());
+        }
     }
 
     @Test

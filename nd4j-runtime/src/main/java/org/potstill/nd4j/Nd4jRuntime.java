@@ -1,5 +1,7 @@
 package org.potstill.nd4j;
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -10,11 +12,27 @@ import org.nd4j.nativeblas.NativeOpsHolder;
 
 /** ND4J as this project sets it up. Whoever uses ND4J calls {@link #prepare} before anything of it is loaded. */
 public final class Nd4jRuntime {
+    private static final String MAX_BYTES = "org.bytedeco.javacpp.maxbytes";
+    private static final String MAX_PHYSICAL_BYTES = "org.bytedeco.javacpp.maxphysicalbytes";
+
     static {
+        limitMemory();
         BlasKernels.choose();
         // OpenMP's threads spin while they wait. Where others want the cores, ND4J's many small operations then wait
         // for threads that have none: a teacher's pass was measured to take four times as long.
         NativeEnvironment.set("OMP_WAIT_POLICY", "PASSIVE");
+    }
+
+    /**
+     * JavaCPP would end a process whose memory, ND4J's arrays and all, is four times the Java heap: a student with little on the heap
+     * could not step, however large the machine. What holds is the machine's or container's memory, some of it left for others.
+     */
+    private static void limitMemory() {
+        if (System.getProperty(MAX_BYTES) == null && System.getProperty(MAX_PHYSICAL_BYTES) == null
+                && ManagementFactory.getOperatingSystemMXBean() instanceof OperatingSystemMXBean system) {
+            System.setProperty(MAX_BYTES, "0");
+            System.setProperty(MAX_PHYSICAL_BYTES, String.valueOf(system.getTotalMemorySize() / 20 * 19));
+        }
     }
 
     /** @param major and minor: compute capability */

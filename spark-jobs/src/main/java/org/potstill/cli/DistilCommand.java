@@ -10,6 +10,7 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.Settings;
 import org.potstill.spark.distil.FinishedSteps;
+import org.potstill.spark.distil.MemoryAhead;
 import org.potstill.spark.distil.PrunedStart;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
@@ -53,6 +54,7 @@ final class DistilCommand implements Callable<Integer> {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
         Report report = new Report(settings, sc.hadoopConfiguration());
         FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
+        MemoryAhead.require(spark, settings);
         Map<String, JobCommand> jobs = new LinkedHashMap<>();
         if (PrunedStart.isAskedFor(settings)) {
             jobs.put("prune", new PruneCommand());
@@ -96,6 +98,12 @@ final class DistilCommand implements Callable<Integer> {
         // Of an older student's; anything else stays.
         ExportCommand.describe(export.run(order(settings, there))).forEach(this::say);
         finished.add("export");
+    }
+
+    /** Reads the settings of the export. */
+    static void check(Settings settings) {
+        order(settings, false);
+        settings.integer("export.max-tokens", 1, 1 << 24);
     }
 
     private static StudentExport.Order order(Settings settings, boolean overwrite) {

@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.stream.IntStream;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.ChatMessage;
 import org.potstill.checkpoints.ChatTemplate;
@@ -47,6 +46,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "What to go on from; - reads the standard input.")
     private String prompt;
 
+    @Option(names = "--plain-text", description = "Take special tokens that the prompt spells out for text. As with transformers, they are "
+            + "special otherwise: a prompt may be what a chat template has written.")
+    private boolean plainText;
+
     @Option(names = "--chat", description = "Take the prompt for what a user says, and put it into the model's chat template.")
     private boolean chat;
 
@@ -81,6 +84,9 @@ final class GenerateCommand implements Callable<Integer> {
         if (maxNewTokens < 1) {
             throw JobErrors.badOption("--max-new-tokens", "it must be 1 or more");
         }
+        if (plainText && chat) {
+            throw JobErrors.badOption("--plain-text", "--chat needs the special tokens of its template");
+        }
         if (system != null && !chat) {
             throw JobErrors.badOption("--system", "it needs --chat");
         }
@@ -96,7 +102,7 @@ final class GenerateCommand implements Callable<Integer> {
             Generator.Written written;
             try (Tokenizer tokenizer = new Tokenizer(definition);
                     Generator generator = new Generator(opened, tokenizer, threads, Path.of(scratch))) {
-                written = generator.write(read(definition, tokenizer), maxNewTokens, sampling, text -> {
+                written = generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
                     out.print(text);
                     out.flush();
                 });
@@ -121,8 +127,14 @@ final class GenerateCommand implements Callable<Integer> {
             messages.add(new ChatMessage("user", text));
             return tokenizer.encode(new ChatTemplate(definition, tokenizer).render(messages), true);
         }
-        IntStream first = definition.addBos() ? IntStream.of(definition.bosId()) : IntStream.empty();
-        return IntStream.concat(first, IntStream.of(tokenizer.encode(text))).toArray();
+        return definition.beginning(tokenizer.encode(text, !plainText));
+    }
+
+    private static int[] requireRows(int[] ids, int rows, Tokenizer tokenizer) {
+        tokenizer.beyondRows(ids, rows).ifPresent(why -> {
+            throw JobErrors.badOption("--prompt", why);
+        });
+        return ids;
     }
 
     private static String standardInput() {

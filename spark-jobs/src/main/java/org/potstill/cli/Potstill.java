@@ -1,6 +1,12 @@
 package org.potstill.cli;
 
-import org.potstill.spark.JobErrors;
+import java.util.List;
+import java.util.Optional;
+import org.potstill.checkpoints.NativeWork;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
+import org.potstill.spark.Platform;
+import org.potstill.spark.Sessions;
 import org.potstill.spark.Versions;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -32,8 +38,20 @@ public final class Potstill {
     }
 
     public static void main(String[] args) {
-        int status = run(args);
+        boolean guest = Sessions.isGuest();
+        int status = 1;
+        try {
+            status = run(args);
+        } finally {
+            if (status != 0 && !guest) {
+                // A teacher may be on its way into memory.
+                NativeWork.end();
+            }
+        }
         // Databricks takes System.exit, even of 0, for a failure: leave by returning where all is well.
+        if (status != 0 && guest) {
+            throw new IllegalStateException("potstill ended with status " + status + "; its message is above");
+        }
         if (status != 0) {
             System.exit(status);
         }
@@ -44,15 +62,48 @@ public final class Potstill {
         CommandLine line = new CommandLine(new Potstill());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setUsageHelpAutoWidth(true);
+        // A text may begin with @.
+        line.setExpandAtFiles(false);
+        line.setExecutionStrategy(parsed -> {
+            Integer help = CommandLine.executeHelpRequest(parsed);
+            if (help != null) {
+                return help;
+            }
+            try {
+                Platform.requireReadable(List.of(args));
+                Platform.require();
+            } catch (UserException e) {
+                told(e, line);
+                return USER_ERROR;
+            }
+            return new CommandLine.RunLast().execute(parsed);
+        });
         line.setExecutionExceptionHandler((thrown, command, parsed) -> {
-            var user = JobErrors.within(thrown);
-            if (user.isPresent()) {
-                command.getErr().println("potstill: " + user.get().getMessage());
+            if (told(thrown, line)) {
                 return USER_ERROR;
             }
             throw thrown;
         });
-        return args.length > 0 ? line.execute(args) : usage(line);
+        try {
+            return args.length > 0 ? line.execute(args) : usage(line);
+        } catch (Error e) {
+            // Picocli knows of exceptions only.
+            if (told(e, line)) {
+                return USER_ERROR;
+            }
+            throw e;
+        }
+    }
+
+    /** Says what failed, in words. @return whether its kind is known */
+    private static boolean told(Throwable thrown, CommandLine line) {
+        Optional<UserException> known = Failures.explain(thrown);
+        if (known.isPresent() && "full".equals(System.getenv("POTSTILL_TRACES"))) {
+            thrown.printStackTrace(line.getErr());
+        }
+        known.ifPresent(error -> line.getErr().println("potstill: " + error.getMessage()));
+        line.getErr().flush();
+        return known.isPresent();
     }
 
     private static int usage(CommandLine line) {

@@ -18,6 +18,11 @@ public final class Cluster {
                 sc.isLocal() ? sc.defaultParallelism() : Runtime.getRuntime().availableProcessors());
     }
 
+    /** Tasks that run at once in one executor. */
+    public static int taskSlotsPerExecutor(JavaSparkContext sc) {
+        return sc.isLocal() ? taskSlots(sc) : Math.max(1, coresPerExecutor(sc) / coresPerTask(sc));
+    }
+
     /** Tasks that run at once. Executors that have not registered yet are not counted. */
     public static int taskSlots(JavaSparkContext sc) {
         return Math.max(1, sc.defaultParallelism() / coresPerTask(sc));

@@ -3,10 +3,9 @@ package org.potstill.spark;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import org.potstill.errors.UserException;
 
-/** Every user error of the jobs and the command line, in one voice. */
+/** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
 
@@ -23,6 +22,24 @@ public final class JobErrors {
                 "give several files: --conf " + what + " --conf FILE, of which the later stands above the earlier");
     }
 
+    /** @param remedy what to write instead */
+    static UserException misreadSetting(String origin, int line, String why, String remedy) {
+        return new UserException("line " + line + " of " + origin + " would not be read as it is written", why, remedy);
+    }
+
+    /** Several of them as one, which names each. */
+    static UserException together(List<UserException> all) {
+        if (all.size() == 1) {
+            return all.get(0);
+        }
+        StringBuilder causes = new StringBuilder();
+        all.forEach(each -> causes.append("\n    ").append(each.problem()).append(": ").append(each.cause()));
+        String remedies = String.join("; ", all.stream().map(UserException::remedy).distinct().limit(2).toList());
+        return new UserException(all.size() + " settings cannot be used", causes.toString(),
+                all.stream().map(UserException::remedy).distinct().count() <= 2 ? remedies
+                        : "correct each in its file or on the command line; potstill defaults prints every key and its default");
+    }
+
     public static UserException unknownKey(String key, String nearest) {
         return new UserException("unknown configuration key '" + key + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
@@ -33,11 +50,6 @@ public final class JobErrors {
         return new UserException("unusable value of '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
-    public static UserException nothingToLearn() {
-        return new UserException("nothing to learn from", "no sequence of the cache holds what train.response-start says",
-                "compare it with the corpus, and where it is spelled in special tokens label with corpus.special-tokens = true");
-    }
-
     public static UserException badOption(String option, String why) {
         return new UserException("unusable value of '" + option + "'", why, "see the command's --help");
     }
@@ -45,37 +57,6 @@ public final class JobErrors {
     public static UserException missingKey(String key) {
         return new UserException("'" + key + "' is not set", "this command cannot go without it",
                 "set it in the file or with --set " + key + "=...");
-    }
-
-    public static UserException emptyCorpus(String path) {
-        return new UserException("the corpus is empty: " + path, "no document was found there",
-                "check corpus.path (a file, a folder or a glob) and corpus.format");
-    }
-
-    public static UserException noSuchCorpus(String path) {
-        return new UserException("cannot read the corpus " + path, "there is no such file or folder",
-                "check corpus.path (a file, a folder or a glob); without a scheme it is on the cluster's default file system");
-    }
-
-    public static UserException missingCorpus(String path, Throwable origin) {
-        return new UserException("cannot read the corpus " + path, String.valueOf(origin.getMessage()),
-                "check corpus.path and the access rights of the user who runs the job", origin);
-    }
-
-    public static UserException mixedCorpus(String path, Collection<String> endings) {
-        return new UserException("cannot tell the format of the corpus " + path,
-                "its files have these endings: " + endings, "set corpus.format to text, jsonl or parquet");
-    }
-
-    public static UserException noSuchColumn(String path, String column, Collection<String> columns) {
-        return new UserException("the corpus " + path + " has no text column '" + column + "'",
-                "its columns are " + columns, "set corpus.text-field (and corpus.id-field)");
-    }
-
-    public static UserException tooManyBadDocuments(long bad, long documents, double limit, String quarantine) {
-        return new UserException(bad + " of " + documents + " documents cannot be used",
-                "corpus.max-bad-share allows " + limit + "; each document's reason is in " + quarantine,
-                "mend the corpus, or raise corpus.max-bad-share if that share may be lost");
     }
 
     public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
@@ -96,11 +77,6 @@ public final class JobErrors {
                 String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
                         + "teacher.max-precision-kl allows %s", kl, limit),
                 "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
-    }
-
-    public static UserException nothingToTrainOn(String path) {
-        return new UserException("the corpus " + path + " gives nothing to train on",
-                "no document outside the held-out ones has two tokens or more", "add documents or lower corpus.holdout");
     }
 
     public static UserException unwritable(String what, String path, Throwable origin) {
@@ -237,34 +213,6 @@ public final class JobErrors {
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
     }
 
-    public static UserException nothingToPrune() {
-        return new UserException("nothing to prune", "no setting says what the smaller model is to be",
-                "set prune.layers (to keep) or prune.parameters (a share, such as 0.75), or a width: prune.intermediate-size, "
-                        + "prune.kv-heads, prune.hidden-size");
-    }
-
-    public static UserException notPrunable(String model) {
-        return new UserException("cannot prune " + model, "a ready-made graph has no layers to choose from",
-                "give the GGUF file or Hugging Face folder that it was made of as prune.model");
-    }
-
-    public static UserException anotherPruning(String path, String key, Object now, Object then) {
-        return new UserException("the folder " + path + " holds a model that was pruned with other settings",
-                key + " is " + now + " now and was " + then + " then",
-                "set prune.path to another folder, restore " + key + ", or delete the folder");
-    }
-
-    public static UserException pruningTextChanged(String progress) {
-        return new UserException("the corpus has changed since this pruning was stopped",
-                "what is measured from here on would not compare with what was measured before",
-                "restore the corpus, or delete " + progress + " to begin again");
-    }
-
-    public static UserException notPruningsFolder(String path, String name) {
-        return new UserException("the folder " + path + " holds something else than a pruned model", "it has a " + name
-                + " that prune did not write, and would be overwritten", "set prune.path to an empty folder, or one to be");
-    }
-
     public static UserException samePath(String one, String other, String path) {
         return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
                 "give each a folder of its own");
@@ -280,8 +228,10 @@ public final class JobErrors {
                 + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
     }
 
-    public static UserException emptyText(String name, String path) {
-        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more",
+    /** @param problems of its documents, if any */
+    public static UserException emptyText(String name, String path, String problems) {
+        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more"
+                + (problems.isEmpty() ? "" : "; those that cannot be used: " + problems),
                 "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
     }
 
@@ -337,15 +287,5 @@ public final class JobErrors {
     public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
         return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
                 origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);
-    }
-
-    /** The user error at the root of what Spark threw, if there is one. */
-    public static Optional<UserException> within(Throwable thrown) {
-        for (Throwable at = thrown; at != null; at = at.getCause() == at ? null : at.getCause()) {
-            if (at instanceof UserException error) {
-                return Optional.of(error);
-            }
-        }
-        return Optional.empty();
     }
 }

@@ -16,7 +16,7 @@ import org.apache.spark.util.LongAccumulator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A progress bar with tokens/s and the time left: drawn in a terminal, a log line every ten seconds elsewhere. */
+/** A progress bar with the speed and the time left: drawn in a terminal, a log line every ten seconds elsewhere. */
 public final class Progress implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
 
@@ -31,16 +31,16 @@ public final class Progress implements AutoCloseable {
      * @param done  tokens done so far
      */
     public Progress(String task, long total, LongSupplier done) {
-        this(task, total, done, () -> { });
+        this(task, total, " tokens", 1, done, () -> { });
     }
 
-    private Progress(String task, long total, LongSupplier done, Runnable atEnd) {
+    private Progress(String task, long total, String unit, long unitSize, LongSupplier done, Runnable atEnd) {
         this.done = done;
         this.atEnd = atEnd;
         this.total = total;
         boolean terminal = System.console() != null;
         ProgressBarBuilder builder = new ProgressBarBuilder()
-                .setTaskName(task).setInitialMax(total).setUnit(" tokens", 1)
+                .setTaskName(task).setInitialMax(total).setUnit(unit, unitSize)
                 .showSpeed().setSpeedUnit(ChronoUnit.SECONDS)
                 .setStyle(ProgressBarStyle.ASCII)
                 .setUpdateIntervalMillis((int) Duration.ofSeconds(terminal ? 1 : 10).toMillis());
@@ -65,8 +65,17 @@ public final class Progress implements AutoCloseable {
 
     /** @param done what tasks add to, counted while they run */
     public static Progress of(String task, long total, SparkContext sc, LongAccumulator done) {
+        return of(task, total, " tokens", 1, sc, done);
+    }
+
+    /** The same for bytes. */
+    public static Progress ofBytes(String task, long total, SparkContext sc, LongAccumulator done) {
+        return of(task, total, " MiB", 1 << 20, sc, done);
+    }
+
+    private static Progress of(String task, long total, String unit, long unitSize, SparkContext sc, LongAccumulator done) {
         RunningTotal running = new RunningTotal(sc, done);
-        return new Progress(task, total, running, running::close);
+        return new Progress(task, total, unit, unitSize, running, running::close);
     }
 
     @Override

@@ -1,30 +1,63 @@
 package org.potstill.spark;
 
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
+import org.apache.spark.SparkContext$;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
+import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.Option;
 
 /** Gets the Spark session to run in: the platform's (spark-submit, Databricks, EMR), else a local one. */
 public final class Sessions {
+    private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
+    private static final String SERIALIZER = "spark.serializer";
+    private static final String JAVA_SERIALIZER = JavaSerializer.class.getName();
+
+    /** What Spark reads before this process is there. */
+    private static final List<String> BEFORE_START = List.of("spark.driver.memory", "spark.driver.extraJavaOptions",
+            "spark.driver.extraClassPath", "spark.driver.extraLibraryPath", "spark.jars.packages");
+
     private Sessions() {
+    }
+
+    /** Whether a Spark context was here before: it is another's, and goes on. */
+    public static boolean isGuest() {
+        return active().isDefined();
+    }
+
+    private static Option<SparkContext> active() {
+        return SparkContext$.MODULE$.getActive();
     }
 
     /** Runs a job, and stops the session afterwards only if it was begun here: a notebook's goes on. */
     public static <T> T run(String name, Settings settings, Function<SparkSession, T> job) {
-        boolean ours = SparkSession.getActiveSession().isEmpty() && SparkSession.getDefaultSession().isEmpty();
+        boolean ours = !isGuest();
         SparkConf conf = new SparkConf();
+        if (ours) {
+            requireInTime(settings.spark(), conf);
+        }
         // What spark-submit said stands above the file.
         settings.spark().forEach(conf::setIfMissing);
         conf.setIfMissing("spark.master", "local[*]");
         conf.setIfMissing("spark.app.name", "potstill " + name);
         if (ours) {
-            addPlugin(conf);
+            prepare(conf);
+        } else {
+            warnOfIgnored(settings, active().get().getConf());
         }
         SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
         try {
+            requireJavaSerializer();
+            Platform.requirePaths(settings, spark.sparkContext().hadoopConfiguration());
             return job.apply(spark);
         } finally {
             if (ours) {
@@ -33,10 +66,50 @@ public final class Sessions {
         }
     }
 
+    static void prepare(SparkConf conf) {
+        addPlugin(conf);
+        // Kryo, the default of some clusters, reads no records of Java's.
+        conf.set(SERIALIZER, JAVA_SERIALIZER);
+        if (conf.get("spark.master").matches("local(\\[.*)?")) {
+            // An error of a task ends this process otherwise, before anybody could say what it was.
+            conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+        }
+    }
+
+    /** @throws org.potstill.errors.UserException when a setting would be ignored because it comes too late */
+    static void requireInTime(Map<String, String> settings, SparkConf started) {
+        for (String key : BEFORE_START) {
+            if (settings.containsKey(key) && !settings.get(key).equals(started.get(key, null))) {
+                throw PlatformErrors.settingTooLate(key);
+            }
+        }
+    }
+
+    private static void requireJavaSerializer() {
+        String serializer = SparkEnv.get().serializer().getClass().getName();
+        if (!serializer.equals(JAVA_SERIALIZER)) {
+            throw PlatformErrors.otherSerializer(serializer, JAVA_SERIALIZER);
+        }
+    }
+
+    private static void warnOfIgnored(Settings settings, SparkConf theirs) {
+        Map<String, String> ignored = new TreeMap<>(settings.spark());
+        ignored.keySet().removeIf(key -> ignored.get(key).equals(theirs.get(key, null)) || key.equals("spark.locality.wait"));
+        if (!ignored.isEmpty()) {
+            // Not their values, which may be secrets.
+            LOG.warn("a Spark session was here before, and keeps its own settings: {} are not applied", ignored.keySet());
+        }
+    }
+
     /** What a session would give its file systems, for commands that need no more of Spark than that. */
     public static Configuration hadoop(Settings settings) {
-        SparkConf conf = new SparkConf();
-        settings.spark().forEach(conf::setIfMissing);
+        return hadoop(settings.spark());
+    }
+
+    /** @param settings {@code spark.*} */
+    static Configuration hadoop(Map<String, String> settings) {
+        SparkConf conf = isGuest() ? active().get().getConf() : new SparkConf();
+        settings.forEach(conf::setIfMissing);
         return SparkHadoopUtil.get().newConfiguration(conf);
     }
 

@@ -4,26 +4,22 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
-import com.typesafe.config.ConfigSyntax;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueFactory;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.Comparator;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import org.apache.commons.text.similarity.LevenshteinDistance;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 
@@ -33,121 +29,70 @@ import org.potstill.softlabels.TargetSpec;
  * {@code evaluate.tasks}.
  */
 public final class Settings {
-    private static final String DEFAULTS = "potstill-defaults.conf";
-    /** Sections whose keys the user chooses. */
-    private static final List<String> OPEN = List.of("spark.", "evaluate.corpora.", "evaluate.tasks.");
-    private static final ConfigParseOptions PARSE =
-            ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF).setIncluder(new RefusedIncludes());
-
     private final Config config;
+    /** Flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values. */
+    private final SortedMap<String, String> spark;
     /** Keys that the user said something of. */
     private final Set<String> given;
+    /** Where they are collected rather than thrown. */
+    private final List<UserException> findings;
 
-    private Settings(Config config, Set<String> given) {
+    private Settings(Config config, SortedMap<String, String> spark, Set<String> given, List<UserException> findings) {
         this.config = config;
+        this.spark = spark;
         this.given = given;
+        this.findings = findings;
     }
 
     /**
      * @param files     HOCON files, local or any Hadoop path, the later ones above the earlier
-     * @param overrides {@code key=value}, the later ones above the earlier
-     * @throws UserException when a file cannot be read, or a key or value is not known
+     * @param overrides {@code key=value}, the later ones above the earlier; the value is the text as it stands, or a JSON string
+     *                  where it is wholly in double quotes
+     * @throws UserException when a file cannot be read, or a key is not known, or a value is not of its setting's kind
      */
     public static Settings load(List<String> files, List<String> overrides) {
-        Config defaults = ConfigFactory.parseResources(Settings.class.getClassLoader(), DEFAULTS);
-        Config user = ConfigFactory.empty();
-        for (String file : files) {
-            user = parse(read(file), file).withFallback(user);
-        }
-        for (String override : overrides) {
-            int equals = override.indexOf('=');
-            if (equals < 1) {
-                throw JobErrors.unreadableConfiguration("--set " + override, "it is not of the form key=value");
-            }
-            user = parseOverride(override.substring(0, equals).trim(), override.substring(equals + 1)).withFallback(user);
-        }
-        refuseUnknownKeys(user, defaults);
-        try {
-            return new Settings(resolved(user, defaults), keys(user));
-        } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(String.join(" and ", files), e.getMessage());
-        }
-    }
-
-    /** Values may refer to other settings and, as the defaults do, to system properties, which are no settings themselves. */
-    private static Config resolved(Config user, Config defaults) {
-        Config system = ConfigFactory.systemProperties();
-        for (String ours : defaults.root().keySet()) {
-            system = system.withoutPath(ConfigUtil.joinPath(ours));
-        }
-        Config all = user.withFallback(defaults).withFallback(system).resolve();
-        for (String theirs : system.root().keySet()) {
-            all = all.withoutPath(ConfigUtil.joinPath(theirs));
-        }
-        return all;
+        SettingsStack stack = SettingsStack.read(files, overrides);
+        return new Settings(stack.config(), stack.spark(), stack.given(), null);
     }
 
     /** The defaults file as shipped, comments and all. */
     public static String defaults() {
-        try (InputStream in = Settings.class.getClassLoader().getResourceAsStream(DEFAULTS)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
+        return SettingsStack.defaults();
     }
 
-    private static String read(String file) {
-        Path path = new Path(file);
-        try (InputStream in = path.getFileSystem(new Configuration()).open(path)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
-        }
-    }
-
-    private static Config parse(String text, String origin) {
-        try {
-            return ConfigFactory.parseString(text, PARSE.setOriginDescription(origin));
-        } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(origin, e.getMessage());
-        }
-    }
-
-    /** The value is HOCON where it parses as such (numbers, quoted strings), else the text as it stands (paths with colons). */
-    private static Config parseOverride(String key, String value) {
-        try {
-            return ConfigFactory.parseString(key + " = " + value, PARSE);
-        } catch (ConfigException e) {
-            return ConfigFactory.parseMap(Map.of(key, value));
-        }
-    }
-
-    private static void refuseUnknownKeys(Config user, Config defaults) {
-        Set<String> known = keys(defaults);
-        for (String key : keys(user)) {
-            if (!known.contains(key) && OPEN.stream().noneMatch(key::startsWith)) {
-                LevenshteinDistance distance = new LevenshteinDistance();
-                String nearest = known.stream().min(Comparator.comparingInt(k -> distance.apply(k, key)))
-                        .filter(k -> distance.apply(k, key) <= Math.max(2, key.length() / 3)).orElse("");
-                throw JobErrors.unknownKey(key, nearest);
+    /**
+     * Has readers of settings read them, and tells of all values that they refuse at once.
+     *
+     * @throws UserException for them
+     */
+    public void check(List<Consumer<Settings>> readers) {
+        Settings lenient = new Settings(config, spark, given, new ArrayList<>());
+        for (Consumer<Settings> reader : readers) {
+            int before = lenient.findings.size();
+            try {
+                reader.accept(lenient);
+            } catch (UserException e) {
+                // What it says of several values together follows from those that are refused by themselves.
+                if (lenient.findings.size() == before) {
+                    lenient.findings.add(e);
+                }
             }
         }
+        if (!lenient.findings.isEmpty()) {
+            // Several readers may read one.
+            throw JobErrors.together(new ArrayList<>(lenient.findings.stream()
+                    .collect(Collectors.toMap(UserException::getMessage, e -> e, (one, same) -> one, LinkedHashMap::new)).values()));
+        }
     }
 
-    private static Set<String> keys(Config config) {
-        Set<String> keys = new TreeSet<>();
-        collectKeys("", config.root(), keys);
-        return keys;
-    }
-
-    private static void collectKeys(String prefix, com.typesafe.config.ConfigObject object, Set<String> keys) {
-        object.forEach((name, value) -> {
-            if (value instanceof com.typesafe.config.ConfigObject child) {
-                collectKeys(prefix + name + ".", child, keys);
-            } else {
-                keys.add(prefix + name);
-            }
-        });
+    /** @return what to go on with where refused values are collected */
+    private <T> T refuse(String key, String why, T instead) {
+        UserException refused = JobErrors.badValue(key, why);
+        if (findings == null) {
+            throw refused;
+        }
+        findings.add(refused);
+        return instead;
     }
 
     /** Whether it was set, and is not the default. */
@@ -158,7 +103,7 @@ public final class Settings {
     /** @throws UserException when empty */
     public String required(String key) {
         String value = string(key);
-        if (value.isBlank()) {
+        if (value.isBlank() && findings == null) {
             throw JobErrors.missingKey(key);
         }
         return value;
@@ -199,17 +144,19 @@ public final class Settings {
         return number(key, min, max, () -> config.getDouble(key));
     }
 
-    private static double number(String key, double min, double max, java.util.function.Supplier<Number> get) {
+    private double number(String key, double min, double max, Supplier<Number> get) {
         double value;
         try {
             value = get.get().doubleValue();
         } catch (ConfigException e) {
-            throw JobErrors.badValue(key, e.getMessage());
+            return refuse(key, e.getMessage(), min);
         }
-        if (!(value >= min && value <= max)) {
-            throw JobErrors.badValue(key, value + " does not lie between " + min + " and " + max);
-        }
-        return value;
+        return value >= min && value <= max ? value : refuse(key, plain(value) + " does not lie between " + plain(min) + " and " + plain(max), min);
+    }
+
+    /** Whole numbers without a fraction. */
+    private static String plain(double value) {
+        return value == Math.rint(value) && Math.abs(value) < 1e15 ? String.valueOf((long) value) : String.valueOf(value);
     }
 
     /** @return the constant named by the value, in any case */
@@ -219,15 +166,15 @@ public final class Settings {
                 return constant;
             }
         }
-        throw JobErrors.badValue(key, "'" + string(key) + "' is none of "
-                + List.of(type.getEnumConstants()).toString().toLowerCase(java.util.Locale.ROOT).replace('_', '-'));
+        return refuse(key, "'" + string(key) + "' is none of "
+                + List.of(type.getEnumConstants()).toString().toLowerCase(Locale.ROOT).replace('_', '-'), type.getEnumConstants()[0]);
     }
 
     public boolean flag(String key) {
         return switch (string(key).trim()) {
             case "true" -> true;
             case "false" -> false;
-            default -> throw JobErrors.badValue(key, "'" + string(key) + "' is neither true nor false");
+            default -> refuse(key, "'" + string(key) + "' is neither true nor false", false);
         };
     }
 
@@ -235,8 +182,8 @@ public final class Settings {
     public SortedMap<String, String> given() {
         SortedMap<String, String> values = new TreeMap<>();
         for (String key : given) {
-            if (OPEN.stream().noneMatch(key::startsWith)) {
-                values.put(key, String.valueOf(config.getValue(key).unwrapped()));
+            if (!SettingKinds.isOpen(key)) {
+                values.put(key, config.getString(key));
             }
         }
         for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
@@ -263,10 +210,7 @@ public final class Settings {
 
     /** The {@code spark.*} settings, flat. */
     public Map<String, String> spark() {
-        Map<String, String> flat = new LinkedHashMap<>();
-        config.getConfig("spark").entrySet().stream().sorted(Map.Entry.comparingByKey())
-                .forEach(e -> flat.put("spark." + e.getKey().replace("\"", ""), e.getValue().unwrapped().toString()));
-        return flat;
+        return Collections.unmodifiableSortedMap(spark);
     }
 
     /** Everything but {@code spark}, which may hold secrets: what provenance records. */
@@ -282,6 +226,6 @@ public final class Settings {
     public Settings with(String key, Object value) {
         Set<String> said = new TreeSet<>(given);
         said.add(key);
-        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), said);
+        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), spark, said, findings);
     }
 }

@@ -6,20 +6,25 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.potstill.checkpoints.PrivateFolder;
 
 /** A local folder that goes, with all in it, when closed. */
 public final class TemporaryFolder implements AutoCloseable {
     private final Path path;
 
     public TemporaryFolder() {
-        this(Path.of(System.getProperty("java.io.tmpdir")));
+        path = in(Path.of(System.getProperty("java.io.tmpdir")));
     }
 
-    /** @param parent made where it is not there */
-    public TemporaryFolder(Path parent) {
+    /** @param scratch see {@link PrivateFolder#in} */
+    public TemporaryFolder(Path scratch) {
+        path = in(PrivateFolder.in(scratch));
+    }
+
+    private static Path in(Path parent) {
         try {
-            Files.createDirectories(parent);
-            path = Files.createTempDirectory(parent, "potstill-");
+            // Its owner's alone.
+            return Files.createTempDirectory(parent, "potstill-");
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", parent.toString(), e);
         }

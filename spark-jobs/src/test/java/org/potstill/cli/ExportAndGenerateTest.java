@@ -340,6 +340,14 @@ class ExportAndGenerateTest {
     }
 
     @Test
+    void specialTokensOfAPromptAreReadAsSuchUnlessItIsPlainText() {
+        String[] prompt = {"--prompt", "<|endoftext|>1790", "--max-new-tokens", "1", "--temperature", "0"};
+        assertTrue(generate(distillery.teacher(), prompt).err().contains("5 tokens read"), generate(distillery.teacher(), prompt).err());
+        String plain = generate(distillery.teacher(), "--plain-text", prompt[0], prompt[1], prompt[2], prompt[3]).err();
+        assertFalse(plain.contains(" 5 tokens read") || plain.startsWith("5 tokens read"), plain);
+    }
+
+    @Test
     void aConversationGoesThroughTheTemplateThatTheStudentHasOfItsTeacher() {
         String[] chat = {"--chat", "--system", "S", "--prompt", "hi", "--temperature", "0", "--max-new-tokens", "10"};
         PotstillTest.Result result = generate(distillery.path("student"), chat);
@@ -351,7 +359,7 @@ class ExportAndGenerateTest {
 
     @Test
     void whatMeansNothingIsRefused() {
-        for (String[] bad : new String[][] {{"--prompt", ""}, {"--prompt", "a", "--system", "S"}, {"--prompt", "a", "--max-new-tokens", "0"},
+        for (String[] bad : new String[][] {{"--prompt", ""}, {"--prompt", "a", "--system", "S"}, {"--prompt", "a", "--chat", "--plain-text"}, {"--prompt", "a", "--max-new-tokens", "0"},
             {"--prompt", "a", "--top-p", "0"}, {"--prompt", "a".repeat(2000)}}) {
             PotstillTest.Result result = generate(distillery.teacher(), bad);
             assertEquals(2, result.status(), String.join(" ", bad));

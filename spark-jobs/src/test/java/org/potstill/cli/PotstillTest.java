@@ -2,14 +2,17 @@ package org.potstill.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.spark.Distillery;
 
 class PotstillTest {
     record Result(int status, String out, String err) {
@@ -53,6 +56,24 @@ class PotstillTest {
         assertTrue(result.err().startsWith("potstill: unknown configuration key 'train.epoch'"), result.err());
         assertTrue(result.err().contains("cause:") && result.err().contains("remedy:"));
         assertFalse(result.err().contains("\tat "));
+    }
+
+    @Test
+    void whatALaterStepCannotUseIsToldByTheFirstAndAllAtOnce() {
+        Result result = run("label", "--set", "train.beta1=2", "--set", "evaluate.texts=-1", "--set", "student.family=gpt", "--set", "export.format=pt");
+        assertEquals(2, result.status());
+        assertTrue(result.err().startsWith("potstill: 4 settings cannot be used"), result.err());
+        for (String key : List.of("train.beta1", "evaluate.texts", "student.family", "export.format")) {
+            assertTrue(result.err().contains("'" + key + "'"), result.err());
+        }
+        assertTrue(run("label", "--set", "student.kv-heads=3").err().contains("student.kv-heads"));
+    }
+
+    @Test
+    void aNotebooksProcessIsNotEnded() {
+        Distillery.spark();
+        IllegalStateException ended = assertThrows(IllegalStateException.class, () -> Potstill.main(new String[] {"label", "--set", "train.epoch=1"}));
+        assertTrue(ended.getMessage().contains("status 2"), ended.getMessage());
     }
 
     @Test

@@ -1,9 +1,16 @@
 package org.potstill.spark;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.Map;
 import org.apache.spark.SparkConf;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
+import org.potstill.errors.UserException;
 
 class SessionsTest {
     private static String plugins(String set) {
@@ -21,5 +28,33 @@ class SessionsTest {
         assertEquals(ours, plugins(null));
         assertEquals("com.nvidia.spark.SQLPlugin," + ours, plugins("com.nvidia.spark.SQLPlugin"));
         assertEquals("a.B, " + ours, plugins("a.B, " + ours));
+    }
+
+    @Test
+    void recordsGoThroughJavasSerializerWhateverTheDefault() {
+        SparkConf conf = new SparkConf(false).set("spark.master", "local[1]").set("spark.serializer", "org.apache.spark.serializer.KryoSerializer");
+        Sessions.prepare(conf);
+        assertEquals("org.apache.spark.serializer.JavaSerializer", conf.get("spark.serializer"));
+    }
+
+    @Test
+    void whatSparkReadsBeforeTheDriverStartsIsRefusedUnlessItIsSo() {
+        SparkConf started = new SparkConf(false).set("spark.driver.memory", "4g");
+        Sessions.requireInTime(Map.of("spark.driver.memory", "4g", "spark.speculation", "true"), started);
+        UserException refused = assertThrows(UserException.class,
+                () -> Sessions.requireInTime(Map.of("spark.driver.memory", "6g"), started));
+        assertTrue(refused.remedy().contains("POTSTILL_MEMORY"), refused.getMessage());
+        assertThrows(UserException.class, () -> Sessions.requireInTime(Map.of("spark.jars.packages", "a:b:1"), started));
+    }
+
+    @Test
+    void aSessionThatWasThereGoesOn() {
+        SparkSession spark = Distillery.spark();
+        assertTrue(Sessions.isGuest());
+        assertEquals(spark.sparkContext(), Sessions.run("test", Settings.load(List.of(), List.of("spark.x=1")), SparkSession::sparkContext));
+        assertThrows(IllegalArgumentException.class, () -> Sessions.run("test", Settings.load(List.of(), List.of()), session -> {
+            throw new IllegalArgumentException();
+        }));
+        assertFalse(spark.sparkContext().isStopped());
     }
 }

@@ -64,6 +64,22 @@ final class Activations {
                 allocate(c.hiddenSize()), allocate(qkv), allocate(queries), allocate(c.intermediateSize()));
     }
 
+    /** Floats that a row takes, reckoned. */
+    static long floatsPerRow(CausalLmConfig c, boolean checkpointing) {
+        long hidden = c.hiddenSize();
+        long inner = c.intermediateSize();
+        long queries = (long) c.numAttentionHeads() * c.headDim();
+        long qkv = queries + 2L * c.numKeyValueHeads() * c.headDim();
+        long computed = 3 * hidden + (c.headNorms() ? (queries + qkv) / 2 : 0) + qkv + queries + 3 * inner;
+        return c.numHiddenLayers() * hidden + (checkpointing ? 1 : c.numHiddenLayers()) * computed
+                + 6 * hidden + qkv + queries + inner;
+    }
+
+    /** Floats that it holds. */
+    long floats() {
+        return all.stream().mapToLong(matrix -> (long) matrix.rows() * matrix.columns()).sum();
+    }
+
     Block block(int layer, int rows) {
         return blocks[layer].rows(0, rows);
     }

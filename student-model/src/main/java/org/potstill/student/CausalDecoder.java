@@ -75,9 +75,7 @@ final class CausalDecoder extends BaseLayer {
 
     static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
             double maxGradientNorm, IUpdater updater, long seed, DataType type) {
-        if (DecoderParameters.count(config) > MAX_PARAMETERS) {
-            throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
-        }
+        requirePossible(config);
         // Memory is ours and reused from step to step, so that Deeplearning4j's workspaces would only add copies; and
         // the gradient is a mean already, so that it must not be divided by the batch size.
         MultiLayerConfiguration configuration = new NeuralNetConfiguration.Builder()
@@ -90,6 +88,12 @@ final class CausalDecoder extends BaseLayer {
                 .layer(new CausalDecoder(config, objective, kind, weightDecay, maxGradientNorm, updater))
                 .build();
         return new MultiLayerNetwork(configuration);
+    }
+
+    static void requirePossible(CausalLmConfig config) {
+        if (DecoderParameters.count(config) > MAX_PARAMETERS) {
+            throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
+        }
     }
 
     @Override

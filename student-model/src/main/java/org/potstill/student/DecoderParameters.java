@@ -1,5 +1,6 @@
 package org.potstill.student;
 
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +16,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 /** Lays the decoder's parameters into Deeplearning4j's flat vector, row-major, in the order of {@link Weights}. */
 final class DecoderParameters implements ParamInitializer {
     private static final double STANDARD_DEVIATION = 0.02;
+    private static final int DRAWN_AT_ONCE = 1 << 20;
 
     private final CausalLmConfig config;
 
@@ -126,11 +128,15 @@ final class DecoderParameters implements ParamInitializer {
             }
             boolean writesToStream = key.endsWith("o-proj.weight") || key.endsWith("down-proj.weight");
             double deviation = writesToStream ? residual : STANDARD_DEVIATION;
-            float[] drawn = new float[Math.toIntExact(values.length())];
-            for (int i = 0; i < drawn.length; i++) {
-                drawn[i] = (float) (deviation * random.nextGaussian());
+            int length = Math.toIntExact(values.length());
+            FloatBuffer drawn = FloatBuffer.allocate(Math.min(length, DRAWN_AT_ONCE));
+            for (int from = 0; from < length; from += drawn.limit()) {
+                drawn.clear().limit(Math.min(drawn.capacity(), length - from));
+                while (drawn.hasRemaining()) {
+                    drawn.put((float) (deviation * random.nextGaussian()));
+                }
+                HostMemory.write(values, from, drawn.flip());
             }
-            HostMemory.write(values, drawn);
         }
     }
 }

@@ -87,7 +87,7 @@ final class HostMemory {
         if (!values.hasRemaining()) {
             return;
         }
-        if (Nd4jRuntime.isCuda()) {
+        if (Nd4jRuntime.isCuda() || array.dataType() != DataType.FLOAT) {
             float[] copy = new float[values.remaining()];
             values.get(copy);
             assign(range(array, from, copy.length), copy);

@@ -3,6 +3,7 @@ package org.potstill.student;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.CausalLmConfig.Family;
 import org.potstill.checkpoints.CausalLmConfig.Variant;
@@ -14,6 +15,7 @@ import org.potstill.checkpoints.Checkpoint;
  */
 public final class InitialWeights {
     private static final String LAYERS = "model.layers.";
+    private static final int VALUES_AT_ONCE = 1 << 20;
     private static final Variant WINDOWLESS = new Variant(Family.MISTRAL, false, false, 0, List.of(), List.of());
 
     private InitialWeights() {
@@ -46,19 +48,29 @@ public final class InitialWeights {
     }
 
     /**
-     * Reads a student's parameters.
+     * Gives a student a checkpoint's weights, some rows at a time.
      *
      * @param name    of the checkpoint, for messages
      * @param student of {@link #shape}, but for what has no weights: epsilon, base of the rotary embedding, longest sequence
-     * @return all parameters, as {@link Student#setParameters} takes them
      * @throws org.potstill.errors.UserException where the shapes do not fit
      */
-    public static float[] read(Checkpoint checkpoint, String name, CausalLmConfig student, LayerChoice choice) {
-        requireFit(shape(checkpoint.config(), name, student.numHiddenLayers(), choice), name, student);
-        int[] layers = choice.layers(checkpoint.config().numHiddenLayers(), student.numHiddenLayers());
-        FloatBuffer parameters = FloatBuffer.allocate(Math.toIntExact(DecoderParameters.count(student)));
-        Weights.shapes(student).keySet().forEach(tensor -> checkpoint.read(source(tensor, layers), parameters));
-        return parameters.array();
+    public static void copy(Checkpoint checkpoint, String name, Student student, LayerChoice choice) {
+        CausalLmConfig config = student.config();
+        requireFit(shape(checkpoint.config(), name, config.numHiddenLayers(), choice), name, config);
+        int[] layers = choice.layers(checkpoint.config().numHiddenLayers(), config.numHiddenLayers());
+        int from = 0;
+        for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
+            long[] shape = tensor.getValue();
+            long rows = shape.length == 1 ? 1 : shape[0];
+            int columns = Math.toIntExact(shape[shape.length - 1]);
+            int rowsAtOnce = Math.max(1, VALUES_AT_ONCE / columns);
+            FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Math.min(rowsAtOnce, rows) * columns));
+            for (long row = 0; row < rows; row += rowsAtOnce) {
+                checkpoint.readRows(source(tensor.getKey(), layers), row, Math.min(rowsAtOnce, rows - row), values.clear());
+                from += values.position();
+                student.writeParameters(from - values.position(), values.flip());
+            }
+        }
     }
 
     /** The checkpoint's name for what becomes a tensor of the student. */

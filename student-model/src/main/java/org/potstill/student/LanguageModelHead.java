@@ -14,7 +14,7 @@ final class LanguageModelHead {
     private static final int LOGITS = 1 << 24;
     private static final int MAX_CHUNK = 512;
     private static final int MIN_CHUNK = 16;
-    private static final int PARTS = 16;
+    static final int PARTS = 16;
     private static final int ROW_GAP = 16;
 
     private final DataType type;

@@ -16,6 +16,8 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.NativeLibraries;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.checkpoints.Safetensors;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.nd4j.Nd4jRuntime;
@@ -27,8 +29,10 @@ import org.potstill.nd4j.Nd4jRuntime;
 public final class Student implements AutoCloseable {
     public static final String CONFIG = "config.json";
     public static final String WEIGHTS = "model.safetensors";
+    private static final int VALUES_AT_ONCE = 1 << 20;
 
     static {
+        NativeLibraries.keepPrivate();
         Nd4jRuntime.prepare();
     }
 
@@ -75,7 +79,14 @@ public final class Student implements AutoCloseable {
     /** A student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);
-        network.init();
+        NativeWork.run(network::init);
+        return new Student(config, options, network);
+    }
+
+    /** A student whose parameters are whatever was in memory: for those who set all of them. */
+    public static Student uninitialized(CausalLmConfig config, TrainingOptions options) {
+        MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
+        network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
         return new Student(config, options, network);
     }
 
@@ -99,14 +110,17 @@ public final class Student implements AutoCloseable {
                     throw StudentErrors.wrongShape(file, name, tensors.shape(name), shape);
                 }
             });
-            MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
-            network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
-            Student student = new Student(config, options, network);
-            shapes.forEach((name, shape) -> {
-                FloatBuffer values = FloatBuffer.allocate(Math.toIntExact(Weights.count(shape)));
-                tensors.read(name, values);
-                HostMemory.write(student.decoder().getParam(DecoderParameters.key(name)), values.array());
-            });
+            Student student = uninitialized(config, options);
+            int from = 0;
+            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+                int count = Math.toIntExact(Weights.count(tensor.getValue()));
+                FloatBuffer values = FloatBuffer.allocate(Math.min(count, VALUES_AT_ONCE));
+                for (int at = 0; at < count; at += values.limit()) {
+                    tensors.read(tensor.getKey(), at, Math.min(values.capacity(), count - at), values.clear());
+                    student.writeParameters(from + at, values.flip());
+                }
+                from += count;
+            }
             return student;
         }
     }
@@ -150,7 +164,7 @@ public final class Student implements AutoCloseable {
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
             network.setIterationCount(step);
             decoder().setAlpha(options.objective().alphaAt(step, options.totalSteps()));
-            network.computeGradientAndScore();
+            NativeWork.run(network::computeGradientAndScore);
             StepLoss loss = decoder().loss();
             if (loss.positions() == 0) {
                 return loss;
@@ -196,7 +210,7 @@ public final class Student implements AutoCloseable {
             decoder.setInput(arrays.features(), LayerWorkspaceMgr.noWorkspaces());
             decoder.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
-            decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces());
+            NativeWork.run(() -> decoder.computeScore(0, false, LayerWorkspaceMgr.noWorkspaces()));
             return decoder.loss();
         } finally {
             network.clear();
@@ -206,7 +220,7 @@ public final class Student implements AutoCloseable {
     /** Full logits of one sequence, row-major {@code [ids.length, vocabSize]}. */
     public float[] logits(int[] ids) {
         try (INDArray features = LabelledBatch.features(ids, config, DataType.FLOAT);
-                INDArray logits = network.output(features, false)) {
+                INDArray logits = NativeWork.call(() -> network.output(features, false))) {
             float[] values = new float[Math.toIntExact(logits.length())];
             HostMemory.read(logits).get(values);
             return values;
@@ -244,9 +258,9 @@ public final class Student implements AutoCloseable {
         return state == null ? new float[0] : HostMemory.copy(state);
     }
 
-    /** What {@link #updaterState} is before the first step, without the memory that stepping takes. */
-    public float[] initialUpdaterState() {
-        return new float[options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount())];
+    /** How long {@link #updaterState} is, which is zeros before the first step; known without the memory that stepping takes. */
+    public int updaterStateLength() {
+        return options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount());
     }
 
     public void setUpdaterState(float[] state) {

@@ -43,7 +43,7 @@ class InitialWeightsTest {
             teacher.save(folder);
         }
         try (Checkpoint checkpoint = Checkpoints.open(folder); Student student = Student.create(tiny(3), Fixtures.adamW(), 2)) {
-            student.setParameters(InitialWeights.read(checkpoint, "teacher", tiny(3), LayerChoice.EVENLY_SPACED));
+            InitialWeights.copy(checkpoint, "teacher", student, LayerChoice.EVENLY_SPACED);
             student.save(folder.resolve("student"));
             try (Checkpoint begun = Checkpoints.open(folder.resolve("student"))) {
                 Map<String, String> layers = Map.of("0", "0", "1", "2", "2", "4");
@@ -68,8 +68,7 @@ class InitialWeightsTest {
                 int[] chosen = choice == LayerChoice.FIRST ? new int[] {0, 1} : new int[] {0, 3};
                 CausalLmConfig two = InitialWeights.shape(four, "teacher", 2, choice);
                 assertEquals(choice == LayerChoice.FIRST ? List.of(0, 1) : List.of(0), two.variant().slidingLayers());
-                float[] parameters = InitialWeights.read(checkpoint, "teacher", two, choice);
-                FloatBuffer at = FloatBuffer.wrap(parameters);
+                FloatBuffer at = FloatBuffer.wrap(begun(checkpoint, two, choice));
                 Weights.shapes(two).forEach((name, shape) -> {
                     float[] begun = new float[(int) Weights.count(shape)];
                     at.get(begun);
@@ -89,6 +88,13 @@ class InitialWeightsTest {
             Map<String, long[]> ours = Weights.shapes(config);
             assertEquals(expected.keySet(), ours.keySet());
             ours.forEach((name, shape) -> assertArrayEquals(expected.get(name), shape, name));
+        }
+    }
+
+    private static float[] begun(Checkpoint checkpoint, CausalLmConfig config, LayerChoice choice) {
+        try (Student student = Student.uninitialized(config, Fixtures.adamW())) {
+            InitialWeights.copy(checkpoint, "teacher", student, choice);
+            return student.parameters();
         }
     }
 
@@ -116,7 +122,7 @@ class InitialWeightsTest {
                     "its family's part", new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true,
                             new Variant(Family.QWEN2, true, false, 0, List.of(), List.of())));
             misfits.forEach((what, config) -> {
-                UserException error = assertThrows(UserException.class, () -> InitialWeights.read(checkpoint, "teacher", config, LayerChoice.EVENLY_SPACED));
+                UserException error = assertThrows(UserException.class, () -> begun(checkpoint, config, LayerChoice.EVENLY_SPACED));
                 assertTrue(error.cause().startsWith(what), error.getMessage());
             });
         }

@@ -35,7 +35,7 @@ class TransformersLogitsTest {
             CausalLmConfig config = InitialWeights.shape(checkpoint.config(), name, checkpoint.config().numHiddenLayers(),
                     LayerChoice.EVENLY_SPACED);
             try (Student student = Student.create(config, TrainingOptions.NONE, 0)) {
-                student.setParameters(InitialWeights.read(checkpoint, name, config, LayerChoice.EVENLY_SPACED));
+                InitialWeights.copy(checkpoint, name, student, LayerChoice.EVENLY_SPACED);
                 float[] logits = student.logits(ids);
                 assertExpected(name, logits);
                 student.save(folder.resolve("saved"));

@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.function.IntToLongFunction;
 import java.util.stream.Collectors;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.checkpoints.OnnxModel;
 
 /**
@@ -93,7 +94,7 @@ final class CachedSession implements AutoCloseable {
                 }
             }
             feed.putAll(ours);
-            OrtSession.Result result = session.run(feed, wanted);
+            OrtSession.Result result = NativeWork.call(() -> session.run(feed, wanted));
             forget();
             last = result;
             length = first + end;

@@ -158,7 +158,7 @@ public final class LayerwiseModel implements AutoCloseable {
                 engine = OnnxEngine.open(graph.call(), weights, options);
                 engines.put(name, engine);
             }
-            return new State(engine.session().run(inputs, new java.util.LinkedHashSet<>(outputs)));
+            return new State(engine.run(inputs, new java.util.LinkedHashSet<>(outputs)));
         } catch (OrtException e) {
             RuntimeException failure = engine.failed("run its " + name, e);
             throw failure instanceof EngineOutOfMemory ? TeacherErrors.layersOutOfMemory(e) : failure;

@@ -1,6 +1,7 @@
 package org.potstill.teacher;
 
 import java.util.List;
+import org.potstill.checkpoints.NativeLibraries;
 import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.nd4j.Nd4jRuntime.Gpu;
 
@@ -12,8 +13,13 @@ final class Nd4jDevice {
     private Nd4jDevice() {
     }
 
-    static boolean hasCuda() {
+    private static void prepare() {
+        NativeLibraries.keepPrivate();
         Nd4jRuntime.prepare();
+    }
+
+    static boolean hasCuda() {
+        prepare();
         return Nd4jRuntime.isCuda();
     }
 
@@ -22,7 +28,7 @@ final class Nd4jDevice {
         boolean cuda;
         List<Gpu> gpus;
         try {
-            Nd4jRuntime.prepare();
+            prepare();
             cuda = Nd4jRuntime.isCuda();
             gpus = Nd4jRuntime.gpus();
         } catch (RuntimeException | LinkageError e) {

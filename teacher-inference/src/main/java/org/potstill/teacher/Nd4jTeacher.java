@@ -9,6 +9,7 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.errors.UserException;
 import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.softlabels.TargetSpec;
@@ -129,7 +130,7 @@ public final class Nd4jTeacher implements Teacher {
     private <T> T pass(String what, Callable<T> work) {
         return owner.run(() -> {
             try {
-                return work.call();
+                return NativeWork.call(work::call);
             } catch (UserException e) {
                 throw e;
             } catch (RuntimeException | OutOfMemoryError e) {

@@ -11,7 +11,9 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.potstill.checkpoints.LlamaGraph;
+import org.potstill.checkpoints.NativeWork;
 
 /** One ONNX Runtime session and how it is fed and read. For one thread. */
 final class OnnxEngine implements AutoCloseable {
@@ -55,27 +57,28 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     static boolean hasCuda() {
+        UnpackedRuntime.environment();
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
     /** A session on the CPU. */
     static OrtSession session(byte[] model, Path weights, int threads) throws OrtException {
-        OrtEnvironment environment = OrtEnvironment.getEnvironment();
+        OrtEnvironment environment = UnpackedRuntime.environment();
         try (OrtSession.SessionOptions settings = settings(weights, threads)) {
-            return environment.createSession(model, settings);
+            return NativeWork.call(() -> environment.createSession(model, settings));
         }
     }
 
     private static OrtSession cudaSession(byte[] model, Path weights, TeacherOptions options) throws OrtException {
         // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
-        OrtEnvironment environment = OrtEnvironment.getEnvironment();
+        OrtEnvironment environment = UnpackedRuntime.environment();
         // Not addCUDA(int): it says "Failed to load shared library" and not which.
         try (OrtSession.SessionOptions settings = settings(weights, options.threads());
                 OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
             // Single precision is single precision: TF32 has 10 bits.
             gpu.add("use_tf32", "0");
             settings.addCUDA(gpu);
-            return environment.createSession(model, settings);
+            return NativeWork.call(() -> environment.createSession(model, settings));
         }
     }
 
@@ -100,8 +103,12 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /** For graphs with inputs and outputs of their own. */
-    OrtSession session() {
-        return session;
+    OrtSession.Result run(Map<String, OnnxTensor> inputs, Set<String> outputs) throws OrtException {
+        return NativeWork.call(() -> session.run(inputs, outputs));
+    }
+
+    private void run(Map<String, OnnxTensor> inputs, Map<String, OnnxTensor> outputs) throws OrtException {
+        NativeWork.call(() -> session.run(inputs, outputs)).close();
     }
 
     /**
@@ -115,7 +122,7 @@ final class OnnxEngine implements AutoCloseable {
         try {
             inputs = pass.inputs();
             outputs = pass.outputs();
-            session.run(inputs, outputs).close();
+            run(inputs, outputs);
         } catch (OrtException e) {
             throw failed("score " + pass, e);
         } finally {
@@ -132,7 +139,7 @@ final class OnnxEngine implements AutoCloseable {
         try {
             inputs = ScoringPass.tokens(batch);
             outputs.put(LlamaGraph.LOGITS, ScoringPass.tensor(logits, n, vocabSize));
-            session.run(inputs, outputs).close();
+            run(inputs, outputs);
         } catch (OrtException e) {
             throw failed("compute logits of " + n + " positions", e);
         } finally {
@@ -149,7 +156,7 @@ final class OnnxEngine implements AutoCloseable {
         Map<String, OnnxTensor> inputs = Map.of();
         try {
             inputs = ScoringPass.tokens(batch);
-            try (OrtSession.Result outputs = session.run(inputs)) {
+            try (OrtSession.Result outputs = run(inputs, session.getOutputNames())) {
                 Map<String, float[]> maxima = new LinkedHashMap<>();
                 for (Map.Entry<String, OnnxValue> output : outputs) {
                     maxima.put(output.getKey(), (float[]) output.getValue().getValue());

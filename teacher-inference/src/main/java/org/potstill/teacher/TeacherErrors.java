@@ -2,6 +2,8 @@ package org.potstill.teacher;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Precision;
@@ -76,9 +78,27 @@ final class TeacherErrors {
 
     static UserException notAPlainLlama(CausalLmConfig config) {
         return new UserException("the ND4J engine cannot run this teacher",
-                "it computes plain Llama models only, and this one is a " + config.variant().family().name().toLowerCase(Locale.ROOT)
-                        + " model or has features of its own (biases, norms of heads, sliding windows, scaled positions)",
+                "it computes plain Llama models only, and this one has " + String.join(", ", features(config)),
                 "set teacher.engine to onnx");
+    }
+
+    /** What sets a model apart from a plain Llama. */
+    private static List<String> features(CausalLmConfig config) {
+        CausalLmConfig.Variant variant = config.variant();
+        List<String> features = new ArrayList<>();
+        if (variant.family() != CausalLmConfig.Family.LLAMA) {
+            features.add("the layers of " + variant.family().name().toLowerCase(Locale.ROOT));
+        }
+        if (variant.attentionBias() || variant.mlpBias()) {
+            features.add("biases");
+        }
+        if (variant.slidingWindow() > 0) {
+            features.add("a sliding window");
+        }
+        if (!variant.ropeDivisors().isEmpty()) {
+            features.add("scaled positions (rope_scaling)");
+        }
+        return features;
     }
 
     static UserException unreadable(Path file, IOException e) {

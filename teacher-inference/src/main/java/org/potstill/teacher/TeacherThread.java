@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.potstill.checkpoints.NativeWork;
 
 /** The one thread that owns an engine and works off, one after another, what the callers' threads hand it. */
 final class TeacherThread implements AutoCloseable {
@@ -17,7 +18,8 @@ final class TeacherThread implements AutoCloseable {
 
     /** Waits for its turn and for the result; what the work throws is thrown here. */
     <T> T run(Callable<T> work) {
-        Future<T> result = executor.submit(work);
+        // Wholly in the gate: what is handed it makes and frees native things, too.
+        Future<T> result = executor.submit(() -> NativeWork.call(work::call));
         try {
             return result.get();
         } catch (ExecutionException e) {

@@ -20,7 +20,8 @@ import org.potstill.teacher.TeacherOptions.Engine;
 /**
  * The bare engine, for the comparisons in {@code bench}. It does what it reads on standard input, a line of tab-separated
  * words at a time: {@code score SEQUENCES} scores a file of sequences, a line of token ids each, and says how many seconds it took;
- * {@code dump SEQUENCES FILE} writes what it makes of the first of them, see {@link #dump}, and says so. Arguments:
+ * {@code dump SEQUENCES FILE} writes what it makes of the first of them, see {@link #dump}, and says so;
+ * {@code company SEQUENCES} says how a batch of them differs from each alone. Arguments:
  * {@code ENGINE DEVICE PRECISION THREADS SPEC BATCH_TOKENS MODEL SCRATCH}.
  */
 final class TeacherBenchmark {
@@ -41,6 +42,7 @@ final class TeacherBenchmark {
                 switch (command[0]) {
                     case "score" -> System.out.println(score(teacher, sequences, spec, batchTokens));
                     case "dump" -> System.out.println(dump(teacher, sequences.get(0), spec, Path.of(command[2])));
+                    case "company" -> System.out.println(company(teacher, sequences, spec));
                     default -> throw new IllegalArgumentException(line);
                 }
             }
@@ -64,6 +66,30 @@ final class TeacherBenchmark {
         ScoreAhead.forEach(teacher, spec, sequences, Function.identity(), longest, batchTokens, (sequence, scored) -> {
         });
         return (System.nanoTime() - begin) / 1e9;
+    }
+
+    private static String company(Teacher teacher, List<int[]> sequences, TargetSpec spec) {
+        List<ScoredSequence> together = teacher.score(sequences, spec);
+        long positions = 0;
+        long otherIds = 0;
+        double furthest = 0;
+        for (int i = 0; i < sequences.size(); i++) {
+            SoftTargets batched = together.get(i).targets();
+            SoftTargets alone = teacher.score(List.of(sequences.get(i)), spec).get(0).targets();
+            for (int position = 0; position < batched.positions(); position++, positions++) {
+                int from = batched.begin(position);
+                int to = batched.end(position);
+                if (!Arrays.equals(batched.ids(), from, to, alone.ids(), from, to)) {
+                    otherIds++;
+                } else {
+                    for (int entry = from; entry < to; entry++) {
+                        furthest = Math.max(furthest, Math.abs(batched.probabilities()[entry] - alone.probabilities()[entry]));
+                    }
+                }
+            }
+        }
+        return "alone and in a batch: %d of %d positions have other ids or another order, the others' probabilities differ by at most %.1e"
+                .formatted(otherIds, positions, furthest);
     }
 
     /** Little-endian: V logits for each of the n positions; the ids of the top k of each, int32; the probabilities of these. */

@@ -27,7 +27,8 @@ final class Budget {
 
     /** For each value that is computed. */
     Object made(Object value) throws TemplateException {
-        bytes += value instanceof String text ? text.length() : value instanceof List<?> list ? 8L * list.size() : 0;
+        bytes += value instanceof String text ? text.length() : value instanceof List<?> list ? 8L * list.size()
+                : value instanceof View view ? 8L * view.items().size() : value instanceof Markup markup ? markup.text().length() : 0;
         if (bytes > MAX_BYTES) {
             throw new TemplateException("it computes more than " + (MAX_BYTES >> 20) + " MiB of texts and lists");
         }

@@ -20,6 +20,21 @@ final class Cursor {
         return tokens.get(Math.min(at + 1, tokens.size() - 1));
     }
 
+    /** How many tokens were taken. */
+    int position() {
+        return at;
+    }
+
+    /** Whether a variable of this name stands between two positions. */
+    boolean mentions(String name, int from, int to) {
+        for (int i = Math.max(1, from); i < to; i++) {
+            if (tokens.get(i).is(Kind.NAME, name) && !tokens.get(i - 1).is(Kind.OPERATOR, ".")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     Token next() {
         Token token = tokens.get(at);
         at = Math.min(at + 1, tokens.size() - 1);
@@ -56,6 +71,6 @@ final class Cursor {
     }
 
     TemplateException failed(String why) {
-        return new TemplateException("line " + peek().line() + ": " + why);
+        return TemplateException.at(peek().line(), why);
     }
 }

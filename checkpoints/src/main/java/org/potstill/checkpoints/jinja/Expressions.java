@@ -18,12 +18,55 @@ final class Expressions {
         this.operands = new Operands(cursor, this);
     }
 
+    /** One value, or a tuple of several with commas between, up to a tag's or a parenthesis' end. */
+    Expression tuple() throws TemplateException {
+        return tuple(expression());
+    }
+
+    /** The same for what a condition of its own may follow. */
+    Expression unconditionalTuple() throws TemplateException {
+        return tuple(or());
+    }
+
+    private Expression tuple(Expression first) throws TemplateException {
+        if (!cursor.peek().is(Kind.OPERATOR, ",")) {
+            return first;
+        }
+        List<Expression> elements = new ArrayList<>(List.of(first));
+        while (cursor.operator(",") && cursor.peek().kind() != Kind.CLOSE && !cursor.peek().is(Kind.OPERATOR, ")")) {
+            elements.add(expression());
+        }
+        return counted(scope -> new Tuple(values(elements, scope)));
+    }
+
+    static List<Object> values(List<Expression> elements, Scope scope) throws TemplateException {
+        List<Object> values = new ArrayList<>();
+        for (Expression element : elements) {
+            values.add(element.of(scope));
+        }
+        return values;
+    }
+
+    /** An operand with its members and calls. */
+    Expression postfix() throws TemplateException {
+        return operands.postfix();
+    }
+
+    /** Filters with bars between, of which the first one's bar was taken. */
+    Expression filtered(Expression value) throws TemplateException {
+        Expression filtered = operands.filter(value);
+        while (cursor.operator("|")) {
+            filtered = operands.filter(filtered);
+        }
+        return filtered;
+    }
+
     Expression expression() throws TemplateException {
         Expression value = or();
         while (cursor.keyword("if")) {
             Expression then = value;
             Expression condition = or();
-            Expression otherwise = cursor.keyword("else") ? expression() : scope -> Values.UNDEFINED;
+            Expression otherwise = cursor.keyword("else") ? expression() : scope -> Undefined.NAMELESS;
             value = scope -> Values.isTrue(condition.of(scope)) ? then.of(scope) : otherwise.of(scope);
         }
         return value;
@@ -116,10 +159,10 @@ final class Expressions {
             Expression first = left;
             if (cursor.operator("+")) {
                 Expression second = concatenation();
-                left = counted(scope -> Values.add(first.of(scope), second.of(scope), scope.budget));
+                left = counted(scope -> Numbers.add(first.of(scope), second.of(scope), scope.budget));
             } else if (cursor.operator("-")) {
                 Expression second = concatenation();
-                left = counted(scope -> Values.arithmetic("-", first.of(scope), second.of(scope)));
+                left = counted(scope -> Numbers.arithmetic("-", first.of(scope), second.of(scope)));
             } else {
                 return left;
             }
@@ -143,10 +186,16 @@ final class Expressions {
             String operator = (String) cursor.next().value();
             Expression first = left;
             Expression second = power();
-            left = counted(operator.equals("*") ? scope -> Values.multiply(first.of(scope), second.of(scope), scope.budget)
-                    : scope -> Values.arithmetic(operator, first.of(scope), second.of(scope)));
+            left = counted(scope -> product(operator, first.of(scope), second.of(scope), scope.budget));
         }
         return left;
+    }
+
+    private static Object product(String operator, Object a, Object b, Budget budget) throws TemplateException {
+        if (operator.equals("%") && a instanceof String format) {
+            return Formatting.percent(format, b, budget);
+        }
+        return operator.equals("*") ? Numbers.multiply(a, b, budget) : Numbers.arithmetic(operator, a, b);
     }
 
     private Expression power() throws TemplateException {
@@ -154,7 +203,7 @@ final class Expressions {
         while (cursor.operator("**")) {
             Expression first = left;
             Expression second = operands.operand();
-            left = counted(scope -> Values.arithmetic("**", first.of(scope), second.of(scope)));
+            left = counted(scope -> Numbers.arithmetic("**", first.of(scope), second.of(scope)));
         }
         return left;
     }

@@ -1,167 +1,151 @@
 package org.potstill.checkpoints.jinja;
 
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.LinkedHashSet;
+import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
 /** What follows a bar. */
 final class Filters {
+    private static final Map<String, List<String>> SIGNATURES = Function.signatures("trim chars", "string", "safe", "escape", "e",
+            "tojson ensure_ascii indent separators sort_keys", "length", "count", "upper", "lower", "capitalize", "title",
+            "replace old new count", "indent width first blank", "first", "last", "list", "items", "dictsort case_sensitive by reverse",
+            "sort reverse case_sensitive attribute", "unique case_sensitive attribute", "reverse", "join d attribute",
+            "default default_value boolean", "d default_value boolean", "int default base", "float default", "abs",
+            "round precision method", "min case_sensitive attribute", "max case_sensitive attribute", "sum attribute start",
+            "batch linecount fill_with", "groupby attribute default case_sensitive", "attr name", "wordcount",
+            "truncate length killwords end leeway");
+    /** Those that check what they are given themselves. */
+    private static final Set<String> OPEN = Set.of("map", "select", "reject", "selectattr", "rejectattr", "format");
+    /** Those that a text marked safe may go through: the others would lose the mark, or have to keep it. */
+    private static final Set<String> FOR_MARKUP = Set.of("string", "safe", "escape", "e", "tojson", "length", "count", "default", "d");
+
     private Filters() {
     }
 
     static Object apply(String filter, Object value, Function.Arguments a, Budget budget) throws TemplateException {
+        List<String> parameters = SIGNATURES.get(filter);
+        if (parameters == null && !OPEN.contains(filter)) {
+            throw new TemplateException("the filter '" + filter + "' is not supported");
+        }
+        if (value instanceof Markup && !FOR_MARKUP.contains(filter)) {
+            throw new TemplateException("the filter '" + filter + "' of a text marked safe is not supported");
+        }
+        if (parameters != null) {
+            a.checked(filter, parameters);
+        }
         return switch (filter) {
-            case "trim" -> Methods.strip(Writing.text(value, budget), a.get(0, "chars", null), true, true);
-            case "string" -> Writing.text(value, budget);
-            // Nothing is escaped, so that nothing has to be called safe.
-            case "safe" -> value;
-            case "tojson" -> {
-                Object indent = a.get(0, "indent", null);
-                yield Writing.json(value, indent == null ? -1 : a.integer(0, "indent", 0), budget);
-            }
-            case "length", "count" -> length(value);
-            case "upper" -> Writing.text(value, budget).toUpperCase(Locale.ROOT);
-            case "lower" -> Writing.text(value, budget).toLowerCase(Locale.ROOT);
-            case "capitalize" -> Methods.capitalize(Writing.text(value, budget));
-            case "title" -> Methods.title(Writing.text(value, budget));
-            case "replace" -> Methods.replace(Writing.text(value, budget), a.text(0, "old"), a.text(1, "new"),
-                    a.integer(2, "count", -1), budget);
-            case "indent" -> indent(Writing.text(value, budget), a, budget);
-            case "first" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).get(0);
-            case "last" -> Values.items(value).isEmpty() ? Values.UNDEFINED : Values.items(value).get(Values.items(value).size() - 1);
-            case "list" -> new ArrayList<>(Values.items(value));
-            case "items" -> value instanceof Map<?, ?> map ? Methods.items(map) : Values.items(value);
-            case "dictsort" -> sorted(filter, value instanceof Map<?, ?> map ? Methods.items(map) : Values.items(value), a);
-            case "sort" -> sorted(filter, Values.items(value), a);
-            case "unique" -> unique(Values.items(value));
-            case "reverse" -> value instanceof String text ? new StringBuilder(text).reverse().toString()
-                    : reversed(Values.items(value));
-            case "join" -> Methods.join(Writing.text(a.get(0, "d", ""), budget), Values.items(value), budget);
-            case "default", "d" -> value == Values.UNDEFINED || Values.isTrue(a.get(1, "boolean", false)) && !Values.isTrue(value)
+            case "tojson" -> JsonWriting.text(value, a, budget);
+            case "length", "count" -> Values.length(value);
+            case "default", "d" -> value instanceof Undefined || a.flag(1, "boolean") && !Values.isTrue(value)
                     ? a.get(0, "default_value", "") : value;
-            case "int" -> integer(value, a.get(0, "default", 0L));
-            case "float" -> real(value, a.get(0, "default", 0.0));
-            case "abs" -> Values.compare(value, 0L) < 0 ? Values.arithmetic("*", value, -1L) : value;
-            case "map" -> map(Values.items(value), a, budget);
-            case "select", "reject" -> selected(filter, Values.items(value), null, a, budget);
-            case "selectattr", "rejectattr" -> selected(filter, Values.items(value), a.text(0, "attribute"), a.without(1), budget);
-            default -> throw new TemplateException("the filter '" + filter + "' is not supported");
+            case "first" -> {
+                Iterator<Object> items = Values.iterator(value);
+                yield items.hasNext() ? items.next() : Undefined.NAMELESS;
+            }
+            case "last" -> SequenceFilters.last(value);
+            case "list" -> new ArrayList<>(Values.items(value));
+            case "items" -> items(value);
+            case "dictsort" -> SequenceFilters.dictsort(value, a);
+            case "sort" -> SequenceFilters.sort(value, a);
+            case "unique" -> SequenceFilters.unique(value, a);
+            case "reverse" -> SequenceFilters.reverse(value);
+            case "join" -> SequenceFilters.join(value, a, budget);
+            case "min", "max" -> SequenceFilters.extreme(value, a, filter.equals("max"));
+            case "sum" -> SequenceFilters.sum(value, a, budget);
+            case "batch" -> SequenceFilters.batch(value, a, budget);
+            case "groupby" -> SequenceFilters.groupby(value, a, budget);
+            case "map" -> SequenceFilters.map(value, a, budget);
+            case "select", "reject" -> SequenceFilters.selected(value, filter.equals("select"), false, a, budget);
+            case "selectattr", "rejectattr" -> SequenceFilters.selected(value, filter.equals("selectattr"), true, a, budget);
+            case "attr" -> attribute(value, a.text(0, "name"));
+            case "int" -> Numbers.integer(value, a);
+            case "float" -> Numbers.real(value, a);
+            case "round" -> Numbers.round(value, a);
+            case "abs" -> Values.compare(value, 0L) < 0 ? Numbers.arithmetic("*", value, -1L) : Numbers.arithmetic("+", value, 0L);
+            case "safe" -> value instanceof Markup ? value : new Markup(Writing.text(value, budget));
+            case "escape", "e" -> Markup.escaped(value, budget);
+            case "string" -> value instanceof Markup ? value : Writing.text(value, budget);
+            case "indent" -> indent(Values.requireText(value), a, budget);
+            case "truncate" -> truncated(Values.requireText(value), a, budget);
+            case "format" -> Formatting.percent(Writing.text(value, budget), formatted(a), budget);
+            default -> text(filter, Writing.text(value, budget), a, budget);
         };
     }
 
-    private static long length(Object value) throws TemplateException {
-        return value instanceof String text ? text.codePointCount(0, text.length()) : Values.items(value).size();
+    private static Object text(String filter, String text, Function.Arguments a, Budget budget) throws TemplateException {
+        return switch (filter) {
+            case "trim" -> Texts.strip(text, a.get(0, "chars", null), true, true);
+            case "upper" -> Texts.upper(text);
+            case "lower" -> Texts.lower(text);
+            case "capitalize" -> Texts.capitalize(text);
+            case "title" -> Texts.titleOfWords(text);
+            case "replace" -> Texts.replace(text, Writing.text(a.required(0, "old"), budget), Writing.text(a.required(1, "new"), budget),
+                    a.integer(2, "count", -1), budget);
+            default -> words(text);
+        };
     }
 
-    private static Object map(List<Object> items, Function.Arguments a, Budget budget) throws TemplateException {
-        List<Object> mapped = new ArrayList<>();
-        Object attribute = a.names().get("attribute");
-        for (Object item : items) {
-            budget.step();
-            if (attribute == null) {
-                mapped.add(apply(a.text(0, "filter"), item, a.without(1), budget));
-            } else {
-                Object member = Methods.attribute(item, Values.requireText(attribute));
-                mapped.add(member == Values.UNDEFINED ? a.names().getOrDefault("default", member) : member);
-            }
+    private static Object items(Object value) throws TemplateException {
+        if (!(value instanceof Map) && !(value instanceof Undefined)) {
+            throw new TemplateException("it goes through the members of " + Values.kind(value));
         }
-        return mapped;
+        return new Generator(value instanceof Map<?, ?> map ? View.members(map).items() : List.of());
     }
 
-    private static List<Object> selected(String filter, List<Object> items, String attribute, Function.Arguments a,
-            Budget budget) throws TemplateException {
-        List<Object> selected = new ArrayList<>();
-        for (Object item : items) {
-            Object value = attribute == null ? item : Methods.attribute(item, attribute);
-            boolean passes = a.places().isEmpty() ? Values.isTrue(value) : Tests.passes(a.text(0, "test"), value, a.without(1), budget);
-            if (passes == filter.startsWith("select")) {
-                selected.add(item);
-            }
+    /** A member of the value's type alone: keys do not count. */
+    private static Object attribute(Object value, String name) throws TemplateException {
+        return value instanceof Map<?, ?> map && map.containsKey(name) && Methods.attribute(Map.of(), name) instanceof Undefined
+                ? new Undefined(name) : Methods.attribute(value, name);
+    }
+
+    private static Object formatted(Function.Arguments a) throws TemplateException {
+        if (!a.places().isEmpty() && !a.names().isEmpty()) {
+            throw new TemplateException("'format' is given arguments by place and by name");
         }
-        return selected;
-    }
-
-    private static List<Object> unique(List<Object> items) throws TemplateException {
-        Set<Object> unique = new LinkedHashSet<>();
-        for (Object item : items) {
-            unique.add(Values.key(item));
-        }
-        return new ArrayList<>(unique);
-    }
-
-    private static List<Object> sorted(String filter, List<Object> items, Function.Arguments a) throws TemplateException {
-        List<Object> sorted = new ArrayList<>(items);
-        Object attribute = a.names().get("attribute");
-        boolean pairs = filter.equals("dictsort");
-        TemplateException[] failed = new TemplateException[1];
-        sorted.sort((x, y) -> {
-            try {
-                Object left = pairs ? Values.item(x, 0L) : attribute == null ? x : Methods.attribute(x, Values.requireText(attribute));
-                Object right = pairs ? Values.item(y, 0L) : attribute == null ? y : Methods.attribute(y, Values.requireText(attribute));
-                boolean fold = left instanceof String && right instanceof String && !Values.isTrue(a.names().get("case_sensitive"));
-                return fold ? ((String) left).toLowerCase(Locale.ROOT).compareTo(((String) right).toLowerCase(Locale.ROOT))
-                        : Values.compare(left, right);
-            } catch (TemplateException e) {
-                failed[0] = e;
-                return 0;
-            }
-        });
-        if (failed[0] != null) {
-            throw failed[0];
-        }
-        return Values.isTrue(a.names().get("reverse")) ? reversed(sorted) : sorted;
-    }
-
-    private static List<Object> reversed(List<Object> items) {
-        List<Object> reversed = new ArrayList<>(items);
-        Collections.reverse(reversed);
-        return reversed;
+        return a.names().isEmpty() ? new Tuple(a.places()) : a.names();
     }
 
     private static String indent(String text, Function.Arguments a, Budget budget) throws TemplateException {
         Object width = a.get(0, "width", 4L);
-        String prefix = width instanceof String given ? given : " ".repeat(Math.max(0, Math.min(100, a.integer(0, "width", 4))));
-        boolean first = Values.isTrue(a.get(1, "first", false));
-        boolean blank = Values.isTrue(a.get(2, "blank", false));
-        StringBuilder indented = new StringBuilder();
-        String[] lines = text.split("\n", -1);
-        for (int i = 0; i < lines.length; i++) {
-            boolean moved = (i > 0 || first) && (blank || !lines[i].isEmpty());
-            indented.append(i > 0 ? "\n" : "").append(moved ? prefix : "").append(lines[i]);
+        String prefix = width instanceof String given ? given : Texts.padded("", a.integer(0, "width", 4), ' ', true, false, budget);
+        boolean blank = a.flag(2, "blank");
+        StringBuilder indented = new StringBuilder(a.flag(1, "first") ? prefix : "");
+        List<Object> lines = Texts.lines(text + "\n", false, budget);
+        for (int i = 0; i < lines.size(); i++) {
+            String line = (String) lines.get(i);
+            indented.append(i > 0 ? "\n" : "").append(i > 0 && (blank || !line.isEmpty()) ? prefix : "").append(line);
             budget.chars(indented.length());
         }
         return indented.toString();
     }
 
-    private static Object integer(Object value, Object otherwise) {
-        if (value instanceof Double real) {
-            return real.longValue();
+    private static long words(String text) {
+        long words = 0;
+        boolean within = false;
+        for (int c : text.codePoints().toArray()) {
+            boolean letter = Character.isLetterOrDigit(c) || c == '_' || Character.getType(c) == Character.OTHER_NUMBER
+                    || Character.getType(c) == Character.LETTER_NUMBER;
+            words += letter && !within ? 1 : 0;
+            within = letter;
         }
-        if (value instanceof Long) {
-            return value;
-        }
-        if (value instanceof Boolean flag) {
-            return flag ? 1L : 0L;
-        }
-        try {
-            return Long.valueOf(String.valueOf(value).strip());
-        } catch (NumberFormatException e) {
-            return otherwise;
-        }
+        return words;
     }
 
-    private static Object real(Object value, Object otherwise) {
-        if (value instanceof Number number) {
-            return number.doubleValue();
+    private static String truncated(String text, Function.Arguments a, Budget budget) throws TemplateException {
+        long length = a.integer(0, "length", 255);
+        String end = Values.requireText(a.get(2, "end", "..."));
+        long leeway = a.integer(3, "leeway", 5);
+        long kept = length - Values.length(end);
+        if (kept < 0 || leeway < 0) {
+            throw new TemplateException("it truncates a text to less than '" + Texts.shortened(end) + "'");
         }
-        try {
-            return Double.valueOf(String.valueOf(value).strip());
-        } catch (NumberFormatException e) {
-            return otherwise;
+        if (Values.length(text) <= length + leeway) {
+            return text;
         }
+        String begin = (String) Values.slice(text, null, kept, null);
+        int blank = a.flag(1, "killwords") ? -1 : begin.lastIndexOf(' ');
+        return (blank < 0 ? begin : begin.substring(0, blank)) + end;
     }
 }

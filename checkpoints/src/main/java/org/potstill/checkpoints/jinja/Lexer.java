@@ -2,6 +2,8 @@ package org.potstill.checkpoints.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Cuts a template into tokens, with {@code trim_blocks} and {@code lstrip_blocks} as transformers sets them: a line that
@@ -10,6 +12,11 @@ import java.util.List;
 final class Lexer {
     private static final String[] OPERATORS = {"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")",
         "[", "]", "{", "}", ".", ",", ":", "|"};
+    private static final Pattern RAW = Pattern.compile("\\s*raw\\s*(-%\\}\\s*|%\\})", Pattern.UNICODE_CHARACTER_CLASS);
+    private static final Pattern END_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(\\+%\\}|-%\\}\\s*|%\\}\\n?)",
+            Pattern.UNICODE_CHARACTER_CLASS);
+    private static final Pattern INTEGER = Pattern.compile("0[bB](_?[01])+|0[oO](_?[0-7])+|0[xX](_?[0-9a-fA-F])+|[1-9](_?[0-9])*|0(_?0)*");
+    private static final Pattern REAL = Pattern.compile("([0-9]+_)*[0-9]+((\\.([0-9]+_)*[0-9]+)?[eE][+-]?([0-9]+_)*[0-9]+|\\.([0-9]+_)*[0-9]+)");
 
     private final String source;
     private final List<Token> tokens = new ArrayList<>();
@@ -44,8 +51,10 @@ final class Lexer {
             switch (kind) {
                 case '#' -> comment();
                 case '%' -> {
-                    add(Token.Kind.BLOCK, "");
-                    inside("%}");
+                    if (!raw()) {
+                        add(Token.Kind.BLOCK, "");
+                        inside("%}");
+                    }
                 }
                 default -> {
                     add(Token.Kind.VARIABLE, "");
@@ -69,16 +78,34 @@ final class Lexer {
     private void data(String text, char kind, char sign) {
         String kept = text;
         if (sign == '-') {
-            kept = text.stripTrailing();
+            kept = Texts.stripEnd(text);
         } else if (sign != '+' && kind != '{') {
             int begin = text.lastIndexOf('\n') + 1;
-            if ((begin > 0 || lineStart) && text.substring(begin).isBlank()) {
+            if ((begin > 0 || lineStart) && Texts.isBlank(text.substring(begin))) {
                 kept = text.substring(0, begin);
             }
         }
         if (!kept.isEmpty()) {
             add(Token.Kind.DATA, kept);
         }
+    }
+
+    /** Text that is taken as it is, if that is what begins here. */
+    private boolean raw() throws TemplateException {
+        Matcher begin = RAW.matcher(source).region(at, source.length());
+        if (!begin.lookingAt()) {
+            return false;
+        }
+        at = begin.end();
+        lineStart = source.charAt(at - 1) == '\n';
+        Matcher end = END_RAW.matcher(source).region(at, source.length());
+        if (!end.find()) {
+            throw failed("'endraw' is missing");
+        }
+        data(source.substring(at, end.start()), '%', end.group(1).isEmpty() ? ' ' : end.group(1).charAt(0));
+        at = end.end();
+        lineStart = source.charAt(at - 1) == '\n';
+        return true;
     }
 
     private void comment() throws TemplateException {
@@ -95,7 +122,7 @@ final class Lexer {
     private void trim(char sign, boolean block) {
         int begin = at;
         if (sign == '-') {
-            while (at < source.length() && Character.isWhitespace(source.charAt(at))) {
+            while (at < source.length() && Texts.isSpace(source.charAt(at))) {
                 at++;
             }
         } else if (block && sign != '+' && at < source.length() && source.charAt(at) == '\n') {
@@ -107,7 +134,7 @@ final class Lexer {
     private void inside(String close) throws TemplateException {
         int open = 0;
         while (true) {
-            while (at < source.length() && Character.isWhitespace(source.charAt(at))) {
+            while (at < source.length() && Texts.isSpace(source.charAt(at))) {
                 at++;
             }
             if (at >= source.length()) {
@@ -150,58 +177,48 @@ final class Lexer {
     }
 
     private void number() throws TemplateException {
-        int begin = at;
-        boolean real = false;
-        while (at < source.length()) {
-            char c = source.charAt(at);
-            boolean point = c == '.' && !real && at + 1 < source.length() && Character.isDigit(source.charAt(at + 1));
-            if (!(c >= '0' && c <= '9') && c != '_' && !point) {
-                break;
-            }
-            real |= point;
-            at++;
+        // After a point there is a place in a list, as in m.content.0.type.
+        Matcher real = REAL.matcher(source).region(at, source.length());
+        boolean isReal = source.charAt(at - 1) != '.' && real.lookingAt();
+        Matcher number = isReal ? real : INTEGER.matcher(source).region(at, source.length());
+        if (!isReal && !number.lookingAt()) {
+            throw failed("'" + source.charAt(at) + "' begins no number");
         }
-        String digits = source.substring(begin, at).replace("_", "");
+        String digits = number.group().replace("_", "");
         try {
-            add(Token.Kind.NUMBER, real ? (Object) Double.valueOf(digits) : Long.valueOf(digits));
+            add(Token.Kind.NUMBER, isReal ? (Object) Double.valueOf(digits) : integer(digits));
         } catch (NumberFormatException e) {
-            throw failed(digits + " is no number");
+            throw failed("the number " + Texts.shortened(digits) + " is beyond what is supported");
         }
+        at = number.end();
+    }
+
+    private static Long integer(String digits) {
+        char kind = digits.length() > 1 ? Character.toLowerCase(digits.charAt(1)) : ' ';
+        return switch (kind) {
+            case 'x' -> Long.valueOf(digits.substring(2), 16);
+            case 'o' -> Long.valueOf(digits.substring(2), 8);
+            case 'b' -> Long.valueOf(digits.substring(2), 2);
+            default -> Long.valueOf(digits);
+        };
     }
 
     private void string(char quote) throws TemplateException {
-        StringBuilder text = new StringBuilder();
+        int begin = at + 1;
         for (at++; at < source.length() && source.charAt(at) != quote; at++) {
-            char c = source.charAt(at);
-            if (c != '\\' || at + 1 == source.length()) {
-                text.append(c);
-                continue;
-            }
-            char escaped = source.charAt(++at);
-            switch (escaped) {
-                case 'n' -> text.append('\n');
-                case 't' -> text.append('\t');
-                case 'r' -> text.append('\r');
-                case '\\', '\'', '"' -> text.append(escaped);
-                case 'x' -> text.append(hex(2));
-                case 'u' -> text.append(hex(4));
-                default -> text.append('\\').append(escaped);
-            }
+            at += source.charAt(at) == '\\' ? 1 : 0;
         }
         if (at >= source.length()) {
             throw failed("a string is not closed");
         }
-        at++;
-        add(Token.Kind.STRING, text.toString());
-    }
-
-    private char hex(int digits) throws TemplateException {
-        String code = source.substring(at + 1, Math.min(source.length(), at + 1 + digits));
-        if (!code.matches("[0-9a-fA-F]{" + digits + "}")) {
-            throw failed("\\" + source.charAt(at) + code + " is no character");
+        String text;
+        try {
+            text = Escapes.resolved(source.substring(begin, at));
+        } catch (TemplateException e) {
+            throw failed(e.getMessage());
         }
-        at += digits;
-        return (char) Integer.parseInt(code, 16);
+        at++;
+        add(Token.Kind.STRING, text);
     }
 
     private void add(Token.Kind kind, Object value) {
@@ -213,6 +230,6 @@ final class Lexer {
 
     private TemplateException failed(String why) {
         add(Token.Kind.END, "");
-        return new TemplateException("line " + line + ": " + why);
+        return TemplateException.at(line, why);
     }
 }

@@ -1,57 +1,97 @@
 package org.potstill.checkpoints.jinja;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.function.IntPredicate;
+import java.util.Set;
 
 /** What follows a point: members, and those methods of Python's texts, lists and mappings that change nothing. */
 final class Methods {
+    /** To Jinja's sandbox there are none of these, where the value is a mapping or a list. */
+    private static final Set<String> CHANGING = Set.of("clear", "pop", "popitem", "setdefault", "update");
+    private static final Set<String> OF_NUMBERS = Set.of("real", "imag", "numerator", "denominator", "conjugate", "bit_length", "bit_count",
+            "to_bytes", "from_bytes", "as_integer_ratio", "is_integer", "hex", "fromhex");
+
     private Methods() {
     }
 
-    /** A namespace's members, the one thing that a template may change after it was made. */
-    record Namespace(Map<String, Object> members) {
-    }
-
+    /** {@code value.name}: what the type has, before a mapping's own keys. */
     static Object attribute(Object value, String name) throws TemplateException {
-        if (value instanceof Namespace namespace) {
-            return namespace.members().getOrDefault(name, Values.UNDEFINED);
+        if (value instanceof Members members) {
+            return members.member(name);
         }
-        Function method = value instanceof String text ? ofText(text, name)
-                : value instanceof Map<?, ?> map ? ofMap(map, name)
-                : value instanceof List<?> list ? ofList(list, name) : null;
-        return method != null ? method : Values.item(value, name);
+        Object member = member(value, name);
+        if (member == null && value instanceof Map && CHANGING.contains(name)) {
+            return new Undefined(name);
+        }
+        return member != null ? member : Values.item(value, name);
     }
 
-    private static Function ofMap(Map<?, ?> map, String name) {
+    /** {@code value['name']}: a mapping's own keys, before what the type has. */
+    static Object item(Object value, Object key) throws TemplateException {
+        if (value instanceof Members members && key instanceof String name) {
+            return members.member(name);
+        }
+        Object item = Values.item(value, key);
+        Object member = item instanceof Undefined && key instanceof String name ? member(value, name) : null;
+        return member != null ? member : item;
+    }
+
+    /** What the filters' {@code attribute} says, such as {@code function.name} or {@code 0}. */
+    static Object path(Object value, Object path) throws TemplateException {
+        if (!(path instanceof String text)) {
+            return item(value, Values.requireInteger(path));
+        }
+        Object at = value;
+        for (String part : text.split("\\.", -1)) {
+            at = item(at, part.matches("[0-9]{1,9}") ? (Object) Long.valueOf(part) : part);
+        }
+        return at;
+    }
+
+    private static Object member(Object value, String name) throws TemplateException {
+        if (value instanceof String text) {
+            return TextMethods.of(text, name);
+        }
+        if (value instanceof Map<?, ?> map) {
+            return ofMap(map, name);
+        }
+        if (value instanceof List<?> list) {
+            return ofList(list, name);
+        }
+        if (value instanceof Markup || value instanceof Function || value instanceof View && !name.startsWith("_")
+                || Values.isNumber(value) && OF_NUMBERS.contains(name)) {
+            throw new TemplateException("the member '" + name + "' of " + Values.kind(value) + " is not supported");
+        }
+        return null;
+    }
+
+    private static Function ofMap(Map<?, ?> map, String name) throws TemplateException {
         return switch (name) {
-            case "items" -> (a, budget) -> items(map);
-            case "keys" -> (a, budget) -> new ArrayList<Object>(map.keySet());
-            case "values" -> (a, budget) -> new ArrayList<Object>(map.values());
+            case "items" -> (a, budget) -> none(name, a, View.members(map));
+            case "keys" -> (a, budget) -> none(name, a, View.keys(map));
+            case "values" -> (a, budget) -> none(name, a, View.values(map));
+            case "copy" -> (a, budget) -> none(name, a, new LinkedHashMap<>(map));
             case "get" -> (a, budget) -> {
+                a.checked(name, List.of("key", "default"));
                 Object key = Values.key(a.required(0, "key"));
-                return map.containsKey(key) ? map.get(key) : a.get(1, "default", null);
+                return Values.has(map, key) ? map.get(key) : a.get(1, "default", null);
             };
+            case "fromkeys" -> throw new TemplateException("the method 'fromkeys' of mappings is not supported");
             default -> null;
         };
     }
 
-    static List<Object> items(Map<?, ?> map) {
-        List<Object> items = new ArrayList<>();
-        map.forEach((key, value) -> {
-            List<Object> pair = new ArrayList<>();
-            pair.add(key);
-            pair.add(value);
-            items.add(pair);
-        });
-        return items;
+    private static Object none(String method, Function.Arguments arguments, Object value) throws TemplateException {
+        arguments.checked(method, List.of());
+        return value;
     }
 
     private static Function ofList(List<?> list, String name) {
         return switch (name) {
             case "index" -> (a, budget) -> {
+                a.checked(name, List.of("x"));
                 for (int i = 0; i < list.size(); i++) {
                     if (Values.equal(list.get(i), a.required(0, "x"), budget)) {
                         return (long) i;
@@ -59,152 +99,16 @@ final class Methods {
                 }
                 throw new TemplateException("a list has no such item");
             };
-            default -> null;
-        };
-    }
-
-    private static Function ofText(String text, String name) {
-        return switch (name) {
-            case "strip" -> (a, budget) -> strip(text, a.get(0, "chars", null), true, true);
-            case "lstrip" -> (a, budget) -> strip(text, a.get(0, "chars", null), true, false);
-            case "rstrip" -> (a, budget) -> strip(text, a.get(0, "chars", null), false, true);
-            case "upper" -> (a, budget) -> text.toUpperCase(Locale.ROOT);
-            case "lower" -> (a, budget) -> text.toLowerCase(Locale.ROOT);
-            case "capitalize" -> (a, budget) -> capitalize(text);
-            case "title" -> (a, budget) -> title(text);
-            case "startswith" -> (a, budget) -> anyOf(a.required(0, "prefix"), text::startsWith);
-            case "endswith" -> (a, budget) -> anyOf(a.required(0, "suffix"), text::endsWith);
-            case "removeprefix" -> (a, budget) ->
-                    text.startsWith(a.text(0, "prefix")) ? text.substring(a.text(0, "prefix").length()) : text;
-            case "removesuffix" -> (a, budget) ->
-                    text.endsWith(a.text(0, "suffix")) ? text.substring(0, text.length() - a.text(0, "suffix").length()) : text;
-            case "find" -> (a, budget) -> place(text, text.indexOf(a.text(0, "sub")));
-            case "rfind" -> (a, budget) -> place(text, text.lastIndexOf(a.text(0, "sub")));
-            case "count" -> (a, budget) -> (long) count(text, a.text(0, "sub"));
-            case "isdigit" -> (a, budget) -> all(text, Character::isDigit);
-            case "isalpha" -> (a, budget) -> all(text, Character::isLetter);
-            case "replace" -> (a, budget) -> replace(text, a.text(0, "old"), a.text(1, "new"), a.integer(2, "count", -1), budget);
-            case "split" -> (a, budget) -> budget.list(split(text, a.get(0, "sep", null), a.integer(1, "maxsplit", -1), false, budget));
-            case "rsplit" -> (a, budget) -> budget.list(split(text, a.get(0, "sep", null), a.integer(1, "maxsplit", -1), true, budget));
-            case "splitlines" -> (a, budget) -> budget.list(new ArrayList<>(text.lines().toList()));
-            case "join" -> (a, budget) -> join(text, Values.items(a.required(0, "iterable")), budget);
-            default -> null;
-        };
-    }
-
-    /** @param chars text, each of whose characters goes; null for white space */
-    static String strip(String text, Object chars, boolean left, boolean right) throws TemplateException {
-        String gone = chars == null ? null : Values.requireText(chars);
-        int begin = 0;
-        int end = text.length();
-        while (left && begin < end && isGone(text.charAt(begin), gone)) {
-            begin++;
-        }
-        while (right && end > begin && isGone(text.charAt(end - 1), gone)) {
-            end--;
-        }
-        return text.substring(begin, end);
-    }
-
-    private static boolean isGone(char c, String gone) {
-        return gone == null ? Character.isWhitespace(c) || Character.isSpaceChar(c) : gone.indexOf(c) >= 0;
-    }
-
-    static String capitalize(String text) {
-        int first = text.isEmpty() ? 0 : text.offsetByCodePoints(0, 1);
-        return text.substring(0, first).toUpperCase(Locale.ROOT) + text.substring(first).toLowerCase(Locale.ROOT);
-    }
-
-    static String title(String text) {
-        StringBuilder title = new StringBuilder();
-        boolean within = false;
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            title.append(within ? Character.toLowerCase(c) : Character.toUpperCase(c));
-            within = Character.isLetter(c);
-        }
-        return title.toString();
-    }
-
-    private static boolean anyOf(Object wanted, java.util.function.Predicate<String> has) throws TemplateException {
-        if (wanted instanceof List<?> several) {
-            for (Object each : several) {
-                if (has.test(Values.requireText(each))) {
-                    return true;
+            case "count" -> (a, budget) -> {
+                a.checked(name, List.of("x"));
+                long count = 0;
+                for (Object item : list) {
+                    count += Values.equal(item, a.required(0, "x"), budget) ? 1 : 0;
                 }
-            }
-            return false;
-        }
-        return has.test(Values.requireText(wanted));
-    }
-
-    /** In characters as Python counts them. */
-    private static long place(String text, int index) {
-        return index < 0 ? -1 : text.codePointCount(0, index);
-    }
-
-    private static boolean all(String text, IntPredicate kind) {
-        return !text.isEmpty() && text.codePoints().allMatch(kind);
-    }
-
-    private static int count(String text, String part) {
-        if (part.isEmpty()) {
-            return text.codePointCount(0, text.length()) + 1;
-        }
-        int count = 0;
-        for (int i = text.indexOf(part); i >= 0; i = text.indexOf(part, i + part.length())) {
-            count++;
-        }
-        return count;
-    }
-
-    static String replace(String text, String old, String by, int max, Budget budget) throws TemplateException {
-        if (old.isEmpty()) {
-            throw new TemplateException("it replaces nothing");
-        }
-        StringBuilder replaced = new StringBuilder();
-        int from = 0;
-        for (int i = text.indexOf(old), n = 0; i >= 0 && n != max; i = text.indexOf(old, from), n++) {
-            replaced.append(text, from, i).append(by);
-            budget.chars(replaced.length());
-            from = i + old.length();
-        }
-        return budget.text(replaced.append(text, from, text.length()).toString());
-    }
-
-    private static List<Object> split(String text, Object separator, int max, boolean fromRight, Budget budget) throws TemplateException {
-        if (separator == null) {
-            if (max >= 0) {
-                throw new TemplateException("it splits at white space so many times, which is not supported");
-            }
-            return new ArrayList<>(List.of(text.strip().split("\\s+")).stream().filter(part -> !part.isEmpty()).toList());
-        }
-        String at = Values.requireText(separator);
-        if (at.isEmpty()) {
-            throw new TemplateException("it splits at nothing");
-        }
-        int cuts = count(text, at);
-        budget.items(cuts);
-        int skipped = fromRight && max >= 0 ? Math.max(0, cuts - max) : 0;
-        List<Object> parts = new ArrayList<>();
-        int from = 0;
-        int n = 0;
-        for (int i = text.indexOf(at); i >= 0 && (fromRight || n != max); i = text.indexOf(at, i + at.length()), n++) {
-            if (n >= skipped) {
-                parts.add(text.substring(from, i));
-                from = i + at.length();
-            }
-        }
-        parts.add(text.substring(from));
-        return parts;
-    }
-
-    static String join(String between, List<Object> items, Budget budget) throws TemplateException {
-        StringBuilder joined = new StringBuilder();
-        for (int i = 0; i < items.size(); i++) {
-            joined.append(i > 0 ? between : "").append(Writing.text(items.get(i), budget));
-            budget.chars(joined.length());
-        }
-        return joined.toString();
+                return count;
+            };
+            case "copy" -> list instanceof Tuple ? null : (a, budget) -> none(name, a, new ArrayList<>(list));
+            default -> null;
+        };
     }
 }

@@ -28,9 +28,12 @@ final class Operands {
         Expression value;
         if (cursor.operator("-")) {
             Expression positive = unary(false);
-            value = counted(scope -> Values.arithmetic("*", positive.of(scope), -1L));
+            value = counted(scope -> negative(positive.of(scope)));
+        } else if (cursor.operator("+")) {
+            Expression same = unary(false);
+            value = counted(scope -> Numbers.arithmetic("+", same.of(scope), 0L));
         } else {
-            value = cursor.operator("+") ? unary(false) : postfix(primary());
+            value = postfix();
         }
         while (filtered) {
             if (cursor.operator("|")) {
@@ -44,7 +47,12 @@ final class Operands {
         return value;
     }
 
-    private Expression filter(Expression value) throws TemplateException {
+    private static Object negative(Object value) throws TemplateException {
+        return value instanceof Double real ? (Object) (-real) : Numbers.arithmetic("*", value, -1L);
+    }
+
+    /** The rest of a filter whose bar was taken. */
+    Expression filter(Expression value) throws TemplateException {
         String filter = cursor.name();
         ArgumentList arguments = cursor.peek().is(Kind.OPERATOR, "(") ? arguments() : ArgumentList.NONE;
         return counted(scope -> Filters.apply(filter, value.of(scope), arguments.of(scope), scope.budget));
@@ -54,35 +62,42 @@ final class Operands {
         boolean negated = cursor.keyword("not");
         String test = cursor.name();
         ArgumentList arguments = ArgumentList.NONE;
-        boolean name = cursor.peek().kind() == Kind.NAME && !KEYWORDS.contains(cursor.peek().value());
-        if (cursor.peek().is(Kind.OPERATOR, "(")) {
+        Token next = cursor.peek();
+        boolean name = next.kind() == Kind.NAME && !KEYWORDS.contains(next.value());
+        if (next.is(Kind.OPERATOR, "(")) {
             arguments = arguments();
-        } else if (name || cursor.peek().kind() == Kind.STRING || cursor.peek().kind() == Kind.NUMBER
-                || cursor.peek().is(Kind.OPERATOR, "[")) {
-            arguments = new ArgumentList(List.of(postfix(primary())), Map.of());
+        } else if (name || next.kind() == Kind.STRING || next.kind() == Kind.NUMBER || next.is(Kind.OPERATOR, "[")
+                || next.is(Kind.OPERATOR, "{")) {
+            arguments = ArgumentList.single(postfix());
         }
         ArgumentList given = arguments;
         return counted(scope -> negated != Tests.passes(test, value.of(scope), given.of(scope), scope.budget));
     }
 
-    private Expression postfix(Expression primary) throws TemplateException {
-        Expression value = primary;
+    /** A primary expression with its members, items and calls. */
+    Expression postfix() throws TemplateException {
+        String name = cursor.peek().kind() == Kind.NAME ? (String) cursor.peek().value() : "";
+        Expression value = primary();
         while (true) {
             Expression of = value;
             if (cursor.operator(".")) {
-                String name = cursor.name();
-                value = counted(scope -> Methods.attribute(of.of(scope), name));
+                Token member = cursor.next();
+                if (member.kind() == Kind.NUMBER && member.value() instanceof Long) {
+                    value = counted(scope -> Methods.item(of.of(scope), member.value()));
+                    name = "";
+                } else if (member.kind() == Kind.NAME) {
+                    String attribute = (String) member.value();
+                    value = counted(scope -> Methods.attribute(of.of(scope), attribute));
+                    name = name.isEmpty() ? attribute : name + "." + attribute;
+                } else {
+                    throw cursor.failed("after a point there is neither a name nor a place");
+                }
             } else if (cursor.operator("[")) {
                 value = subscript(of);
+                name = "";
             } else if (cursor.peek().is(Kind.OPERATOR, "(")) {
-                ArgumentList arguments = arguments();
-                int line = cursor.peek().line();
-                value = counted(scope -> {
-                    if (!(of.of(scope) instanceof Function function)) {
-                        throw new TemplateException("line " + line + ": it calls what is no function");
-                    }
-                    return function.call(arguments.of(scope), scope.budget);
-                });
+                value = new Expression.Call(name, of, arguments());
+                name = "";
             } else {
                 return value;
             }
@@ -106,13 +121,7 @@ final class Operands {
             if (key == null) {
                 throw cursor.failed("an index is missing");
             }
-            return counted(scope -> {
-                Object value = of.of(scope);
-                Object at = key.of(scope);
-                Object item = Values.item(value, at);
-                return item == Values.UNDEFINED && at instanceof String name && !(value instanceof Map)
-                        ? Methods.attribute(value, name) : item;
-            });
+            return counted(scope -> Methods.item(of.of(scope), key.of(scope)));
         }
         return counted(scope -> Values.slice(of.of(scope), bound(bounds[0], scope), bound(bounds[1], scope), bound(bounds[2], scope)));
     }
@@ -145,7 +154,7 @@ final class Operands {
                     return parentheses();
                 }
                 if (token.is(Kind.OPERATOR, "[")) {
-                    return list("]", new ArrayList<>());
+                    return list();
                 }
                 if (token.is(Kind.OPERATOR, "{")) {
                     return mapping();
@@ -156,30 +165,22 @@ final class Operands {
 
     private Expression parentheses() throws TemplateException {
         if (cursor.operator(")")) {
-            return scope -> List.of();
+            return scope -> Tuple.of();
         }
-        Expression first = expressions.expression();
-        if (cursor.operator(")")) {
-            return first;
-        }
-        cursor.expect(Kind.OPERATOR, ",");
-        return list(")", new ArrayList<>(List.of(first)));
+        Expression value = expressions.tuple();
+        cursor.expect(Kind.OPERATOR, ")");
+        return value;
     }
 
-    private Expression list(String close, List<Expression> elements) throws TemplateException {
-        while (!cursor.operator(close)) {
+    private Expression list() throws TemplateException {
+        List<Expression> elements = new ArrayList<>();
+        while (!cursor.operator("]")) {
             elements.add(expressions.expression());
-            if (!cursor.peek().is(Kind.OPERATOR, close)) {
+            if (!cursor.peek().is(Kind.OPERATOR, "]")) {
                 cursor.expect(Kind.OPERATOR, ",");
             }
         }
-        return counted(scope -> {
-            List<Object> list = new ArrayList<>();
-            for (Expression element : elements) {
-                list.add(element.of(scope));
-            }
-            return list;
-        });
+        return counted(scope -> Expressions.values(elements, scope));
     }
 
     private Expression mapping() throws TemplateException {
@@ -201,39 +202,7 @@ final class Operands {
         });
     }
 
-    /** Of a call, not yet computed. */
-    record ArgumentList(List<Expression> places, Map<String, Expression> names) {
-        static final ArgumentList NONE = new ArgumentList(List.of(), Map.of());
-
-        Function.Arguments of(Scope scope) throws TemplateException {
-            List<Object> given = new ArrayList<>();
-            for (Expression place : places) {
-                given.add(place.of(scope));
-            }
-            Map<String, Object> named = new LinkedHashMap<>();
-            for (Map.Entry<String, Expression> name : names.entrySet()) {
-                named.put(name.getKey(), name.getValue().of(scope));
-            }
-            return new Function.Arguments(given, named);
-        }
-    }
-
     private ArgumentList arguments() throws TemplateException {
-        List<Expression> places = new ArrayList<>();
-        Map<String, Expression> names = new LinkedHashMap<>();
-        cursor.expect(Kind.OPERATOR, "(");
-        while (!cursor.operator(")")) {
-            if (cursor.peek().kind() == Kind.NAME && cursor.afterNext().is(Kind.OPERATOR, "=")) {
-                String name = cursor.name();
-                cursor.next();
-                names.put(name, expressions.expression());
-            } else {
-                places.add(expressions.expression());
-            }
-            if (!cursor.peek().is(Kind.OPERATOR, ")")) {
-                cursor.expect(Kind.OPERATOR, ",");
-            }
-        }
-        return new ArgumentList(places, names);
+        return ArgumentList.parse(cursor, expressions);
     }
 }

@@ -19,13 +19,17 @@ final class Scope {
         this.budget = outer.budget;
     }
 
-    Object get(String name) {
+    Object get(String name) throws TemplateException {
         for (Scope scope = this; scope != null; scope = scope.outer) {
             if (scope.variables.containsKey(name)) {
-                return scope.variables.get(name);
+                Object value = scope.variables.get(name);
+                if (value == JinjaTemplate.UNKNOWN) {
+                    throw new TemplateException("what '" + name + "' is to this model is not known here");
+                }
+                return value;
             }
         }
-        return Values.UNDEFINED;
+        return new Undefined(name);
     }
 
     Scope set(String name, Object value) {

@@ -1,23 +1,19 @@
 package org.potstill.checkpoints.jinja;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import org.potstill.checkpoints.jinja.Statement.Flow;
 import org.potstill.checkpoints.jinja.Token.Kind;
 
 /** Parses templates: text, what is written into it, and blocks. */
 final class Statements {
-    /** How a loop goes on. */
-    enum Flow { NEXT, BREAK, CONTINUE }
-
-    /** Writes its part of the text. */
-    interface Statement {
-        Flow run(Scope scope, StringBuilder out) throws TemplateException;
-    }
+    private static final List<String> UNSUPPORTED = List.of("block", "extends", "include", "import", "from", "autoescape", "do", "trans",
+            "debug");
 
     private final Cursor cursor;
     private final Expressions expressions;
+    /** How many loops there are to break out of. */
+    private int loops;
 
     private Statements(List<Token> tokens) {
         this.cursor = new Cursor(tokens);
@@ -42,13 +38,13 @@ final class Statements {
                 String text = (String) token.value();
                 statements.add((scope, out) -> write(text, scope, out));
             } else if (token.kind() == Kind.VARIABLE) {
-                Expression value = expressions.expression();
+                Expression value = expressions.tuple();
                 cursor.expect(Kind.CLOSE, "");
-                statements.add((scope, out) -> write(Writing.text(value.of(scope), scope.budget), scope, out));
+                statements.add(Statement.at(token.line(), (scope, out) -> write(Writing.text(value.of(scope), scope.budget), scope, out)));
             } else if (List.of(ends).contains(cursor.peek().value())) {
                 return sequence(statements);
             } else {
-                statements.add(block(cursor.name()));
+                statements.add(Statement.at(token.line(), block(cursor.name())));
             }
         }
         if (ends.length > 0) {
@@ -86,194 +82,161 @@ final class Statements {
             case "set":
                 return assignment();
             case "macro":
-                return macro();
+                Macro macro = macro(cursor.name(), "endmacro");
+                return (scope, out) -> {
+                    scope.set(macro.name(), macro.in(scope));
+                    return Flow.NEXT;
+                };
+            case "call":
+                return call();
+            case "with":
+                return with();
+            case "filter":
+                return filter();
             case "generation":
                 // Marks what the model is to say, for training; nothing is written otherwise.
                 cursor.expect(Kind.CLOSE, "");
-                Statement said = until("endgeneration");
-                end("endgeneration");
-                return said;
-            case "break":
+                Statement said = apart("endgeneration");
+                return (scope, out) -> said.run(new Scope(scope), out);
+            case "break", "continue":
                 cursor.expect(Kind.CLOSE, "");
-                return (scope, out) -> Flow.BREAK;
-            case "continue":
-                cursor.expect(Kind.CLOSE, "");
-                return (scope, out) -> Flow.CONTINUE;
+                if (loops == 0) {
+                    throw cursor.failed("'" + name + "' stands outside a loop");
+                }
+                return (scope, out) -> name.equals("break") ? Flow.BREAK : Flow.CONTINUE;
             default:
-                throw cursor.failed("the block '" + name + "' is not supported here");
+                throw cursor.failed("the block '" + name + "' is " + (UNSUPPORTED.contains(name) ? "not supported" : "not known"));
         }
     }
 
-    private void end(String name) throws TemplateException {
-        cursor.expect(Kind.NAME, name);
+    /** Up to a block of this name, which is taken, too. */
+    private Statement to(String end) throws TemplateException {
+        Statement body = until(end);
+        cursor.expect(Kind.NAME, end);
         cursor.expect(Kind.CLOSE, "");
+        return body;
+    }
+
+    /** The same for what no loop outside can be left from. */
+    private Statement apart(String end) throws TemplateException {
+        int outside = loops;
+        loops = 0;
+        Statement body = to(end);
+        loops = outside;
+        return body;
+    }
+
+    /** After a block whose name is next: the rest of its {@code else}, if that is what it is, and its end. */
+    private Statement otherwise(String end) throws TemplateException {
+        if (!cursor.keyword("else")) {
+            cursor.expect(Kind.NAME, end);
+            cursor.expect(Kind.CLOSE, "");
+            return Statement.NOTHING;
+        }
+        cursor.expect(Kind.CLOSE, "");
+        return to(end);
     }
 
     private Statement condition() throws TemplateException {
-        Expression condition = expressions.expression();
+        Expression condition = expressions.tuple();
         cursor.expect(Kind.CLOSE, "");
         Statement then = until("elif", "else", "endif");
-        Statement otherwise;
-        if (cursor.keyword("elif")) {
-            otherwise = condition();
-        } else {
-            boolean branch = cursor.keyword("else");
-            if (branch) {
-                cursor.expect(Kind.CLOSE, "");
-            }
-            otherwise = branch ? until("endif") : (scope, out) -> Flow.NEXT;
-            end("endif");
-        }
+        int line = cursor.peek().line();
+        Statement otherwise = cursor.keyword("elif") ? Statement.at(line, condition()) : otherwise("endif");
         return (scope, out) -> {
             scope.budget.step();
             return Values.isTrue(condition.of(scope)) ? then.run(scope, out) : otherwise.run(scope, out);
         };
     }
 
-    private List<String> targets() throws TemplateException {
-        boolean parentheses = cursor.operator("(");
-        List<String> names = new ArrayList<>(List.of(cursor.name()));
-        while (cursor.operator(",")) {
-            names.add(cursor.name());
-        }
-        if (parentheses) {
-            cursor.expect(Kind.OPERATOR, ")");
-        }
-        return names;
-    }
-
-    private static void assign(List<String> names, Object value, Scope scope) throws TemplateException {
-        if (names.size() == 1) {
-            scope.set(names.get(0), value);
-            return;
-        }
-        List<Object> values = Values.items(value);
-        if (values.size() != names.size()) {
-            throw new TemplateException("it gives " + values.size() + " values to " + names);
-        }
-        for (int i = 0; i < names.size(); i++) {
-            scope.set(names.get(i), values.get(i));
-        }
-    }
-
     private Statement loop() throws TemplateException {
-        List<String> names = targets();
+        Target target = Target.parse(cursor, false);
         cursor.expect(Kind.NAME, "in");
-        Expression all = expressions.or();
-        Expression condition = cursor.keyword("if") ? expressions.expression() : scope -> true;
+        Expression all = expressions.unconditionalTuple();
+        Expression condition = cursor.keyword("if") ? expressions.expression() : null;
+        boolean recursive = cursor.keyword("recursive");
         cursor.expect(Kind.CLOSE, "");
+        loops++;
         Statement body = until("else", "endfor");
-        boolean branch = cursor.keyword("else");
-        if (branch) {
-            cursor.expect(Kind.CLOSE, "");
-        }
-        Statement otherwise = branch ? until("endfor") : (scope, out) -> Flow.NEXT;
-        end("endfor");
-        return (scope, out) -> {
-            List<Object> items = new ArrayList<>();
-            for (Object item : Values.items(all.of(scope))) {
-                scope.budget.step();
-                Scope inner = new Scope(scope);
-                assign(names, item, inner);
-                if (Values.isTrue(condition.of(inner))) {
-                    items.add(item);
-                }
-            }
-            for (int i = 0; i < items.size(); i++) {
-                scope.budget.step();
-                Scope inner = new Scope(scope).set("loop", loopVariable(items, i));
-                assign(names, items.get(i), inner);
-                if (body.run(inner, out) == Flow.BREAK) {
-                    break;
-                }
-            }
-            return items.isEmpty() ? otherwise.run(scope, out) : Flow.NEXT;
-        };
-    }
-
-    private static Map<String, Object> loopVariable(List<Object> items, int i) {
-        Map<String, Object> loop = new LinkedHashMap<>();
-        loop.put("index", i + 1L);
-        loop.put("index0", (long) i);
-        loop.put("revindex", (long) items.size() - i);
-        loop.put("revindex0", items.size() - i - 1L);
-        loop.put("first", i == 0);
-        loop.put("last", i == items.size() - 1);
-        loop.put("length", (long) items.size());
-        loop.put("previtem", i > 0 ? items.get(i - 1) : Values.UNDEFINED);
-        loop.put("nextitem", i + 1 < items.size() ? items.get(i + 1) : Values.UNDEFINED);
-        loop.put("cycle", (Function) (arguments, budget) ->
-                arguments.places().isEmpty() ? Values.UNDEFINED : arguments.places().get(i % arguments.places().size()));
-        return loop;
+        loops--;
+        return new ForLoop(target, all, condition, body, otherwise("endfor"), recursive);
     }
 
     private Statement assignment() throws TemplateException {
-        List<String> names = targets();
-        if (cursor.operator(".")) {
-            String member = cursor.name();
-            cursor.expect(Kind.OPERATOR, "=");
-            Expression value = expressions.expression();
+        Target target = Target.parse(cursor, true);
+        if (cursor.operator("=")) {
+            Expression value = expressions.tuple();
             cursor.expect(Kind.CLOSE, "");
             return (scope, out) -> {
                 scope.budget.step();
-                if (!(scope.get(names.get(0)) instanceof Methods.Namespace namespace)) {
-                    throw new TemplateException("it sets a member of " + names.get(0) + ", which is no namespace");
-                }
-                namespace.members().put(member, value.of(scope));
-                scope.budget.items(namespace.members().size());
+                target.assign(value.of(scope), scope);
                 return Flow.NEXT;
             };
         }
-        if (cursor.operator("=")) {
-            Expression value = expressions.expression();
-            if (!cursor.operator(",")) {
-                cursor.expect(Kind.CLOSE, "");
-                return (scope, out) -> {
-                    scope.budget.step();
-                    assign(names, value.of(scope), scope);
-                    return Flow.NEXT;
-                };
-            }
-            throw cursor.failed("a list without brackets is not supported here");
-        }
+        Expression text = scope -> scope.get(BODY);
+        Expression value = cursor.operator("|") ? expressions.filtered(text) : text;
         cursor.expect(Kind.CLOSE, "");
-        Statement body = until("endset");
-        end("endset");
+        Statement body = apart("endset");
         return (scope, out) -> {
-            StringBuilder text = new StringBuilder();
-            body.run(new Scope(scope), text);
-            assign(names, text.toString(), scope);
+            target.assign(value.of(new Scope(scope).set(BODY, body.text(new Scope(scope)))), scope);
             return Flow.NEXT;
         };
     }
 
-    private Statement macro() throws TemplateException {
-        String name = cursor.name();
-        List<String> parameters = new ArrayList<>();
-        List<Expression> defaults = new ArrayList<>();
-        cursor.expect(Kind.OPERATOR, "(");
-        while (!cursor.operator(")")) {
-            parameters.add(cursor.name());
-            defaults.add(cursor.operator("=") ? expressions.expression() : scope -> Values.UNDEFINED);
-            if (!cursor.peek().is(Kind.OPERATOR, ")")) {
+    /** The variable, which no template can name, that holds what filters of a whole block are given. */
+    private static final String BODY = "the block's text";
+
+    private Statement filter() throws TemplateException {
+        Expression value = expressions.filtered(scope -> scope.get(BODY));
+        cursor.expect(Kind.CLOSE, "");
+        Statement body = apart("endfilter");
+        return (scope, out) -> {
+            Object text = value.of(new Scope(scope).set(BODY, body.text(new Scope(scope))));
+            return write(Writing.text(text, scope.budget), scope, out);
+        };
+    }
+
+    private Statement with() throws TemplateException {
+        List<Target> targets = new ArrayList<>();
+        List<Expression> values = new ArrayList<>();
+        while (cursor.peek().kind() != Kind.CLOSE) {
+            if (!targets.isEmpty()) {
                 cursor.expect(Kind.OPERATOR, ",");
             }
+            String name = cursor.name();
+            targets.add((value, into) -> into.set(name, value));
+            cursor.expect(Kind.OPERATOR, "=");
+            values.add(expressions.expression());
         }
         cursor.expect(Kind.CLOSE, "");
-        Statement body = until("endmacro");
-        end("endmacro");
+        Statement body = to("endwith");
         return (scope, out) -> {
-            scope.set(name, (Function) (arguments, budget) -> {
-                Scope inner = new Scope(scope);
-                for (int i = 0; i < parameters.size(); i++) {
-                    Object given = arguments.get(i, parameters.get(i), Values.UNDEFINED);
-                    inner.set(parameters.get(i), given == Values.UNDEFINED ? defaults.get(i).of(inner) : given);
-                }
-                StringBuilder text = new StringBuilder();
-                body.run(inner, text);
-                return text.toString();
-            });
-            return Flow.NEXT;
+            Scope inner = new Scope(scope);
+            List<Object> computed = Expressions.values(values, scope);
+            for (int i = 0; i < targets.size(); i++) {
+                targets.get(i).assign(computed.get(i), inner);
+            }
+            return body.run(inner, out);
         };
+    }
+
+    private Macro macro(String name, String end) throws TemplateException {
+        return Macro.parse(name, cursor, expressions, () -> {
+            cursor.expect(Kind.CLOSE, "");
+            return apart(end);
+        });
+    }
+
+    private Statement call() throws TemplateException {
+        Expression[] called = new Expression[1];
+        Macro caller = Macro.parse("caller", cursor, expressions, () -> {
+            called[0] = expressions.postfix();
+            cursor.expect(Kind.CLOSE, "");
+            return apart("endcall");
+        });
+        if (!(called[0] instanceof Expression.Call macro)) {
+            throw cursor.failed("a call block calls nothing");
+        }
+        return (scope, out) -> write(Writing.text(macro.with(scope, caller.in(scope)), scope.budget), scope, out);
     }
 }

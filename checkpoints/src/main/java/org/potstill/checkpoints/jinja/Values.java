@@ -7,17 +7,11 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Python's values, as templates know them: String, Long, Double, Boolean, lists, maps and null, for None; and what is
- * undefined, which is empty where it is written and an error where it is used.
+ * Python's values, as templates know them: String, Long, Double, Boolean, lists, maps and null, for None; with those that
+ * templates make themselves: {@link Tuple}, {@link View}, {@link Generator}, {@link Markup}, {@link Members},
+ * {@link Function}; and {@link Undefined}.
  */
 final class Values {
-    static final Object UNDEFINED = new Object() {
-        @Override
-        public String toString() {
-            return "undefined";
-        }
-    };
-
     private Values() {
     }
 
@@ -31,23 +25,29 @@ final class Values {
         if (value instanceof String text) {
             return !text.isEmpty();
         }
+        if (value instanceof Markup markup) {
+            return !markup.text().isEmpty();
+        }
         if (value instanceof List<?> list) {
             return !list.isEmpty();
+        }
+        if (value instanceof View view) {
+            return !view.items().isEmpty();
         }
         if (value instanceof Map<?, ?> map) {
             return !map.isEmpty();
         }
-        return value != null && value != UNDEFINED;
+        return value != null && !(value instanceof Undefined);
     }
 
     static boolean equal(Object a, Object b, Budget budget) throws TemplateException {
         if (isNumber(a) && isNumber(b)) {
-            return a instanceof Double || b instanceof Double ? real(a) == real(b) : integer(a) == integer(b);
+            return a instanceof Double || b instanceof Double ? real(a) == real(b) : requireInteger(a) == requireInteger(b);
         }
         // Not by equals: two lists may hold one list so often that it never comes to an end.
         budget.step();
         if (a instanceof List<?> x && b instanceof List<?> y) {
-            boolean same = x.size() == y.size();
+            boolean same = x.size() == y.size() && a instanceof Tuple == b instanceof Tuple;
             for (int i = 0; same && i < x.size(); i++) {
                 same = equal(x.get(i), y.get(i), budget);
             }
@@ -61,12 +61,22 @@ final class Values {
             }
             return same;
         }
-        return Objects.equals(a, b);
+        if (a instanceof View && b instanceof View) {
+            throw new TemplateException("it compares " + kind(a) + " with " + kind(b) + ", which is not supported");
+        }
+        if (a instanceof Undefined || b instanceof Undefined) {
+            return a instanceof Undefined && b instanceof Undefined;
+        }
+        return a instanceof String || a instanceof Markup ? Objects.equals(plain(a), plain(b)) : a == b;
     }
 
-    /** What can be a key: as in Python no list and no mapping. */
+    private static Object plain(Object value) {
+        return value instanceof Markup markup ? markup.text() : value;
+    }
+
+    /** What can be a key here: in Python also numbers that are not whole, and tuples. */
     static Object key(Object value) throws TemplateException {
-        if (value == null || value instanceof String || isNumber(value)) {
+        if (value == null || value instanceof String || value instanceof Long) {
             return value;
         }
         throw new TemplateException(kind(value) + " stands where a key is wanted");
@@ -74,10 +84,15 @@ final class Values {
 
     static int compare(Object a, Object b) throws TemplateException {
         if (isNumber(a) && isNumber(b)) {
-            return a instanceof Double || b instanceof Double ? Double.compare(real(a), real(b)) : Long.compare(integer(a), integer(b));
+            if (!(a instanceof Double) && !(b instanceof Double)) {
+                return Long.compare(requireInteger(a), requireInteger(b));
+            }
+            double x = real(a);
+            double y = real(b);
+            return x < y ? -1 : x > y ? 1 : 0;
         }
         if (a instanceof String x && b instanceof String y) {
-            return x.compareTo(y);
+            return Texts.compare(x, y);
         }
         throw new TemplateException("it compares " + kind(a) + " with " + kind(b));
     }
@@ -87,20 +102,37 @@ final class Values {
             return text.contains(requireText(item));
         }
         if (container instanceof Map<?, ?> map) {
-            return map.containsKey(key(item));
+            return has(map, key(item));
         }
-        for (Object each : items(container)) {
-            if (equal(each, item, budget)) {
+        for (Iterator<Object> items = iterator(container); items.hasNext();) {
+            if (equal(items.next(), item, budget)) {
                 return true;
             }
         }
         return false;
     }
 
-    /** What a loop goes through. */
+    /** Also of a mapping that knows no null. */
+    static boolean has(Map<?, ?> map, Object key) {
+        return key == null ? map.keySet().stream().anyMatch(Objects::isNull) : map.containsKey(key);
+    }
+
+    static Iterator<Object> iterator(Object value) throws TemplateException {
+        return value instanceof Generator generator ? generator.items() : items(value).iterator();
+    }
+
+    /** What a loop goes through; a generator is used up by it. */
     static List<Object> items(Object value) throws TemplateException {
         if (value instanceof List<?> list) {
             return cast(list);
+        }
+        if (value instanceof View view) {
+            return view.items();
+        }
+        if (value instanceof Generator generator) {
+            List<Object> rest = new ArrayList<>();
+            generator.items().forEachRemaining(rest::add);
+            return rest;
         }
         if (value instanceof Map<?, ?> map) {
             return new ArrayList<>(map.keySet());
@@ -108,7 +140,7 @@ final class Values {
         if (value instanceof String text && text.length() <= Budget.MAX_ITEMS) {
             return new ArrayList<>(text.codePoints().mapToObj(Character::toString).toList());
         }
-        if (value == UNDEFINED) {
+        if (value instanceof Undefined) {
             return List.of();
         }
         throw new TemplateException("it goes through " + kind(value));
@@ -119,94 +151,47 @@ final class Values {
         return (List<Object>) list;
     }
 
-    static Object add(Object a, Object b, Budget budget) throws TemplateException {
-        if (a instanceof String x && b instanceof String y) {
-            budget.chars((long) x.length() + y.length());
-            return x + y;
+    static long length(Object value) throws TemplateException {
+        if (value instanceof Generator || value instanceof Members || value instanceof Function) {
+            throw new TemplateException("it asks for the length of " + kind(value));
         }
-        if (a instanceof List<?> x && b instanceof List<?> y) {
-            budget.items((long) x.size() + y.size());
-            List<Object> both = new ArrayList<>(x);
-            both.addAll(y);
-            return both;
-        }
-        return arithmetic("+", a, b);
+        Object measured = plain(value);
+        return measured instanceof String text ? text.codePointCount(0, text.length())
+                : measured instanceof Map<?, ?> map ? map.size() : items(measured).size();
     }
 
-    static Object multiply(Object a, Object b, Budget budget) throws TemplateException {
-        Object text = a instanceof String ? a : b;
-        if (text instanceof String repeated && (a instanceof Long || b instanceof Long)) {
-            long times = Math.max(0, (Long) (text == a ? b : a));
-            budget.chars(Math.max(times, Math.min(times, Budget.MAX_CHARS + 1L) * repeated.length()));
-            return repeated.repeat((int) times);
-        }
-        return arithmetic("*", a, b);
-    }
-
-    static Object arithmetic(String operator, Object a, Object b) throws TemplateException {
-        if (!isNumber(a) || !isNumber(b)) {
-            throw new TemplateException("it computes " + kind(a) + " " + operator + " " + kind(b));
-        }
-        try {
-            if (operator.equals("/") || operator.equals("**") || a instanceof Double || b instanceof Double) {
-                return real(operator, real(a), real(b));
-            }
-            long x = integer(a);
-            long y = integer(b);
-            return switch (operator) {
-                case "+" -> Math.addExact(x, y);
-                case "-" -> Math.subtractExact(x, y);
-                case "*" -> Math.multiplyExact(x, y);
-                case "//" -> Math.floorDiv(x, y);
-                default -> Math.floorMod(x, y);
-            };
-        } catch (ArithmeticException e) {
-            throw new TemplateException("it computes " + a + " " + operator + " " + b);
-        }
-    }
-
-    private static Object real(String operator, double x, double y) {
-        if (y == 0 && (operator.startsWith("/") || operator.equals("%"))) {
-            throw new ArithmeticException();
-        }
-        return switch (operator) {
-            case "+" -> x + y;
-            case "-" -> x - y;
-            case "*" -> x * y;
-            case "/" -> x / y;
-            case "//" -> Math.floor(x / y);
-            case "**" -> power(x, y);
-            default -> x - y * Math.floor(x / y);
-        };
-    }
-
-    private static Object power(double x, double y) {
-        double power = Math.pow(x, y);
-        return x == Math.rint(x) && y == Math.rint(y) && y >= 0 && Math.abs(power) < 1L << 53 ? (Object) (long) power : (Object) power;
-    }
-
-    /** {@code value[key]} */
+    /** {@code value[key]} without what Python's types have as members. */
     static Object item(Object value, Object key) throws TemplateException {
+        if (value instanceof Undefined) {
+            throw new TemplateException("it takes " + (key instanceof String ? "'" + key + "'" : key) + " of " + kind(value));
+        }
         if (value instanceof Map<?, ?> map) {
-            return map.containsKey(key(key)) ? map.get(key) : UNDEFINED;
+            boolean possible = key == null || key instanceof String || key instanceof Long;
+            if (!possible && !(key instanceof List) && !(key instanceof Map)) {
+                key(key);
+            }
+            return possible && has(map, key) ? map.get(key) : new Undefined(String.valueOf(key));
         }
-        if (key instanceof Long index && value instanceof List<?> list) {
-            long place = index < 0 ? index + list.size() : index;
-            return place >= 0 && place < list.size() ? list.get((int) place) : UNDEFINED;
+        if (key instanceof Long || key instanceof Boolean) {
+            List<Object> items = value instanceof List<?> list ? cast(list) : value instanceof View view && view.range() ? view.items() : null;
+            int[] characters = value instanceof String text ? text.codePoints().toArray() : null;
+            int size = items != null ? items.size() : characters != null ? characters.length : 0;
+            long place = requireInteger(key) < 0 ? requireInteger(key) + size : requireInteger(key);
+            if (place >= 0 && place < size) {
+                return items != null ? items.get((int) place) : Character.toString(characters[(int) place]);
+            }
         }
-        if (key instanceof Long index && value instanceof String text) {
-            int[] characters = text.codePoints().toArray();
-            long place = index < 0 ? index + characters.length : index;
-            return place >= 0 && place < characters.length ? Character.toString(characters[(int) place]) : UNDEFINED;
+        if (value instanceof Markup) {
+            throw new TemplateException("it takes a part of a text marked safe, which is not supported");
         }
-        if (value == UNDEFINED) {
-            throw new TemplateException("it takes " + key + " of what is undefined");
-        }
-        return UNDEFINED;
+        return new Undefined(key instanceof String || key instanceof Long ? key.toString() : "");
     }
 
     /** {@code value[from:to:step]}, each of which may be null. */
     static Object slice(Object value, Object from, Object to, Object step) throws TemplateException {
+        if (!(value instanceof String) && !(value instanceof List)) {
+            throw new TemplateException("it takes a part of " + kind(value) + ", which is not supported");
+        }
         int[] characters = value instanceof String text ? text.codePoints().toArray() : null;
         List<Object> items = characters == null ? items(value) : List.of();
         long size = characters == null ? items.size() : characters.length;
@@ -225,7 +210,7 @@ final class Values {
                 joined.appendCodePoint(characters[(int) i]);
             }
         }
-        return characters == null ? slice : joined.toString();
+        return characters != null ? joined.toString() : value instanceof Tuple ? new Tuple(slice) : slice;
     }
 
     private static long place(long index, long size, long stride) {
@@ -237,17 +222,17 @@ final class Values {
         return value instanceof Long || value instanceof Double || value instanceof Boolean;
     }
 
-    private static long integer(Object value) {
-        return value instanceof Boolean flag ? flag ? 1 : 0 : (Long) value;
-    }
-
-    private static double real(Object value) {
-        return value instanceof Double number ? number : integer(value);
+    /** @param value a number */
+    static double real(Object value) {
+        return value instanceof Double number ? number : value instanceof Boolean flag ? flag ? 1 : 0 : (Long) value;
     }
 
     static long requireInteger(Object value) throws TemplateException {
-        if (value instanceof Long || value instanceof Boolean) {
-            return integer(value);
+        if (value instanceof Boolean flag) {
+            return flag ? 1 : 0;
+        }
+        if (value instanceof Long number) {
+            return number;
         }
         throw new TemplateException(kind(value) + " stands where a whole number is wanted");
     }
@@ -260,7 +245,12 @@ final class Values {
     }
 
     static String kind(Object value) {
-        return value == null ? "none" : value == UNDEFINED ? "something undefined" : value instanceof String ? "a text"
-                : isNumber(value) ? "a number" : value instanceof List ? "a list" : value instanceof Map ? "a mapping" : "a function";
+        if (value instanceof Undefined undefined) {
+            return undefined.name().isEmpty() ? "something undefined" : "'" + Texts.shortened(undefined.name()) + "', which is undefined,";
+        }
+        return value == null ? "none" : value instanceof String ? "a text" : value instanceof Markup ? "a text marked safe"
+                : isNumber(value) ? "a number" : value instanceof Tuple ? "a tuple" : value instanceof List ? "a list"
+                : value instanceof Map ? "a mapping" : value instanceof View view ? view.range() ? "a range" : view.name()
+                : value instanceof Generator ? "a generator" : value instanceof Members ? "an object" : "a function";
     }
 }

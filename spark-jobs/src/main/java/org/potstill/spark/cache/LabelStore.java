@@ -160,6 +160,11 @@ public final class LabelStore {
         return labelFiles().stream().map(file -> file.getPath().toString()).toList();
     }
 
+    /** Of all label files, as they are stored. */
+    public long bytes() {
+        return CacheCompaction.bytes(labelFiles());
+    }
+
     List<FileStatus> labelFiles() {
         Set<String> hidden = tombstones.hidden();
         return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))
@@ -232,17 +237,15 @@ public final class LabelStore {
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
                 entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT).persist();
-        // Rows are distinct, so their hashes' exclusive or, with their number, names the set whatever its order.
-        Row digest = table.agg(functions.expr("bit_xor(xxhash64(document, sequence, key))"), functions.count("key")).first();
-        String id = String.format("%016x-%d", digest.isNullAt(0) ? 0 : digest.getLong(0), digest.getLong(1));
-        settings.put("id", id);
         String generation = tombstones.generation();
-        requirePresent(table);
+        Row sums = requirePresent(table);
+        String id = String.format("%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1));
+        settings.put("id", id);
         if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
             snapshots.publish(snapshots.current().path("run").asText(), settings);
         } else {
             String run = RunFolders.newRun();
-            int files = (int) Math.min(10_000, 1 + digest.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
+            int files = (int) Math.min(10_000, 1 + sums.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
             table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
                     .write().parquet(snapshots.path(run));
             snapshots.publish(run, settings);
@@ -254,12 +257,23 @@ public final class LabelStore {
         table.unpersist();
     }
 
-    private void requirePresent(Dataset<Row> snapshot) {
-        Dataset<Row> wanted = snapshot.select("key").distinct();
-        long missing = wanted.except(rows().select("key")).count();
-        if (missing > 0) {
-            throw JobErrors.missingLabels(folder.path().toString(), missing, wanted.count());
+    /**
+     * Looks up the labels of a snapshot, in one pass with what names it.
+     *
+     * @return the exclusive or of its rows' hashes, which, as rows are distinct, names the set of them whatever its order, with their
+     *         number
+     */
+    private Row requirePresent(Dataset<Row> snapshot) {
+        Dataset<Row> wanted = snapshot.groupBy("key")
+                .agg(functions.expr("bit_xor(xxhash64(document, sequence, key))").as("hash"), functions.count("key").as("rows"));
+        Dataset<Row> held = rows().select("key").distinct().withColumn("held", functions.lit(true));
+        Row sums = wanted.join(held, wanted.col("key").equalTo(held.col("key")), "left")
+                .agg(functions.expr("bit_xor(hash)"), functions.expr("coalesce(sum(rows), 0L)"), functions.expr("count_if(held is null)"),
+                        functions.count(functions.lit(1))).first();
+        if (sums.getLong(2) > 0) {
+            throw JobErrors.missingLabels(folder.path().toString(), sums.getLong(2), sums.getLong(3));
         }
+        return sums;
     }
 
     /** Whether a label run came to its end here. */

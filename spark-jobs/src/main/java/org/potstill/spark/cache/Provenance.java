@@ -51,11 +51,17 @@ record Provenance(HadoopFolder folder) {
 
     TokenizerDefinition tokenizer() {
         JsonNode json = json().path("tokenizer");
-        List<Integer> stopIds = new ArrayList<>();
-        // Older caches do not have them.
-        json.path("stop_ids").forEach(id -> stopIds.add(id.asInt()));
-        return new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1), json.path("eos_id").asInt(-1),
-                json.path("add_bos").asBoolean(), json.path("chat_template").asText(""), stopIds);
+        // Older caches do not have them, nor what begins and ends documents.
+        List<Integer> stopIds = ids(json.path("stop_ids"));
+        TokenizerDefinition tokenizer = new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1),
+                json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean(), json.path("chat_template").asText(""), stopIds);
+        return json.has("begin_ids") ? tokenizer.withBegin(ids(json.path("begin_ids"))).withEnd(ids(json.path("end_ids"))) : tokenizer;
+    }
+
+    private static List<Integer> ids(JsonNode list) {
+        List<Integer> ids = new ArrayList<>();
+        list.forEach(id -> ids.add(id.asInt()));
+        return ids;
     }
 
     /** See {@link LabelStore#describe}. */
@@ -67,6 +73,8 @@ record Provenance(HadoopFolder folder) {
         ObjectNode described = json.putObject("tokenizer").put("fingerprint", labels.tokenizer()).put("bos_id", tokenizer.bosId())
                 .put("eos_id", tokenizer.eosId()).put("add_bos", tokenizer.addBos()).put("chat_template", tokenizer.chatTemplate());
         tokenizer.stopIds().forEach(described.putArray("stop_ids")::add);
+        tokenizer.begin().forEach(described.putArray("begin_ids")::add);
+        tokenizer.end().forEach(described.putArray("end_ids")::add);
         TargetSpec spec = labels.spec();
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);

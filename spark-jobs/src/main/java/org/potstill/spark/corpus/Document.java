@@ -10,11 +10,20 @@ import java.io.Serializable;
  * @param problem why not; null when it could
  */
 public record Document(String id, String text, String problem) implements Serializable {
+    private static final char MARK = '\uFEFF';
+
     static Document of(String id, String text) {
-        return new Document(id, text, null);
+        if (text.indexOf('\0') >= 0) {
+            return unusable(id, "it holds NUL characters, which are not text");
+        }
+        return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, null);
     }
 
     static Document unusable(String id, String problem) {
         return new Document(id, null, problem);
+    }
+
+    static Document tooLong(String id, long bytes, int maxBytes) {
+        return unusable(id, bytes + " bytes are more than corpus.max-document-mib allows (" + maxBytes + ")");
     }
 }

@@ -6,6 +6,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -13,6 +14,7 @@ import org.potstill.checkpoints.Sha256;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.ExecutorCache;
+import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 
 /**
@@ -22,17 +24,38 @@ import org.potstill.spark.Settings;
  * @param holdout        share of documents held out
  * @param seed           of that draw
  * @param specialTokens  whether special tokens spelled out in the text are meant as such
+ * @param ends           whether documents end with a token of their own
  */
-public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens) implements Serializable {
+public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens, Ends ends) implements Serializable {
+    /** Whether documents end with the token that ends them. */
+    public enum Ends {
+        /** As the tokenizer has it. */
+        AUTO,
+        ALWAYS,
+        NEVER
+    }
+
     private static final ExecutorCache<Tokenizer> TOKENIZERS = new ExecutorCache<>();
 
     public static Tokenization of(Settings settings) {
         return new Tokenization(settings.integer("sequence-length", 2, 1 << 20),
-                settings.real("corpus.holdout", 0, 0.9), settings.seed(), settings.flag("corpus.special-tokens"));
+                settings.real("corpus.holdout", 0, 0.9), settings.seed(), settings.flag("corpus.special-tokens"),
+                settings.choice("corpus.end-documents", Ends.class));
     }
 
-    public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition) {
-        Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(definition);
+    /** The same with shorter sequences. */
+    public Tokenization atMost(int positions) {
+        return new Tokenization(Math.min(sequenceLength, positions), holdout, seed, specialTokens, ends);
+    }
+
+    /** The same with another draw of what is held out. */
+    public Tokenization holdingOut(double share, long drawnBy) {
+        return new Tokenization(sequenceLength, share, drawnBy, specialTokens, ends);
+    }
+
+    /** @param rows of the model's embedding: a document with a token beyond them cannot be used */
+    public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition, int rows) {
+        Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(ended(definition));
         String fingerprint = definition.fingerprint();
         Tokenization self = this;
         return documents.map(document -> {
@@ -40,10 +63,24 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
                 return new TokenizedDocument(document.id(), document.problem(), false, List.of());
             }
             Tokenizer tokenizer = TOKENIZERS.get(fingerprint, () -> new Tokenizer(shared.value()));
-            int bos = shared.value().addBos() ? shared.value().bosId() : -1;
+            int[] ids = tokenizer.encode(document.text(), self.specialTokens);
+            Optional<String> beyond = tokenizer.beyondRows(ids, rows);
+            if (beyond.isPresent()) {
+                return new TokenizedDocument(document.id(), beyond.get(), false, List.of());
+            }
             return new TokenizedDocument(document.id(), null, self.heldOut(document.text()),
-                    self.cut(tokenizer.encode(document.text(), self.specialTokens), bos));
+                    self.cut(ids.length == 0 ? ids : shared.value().document(ids)));
         });
+    }
+
+    private TokenizerDefinition ended(TokenizerDefinition definition) {
+        if (ends == Ends.AUTO || ends == Ends.ALWAYS && !definition.end().isEmpty()) {
+            return definition;
+        }
+        if (ends == Ends.ALWAYS && definition.eosId() < 0) {
+            throw JobErrors.badValue("corpus.end-documents", "the tokenizer has no token that ends documents");
+        }
+        return definition.withEnd(ends == Ends.ALWAYS ? List.of(definition.eosId()) : List.of());
     }
 
     /** By content, so that copies of a document are held out together. */
@@ -58,13 +95,8 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return bits < holdout * (1L << 48);
     }
 
-    public List<int[]> cut(int[] ids, int bos) {
-        int[] tokens = ids;
-        if (bos >= 0) {
-            tokens = new int[ids.length + 1];
-            tokens[0] = bos;
-            System.arraycopy(ids, 0, tokens, 1, ids.length);
-        }
+    /** Sequences of a document's tokens, of which each begins with the last token of the one before. */
+    public List<int[]> cut(int[] tokens) {
         List<int[]> sequences = new ArrayList<>();
         for (int from = 0; from + 1 < tokens.length; from += sequenceLength) {
             sequences.add(Arrays.copyOfRange(tokens, from, Math.min(tokens.length, from + sequenceLength + 1)));

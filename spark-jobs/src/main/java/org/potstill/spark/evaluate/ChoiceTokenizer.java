@@ -33,8 +33,8 @@ final class ChoiceTokenizer {
         if (end == 0) {
             return afterPrefix(tokenizer.encode(context + continuation, true));
         }
-        int[] whole = withBos(tokenizer.encode(context + continuation, true));
-        int before = withBos(tokenizer.encode(context.substring(0, end), true)).length;
+        int[] whole = definition.beginning(tokenizer.encode(context + continuation, true));
+        int before = definition.beginning(tokenizer.encode(context.substring(0, end), true)).length;
         return new Question.Choice(whole, whole.length - before);
     }
 
@@ -45,11 +45,6 @@ final class ChoiceTokenizer {
             return new Question.Choice(continuation, continuation.length - 1);
         }
         return new Question.Choice(prepend(prefix, continuation), continuation.length);
-    }
-
-    private int[] withBos(int[] ids) {
-        boolean there = ids.length > 0 && ids[0] == definition.bosId();
-        return definition.addBos() && !there ? prepend(definition.bosId(), ids) : ids;
     }
 
     private static int[] prepend(int first, int[] ids) {

@@ -24,6 +24,7 @@ import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.corpus.Corpus;
@@ -58,9 +59,20 @@ public final class EvaluateJob {
         this.wanted = EvaluateSettings.of(settings);
     }
 
-    /** Both models, and what they share. */
-    private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int maxPositions,
-            int threads) {
+    /**
+     * Both models, and what they share.
+     *
+     * @param vocabSize tokens that both know
+     * @param rows      of the larger one's head
+     */
+    private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int rows,
+            int maxPositions, int threads) {
+    }
+
+    /** Reads the settings of evaluation. */
+    public static void check(Settings settings) {
+        EvaluateSettings.of(settings);
+        settings.integer("batch-tokens", 1, BATCH);
     }
 
     /** @return what the report shows of the run */
@@ -108,6 +120,7 @@ public final class EvaluateJob {
         Teachers.require(student, second.options(1));
         TokenizerDefinition tokenizer = teacher.tokenizer();
         return new Pair(first, second, tokenizer, Math.min(tokenizer.idCount(), Math.min(teacher.vocabSize(), student.vocabSize())),
+                Math.max(teacher.vocabSize(), student.vocabSize()),
                 Math.min(teacher.maxPositionEmbeddings(), student.maxPositionEmbeddings()), source.threads(Cluster.coresPerExecutor(sc)));
     }
 
@@ -118,12 +131,17 @@ public final class EvaluateJob {
     private EvaluateSummary evaluate(Pair pair, Tokenization tokenization, List<ChoiceTask> tasks, ModelFacts teacher, ModelFacts student,
             long begin) {
         // No longer than both can read, whatever the settings say now.
-        Tokenization cut = new Tokenization(Math.min(tokenization.sequenceLength(), pair.maxPositions), tokenization.holdout(),
-                tokenization.seed(), tokenization.specialTokens());
-        JavaRDD<TokenizedDocument> corpus = cut.apply(new Corpus(spark, settings).documents(), pair.tokenizer)
+        Tokenization cut = tokenization.atMost(pair.maxPositions);
+        // Whole distributions of both models, of one sequence at a time.
+        long logits = 2L * Float.BYTES * cut.sequenceLength() * pair.rows;
+        new MemoryNeed(sc.getConf(), "evaluating sequences of " + cut.sequenceLength() + " tokens", "set a smaller sequence-length")
+                .workers(logits, logits, 0);
+        Corpus read = new Corpus(spark, settings);
+        JavaRDD<TokenizedDocument> corpus = cut.apply(read.documents(), pair.tokenizer, pair.vocabSize)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
         List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
+        read.warnOfProblems();
         if (work.isEmpty()) {
             throw JobErrors.noHeldOutDocument(cut.holdout(), corpus.count());
         }
@@ -167,11 +185,15 @@ public final class EvaluateJob {
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
         try {
             Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
-            List<Passage> drawn = PassageDraw.draw(cut.apply(new Corpus(spark, its).documents(), pair.tokenizer)
-                    .filter(document -> document.problem() == null), cut.seed(), wanted.maxTokens(), text);
+            Corpus corpus = new Corpus(spark, its);
+            JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer, pair.vocabSize)
+                    .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());
+            List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
+            documents.unpersist(false);
             if (drawn.isEmpty()) {
-                throw JobErrors.emptyText(name, path);
+                throw JobErrors.emptyText(name, path, corpus.problems().value());
             }
+            corpus.warnOfProblems();
             return drawn;
         } catch (UserException e) {
             throw JobErrors.badText(name, e);

@@ -17,6 +17,9 @@ import org.potstill.spark.JobErrors;
  * @param measuredOn the text, in words
  */
 public record Fidelity(double kl, double agreement, long positions, String measuredOn) {
+    /** Logits of a sequence that are in memory at once; of a longer one the beginning is compared. */
+    private static final int MAX_LOGITS = 1 << 26;
+
     interface Model {
         /** @return row-major {@code [ids.length, vocabSize]} */
         float[] logits(int[] ids);
@@ -30,7 +33,7 @@ public record Fidelity(double kl, double agreement, long positions, String measu
         Comparison sums = Comparison.NONE;
         try (DistributionComparer comparer = new DistributionComparer(vocabSize, Runtime.getRuntime().availableProcessors())) {
             for (int[] sequence : sample.sequences()) {
-                int[] tokens = Arrays.copyOf(sequence, Math.min(sequence.length, maxPositions + 1));
+                int[] tokens = Arrays.copyOf(sequence, Math.min(sequence.length, 1 + Math.min(maxPositions, MAX_LOGITS / vocabSize)));
                 int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);
                 sums = sums.plus(comparer.compare(comparer.logits(student.logits(inputs), vocabSize),
                         List.of(comparer.logits(export.logits(inputs), vocabSize)), tokens).get(0));

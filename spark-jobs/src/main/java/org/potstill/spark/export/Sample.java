@@ -15,6 +15,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.corpus.Corpus;
@@ -45,16 +46,17 @@ record Sample(String text, List<int[]> sequences) {
      * The corpus's held-out documents, one sequence of each in turn, or where none is held out its other documents.
      *
      * @param trainedOn the student's provenance of its corpus: which documents were held out of its training
+     * @param rows      of the models' embeddings
      */
-    static Sample ofCorpus(SparkSession spark, Settings settings, JsonNode trainedOn, TokenizerDefinition tokenizer) {
+    static Sample ofCorpus(SparkSession spark, Settings settings, JsonNode trainedOn, TokenizerDefinition tokenizer, int rows) {
         Tokenization now = Tokenization.of(settings);
-        Tokenization then = new Tokenization(now.sequenceLength(), trainedOn.path("corpus.holdout").asDouble(now.holdout()),
-                trainedOn.path("seed").asLong(now.seed()), now.specialTokens());
+        Tokenization then = now.holdingOut(trainedOn.path("corpus.holdout").asDouble(now.holdout()), trainedOn.path("seed").asLong(now.seed()));
         Corpus corpus = new Corpus(spark, settings);
-        JavaRDD<Ranked> ranked = then.apply(corpus.documents(), tokenizer).flatMap(document -> ranked(document).iterator());
+        JavaRDD<Ranked> ranked = then.apply(corpus.documents(), tokenizer, rows).flatMap(document -> ranked(document).iterator());
         List<Ranked> first = ranked.takeOrdered(Math.max(1, maxTokens(settings) / then.sequenceLength()));
+        corpus.warnOfProblems();
         if (first.isEmpty()) {
-            throw JobErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.path());
         }
         boolean training = first.get(0).training;
         return new Sample((training ? "documents that it was trained on, of " : "held-out documents of ") + new Path(corpus.path()).getName(),
@@ -87,8 +89,7 @@ record Sample(String text, List<int[]> sequences) {
         int length = settings.integer("sequence-length", 2, 1 << 20);
         int[] ids;
         try (Tokenizer made = new Tokenizer(tokenizer)) {
-            IntStream first = tokenizer.addBos() ? IntStream.of(tokenizer.bosId()) : IntStream.empty();
-            ids = IntStream.concat(first, IntStream.of(made.encode(text))).limit(maxTokens(settings) + 1L).toArray();
+            ids = IntStream.of(tokenizer.beginning(made.encode(text))).limit(maxTokens(settings) + 1L).toArray();
         }
         List<int[]> sequences = new ArrayList<>();
         for (int from = 0; from + 1 < ids.length; from += length) {

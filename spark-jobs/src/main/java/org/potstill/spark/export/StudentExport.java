@@ -153,17 +153,17 @@ public final class StudentExport {
         Student.setThreads(threads());
         try (Student original = Student.load(source, TrainingOptions.NONE); CausalLm export = CausalLm.open(made);
                 Teacher engine = Teachers.open(export, options(scratch))) {
-            Sample sample = sample(order.text(), provenance, export.tokenizer());
+            Sample sample = sample(order.text(), provenance, export.tokenizer(), export.vocabSize());
             return Fidelity.measure(original::logits, engine::logits, export.vocabSize(), sample,
                     Math.min(original.config().maxPositionEmbeddings(), export.maxPositionEmbeddings()));
         }
     }
 
-    private Sample sample(String text, JsonNode provenance, TokenizerDefinition tokenizer) {
+    private Sample sample(String text, JsonNode provenance, TokenizerDefinition tokenizer, int rows) {
         if (text != null) {
             return Sample.ofFile(text, settings, hadoop, tokenizer);
         }
-        return spark.map(session -> Sample.ofCorpus(session, settings, provenance.path("corpus"), tokenizer))
+        return spark.map(session -> Sample.ofCorpus(session, settings, provenance.path("corpus"), tokenizer, rows))
                 .orElseGet(() -> Sample.builtIn(settings, tokenizer));
     }
 

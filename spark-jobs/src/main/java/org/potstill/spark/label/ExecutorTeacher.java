@@ -6,6 +6,7 @@ import java.util.WeakHashMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.NativeWork;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.JobErrors;
@@ -68,14 +69,9 @@ public final class ExecutorTeacher {
         String key = fingerprint + source;
         boolean cpu = !Teachers.mayUseGpu(source.options(cores, gpu)) || source.device() == Device.AUTO && noUsableGpu;
         Teacher teacher = TEACHERS.get(key, cpu ? ON_CPU : gpu, () -> {
-            try (CausalLm model = Teachers.model(source.localPath(hadoop))) {
-                if (!source.fingerprint(model).equals(fingerprint)) {
-                    throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
-                }
-                Teacher loaded = Teachers.open(model, source.options(cores, gpu));
-                LOADED.add(loaded);
-                return loaded;
-            }
+            Teacher loaded = NativeWork.abandonable(() -> load(source, fingerprint, cores, hadoop, gpu));
+            LOADED.add(loaded);
+            return loaded;
         });
         if (!cpu && teacher.device() == Device.CPU) {
             LOG.warn("no usable GPU here: the teacher runs on the CPU; teacher.device = cuda would fail and say why");
@@ -84,5 +80,14 @@ public final class ExecutorTeacher {
             TEACHERS.get(key, ON_CPU, () -> teacher);
         }
         return teacher;
+    }
+
+    private static Teacher load(TeacherSource source, String fingerprint, int cores, Configuration hadoop, int gpu) {
+        try (CausalLm model = Teachers.model(source.localPath(hadoop))) {
+            if (!source.fingerprint(model).equals(fingerprint)) {
+                throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
+            }
+            return Teachers.open(model, source.options(cores, gpu));
+        }
     }
 }

@@ -22,8 +22,10 @@ import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Comparison;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.Settings;
 import org.potstill.spark.Versions;
@@ -31,6 +33,8 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.Document;
+import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.teacher.Teachers;
@@ -65,14 +69,19 @@ public final class LabelJob {
         String cache = settings.required("cache.path");
         LabelSettings told = LabelSettings.of(settings);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
+        JavaRDD<Document> read = corpus.documents();
 
         Labels labels;
         LabelStore store;
         TokenizerDefinition tokenizer;
         int longest;
+        int rows;
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
             Teachers.require(teacher, source.options(1, 0));
+            new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")
+                    .model(teacher.parameters() * source.precision().bytes());
             longest = teacher.maxPositionEmbeddings();
+            rows = teacher.vocabSize();
             if (tokenization.sequenceLength() > longest) {
                 throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
             }
@@ -85,13 +94,19 @@ public final class LabelJob {
             prefetch(source, labels.teacher());
         }
 
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), tokenizer)
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(read, tokenizer, rows)
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
             return label(corpus, tokenization, source, told, longest, labels, store, documents);
         } finally {
             documents.unpersist(false);
         }
+    }
+
+    /** Reads the settings of the pass. */
+    public static void check(Settings settings) {
+        LabelSettings.of(settings);
+        TeacherSource.of(settings);
     }
 
     /** Everything will have to be scored: executors load the teacher while the corpus is read and tokenized. */
@@ -106,25 +121,30 @@ public final class LabelJob {
     private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,
             int longest, Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
         long begin = System.nanoTime();
-        CorpusCount count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
+        CorpusCount count;
+        try (Progress progress = corpus.progress()) {
+            count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
+        }
         if (count.documents() == 0) {
-            throw JobErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.path());
         }
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
-            throw JobErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, quarantine);
+            throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
-            throw JobErrors.nothingToTrainOn(corpus.path());
+            throw CorpusErrors.nothingToTrainOn(corpus.path());
         }
         if (count.unusable() > 0) {
-            LOG.warn("{} of {} documents cannot be used; their reasons are in {}", count.unusable(), count.documents(), quarantine);
+            LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),
+                    corpus.problems().value(), quarantine);
         }
 
         JavaRDD<TokenizedDocument> training = documents.filter(d -> !d.heldOut());
+        Responses.of(settings, store.tokenizer()).requireIn(training, store.tokenizer());
         JavaRDD<PendingSequence> pending = training
                 .flatMap(d -> d.sequences().stream().map(tokens -> new PendingSequence(d.id(), labels.key(tokens), tokens)).iterator())
                 .mapToPair(s -> new Tuple2<>(s.key(), s))
@@ -149,7 +169,7 @@ public final class LabelJob {
                 throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
             }
             if (count.sequences() == 0) {
-                throw JobErrors.nothingToTrainOn(corpus.path());
+                throw CorpusErrors.nothingToTrainOn(corpus.path());
             }
             LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
         }
@@ -159,6 +179,7 @@ public final class LabelJob {
                 .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
+        LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         store.publishSnapshot(unscored.others(training), agreed);
         LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
         if (summary.scoredTokens() > 0) {

@@ -13,15 +13,18 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.potstill.checkpoints.PrivateFolder;
 import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 
 /**
- * Copies a teacher from a Hadoop file system to a node, once: a GGUF file, another model's file with those beside it, or a
+ * Copies a teacher from a Hadoop file system to a node, once: a GGUF file with its other parts, another model's file with those beside it, or a
  * Hugging Face folder.
  *
  * <p>A copy lies in a folder named after all that it was made of: a replaced teacher is fetched anew beside the old one,
@@ -30,6 +33,7 @@ import org.potstill.spark.JobErrors;
 final class TeacherFetch {
     private static final String ONNX = ".onnx";
     private static final String ONNX_FOLDER = "onnx";
+    private static final Pattern PART = Pattern.compile("(.*)-[0-9]{5}-of-([0-9]{5})\\.gguf");
     private static final int MAX_FILES = 10_000;
     private static final int CHUNK_BYTES = 1 << 20;
 
@@ -39,7 +43,7 @@ final class TeacherFetch {
     /** @param scratch node-local folder for the copies */
     TeacherFetch(FileSystem fs, java.nio.file.Path scratch) {
         this.fs = fs;
-        this.scratch = scratch;
+        this.scratch = PrivateFolder.in(scratch);
     }
 
     /**
@@ -79,6 +83,7 @@ final class TeacherFetch {
                 beside(teacher, files);
             } else {
                 files.put(path.getName(), teacher);
+                parts(path, files);
             }
             return files;
         }
@@ -96,6 +101,19 @@ final class TeacherFetch {
             plainFiles(onnx).forEach(file -> files.put(ONNX_FOLDER + "/" + file.getPath().getName(), file));
         }
         return files;
+    }
+
+    /** The other files of a GGUF model that is split into several. */
+    private void parts(Path part, Map<String, FileStatus> files) throws IOException {
+        Matcher name = PART.matcher(part.getName());
+        if (name.matches()) {
+            for (FileStatus file : plainFiles(part.getParent())) {
+                Matcher other = PART.matcher(file.getPath().getName());
+                if (other.matches() && other.group(1).equals(name.group(1)) && other.group(2).equals(name.group(2))) {
+                    files.put(file.getPath().getName(), file);
+                }
+            }
+        }
     }
 
     /** A model, the files of its folder that its weights and tokenizer may be in, and the tokenizer above {@code onnx/}. */
@@ -168,12 +186,16 @@ final class TeacherFetch {
         delete(incoming);
         delete(target);
         Files.createDirectories(incoming);
-        for (Map.Entry<String, FileStatus> file : files.entrySet()) {
-            java.nio.file.Path copy = incoming.resolve(file.getKey());
-            Files.createDirectories(copy.getParent());
-            copy(file.getValue(), copy);
+        try {
+            for (Map.Entry<String, FileStatus> file : files.entrySet()) {
+                java.nio.file.Path copy = incoming.resolve(file.getKey());
+                Files.createDirectories(copy.getParent());
+                copy(file.getValue(), copy);
+            }
+            Files.move(incoming, target, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            delete(incoming);
         }
-        Files.move(incoming, target, StandardCopyOption.ATOMIC_MOVE);
     }
 
     private void copy(FileStatus file, java.nio.file.Path copy) throws IOException {

@@ -12,6 +12,7 @@ import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.Sha256;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.Sessions;
 import org.potstill.spark.Settings;
 import org.potstill.teacher.TeacherOptions;
 
@@ -29,11 +30,24 @@ import org.potstill.teacher.TeacherOptions;
 public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
         Precision precision, int threads, TargetSpec targets) implements Serializable {
     public static TeacherSource of(Settings settings) {
-        return new TeacherSource(settings.required("teacher.path"), settings.required("teacher.scratch"),
+        return new TeacherSource(absolute(settings.required("teacher.path"), settings), settings.required("teacher.scratch"),
                 settings.choice("teacher.engine", TeacherOptions.Engine.class),
                 settings.choice("teacher.device", TeacherOptions.Device.class),
                 settings.choice("teacher.precision", Precision.class), settings.integer("teacher.threads", 0, 1024),
                 settings.targetSpec());
+    }
+
+    /** Executors have other working folders. */
+    private static String absolute(String uri, Settings settings) {
+        if (uri.isBlank()) {
+            return uri;
+        }
+        try {
+            org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
+            return path.isAbsolute() ? uri : path.getFileSystem(Sessions.hadoop(settings)).makeQualified(path).toString();
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreadableModel("teacher.path", uri, e);
+        }
     }
 
     /**

@@ -101,7 +101,7 @@ record ExecutorLayers(String run, String setting, TeacherSource source, String f
     private Checkpoint open() {
         CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), hadoop.value().value()));
         if (!(model instanceof Checkpoint checkpoint)) {
-            throw JobErrors.notPrunable(source.uri());
+            throw PruneErrors.notPrunable(source.uri());
         }
         if (!model.fingerprint().equals(fingerprint)) {
             throw JobErrors.modelDiffers(setting, source.uri(), fingerprint, model.fingerprint());

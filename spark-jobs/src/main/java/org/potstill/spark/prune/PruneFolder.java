@@ -50,7 +50,7 @@ final class PruneFolder {
         if (!folder.has(PROGRESS) && !folder.has(PROVENANCE)) {
             folder.names().stream().filter(name -> name.equals(Student.CONFIG) || name.endsWith(".safetensors")).findFirst()
                     .ifPresent(name -> {
-                        throw JobErrors.notPruningsFolder(folder.path().toString(), name);
+                        throw PruneErrors.notPruningsFolder(folder.path().toString(), name);
                     });
         }
     }
@@ -80,9 +80,9 @@ final class PruneFolder {
         }
         Identity.firstDifference(wanted, then).ifPresent(key -> {
             if (key.equals(CALIBRATION)) {
-                throw JobErrors.pruningTextChanged(folder.path(name).toString());
+                throw PruneErrors.pruningTextChanged(folder.path(name).toString());
             }
-            throw JobErrors.anotherPruning(folder.path().toString(), key, identity.path(key), then.path(key));
+            throw PruneErrors.anotherPruning(folder.path().toString(), key, identity.path(key), then.path(key));
         });
         try {
             return HadoopFolder.JSON.readValue(HadoopFolder.JSON.treeAsTokens(json.path(field)), type);
@@ -108,7 +108,7 @@ final class PruneFolder {
             folder.write(Student.WEIGHTS, weights);
         }
         TokenizerDefinition tokenizer = model.tokenizer();
-        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.writeText("tokenizer.json", tokenizer.huggingFaceJson());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(StudentFolder.GENERATION_CONFIG, StudentFolder.tokenIds(tokenizer));
         folder.writeJson(Student.CONFIG, StudentFolder.withTokenIds(model.config().toJson(), tokenizer));

@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
@@ -69,12 +70,24 @@ public final class PruneJob {
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
     }
 
+    /** The shape that pruning leaves of a model. */
+    public static CausalLmConfig shape(Settings settings, CausalLmConfig model) {
+        return PruneSettings.of(settings).shape(model);
+    }
+
+    /** Reads the settings of pruning, where it is asked for. */
+    public static void check(Settings settings) {
+        if (!settings.string("prune.path").isBlank()) {
+            PruneSettings.of(settings);
+        }
+    }
+
     /** @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {
             if (!(model instanceof Checkpoint checkpoint)) {
-                throw JobErrors.notPrunable(source.uri());
+                throw PruneErrors.notPrunable(source.uri());
             }
             wanted.requireWithin(checkpoint.config());
             String fingerprint = checkpoint.fingerprint();
@@ -97,9 +110,15 @@ public final class PruneJob {
             throw JobErrors.badValue("sequence-length", "the model was made for at most " + checkpoint.maxPositionEmbeddings() + " positions");
         }
         Corpus corpus = new Corpus(spark, settings);
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer());
-        return PruningText.draw(documents.filter(document -> document.problem() == null), wanted.calibrationTokens(),
-                wanted.batchTokens(), settings.seed(), corpus.path());
+        JavaRDD<TokenizedDocument> documents = tokenization.apply(corpus.documents(), checkpoint.tokenizer(),
+                checkpoint.config().vocabSize())
+                .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        try {
+            return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.path());
+        } finally {
+            corpus.warnOfProblems();
+            documents.unpersist(false);
+        }
     }
 
     private PruneSummary prune(Checkpoint checkpoint, PruningText text, PruneFolder folder) {

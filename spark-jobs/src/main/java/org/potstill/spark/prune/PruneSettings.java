@@ -1,6 +1,7 @@
 package org.potstill.spark.prune;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Cuts;
 import org.potstill.checkpoints.LlamaTensors;
@@ -34,7 +35,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
             throw JobErrors.badValue("prune.parameters", "prune.layers says how many layers to keep already: set one of the two");
         }
         if (read.layers == 0 && read.share == 1 && !read.cutsWidth()) {
-            throw JobErrors.nothingToPrune();
+            throw PruneErrors.nothingToPrune();
         }
         return read;
     }
@@ -75,6 +76,17 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
         throw JobErrors.badValue("prune.parameters", "one layer and the embedding table are "
                 + LlamaTensors.parameters(width.withLayers(first(1)).apply(model)) + " of the model's "
                 + LlamaTensors.parameters(model) + " parameters already: prune the hidden size, too, or a larger share");
+    }
+
+    /** The shape that pruning leaves of a model, whichever of its parts stay. */
+    CausalLmConfig shape(CausalLmConfig model) {
+        requireWithin(model);
+        int[][] neurons = new int[model.numHiddenLayers()][];
+        Arrays.fill(neurons, first(orAll(intermediateSize, model.intermediateSize())));
+        int[][] groups = new int[model.numHiddenLayers()][];
+        Arrays.fill(groups, first(orAll(kvHeads, model.numKeyValueHeads())));
+        Cuts width = new Cuts(first(model.numHiddenLayers()), first(orAll(hiddenSize, model.hiddenSize())), neurons, groups);
+        return width.withLayers(first(layersToKeep(model, width))).apply(model);
     }
 
     private static int[] first(int count) {

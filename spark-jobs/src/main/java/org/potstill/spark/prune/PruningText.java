@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.checkpoints.Sha256;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.teacher.Batches;
 
@@ -40,7 +40,7 @@ record PruningText(List<List<int[]>> batches) {
             enough = first.size() < count || sequences.stream().mapToLong(s -> s.length - 1L).sum() >= tokens;
         }
         if (sequences.isEmpty()) {
-            throw JobErrors.nothingToTrainOn(corpus);
+            throw CorpusErrors.nothingToTrainOn(corpus);
         }
         List<int[]> drawn = sequences;
         int[] lengths = drawn.stream().mapToInt(s -> s.length).toArray();

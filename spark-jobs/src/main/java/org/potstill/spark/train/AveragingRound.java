@@ -15,7 +15,6 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.PartitionPruningRDD;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.student.StepLoss;
 import scala.runtime.AbstractFunction1;
 
@@ -35,7 +34,7 @@ final class AveragingRound {
     private final WorkerSetup setup;
     private final TrainingPlan plan;
     private final DistributedState begin;
-    private final JavaPairRDD<Long, LabelledSequence> blocks;
+    private final JavaPairRDD<Long, LearntSequence> blocks;
     private final int firstStep;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
 
@@ -44,7 +43,7 @@ final class AveragingRound {
      * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
      */
     AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin,
-            JavaPairRDD<Long, LabelledSequence> epochBlocks, int epoch, int round) {
+            JavaPairRDD<Long, LearntSequence> epochBlocks, int epoch, int round) {
         this.setup = setup;
         this.plan = plan;
         this.begin = begin;
@@ -52,7 +51,7 @@ final class AveragingRound {
         this.blocks = JavaPairRDD.fromRDD(
                 PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
                 scala.reflect.ClassTag$.MODULE$.apply(Long.class),
-                scala.reflect.ClassTag$.MODULE$.apply(LabelledSequence.class))
+                scala.reflect.ClassTag$.MODULE$.apply(LearntSequence.class))
                 .persist(Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_2() : StorageLevel.MEMORY_AND_DISK());
     }
 
@@ -85,6 +84,7 @@ final class AveragingRound {
             }
         }
         begin.forgetPast();
+        begin.unpersist();
         return new Outcome(begin.next(this, made()), meanOfSteps());
     }
 

@@ -10,7 +10,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,16 +49,17 @@ final class DistributedState {
     }
 
     /** Of what the driver holds. */
-    static DistributedState of(JavaSparkContext sc, ModelState whole, int workers) {
+    static DistributedState of(JavaSparkContext sc, StateCopy copy, int workers) {
         String id = new BigInteger(RUN_BITS, new SecureRandom()).toString(16);
-        return of(new Run(sc, id, StateLayout.of(whole, workers), ConcurrentHashMap.newKeySet()), 0, whole);
+        return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet()), 0, copy);
     }
 
-    private static DistributedState of(Run run, long version, ModelState whole) {
-        // Slice by slice, none too large for Spark; executors send them on to each other.
-        List<Broadcast<byte[]>> slices = new ArrayList<>();
+    private static DistributedState of(Run run, long version, StateCopy copy) {
+        // None too large for Spark.
+        List<DriverSlice> slices = new ArrayList<>();
         for (int i = 0; i < run.layout().slices(); i++) {
-            slices.add(run.sc().broadcast(run.layout().cut(whole, i)));
+            slices.add(run.sc().isLocal() ? new DriverSlice.OfCopy(copy, run.layout(), i)
+                    : new DriverSlice.Sent(run.sc().broadcast(copy.cut(run.layout(), i))));
         }
         return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices));
     }
@@ -98,20 +98,18 @@ final class DistributedState {
         source = StateSource.average(run.id(), source.version(), madeBy.again(lost));
     }
 
-    /** What it is, on the driver. */
-    ModelState collect() {
-        ModelState whole = layout().blank();
+    /** Fetches all of it. @param copy takes it on */
+    void collect(StateCopy copy) {
         Set<Peer> silent = new HashSet<>();
         for (int i = 0; i < layout().slices();) {
             try {
-                layout().paste(source.fetch(i, layout(), null, silent), i, whole);
+                copy.paste(source.fetch(i, layout(), null, silent), layout(), i);
                 i++;
             } catch (PeersLostException e) {
                 makeUpFor(e);
                 silent.clear();
             }
         }
-        return whole;
     }
 
     /** Gives back what only {@link #makeUpFor} needs: for when others have all of this state. */
@@ -123,14 +121,19 @@ final class DistributedState {
     }
 
     /** The driver's copy, to go on from where this one is lost. */
-    DistributedState replacedBy(ModelState copy) {
+    DistributedState replacedBy(StateCopy copy) {
         forgetPast();
         return of(run, source.version() + 2, copy);
     }
 
-    /** Gives back the driver's copy. */
+    /** Has executors give back what they keep of the driver's slices beside the state itself. */
+    void unpersist() {
+        source.begin().forEach(DriverSlice::unpersist);
+    }
+
+    /** Gives back the driver's slices. */
     void release() {
-        source.begin().forEach(Broadcast::destroy);
+        source.begin().forEach(DriverSlice::release);
     }
 
     /** Has executors forget the run; those that do not answer have ended themselves. Throws nothing, as training may have failed. */

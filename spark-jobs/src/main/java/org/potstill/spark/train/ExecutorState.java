@@ -43,7 +43,7 @@ final class ExecutorState {
         }
     });
     /** Each has all workers' values of a slice in memory. */
-    private static final int MAX_AVERAGING = 2;
+    static final int MAX_AVERAGING = 2;
 
     private final String run;
     private final WorkerSetup setup;

@@ -9,8 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
 import org.potstill.spark.JobErrors;
-import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.PlatformErrors;
 import org.potstill.student.StepLoss;
 import org.potstill.student.Student;
 import scala.Tuple2;
@@ -37,8 +38,20 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
      * @param worker its number
      * @param block  its sequences of this round by their place in the epoch
      */
-    Result train(int worker, Iterator<Tuple2<Long, LabelledSequence>> block) {
-        TreeMap<Long, TreeMap<Long, LabelledSequence>> batches = new TreeMap<>();
+    Result train(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
+        try {
+            return trained(worker, block);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // Spark would end the process, and nobody would know of what.
+            if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
+                throw PlatformErrors.notEnoughMemory("worker " + worker + "'s training", e);
+            }
+            throw e;
+        }
+    }
+
+    private Result trained(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
+        TreeMap<Long, TreeMap<Long, LearntSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
             return new Result(null, null, List.of(), null);
@@ -55,7 +68,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         try {
             load(slices, student);
             List<StepLoss> losses = new ArrayList<>();
-            for (Map<Long, LabelledSequence> batch : batches.values()) {
+            for (Map<Long, LearntSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));
@@ -69,16 +82,16 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         }
     }
 
-    private StepLoss step(Student student, List<LabelledSequence> batch, int worker, int step) {
+    private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
         try {
             StepLoss loss = student.step(batch.stream()
-                    .map(row -> setup.responses().of(row, setup.labels().decode(row, setup.cache()))).toList(), step);
+                    .map(sequence -> sequence.with(setup.labels().decode(sequence.row(), setup.cache()))).toList(), step);
             if (loss.total() > setup.maxLoss()) {
                 throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
             }
             return loss;
         } catch (UserException e) {
-            throw JobErrors.stepFailed(step, worker, batch.stream().map(LabelledSequence::key).toList(), e);
+            throw JobErrors.stepFailed(step, worker, batch.stream().map(sequence -> sequence.row().key()).toList(), e);
         }
     }
 

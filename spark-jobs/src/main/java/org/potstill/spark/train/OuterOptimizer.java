@@ -11,9 +11,9 @@ import java.io.Serializable;
  * @param learningRate η
  */
 record OuterOptimizer(double momentum, double learningRate) implements Serializable {
-    /** b before the first step; empty where it is not needed. */
-    float[] initialMomentum(int parameters) {
-        return new float[momentum == 0 ? 0 : parameters];
+    /** How long b is, which is zeros before the first step; 0 where it is not needed. */
+    int momentumLength(int parameters) {
+        return momentum == 0 ? 0 : parameters;
     }
 
     /** @return b of this step from that of the last */

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * How a {@link ModelState} is cut into slices, which are averaged side by side: as many as there are workers, or more, so that
+ * How a state is cut into slices, which are averaged side by side: as many as there are workers, or more, so that
  * none grows beyond what one array or message may hold. As bytes a slice is its parameters, its part of the updater's state and
  * its part of the outer momentum, little-endian floats.
  *
@@ -16,6 +16,8 @@ import java.nio.ByteOrder;
  */
 record StateLayout(int parameters, int updaterState, int momentum, int slices) implements Serializable {
     private static final long MAX_BYTES = 64 << 20;
+    /** Whoever averages a slice has it of all workers in memory. */
+    private static final long MAX_AVERAGED = 256 << 20;
 
     /**
      * A part of each array.
@@ -33,9 +35,24 @@ record StateLayout(int parameters, int updaterState, int momentum, int slices) i
         }
     }
 
-    static StateLayout of(ModelState state, int workers) {
-        return new StateLayout(state.parameters().length, state.updaterState().length, state.momentum().length,
-                Math.toIntExact(Math.max(workers, (state.bytes() + MAX_BYTES - 1) / MAX_BYTES)));
+    static StateLayout of(int parameters, int updaterState, int momentum, int workers) {
+        long bytes = Float.BYTES * ((long) parameters + updaterState + momentum);
+        long slices = Math.max(workers, Math.max(ceiling(bytes, MAX_BYTES), ceiling(bytes * workers, MAX_AVERAGED)));
+        return new StateLayout(parameters, updaterState, momentum, Math.toIntExact(slices));
+    }
+
+    private static long ceiling(long bytes, long part) {
+        return (bytes + part - 1) / part;
+    }
+
+    /** Of the whole state. */
+    long bytes() {
+        return Float.BYTES * ((long) parameters + updaterState + momentum);
+    }
+
+    /** Of the largest slice. */
+    long sliceBytes() {
+        return ceiling(bytes(), slices) + 3 * Float.BYTES;
     }
 
     Slice slice(int index) {
@@ -47,31 +64,6 @@ record StateLayout(int parameters, int updaterState, int momentum, int slices) i
     /** Where slice {@code index} of an array begins; the end of the array for {@code index = slices}. */
     private int begin(int length, int index) {
         return (int) ((long) length * index / slices);
-    }
-
-    /** The bytes of a slice of a whole state. */
-    byte[] cut(ModelState whole, int index) {
-        Slice slice = slice(index);
-        byte[] bytes = new byte[slice.bytes()];
-        littleEndian(bytes).asFloatBuffer()
-                .put(whole.parameters(), slice.firstParameter(), slice.parameters())
-                .put(whole.updaterState(), slice.firstMoment(), slice.moments())
-                .put(whole.momentum(), slice.firstMomentum(), slice.momentum());
-        return bytes;
-    }
-
-    /** Puts a slice's bytes to their place in a whole state. */
-    void paste(byte[] bytes, int index, ModelState whole) {
-        Slice slice = slice(index);
-        littleEndian(bytes).asFloatBuffer()
-                .get(whole.parameters(), slice.firstParameter(), slice.parameters())
-                .get(whole.updaterState(), slice.firstMoment(), slice.moments())
-                .get(whole.momentum(), slice.firstMomentum(), slice.momentum());
-    }
-
-    /** A state to {@link #paste} to. */
-    ModelState blank() {
-        return new ModelState(new float[parameters], new float[updaterState], new float[momentum]);
     }
 
     static ByteBuffer littleEndian(byte[] bytes) {

@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
-import org.apache.spark.broadcast.Broadcast;
+import org.potstill.spark.Failures;
+import org.potstill.spark.PlatformErrors;
 
 /**
  * Where the state that a round begins with is to be had, slice by slice.
@@ -18,7 +19,7 @@ import org.apache.spark.broadcast.Broadcast;
  * @param made      what it is the average of; empty where all holders have all of it
  * @param holders   who has it, or, of {@code made}, averages it: the i-th slice the i-th of them, in turn
  */
-record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
+record StateSource(String run, long version, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
     /**
      * What a worker reached in the round before, and did not send yet.
      *
@@ -29,7 +30,7 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
     record Contribution(int worker, long positions, Peer at) implements Serializable {
     }
 
-    static StateSource ofDriver(String run, long version, List<Broadcast<byte[]>> begin) {
+    static StateSource ofDriver(String run, long version, List<DriverSlice> begin) {
         return new StateSource(run, version, begin, List.of(), List.of());
     }
 
@@ -55,7 +56,7 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
     }
 
     /**
-     * Fetches one slice from one who has it, or the driver's broadcast.
+     * Fetches one slice from one who has it, or the driver's.
      *
      * @param layout of the state
      * @param me     who needs not be asked, the caller itself; or null
@@ -64,7 +65,7 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
      */
     byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
         if (!begin.isEmpty()) {
-            return begin.get(slice).value();
+            return begin.get(slice).bytes();
         }
         Exchange exchange = Exchange.get();
         Set<Peer> lost = new LinkedHashSet<>();
@@ -86,6 +87,9 @@ record StateSource(String run, long version, List<Broadcast<byte[]>> begin, List
                     lost.add(holder);
                 }
             } catch (IOException e) {
+                if (Failures.isOutOfMemory(e)) {
+                    throw PlatformErrors.notEnoughMemory("averaging what workers learnt, at " + holder, e);
+                }
                 silent.add(holder);
                 last = e;
             }

@@ -9,12 +9,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.TokenizerDefinition;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
-import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.Versions;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.student.Student;
@@ -102,16 +102,17 @@ public final class StudentFolder {
         return ids;
     }
 
-    void publish(Student student, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
-        TokenizerDefinition tokenizer = store.tokenizer().below(student.config().vocabSize());
-        try (TemporaryFolder local = new TemporaryFolder()) {
-            student.save(local.path());
-            folder.writeJson(Student.CONFIG, withTokenIds(Files.readString(local.path().resolve(Student.CONFIG)), tokenizer));
-            folder.write(Student.WEIGHTS, local.path().resolve(Student.WEIGHTS));
+    void publish(StateCopy state, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
+        TokenizerDefinition tokenizer;
+        try {
+            String config = Files.readString(state.file(Student.CONFIG));
+            tokenizer = store.tokenizer().below(CausalLmConfig.fromJson(config, Student.CONFIG).vocabSize());
+            folder.writeJson(Student.CONFIG, withTokenIds(config, tokenizer));
         } catch (IOException e) {
-            throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
+            throw JobErrors.unwritable("temporary files", state.folder(), e);
         }
-        folder.writeText("tokenizer.json", tokenizer.json());
+        folder.write(Student.WEIGHTS, state.file(Student.WEIGHTS));
+        folder.writeText("tokenizer.json", tokenizer.huggingFaceJson());
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(GENERATION_CONFIG, tokenIds(tokenizer));
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();

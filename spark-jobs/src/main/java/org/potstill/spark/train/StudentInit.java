@@ -11,6 +11,7 @@ import org.potstill.spark.label.TeacherSource;
 import org.potstill.student.InitialWeights;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
+import org.potstill.student.TrainingOptions;
 
 /** What the student begins with: the checkpoint of {@code student.init} or, where that is empty, chance. */
 public final class StudentInit implements AutoCloseable {
@@ -68,10 +69,23 @@ public final class StudentInit implements AutoCloseable {
         });
     }
 
-    /** Gives a student, made with random weights, those that it is to begin with. */
-    public void apply(Student student) {
-        if (checkpoint != null) {
-            student.setParameters(InitialWeights.read(checkpoint, path, student.config(), choice));
+    /**
+     * The student as it begins.
+     *
+     * @param config of {@link #shape}
+     * @param seed   of random weights
+     */
+    Student create(CausalLmConfig config, TrainingOptions options, long seed) {
+        if (checkpoint == null) {
+            return Student.create(config, options, seed);
+        }
+        Student student = Student.uninitialized(config, options);
+        try {
+            InitialWeights.copy(checkpoint, path, student, choice);
+            return student;
+        } catch (RuntimeException | Error e) {
+            student.close();
+            throw e;
         }
     }
 

@@ -54,8 +54,8 @@ final class StudentPool implements AutoCloseable {
             }
             students++;
         }
-        // The seed is of no consequence: a round begins by setting all parameters.
-        return Student.create(setup.config(), setup.options(), 0);
+        // A round begins by setting all parameters.
+        return Student.uninitialized(setup.config(), setup.options());
     }
 
     synchronized void giveBack(Student student) {

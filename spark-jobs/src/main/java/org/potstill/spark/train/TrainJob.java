@@ -1,17 +1,22 @@
 package org.potstill.spark.train;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.Utils;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
+import org.potstill.spark.TemporaryFolder;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.label.TeacherSource;
+import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 import org.potstill.teacher.Teachers;
@@ -35,6 +40,39 @@ public final class TrainJob {
         this.settings = TrainingSettings.withPrecision(settings);
         this.cache = settings.required("cache.path");
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
+    }
+
+    /** Whether the student is trained already. */
+    public boolean isDone() {
+        return new StudentFolder(folder).isFinished();
+    }
+
+    /**
+     * Refuses what memory would not suffice for before there are labels, of batches of nobody knows what size.
+     *
+     * @param vocabSize of the teacher
+     */
+    public void requireMemory(int vocabSize) {
+        try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
+            requireMemory(init.shape(vocabSize), 0, 0);
+        }
+    }
+
+    /**
+     * The same.
+     *
+     * @param init shape of the model that the student is to begin with
+     */
+    public void requireMemory(CausalLmConfig init) {
+        requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)),
+                0, 0);
+    }
+
+    private void requireMemory(CausalLmConfig config, long positions, long labels) {
+        TrainingMemory memory = TrainingMemory.of(sc, settings, config, workers(), positions);
+        if (!isDone()) {
+            memory.require(sc, labels);
+        }
     }
 
     /** @return what the report shows of the run */
@@ -62,13 +100,41 @@ public final class TrainJob {
                         + "the student does not have, none of which is a token, is left out", rows, config.vocabSize());
             }
             folder.requireWritable();
+            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), store.bytes());
             Responses responses = Responses.of(settings, store.tokenizer());
-            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed());
-                    // Made for its checks: a shape that cannot be is refused before the cluster works.
-                    Student student = Student.create(config, TrainingSettings.options(settings, 1), settings.trainingSeed())) {
-                init.apply(student);
-                return train(store, snapshot, data, responses, config, init, student);
+            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
+                return train(store, snapshot, data, config, init, copies.path());
             }
+        }
+    }
+
+    /** Where Spark has what is large and local: it goes, too, when a signal ends the driver. */
+    private TemporaryFolder copies() {
+        return new TemporaryFolder(Path.of(Utils.getLocalDir(sc.getConf())));
+    }
+
+    private int workers() {
+        int asked = TrainingSettings.workers(settings);
+        return asked > 0 ? asked : checkpoints(HadoopFolder.JSON.createObjectNode()).workers().orElse(Cluster.taskSlots(sc));
+    }
+
+    private TrainingCheckpoints checkpoints(ObjectNode identity) {
+        return new TrainingCheckpoints(folder, identity, TrainingSettings.keepCheckpoints(settings));
+    }
+
+    /** Reads the settings of training. */
+    public static void check(Settings settings) {
+        boolean auto = settings.string("train.precision").equalsIgnoreCase("auto");
+        TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
+        TrainingSettings.outer(settings);
+        TrainingSettings.maxLoss(settings, 1);
+        TrainingSettings.plan(settings, 1, TrainingSettings.workers(settings));
+        TrainingSettings.keepCheckpoints(settings);
+        TrainingSettings.checkpointRounds(settings);
+        TrainingSettings.payload(settings);
+        settings.trainingSeed();
+        if (settings.string("student.init").isBlank() && settings.string("prune.path").isBlank()) {
+            StudentShape.of(settings, 1 << 10);
         }
     }
 
@@ -83,14 +149,10 @@ public final class TrainJob {
         }
     }
 
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, Responses responses, CausalLmConfig config,
-            StudentInit init, Student student) {
-        int keep = settings.integer("train.keep-checkpoints", 1, 1000);
-        int asked = settings.integer("train.workers", 0, 100_000);
-        int workers = asked > 0 ? asked
-                : new TrainingCheckpoints(folder, HadoopFolder.JSON.createObjectNode(), keep).workers().orElse(Cluster.taskSlots(sc));
-        TrainingPlan plan = new TrainingPlan(data.size(), settings.integer("train.batch-size", 1, 1 << 20), workers,
-                settings.integer("train.local-steps", 1, 1 << 20), settings.integer("train.epochs", 1, 1 << 20));
+    /** @param copies local folder for copies of the state */
+    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
+        int workers = workers();
+        TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
         ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
                 .put("teacher", store.labels().teacher()).put("tokenizer", store.labels().tokenizer())
@@ -100,22 +162,25 @@ public final class TrainJob {
             LOG.info("the student in {} is trained already", folder.path());
             return result.summary(identity);
         }
-        TrainingCheckpoints checkpoints = new TrainingCheckpoints(folder, identity, keep);
+        TrainingCheckpoints checkpoints = checkpoints(identity);
         OuterOptimizer outer = TrainingSettings.outer(settings);
-        TrainingCheckpoints.Position begin = checkpoints.resume(options).orElseGet(() -> new TrainingCheckpoints.Position(0, 0,
-                new ModelState(student.parameters(), student.initialUpdaterState(), outer.initialMomentum(student.parameterCount())), List.of(), 0));
+        TrainingCheckpoints.Position begin = checkpoints.resume(options, copies).orElseGet(() -> first(config, options, init, outer, copies));
         LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
-                begin.state().parameters().length, data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
+                begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
-        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), responses, cache, Cluster.coresPerTask(sc),
-                settings.choice("train.payload", Payload.class), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
-        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints,
-                settings.integer("train.checkpoint-rounds", 0, 1 << 20)).run(begin, student);
-        TrainSummary summary = new TrainSummary(end.state().parameters().length, workers,
+        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
+                TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
+        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);
+        TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString());
-        student.setParameters(end.state().parameters());
-        result.publish(student, store, identity, init.shaped(), summary);
+        result.publish(end.state(), store, identity, init.shaped(), summary);
         return summary;
+    }
+
+    private TrainingCheckpoints.Position first(CausalLmConfig config, TrainingOptions options, StudentInit init, OuterOptimizer outer, Path copies) {
+        try (Student student = init.create(config, options, settings.trainingSeed())) {
+            return new TrainingCheckpoints.Position(0, 0, StateCopy.of(student, outer, copies), List.of(), 0);
+        }
     }
 }

@@ -3,25 +3,18 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.potstill.checkpoints.Safetensors;
-import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.TemporaryFolder;
 import org.potstill.student.StepLoss;
-import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
 /**
@@ -35,12 +28,7 @@ import org.potstill.student.TrainingOptions;
  */
 final class TrainingCheckpoints {
     private static final String FOLDER = "checkpoints";
-    private static final String UPDATER = "updater.safetensors";
     private static final String TRAINING = "training.json";
-    /** What {@link #TRAINING} comes after. */
-    private static final List<String> FILES = List.of(Student.CONFIG, Student.WEIGHTS, UPDATER);
-    private static final String UPDATER_STATE = "updater_state";
-    private static final String OUTER_MOMENTUM = "outer_momentum";
 
     private final HadoopFolder folder;
     private final ObjectNode identity;
@@ -62,7 +50,7 @@ final class TrainingCheckpoints {
      * @param history  loss of every step before
      * @param seconds  spent before
      */
-    record Position(int epoch, int round, ModelState state, List<StepLoss> history, double seconds) {
+    record Position(int epoch, int round, StateCopy state, List<StepLoss> history, double seconds) {
     }
 
     /** How many workers the newest checkpoint's run averages, so that a resumed run does the same on another cluster. */
@@ -74,24 +62,12 @@ final class TrainingCheckpoints {
         return newest().map(name -> folder.path(name).toString()).orElse("none: training begins anew");
     }
 
-    /** @param student lends its shape, and takes on the position's parameters */
-    void save(int step, Position position, Student student) {
-        String name = String.format("step-%08d", step);
-        HadoopFolder target = folder.folder(name);
-        try (TemporaryFolder temporary = new TemporaryFolder()) {
-            Path local = temporary.path();
-            student.setParameters(position.state().parameters());
-            student.save(local);
-            Map<String, float[]> optimizers = new LinkedHashMap<>();
-            optimizers.put(UPDATER_STATE, position.state().updaterState());
-            optimizers.put(OUTER_MOMENTUM, position.state().momentum());
-            Map<String, long[]> shapes = new LinkedHashMap<>();
-            optimizers.forEach((tensor, values) -> shapes.put(tensor, new long[] {values.length}));
-            Safetensors.write(local.resolve(UPDATER), shapes, Map.of(), tensor -> FloatBuffer.wrap(optimizers.get(tensor)));
-            removeAll(unfinished());
-            for (String file : FILES) {
-                target.create(file, out -> Files.copy(local.resolve(file), out));
-            }
+    void save(int step, Position position) {
+        HadoopFolder target = folder.folder(String.format("step-%08d", step));
+        removeAll(unfinished());
+        // TRAINING, which makes it a checkpoint, comes after all others.
+        for (String file : StateCopy.FILES) {
+            target.create(file, out -> Files.copy(position.state().file(file), out));
         }
         target.createJson(TRAINING, json(position));
         List<String> names = names();
@@ -117,8 +93,12 @@ final class TrainingCheckpoints {
         }
     }
 
-    /** The newest checkpoint, if there is one; refuses one made with other settings. */
-    Optional<Position> resume(TrainingOptions options) {
+    /**
+     * The newest checkpoint, if there is one; refuses one made with other settings.
+     *
+     * @param parent local folder where the copy of its state goes
+     */
+    Optional<Position> resume(TrainingOptions options, Path parent) {
         return newest().map(name -> {
             JsonNode json = folder.folder(name).readJson(TRAINING);
             Identity.firstDifference(identity, json.path("identity")).ifPresent(key -> {
@@ -126,32 +106,14 @@ final class TrainingCheckpoints {
                         TrainingSettings.said(json.path("identity"), key));
             });
             try (TemporaryFolder local = new TemporaryFolder()) {
-                for (String file : FILES) {
+                for (String file : StateCopy.FILES) {
                     folder.fetch(name + "/" + file, local.path().resolve(file));
                 }
-                return position(json, local.path(), folder.path(name).toString(), options);
+                return new Position(json.path("epoch").asInt(), json.path("round").asInt(),
+                        StateCopy.read(local.path(), folder.path(name).toString(), options, parent),
+                        history(json.path("history")), json.path("seconds").asDouble());
             }
         });
-    }
-
-    private static Position position(JsonNode json, Path files, String from, TrainingOptions options) {
-        try (Student student = Student.load(files, options); SafetensorsFile optimizers = SafetensorsFile.open(files.resolve(UPDATER))) {
-            float[] updaterState = student.updaterState();
-            read(optimizers, UPDATER_STATE, updaterState, from);
-            float[] parameters = student.parameters();
-            float[] momentum = new float[Arrays.equals(optimizers.shape(OUTER_MOMENTUM), new long[1]) ? 0 : parameters.length];
-            read(optimizers, OUTER_MOMENTUM, momentum, from);
-            return new Position(json.path("epoch").asInt(), json.path("round").asInt(), new ModelState(parameters, updaterState, momentum),
-                    history(json.path("history")), json.path("seconds").asDouble());
-        }
-    }
-
-    private static void read(SafetensorsFile file, String tensor, float[] target, String from) {
-        long[] shape = file.shape(tensor);
-        if (shape.length != 1 || shape[0] != target.length) {
-            throw JobErrors.damagedJson(from + "/" + UPDATER, tensor + " does not fit the student");
-        }
-        file.read(tensor, FloatBuffer.wrap(target));
     }
 
     private static List<StepLoss> history(JsonNode json) {

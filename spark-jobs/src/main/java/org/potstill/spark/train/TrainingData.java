@@ -1,21 +1,33 @@
 package org.potstill.spark.train;
 
 import java.io.Serializable;
+import java.util.Arrays;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.Sha256;
+import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Responses;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
-/** The labelled sequences of the current snapshot, in the order of each epoch. */
+/**
+ * The labelled sequences of the current snapshot that are learnt from, in the order of each epoch. Those of which nothing counts are
+ * left out: a batch of them would be a step that teaches nothing.
+ */
 final class TrainingData implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingData.class);
+
     private final JavaPairRDD<String, LabelledSequence> sequences;
     private final JavaRDD<SnapshotEntry> snapshot;
+    private final JavaRDD<LearntPlace> places;
+    private final JavaRDD<LearntPlace> learnt;
     private final long size;
     private final long positions;
     private final double teacherLoss;
@@ -33,15 +45,31 @@ final class TrainingData implements AutoCloseable {
         if (held < distinct) {
             throw JobErrors.missingLabels(store.folder().path().toString(), distinct - held, distinct);
         }
-        this.size = snapshot.count();
+        this.places = ResponseMasks.of(snapshot, sequences, responses, store.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        this.learnt = places.filter(LearntPlace::isLearntFrom);
+        this.size = learnt.count();
+        if (!responses.isEverything()) {
+            requireMarks(responses);
+        }
         Weighed sum = ordered(0).values()
-                .map(s -> new Weighed(responses.count(s.tokens()), s.positions(), (double) s.positions() * s.teacherLoss()))
+                .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
                 .fold(new Weighed(0, 0, 0), Weighed::plus);
         if (sum.counted() == 0) {
-            throw JobErrors.nothingToLearn();
+            throw CorpusErrors.nothingToLearn();
         }
         this.positions = sum.counted();
         this.teacherLoss = sum.loss() / sum.all();
+    }
+
+    private void requireMarks(Responses responses) {
+        JavaRDD<LearntPlace> documents = places.filter(LearntPlace::begins);
+        long all = documents.count();
+        responses.require(all, documents.filter(document -> !document.isMarked()).count());
+        long open = documents.filter(LearntPlace::isOpen).count();
+        if (open > 0) {
+            LOG.warn("in {} of {} documents the last response is not followed by what train.response-end says, and goes on to the end",
+                    open, all);
+        }
     }
 
     private record Weighed(long counted, long all, double loss) implements Serializable {
@@ -60,7 +88,7 @@ final class TrainingData implements AutoCloseable {
         return positions;
     }
 
-    /** The teacher's cross-entropy on the whole training text, in nats: where a perfect student would end. */
+    /** The teacher's cross-entropy on the sequences that are learnt from, in nats: where a perfect student would end. */
     double teacherLoss() {
         return teacherLoss;
     }
@@ -69,19 +97,24 @@ final class TrainingData implements AutoCloseable {
      * The epoch's sequences with their place in its order, which seed, epoch and what the sequences hold alone decide: not
      * where the corpus lies. The same text twice may change places with itself.
      */
-    JavaPairRDD<Long, LabelledSequence> ordered(int epoch) {
+    JavaPairRDD<Long, LearntSequence> ordered(int epoch) {
         long draw = seed;
-        JavaPairRDD<String, Long> order = snapshot.sortBy(e -> shuffleKey(draw, epoch, e), true, snapshot.getNumPartitions())
-                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().key(), e._2()));
-        return sequences.join(order).mapToPair(e -> new Tuple2<>(e._2()._2(), e._2()._1()));
+        JavaPairRDD<String, Tuple2<Long, LearntPlace>> order = learnt
+                .sortBy(e -> shuffleKey(draw, epoch, e), true, learnt.getNumPartitions())
+                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().place().key(), new Tuple2<>(e._2(), e._1())));
+        return sequences.join(order).mapToPair(e ->
+                new Tuple2<>(e._2()._2()._1(), new LearntSequence(e._2()._1(), e._2()._2()._2().counted())));
     }
 
-    private static String shuffleKey(long seed, int epoch, SnapshotEntry entry) {
-        return Sha256.of(seed + "\n" + epoch + "\n" + entry.key() + "\n" + entry.sequence());
+    private static String shuffleKey(long seed, int epoch, LearntPlace learnt) {
+        SnapshotEntry place = learnt.place();
+        return Sha256.of(seed + "\n" + epoch + "\n" + place.key() + "\n" + place.sequence()
+                + (learnt.counted() == null ? "" : "\n" + Arrays.toString(learnt.counted())));
     }
 
     @Override
     public void close() {
+        places.unpersist(false);
         sequences.unpersist(false);
         snapshot.unpersist(false);
     }

@@ -8,16 +8,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
 import org.potstill.spark.JobErrors;
+import org.potstill.spark.PlatformErrors;
 import org.potstill.spark.Progress;
-import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.student.StepLoss;
-import org.potstill.student.Student;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver for checkpoints, and at least
+ * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver's disk for checkpoints, and at least
  * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once;
  * but not time and again to the same copy.
  */
@@ -51,15 +51,14 @@ final class TrainingLoop {
     /**
      * Trains from a position to the end.
      *
-     * @param student lends checkpoints its shape
      * @return the end
      */
-    TrainingCheckpoints.Position run(TrainingCheckpoints.Position begin, Student student) {
+    TrainingCheckpoints.Position run(TrainingCheckpoints.Position begin) {
         copy = begin;
         returnToCopy();
         int epoch = begin.epoch();
         int round = begin.round();
-        JavaPairRDD<Long, LabelledSequence> blocks = null;
+        JavaPairRDD<Long, LearntSequence> blocks = null;
         int epochOfBlocks = -1;
         DistributedState state = DistributedState.of(sc, begin.state(), plan.workers());
         long started = System.nanoTime();
@@ -80,12 +79,10 @@ final class TrainingLoop {
                     sinceCopy++;
                     if (save || sinceCopy == COPY_ROUNDS) {
                         double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
-                        copy = new TrainingCheckpoints.Position(nextEpoch, nextRound, state.collect(), List.copyOf(history), seconds);
-                        sinceCopy = 0;
-                        lossesSinceCopy = 0;
+                        copy(state, nextEpoch, nextRound, seconds);
                     }
                     if (save) {
-                        checkpoints.save(history.size(), copy, student);
+                        checkpoints.save(history.size(), copy);
                     }
                     epoch = nextEpoch;
                     round = nextRound;
@@ -99,7 +96,7 @@ final class TrainingLoop {
                     returnToCopy();
                     epoch = copy.epoch();
                     round = copy.round();
-                } catch (Exception e) {
+                } catch (Exception | OutOfMemoryError e) {
                     // SparkException is checked, and thrown where no signature says so.
                     throw failed(e, epoch, round);
                 }
@@ -108,6 +105,21 @@ final class TrainingLoop {
             state.end();
         }
         return copy;
+    }
+
+    private void copy(DistributedState state, int epoch, int round, double seconds) {
+        StateCopy last = copy.state();
+        StateCopy next = last.blank();
+        try {
+            state.collect(next);
+        } catch (RuntimeException | Error e) {
+            next.delete();
+            throw e;
+        }
+        copy = new TrainingCheckpoints.Position(epoch, round, next, List.copyOf(history), seconds);
+        last.delete();
+        sinceCopy = 0;
+        lossesSinceCopy = 0;
     }
 
     private void learn(List<StepLoss> losses, int epoch, int round) {
@@ -125,8 +137,9 @@ final class TrainingLoop {
         sinceCopy = 0;
     }
 
-    private RuntimeException failed(Exception e, int epoch, int round) {
-        Optional<UserException> error = JobErrors.within(e);
+    private RuntimeException failed(Throwable e, int epoch, int round) {
+        Optional<UserException> error = Failures.within(e)
+                .or(() -> Failures.isOutOfMemory(e) ? Optional.of(PlatformErrors.notEnoughMemory("training", e)) : Failures.explain(e));
         return error.isPresent() ? JobErrors.trainingFailed(epoch + 1, round + 1, checkpoints.describeNewest(), error.get())
                 : new IllegalStateException("averaging round " + (round + 1) + " of epoch " + (epoch + 1)
                         + " failed; the last good checkpoint is " + checkpoints.describeNewest(), e);

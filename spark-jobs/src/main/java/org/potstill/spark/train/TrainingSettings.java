@@ -19,6 +19,8 @@ import org.potstill.student.TrainingOptions;
 /** The settings that decide what the student becomes, read from the configuration. */
 final class TrainingSettings {
     private static final String INIT_LAYERS = "student.init-layers";
+    /** No setting: how responses are found, which decides what is learnt from. */
+    private static final String RESPONSE_SEARCH = "train.response-search";
     /** Settings that came after the first students, and what held before. */
     private static final Map<String, String> LATER = Map.of("student.family", "llama", "student.head-dim", "0",
             "student.tie-embeddings", "true", "student.sliding-window", "0", "student.sliding-from-layer", "0",
@@ -61,6 +63,32 @@ final class TrainingSettings {
         return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
     }
 
+    /** @param sequences in an epoch */
+    static TrainingPlan plan(Settings s, long sequences, int workers) {
+        return new TrainingPlan(sequences, batchSize(s), workers, s.integer("train.local-steps", 1, 1 << 20), s.integer("train.epochs", 1, 1 << 20));
+    }
+
+    static int batchSize(Settings s) {
+        return s.integer("train.batch-size", 1, 1 << 20);
+    }
+
+    /** Workers asked for; 0: as the cluster has room for. */
+    static int workers(Settings s) {
+        return s.integer("train.workers", 0, 100_000);
+    }
+
+    static Payload payload(Settings s) {
+        return s.choice("train.payload", Payload.class);
+    }
+
+    static int checkpointRounds(Settings s) {
+        return s.integer("train.checkpoint-rounds", 0, 1 << 20);
+    }
+
+    static int keepCheckpoints(Settings s) {
+        return s.integer("train.keep-checkpoints", 1, 1000);
+    }
+
     /**
      * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. Of {@link #LATER}
      * settings only those that are not at their defaults, so that runs from before they existed are gone on with.
@@ -79,6 +107,9 @@ final class TrainingSettings {
             "train.max-gradient-norm", "train.optimizer", "train.precision", "train.outer-momentum", "train.outer-learning-rate", "train.payload"}) {
             identity.put(key, s.string(key));
         }
+        if (!s.string("train.response-start").isEmpty()) {
+            identity.put(RESPONSE_SEARCH, "text");
+        }
         // Under the name that it had when one seed drew everything; the other one is part of the data.
         identity.put("seed", s.string("train.seed"));
         new TreeMap<>(LATER).forEach((key, before) -> {
@@ -94,6 +125,9 @@ final class TrainingSettings {
     /** What an identity says of a setting. */
     static JsonNode said(JsonNode identity, String key) {
         JsonNode said = identity.path(key);
+        if (said.isMissingNode() && key.equals(RESPONSE_SEARCH)) {
+            return TextNode.valueOf("tokens");
+        }
         return said.isMissingNode() && LATER.containsKey(key) ? TextNode.valueOf(LATER.get(key)) : said;
     }
 }

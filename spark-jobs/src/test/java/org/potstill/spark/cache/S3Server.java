@@ -13,19 +13,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** S3Proxy in a process of its own on loopback, with one bucket, in memory. */
-final class S3Server implements AutoCloseable {
-    private static final String BUCKET = "lake";
-
+/** S3Proxy in a process of its own on loopback, in memory, with one bucket: its name is no other server's, as Hadoop keeps clients by name. */
+public final class S3Server implements AutoCloseable {
     private final Process process;
     private final URI endpoint;
+    private final String bucket;
 
-    S3Server(Path folder) throws Exception {
+    public S3Server(Path folder) throws Exception {
         int port;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
         }
         endpoint = URI.create("http://127.0.0.1:" + port);
+        bucket = "lake-" + port;
         Path settings = Files.writeString(folder.resolve("s3proxy.conf"), String.join("\n", "s3proxy.authorization=none",
                 "s3proxy.endpoint=" + endpoint, "jclouds.provider=transient", "jclouds.identity=any", "jclouds.credential=any"));
         Path logging = Files.writeString(folder.resolve("logback.xml"), """
@@ -43,7 +43,7 @@ final class S3Server implements AutoCloseable {
     }
 
     private void makeBucket(Path log) throws Exception {
-        HttpRequest put = HttpRequest.newBuilder(endpoint.resolve("/" + BUCKET)).PUT(HttpRequest.BodyPublishers.noBody()).build();
+        HttpRequest put = HttpRequest.newBuilder(endpoint.resolve("/" + bucket)).PUT(HttpRequest.BodyPublishers.noBody()).build();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (true) {
             try {
@@ -61,11 +61,11 @@ final class S3Server implements AutoCloseable {
         }
     }
 
-    String root() {
-        return "s3a://" + BUCKET;
+    public String root() {
+        return "s3a://" + bucket;
     }
 
-    Map<String, String> hadoop() {
+    public Map<String, String> hadoop() {
         return Map.of("fs.s3a.endpoint", endpoint.toString(), "fs.s3a.path.style.access", "true",
                 "fs.s3a.connection.ssl.enabled", "false", "fs.s3a.access.key", "any", "fs.s3a.secret.key", "any",
                 "fs.s3a.multipart.size", "5M", "fs.s3a.directory.marker.retention", "keep",

@@ -8,9 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.zip.GZIPOutputStream;
 import org.apache.spark.sql.RowFactory;
@@ -20,7 +17,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.Settings;
 
 class CorpusTest {
     private static final byte[] NOT_UTF8 = {'c', 'a', 'f', (byte) 0xe9, ' ', 'n', 'o', 'i', 'r'};
@@ -29,11 +25,7 @@ class CorpusTest {
     private Path folder;
 
     private List<Document> read(String... overrides) {
-        List<String> all = new ArrayList<>(List.of("corpus.path=" + folder));
-        all.addAll(Arrays.asList(overrides));
-        List<Document> documents = new ArrayList<>(new Corpus(Distillery.spark(), Settings.load(List.of(), all)).documents().collect());
-        documents.sort(Comparator.comparing(Document::id));
-        return documents;
+        return CorpusReading.read(folder, overrides);
     }
 
     @Test
@@ -110,6 +102,9 @@ class CorpusTest {
         assertTrue(assertThrows(UserException.class, () -> read("corpus.path=nosuchscheme://x/y")).problem().contains("cannot read"));
         Distillery.write(folder.resolve("a.txt"), "x");
         Distillery.write(folder.resolve("b.jsonl"), "{}");
-        assertTrue(assertThrows(UserException.class, this::read).cause().contains(".jsonl, .txt"));
+        UserException mixed = assertThrows(UserException.class, this::read);
+        assertTrue(mixed.cause().contains("1 of text") && mixed.cause().contains("1 of jsonl"), mixed.getMessage());
+        assertEquals(1, read("corpus.format=text").size());
+        assertEquals(1, read("corpus.path=" + folder + "/*.txt").size());
     }
 }

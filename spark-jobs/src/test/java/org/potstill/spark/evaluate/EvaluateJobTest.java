@@ -77,7 +77,7 @@ class EvaluateJobTest {
             int ids = teacher.tokenizer().idCount();
             Tokenization tokenization = Tokenization.of(distillery.settings());
             for (String text : heldOut()) {
-                for (int[] tokens : tokenization.cut(tokenizer.encode(text), -1)) {
+                for (int[] tokens : tokenization.cut(tokenizer.encode(text))) {
                     float[] logits = student.logits(Arrays.copyOf(tokens, tokens.length - 1));
                     int vocab = logits.length / (tokens.length - 1);
                     assertTrue(ids < vocab, "rows beyond the tokenizer's ids");

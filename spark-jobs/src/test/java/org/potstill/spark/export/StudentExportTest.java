@@ -55,7 +55,7 @@ class StudentExportTest {
         TinyLlama.write(folder.resolve("teacher.gguf"), 1, config);
         try (Checkpoint teacher = Checkpoints.open(folder.resolve("teacher.gguf"));
                 Student made = Student.create(config, TrainingOptions.NONE, 3)) {
-            made.setParameters(InitialWeights.read(teacher, "teacher", config, LayerChoice.EVENLY_SPACED));
+            InitialWeights.copy(teacher, "teacher", made, LayerChoice.EVENLY_SPACED);
             made.save(student);
             Files.writeString(student.resolve("tokenizer.json"), teacher.tokenizer().json());
             Files.writeString(student.resolve("tokenizer_config.json"), teacher.tokenizer().configJson());

@@ -21,7 +21,7 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
@@ -178,11 +178,23 @@ class LabelJobTest {
     }
 
     @Test
+    void theCommonestReasonsComeFirstWithTheirCounts() {
+        for (int i = 0; i < 3; i++) {
+            Distillery.write(distillery.corpus().resolve("zeros-" + i + ".txt"), "a\0");
+        }
+        Distillery.write(distillery.corpus().resolve("picture.txt"), new byte[] {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'});
+        UserException error = assertThrows(UserException.class, this::label);
+        assertTrue(error.problem().contains("4 of 16 documents"), error.problem());
+        assertTrue(error.cause().matches("3 × it holds NUL.*zeros-0\\.txt\\); 1 × it is a picture.*"), error.cause());
+    }
+
+    @Test
     void tooManyBadDocumentsEndTheJobBeforeTheTeacherIsPaid() {
         Distillery.write(distillery.corpus().resolve("bad.txt"), new byte[] {'x', (byte) 0xff, (byte) 0xfe});
         UserException error = assertThrows(UserException.class, this::label);
         assertTrue(error.problem().contains("1 of 13 documents"));
         assertTrue(error.cause().contains("quarantine"));
+        assertTrue(error.cause().startsWith("1 × not UTF-8: byte 0xFF at offset 1") && error.cause().contains("bad.txt"), error.cause());
         assertTrue(store().isEmpty());
     }
 
@@ -215,10 +227,10 @@ class LabelJobTest {
     void anExplicitGpuWithoutOneFailsAtOnce() {
         Exception thrown = assertThrows(Exception.class,
                 () -> label("teacher.device=cuda", "teacher.scratch=" + folder.resolve("gpu")));
-        UserException error = JobErrors.within(thrown).orElseThrow();
+        UserException error = Failures.within(thrown).orElseThrow();
         assertTrue(error.problem().contains("CUDA"), error.getMessage());
         thrown = assertThrows(Exception.class, () -> label("teacher.device=cuda", "teacher.engine=nd4j"));
-        assertTrue(JobErrors.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
+        assertTrue(Failures.within(thrown).orElseThrow().cause().contains("ND4J for the CPU only"));
         assertFalse(Files.exists(distillery.path("cache")) && !store().isEmpty());
     }
 

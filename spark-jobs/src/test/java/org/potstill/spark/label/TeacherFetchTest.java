@@ -90,6 +90,16 @@ class TeacherFetchTest {
     }
 
     @Test
+    void aPartOfASplitModelComesWithTheOthers() throws Exception {
+        for (String name : List.of("a-00001-of-00002.gguf", "a-00002-of-00002.gguf", "b-00001-of-00002.gguf", "a-00001-of-00003.gguf", "a.gguf")) {
+            put(name, 100);
+        }
+        Path copy = fetch("a-00002-of-00002.gguf");
+        assertEquals("a-00002-of-00002.gguf", copy.getFileName().toString());
+        assertEquals(Set.of("a-00001-of-00002.gguf", "a-00002-of-00002.gguf"), tree(copy.getParent()));
+    }
+
+    @Test
     void ofAHuggingFaceFolderComeTheWeightsOnceAndWhatDescribesThem() throws Exception {
         for (String name : List.of("config.json", "tokenizer.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                 "model.safetensors.index.json", "merges.txt", "pytorch_model.bin", ".gitattributes", "odd name.json",

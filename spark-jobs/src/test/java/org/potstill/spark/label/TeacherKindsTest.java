@@ -27,7 +27,7 @@ import org.potstill.checkpoints.ReadyMade;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.train.TrainJob;
@@ -115,6 +115,6 @@ class TeacherKindsTest {
     }
 
     private UserException refusal(String... overrides) {
-        return JobErrors.within(assertThrows(Exception.class, () -> label(overrides))).orElseThrow();
+        return Failures.within(assertThrows(Exception.class, () -> label(overrides))).orElseThrow();
     }
 }

@@ -62,7 +62,8 @@ class PruneJobTest {
     private List<int[]> calibration(String... overrides) {
         var settings = distillery.settings(overrides);
         try (Checkpoint teacher = Checkpoints.open(distillery.teacher())) {
-            return PruningText.draw(Tokenization.of(settings).apply(new Corpus(Distillery.spark(), settings).documents(), teacher.tokenizer()),
+            return PruningText.draw(Tokenization.of(settings).apply(new Corpus(Distillery.spark(), settings).documents(), teacher.tokenizer(),
+                            teacher.vocabSize()),
                     200, 128, settings.seed(), "corpus").batches().stream().flatMap(List::stream).toList();
         }
     }

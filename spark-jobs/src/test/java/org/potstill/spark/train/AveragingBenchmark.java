@@ -1,5 +1,6 @@
 package org.potstill.spark.train;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -40,37 +41,42 @@ final class AveragingBenchmark {
     public static void main(String[] arguments) {
         int rounds = Integer.parseInt(arguments[0]);
         Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
-        List<Tuple2<Long, LabelledSequence>> sequences = new ArrayList<>();
+        List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
         for (long i = 0; i < (long) rounds * WORKERS; i++) {
-            sequences.add(new Tuple2<>(i, sequence(new Random(i))));
+            sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
         }
         Student.setThreads(1);
         double step;
-        ModelState state;
+        StateCopy state;
+        Path copies = Path.of(System.getProperty("java.io.tmpdir"));
         try (Student student = Student.create(CONFIG, OPTIONS, 1)) {
             step = step(student, sequences);
-            state = new ModelState(student.parameters(), student.updaterState(), new float[0]);
+            state = StateCopy.of(student, new OuterOptimizer(0, 1), copies);
         }
         SparkConf conf = new SparkConf().setMaster("local-cluster[" + WORKERS + ",1,2048]").setAppName("averaging")
                 .set("spark.ui.enabled", "false").set("spark.executor.memory", "2g")
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"));
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
-            JavaPairRDD<Long, LabelledSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, new Responses(new int[0], new int[0]), "none", 1, payload,
+            JavaPairRDD<Long, LearntSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, "none", 1, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
                 distributed = new AveragingRound(sc, setup, plan, distributed, blocks, 0, i).run().state();
                 if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
-                    distributed.collect();
+                    StateCopy collected = state.blank();
+                    distributed.collect(collected);
+                    state.delete();
+                    state = collected;
                 }
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
             distributed.end();
         }
-        System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters().length, step);
+        System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters(), step);
+        state.delete();
     }
 
     private static LabelledSequence sequence(Random random) {
@@ -89,10 +95,10 @@ final class AveragingBenchmark {
     }
 
     /** Median seconds of one, the tenth to the last: warm. */
-    private static double step(Student student, List<Tuple2<Long, LabelledSequence>> sequences) {
+    private static double step(Student student, List<Tuple2<Long, LearntSequence>> sequences) {
         double[] seconds = new double[20];
         for (int i = 0; i < seconds.length; i++) {
-            LabelledSequence row = sequences.get(i % sequences.size())._2();
+            LabelledSequence row = sequences.get(i % sequences.size())._2().row();
             long start = System.nanoTime();
             student.step(List.of(new TrainingSequence(row.tokens(), LABELS.decode(row, "none"))), i);
             seconds[i] = (System.nanoTime() - start) / 1e9;

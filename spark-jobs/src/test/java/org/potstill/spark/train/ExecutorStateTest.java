@@ -48,6 +48,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.Labels;
@@ -60,7 +61,7 @@ class ExecutorStateTest {
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, new Labels("a", "b", 37, TargetSpec.parse("top-8")),
-            new Responses(new int[0], new int[0]), "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
@@ -73,7 +74,7 @@ class ExecutorStateTest {
         try (Student student = Student.create(CONFIG, TrainingOptions.NONE, 1)) {
             begin = new ModelState(student.parameters(), student.updaterState(), new float[0]);
         }
-        layout = StateLayout.of(begin, WORKERS);
+        layout = begin.layout(WORKERS);
         executor = ExecutorState.of(run, setup, layout);
         executor.begin(ofDriver(), 0);
     }
@@ -84,7 +85,7 @@ class ExecutorStateTest {
     }
 
     private StateSource ofDriver() {
-        return StateSource.ofDriver(run, 0, IntStream.range(0, WORKERS).mapToObj(i -> sc.broadcast(layout.cut(begin, i))).toList());
+        return StateSource.ofDriver(run, 0, IntStream.range(0, WORKERS).<DriverSlice>mapToObj(i -> new DriverSlice.Sent(sc.broadcast(begin.cut(layout, i)))).toList());
     }
 
     private static Peer me() {
@@ -116,10 +117,10 @@ class ExecutorStateTest {
     }
 
     private ModelState fetch(StateSource source) throws PeersLostException {
-        ModelState whole = layout.blank();
+        ModelState whole = ModelState.blank(layout);
         Set<Peer> silent = new HashSet<>();
         for (int i = 0; i < layout.slices(); i++) {
-            layout.paste(source.fetch(i, layout, null, silent), i, whole);
+            whole.paste(source.fetch(i, layout, null, silent), layout, i);
         }
         return whole;
     }
@@ -177,12 +178,12 @@ class ExecutorStateTest {
         ModelState next = new ModelState(random(5), begin.updaterState(), new float[0]);
         Offers offers = new Offers(10_000);
         try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
-                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(layout.cut(next, question.slice())), () -> { })), Set.of())), offers)) {
+                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })), Set.of())), offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
             StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
             List<byte[]> slices = executor.begin(source, 0);
             for (int i = 0; i < layout.slices(); i++) {
-                assertArrayEquals(layout.cut(next, i), slices.get(i));
+                assertArrayEquals(next.cut(layout, i), slices.get(i));
             }
         }
     }
@@ -300,10 +301,13 @@ class ExecutorStateTest {
     void whoHasNoMemoryToAverageSaysSo() throws Exception {
         String large = UUID.randomUUID().toString();
         ExecutorState.of(large, setup, new StateLayout(Integer.MAX_VALUE / Float.BYTES, 0, 0, 1)).begin(
-                StateSource.ofDriver(large, 0, List.of(sc.broadcast(new byte[1]))), 0);
+                StateSource.ofDriver(large, 0, List.of(new DriverSlice.Sent(sc.broadcast(new byte[1])))), 0);
         PeerMessages.Question question = PeerMessages.Question.ofState(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
         String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
         assertTrue(message.contains("OutOfMemoryError"), message);
+        StateSource source = StateSource.average(large, 1, question.made());
+        UserException error = assertThrows(UserException.class, () -> source.fetch(0, layout, null, new HashSet<>()));
+        assertTrue(error.problem().startsWith("not enough memory for averaging"), error.getMessage());
         ask(PeerMessages.Question.end(large));
     }
 
@@ -316,7 +320,7 @@ class ExecutorStateTest {
             assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
         }
         PeerMessages.Question good = PeerMessages.Question.ofState(run, 0, 0, List.of());
-        byte[] slice = layout.cut(begin, 0);
+        byte[] slice = begin.cut(layout, 0);
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length - 1])));
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length + 1])));
         Random random = new Random(1);
@@ -346,7 +350,7 @@ class ExecutorStateTest {
                 assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), name);
             }
             String name = ask(question).stream();
-            assertArrayEquals(layout.cut(begin, 0), Exchange.await(stream(stranger, name, slice)), "its name alone keeps it");
+            assertArrayEquals(begin.cut(layout, 0), Exchange.await(stream(stranger, name, slice)), "its name alone keeps it");
             assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), "it is good for once");
         }
     }

@@ -23,25 +23,26 @@ class SliceAverageTest {
         ModelState whole = new ModelState(random(3, 17), random(4, 2 * 17), random(5, 17));
         for (int count = 1; count < 25; count++) {
             StateLayout layout = new StateLayout(17, 2 * 17, 17, count);
-            ModelState joined = layout.blank();
+            ModelState joined = ModelState.blank(layout);
             int bytes = 0;
             for (int i = 0; i < count; i++) {
-                byte[] slice = layout.cut(whole, i);
+                byte[] slice = whole.cut(layout, i);
                 assertEquals(layout.slice(i).bytes(), slice.length);
                 bytes += slice.length;
-                layout.paste(slice, i, joined);
+                joined.paste(slice, layout, i);
             }
             assertSame(whole, joined);
-            assertEquals(whole.bytes(), bytes);
+            assertEquals(layout.bytes(), bytes);
         }
     }
 
     @Test
     void noSliceGrowsBeyondAMessageAndEveryWorkerHasOne() {
-        assertEquals(64, StateLayout.of(new ModelState(new float[10], new float[20], new float[0]), 64).slices());
-        // 1 GiB: a parameter's array alone would do.
-        ModelState large = new ModelState(new float[1 << 28], new float[0], new float[0]);
-        assertEquals(16, StateLayout.of(large, 2).slices());
+        assertEquals(64, StateLayout.of(10, 20, 0, 64).slices());
+        // 1 GiB.
+        assertEquals(16, StateLayout.of(1 << 28, 0, 0, 2).slices());
+        // All workers' values of one slice are in memory together.
+        assertEquals(64 * 4, StateLayout.of(1 << 28, 0, 0, 64).slices());
     }
 
     @ParameterizedTest
@@ -49,7 +50,7 @@ class SliceAverageTest {
     void theAverageWeighsByPositionsAndTheOuterOptimizerStepsFromIt(Payload payload) {
         ModelState begin = new ModelState(random(1, SIZE), random(2, 2 * SIZE), random(3, SIZE));
         StateLayout layout = new StateLayout(SIZE, 2 * SIZE, SIZE, 1);
-        byte[] before = layout.cut(begin, 0);
+        byte[] before = begin.cut(layout, 0);
         double[] parameters = new double[SIZE];
         double[] moments = new double[2 * SIZE];
         long[] positions = {3, 1000, 17, 400, 1};
@@ -81,7 +82,7 @@ class SliceAverageTest {
         ModelState stepped = average(layout, payload, outer, before, packed, packedMoments, positions);
         float[] momentum = outer.momentum(begin.parameters(), average.parameters(), begin.momentum());
         assertSame(new ModelState(outer.step(begin.parameters(), average.parameters(), momentum), average.updaterState(), momentum), stepped);
-        assertArrayEquals(layout.cut(begin, 0), before);
+        assertArrayEquals(begin.cut(layout, 0), before);
     }
 
     @Test
@@ -118,9 +119,9 @@ class SliceAverageTest {
 
     private static ModelState average(StateLayout layout, Payload payload, OuterOptimizer outer, byte[] begin, List<ByteBuffer> parameters,
             List<ByteBuffer> moments, long[] positions) {
-        ModelState state = layout.blank();
+        ModelState state = ModelState.blank(layout);
         byte[] average = new SliceAverage(layout.slice(0), payload, outer).of(begin, copies(parameters), copies(moments), positions);
-        layout.paste(average, 0, state);
+        state.paste(average, layout, 0);
         return state;
     }
 

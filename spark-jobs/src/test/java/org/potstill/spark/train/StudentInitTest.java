@@ -32,8 +32,8 @@ import org.potstill.checkpoints.Checkpoints;
 import org.potstill.checkpoints.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.Failures;
 import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.ModelScore;
@@ -78,7 +78,7 @@ class StudentInitTest {
     }
 
     private static UserException error(Runnable job) {
-        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+        return Failures.within(assertThrows(Exception.class, job::run)).orElseThrow();
     }
 
     private float[] logits(Path model, int[] ids) {
@@ -105,8 +105,7 @@ class StudentInitTest {
         TinyLlama.write(model, 21, shape);
         Path saved = folder.resolve("hf");
         try (StudentInit init = new StudentInit(settings(model), new Configuration());
-                Student student = Student.create(init.shape(1000), TrainingSettings.options(init.shaped(), 1), 1)) {
-            init.apply(student);
+                Student student = init.create(init.shape(1000), TrainingSettings.options(init.shaped(), 1), 1)) {
             student.save(saved);
         }
         for (Path source : List.of(model, saved)) {
@@ -119,8 +118,7 @@ class StudentInitTest {
             // Nothing is said of the shape: it is the model's, other than the defaults in all.
             CausalLmConfig config = init.shape(1000);
             assertEquals(shape, config);
-            try (Student student = Student.create(config, TrainingSettings.options(init.shaped(), 1), 1)) {
-                init.apply(student);
+            try (Student student = init.create(config, TrainingSettings.options(init.shaped(), 1), 1)) {
                 int[] ids = new Random(3).ints(50, 0, 320).toArray();
                 float[] expected = logits(model, ids);
                 float[] actual = student.logits(ids);

@@ -12,7 +12,9 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.Dataset;
@@ -23,15 +25,19 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.student.StepLoss;
+import org.potstill.teacher.Teachers;
 
 class TrainJobTest {
     private static Distillery labelled;
@@ -67,7 +73,7 @@ class TrainJobTest {
     }
 
     private static UserException error(Runnable job) {
-        return JobErrors.within(assertThrows(Exception.class, job::run)).orElseThrow();
+        return Failures.within(assertThrows(Exception.class, job::run)).orElseThrow();
     }
 
     @Test
@@ -179,6 +185,26 @@ class TrainJobTest {
         assertEquals(responses.positions(), responses.history().stream().mapToLong(StepLoss::positions).sum());
         assertTrue(error(() -> train("train.response-start=nowhere in this text", "student.path=" + folder.resolve("none")))
                 .getMessage().contains("train.response-start"));
+    }
+
+    @Test
+    void aResponseIsLearntToItsDocumentsEndAndStepsInWhichNothingCountsAreNoSteps() {
+        Tokenization tokenization = Tokenization.of(distillery.settings());
+        String text = IntStream.range(0, 12).mapToObj(i -> Distillery.text(i, 120)).filter(each -> !tokenization.heldOut(each)).findFirst().orElseThrow();
+        String marker = text.substring(100, 140);
+        String[] settings = {"train.workers=2", "train.batch-size=1", "train.response-start=\"" + marker + "\"",
+            "student.path=" + folder.resolve("one")};
+        assertTrue(error(() -> train(settings)).getMessage().contains("train.max-unmarked-share"));
+        TrainSummary one = train(concat(settings, "train.max-unmarked-share=1"));
+        int learnt = 0;
+        try (CausalLm teacher = Teachers.model(distillery.teacher()); Tokenizer tokenizer = new Tokenizer(teacher.tokenizer())) {
+            int[] ids = tokenizer.encode(text);
+            for (int i = 0; i < ids.length; i++) {
+                learnt += tokenizer.decode(Arrays.copyOf(ids, i + 1)).length() > 140 ? 1 : 0;
+            }
+        }
+        assertEquals(learnt, one.positions());
+        assertTrue(one.history().stream().allMatch(loss -> loss.positions() > 0 && loss.crossEntropy() > 0), one.history().toString());
     }
 
     @Test

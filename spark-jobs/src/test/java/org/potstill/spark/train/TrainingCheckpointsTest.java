@@ -64,9 +64,19 @@ class TrainingCheckpointsTest {
     /** Random numbers that follow from the step. */
     private TrainingCheckpoints.Position position(int step, boolean momentum) {
         Random random = new Random(step);
-        return new TrainingCheckpoints.Position(step / 10, step % 10, new ModelState(random(random, student.parameters().length),
-                random(random, student.updaterState().length), random(random, momentum ? student.parameters().length : 0)),
+        ModelState state = new ModelState(random(random, student.parameters().length),
+                random(random, student.updaterState().length), random(random, momentum ? student.parameters().length : 0));
+        return new TrainingCheckpoints.Position(step / 10, step % 10, copy(student, state),
                 IntStream.range(0, step).mapToObj(i -> new StepLoss(random.nextDouble(), random.nextDouble(), 1, i)).toList(), random.nextDouble());
+    }
+
+    private StateCopy copy(Student student, ModelState state) {
+        StateCopy copy = StateCopy.of(student, new OuterOptimizer(state.momentum().length == 0 ? 0 : 0.9, 1), folder).blank();
+        StateLayout layout = copy.layout(3);
+        for (int i = 0; i < layout.slices(); i++) {
+            copy.paste(state.cut(layout, i), layout, i);
+        }
+        return copy;
     }
 
     private static float[] random(Random random, int length) {
@@ -80,16 +90,18 @@ class TrainingCheckpointsTest {
     private static void assertSame(TrainingCheckpoints.Position expected, TrainingCheckpoints.Position actual) {
         assertEquals(List.of(expected.epoch(), expected.round(), expected.history(), expected.seconds()),
                 List.of(actual.epoch(), actual.round(), actual.history(), actual.seconds()));
-        assertArrayEquals(expected.state().parameters(), actual.state().parameters());
-        assertArrayEquals(expected.state().updaterState(), actual.state().updaterState());
-        assertArrayEquals(expected.state().momentum(), actual.state().momentum());
+        ModelState expectedState = ModelState.of(expected.state());
+        ModelState actualState = ModelState.of(actual.state());
+        assertArrayEquals(expectedState.parameters(), actualState.parameters());
+        assertArrayEquals(expectedState.updaterState(), actualState.updaterState());
+        assertArrayEquals(expectedState.momentum(), actualState.momentum());
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void whatIsSavedComesBackToTheBit(boolean momentum) {
-        checkpoints(folder.toString()).save(23, position(23, momentum), student);
-        assertSame(position(23, momentum), checkpoints(folder.toString()).resume(OPTIONS).orElseThrow());
+        checkpoints(folder.toString()).save(23, position(23, momentum));
+        assertSame(position(23, momentum), checkpoints(folder.toString()).resume(OPTIONS, folder).orElseThrow());
         assertTrue(checkpoints(folder.toString()).describeNewest().endsWith("step-00000023"));
     }
 
@@ -98,7 +110,7 @@ class TrainingCheckpointsTest {
     @ValueSource(strings = {"crash", "objects"})
     void aCrashBetweenAnyTwoStepsLeavesAWholeCheckpointAndNothingThatStays(String scheme) throws Exception {
         for (int step = 1; step <= 2; step++) {
-            checkpoints(folder.resolve("prepared").toString()).save(step, position(step, true), student);
+            checkpoints(folder.resolve("prepared").toString()).save(step, position(step, true));
         }
         int steps = 0;
         for (boolean inTime = false; !inTime; steps++) {
@@ -106,19 +118,19 @@ class TrainingCheckpointsTest {
             String path = scheme + "://" + folder.resolve("student-" + steps);
             CrashingFileSystem.crashAfter(steps);
             try {
-                checkpoints(path).save(3, position(3, true), student);
+                checkpoints(path).save(3, position(3, true));
             } catch (UserException e) {
                 assertTrue(CrashingFileSystem.crashed(), e::getMessage);
             }
             inTime = !CrashingFileSystem.crashed();
             CrashingFileSystem.recover();
 
-            TrainingCheckpoints.Position found = checkpoints(path).resume(OPTIONS).orElseThrow();
+            TrainingCheckpoints.Position found = checkpoints(path).resume(OPTIONS, folder).orElseThrow();
             int step = found.history().size();
             // Committed before the crash, whether or not tidying up came to its end.
             assertTrue(step == 2 || step == 3, step + " after " + steps + " steps");
             assertSame(position(step, true), found);
-            checkpoints(path).save(step + 1, position(step + 1, true), student);
+            checkpoints(path).save(step + 1, position(step + 1, true));
             HadoopFolder left = new HadoopFolder("student", path, configuration()).folder("checkpoints");
             assertEquals(List.of(name(step), name(step + 1)), left.names());
             assertEquals(List.of("config.json", "model.safetensors", "training.json", "updater.safetensors"), left.folder(name(step + 1)).names());
@@ -132,15 +144,15 @@ class TrainingCheckpointsTest {
 
     @Test
     void updaterStateOfAnotherStudentIsRefused() throws Exception {
-        checkpoints(folder.resolve("one").toString()).save(1, position(1, true), student);
+        checkpoints(folder.resolve("one").toString()).save(1, position(1, true));
         CausalLmConfig other = new CausalLmConfig(37, 8, 20, 2, 4, 2, 2, 64, 1e-5f, 10_000f, true);
         try (Student larger = Student.create(other, OPTIONS, 1)) {
             checkpoints(folder.resolve("two").toString()).save(1, new TrainingCheckpoints.Position(0, 1,
-                    new ModelState(larger.parameters(), larger.updaterState(), new float[0]), List.of(), 0), larger);
+                    StateCopy.of(larger, new OuterOptimizer(0, 1), folder), List.of(), 0));
         }
         Files.copy(folder.resolve("two/checkpoints/step-00000001/updater.safetensors"),
                 folder.resolve("one/checkpoints/step-00000001/updater.safetensors"), java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-        UserException error = assertThrows(UserException.class, () -> checkpoints(folder.resolve("one").toString()).resume(OPTIONS));
+        UserException error = assertThrows(UserException.class, () -> checkpoints(folder.resolve("one").toString()).resume(OPTIONS, folder));
         assertTrue(error.getMessage().contains("updater_state does not fit the student"), error.getMessage());
     }
 

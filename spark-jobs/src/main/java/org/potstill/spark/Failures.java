@@ -1,0 +1,119 @@
+package org.potstill.spark;
+
+import java.security.CodeSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.spark.SparkException;
+import org.potstill.checkpoints.NativeLibraries;
+import org.potstill.errors.UserException;
+
+/** User errors behind the exceptions and errors of Java, Spark and other libraries. */
+public final class Failures {
+    private static final int MAX_CAUSES = 64;
+    private static final Pattern LIBRARY = Pattern.compile("lib([A-Za-z0-9_-]+)[A-Za-z0-9._-]*\\.so");
+    private static final Pattern NATIVE_CLASS = Pattern.compile("(ai\\.onnxruntime|ai\\.djl|org\\.xerial\\.snappy|com\\.github\\.luben\\.zstd|org\\.nd4j|org\\.bytedeco)\\b.*");
+    private static final Pattern CLASS = Pattern.compile("([a-z][\\w$]*[./])+[A-Z][\\w$]*");
+    private static final Pattern OUT_OF_MEMORY = Pattern.compile("java\\.lang\\.OutOfMemoryError: ([^\\n]*)|exited with code (52)");
+    private static final Pattern KILLED = Pattern.compile("exited with code 137|xceeding (physical )?memory limits|OOMKilled");
+    private static final Pattern UNCAUGHT = Pattern.compile("exited with code 5[01]\\b");
+    private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory [0-9]+ must be at least");
+    private static final Pattern NO_SPACE = Pattern.compile("No space left on device|Disk quota exceeded");
+
+    private Failures() {
+    }
+
+    /** The user error that a failure comes to; none where its kind is not known, and its stack trace is what there is to tell. */
+    public static Optional<UserException> explain(Throwable thrown) {
+        List<Throwable> causes = causes(thrown);
+        return within(thrown).or(() -> causes.stream().flatMap(cause -> known(cause).stream()).findFirst())
+                .or(() -> causes.stream().filter(SparkException.class::isInstance).flatMap(cause -> told(cause).stream()).findFirst());
+    }
+
+    private static Optional<UserException> known(Throwable thrown) {
+        String message = String.valueOf(thrown.getMessage());
+        if (thrown instanceof OutOfMemoryError) {
+            return Optional.of(PlatformErrors.outOfMemory(message, thrown));
+        }
+        if (thrown instanceof UnsatisfiedLinkError || thrown instanceof LinkageError && isNative(message)) {
+            return Optional.of(NativeLibraries.failure(library(message), thrown));
+        }
+        // The reason of its failure is the next.
+        if (thrown instanceof LinkageError && !(thrown instanceof ExceptionInInitializerError)) {
+            return Optional.of(PlatformErrors.classClash(message, origin(message), thrown));
+        }
+        if (SMALL_HEAP.matcher(message).find()) {
+            return Optional.of(PlatformErrors.outOfMemory(message, thrown));
+        }
+        return NO_SPACE.matcher(message).find() ? Optional.of(PlatformErrors.noSpace(message, thrown)) : Optional.empty();
+    }
+
+    /** What Spark says of a task in words alone, where the task's own exception did not reach the driver. */
+    private static Optional<UserException> told(Throwable thrown) {
+        String message = String.valueOf(thrown.getMessage());
+        Matcher memory = OUT_OF_MEMORY.matcher(message);
+        if (memory.find()) {
+            return Optional.of(PlatformErrors.outOfMemory(memory.group(1) == null ? "an executor ended for it" : memory.group(1), thrown));
+        }
+        if (UNCAUGHT.matcher(message).find()) {
+            return Optional.of(PlatformErrors.executorEnded(thrown));
+        }
+        return KILLED.matcher(message).find() ? Optional.of(PlatformErrors.executorKilled(thrown)) : Optional.empty();
+    }
+
+    private static boolean isNative(String message) {
+        Matcher named = CLASS.matcher(message);
+        return message.contains("UnsatisfiedLinkError") || named.find() && NATIVE_CLASS.matcher(named.group().replace('/', '.')).matches()
+                && message.startsWith("Could not initialize");
+    }
+
+    private static String library(String message) {
+        Matcher file = LIBRARY.matcher(message);
+        Matcher named = CLASS.matcher(message);
+        return file.find() ? file.group(1) : named.find() ? named.group() : "a library";
+    }
+
+    /** The jar of the class that a message names. */
+    private static String origin(String message) {
+        Matcher named = CLASS.matcher(message);
+        while (named.find()) {
+            try {
+                CodeSource source = Class.forName(named.group().replace('/', '.'), false, Thread.currentThread().getContextClassLoader())
+                        .getProtectionDomain().getCodeSource();
+                if (source != null) {
+                    return named.group() + " comes from " + source.getLocation();
+                }
+            } catch (ClassNotFoundException | LinkageError e) {
+                return named.group() + " is not there";
+            }
+        }
+        return "a jar of another version comes first on the class path";
+    }
+
+    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
+    public static boolean isOutOfMemory(Throwable thrown) {
+        return causes(thrown).stream()
+                .anyMatch(at -> at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError"));
+    }
+
+    /** Whether it, or a cause of it, is of that class. */
+    public static boolean isCausedBy(Throwable thrown, Class<? extends Throwable> type) {
+        return causes(thrown).stream().anyMatch(type::isInstance);
+    }
+
+    /** The user error at the root of what Spark threw, if there is one. */
+    public static Optional<UserException> within(Throwable thrown) {
+        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+    }
+
+    /** It, its cause, and so on; they may go in a circle. */
+    static List<Throwable> causes(Throwable thrown) {
+        List<Throwable> causes = new ArrayList<>();
+        for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {
+            causes.add(at);
+        }
+        return causes;
+    }
+}

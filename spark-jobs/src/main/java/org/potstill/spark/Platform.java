@@ -1,0 +1,151 @@
+package org.potstill.spark;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.potstill.checkpoints.NativeLibraries;
+import org.potstill.errors.UserException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** What Potstill needs of Java, Spark and the machine, looked at before any work is done. */
+public final class Platform {
+    private static final Logger LOG = LoggerFactory.getLogger(Platform.class);
+    private static final int JAVA = 17;
+    /** The first without what Hadoop 3 asks Java for: who the user is. */
+    private static final int NO_JAVA = 24;
+    private static final int PROBE_BYTES = 1 << 16;
+    /** Of folders: links may go in circles. */
+    private static final int MAX_DEPTH = 8;
+    private static final List<String> PATHS = List.of("corpus.path", "teacher.path", "cache.path", "student.path", "student.init", "prune.path",
+            "prune.model", "export.path", "report.path");
+
+    private Platform() {
+    }
+
+    /** @throws UserException in one sentence */
+    public static void require() {
+        requireJava(Runtime.version().feature());
+        requireSpark(org.apache.spark.package$.MODULE$.SPARK_VERSION(), scala.util.Properties$.MODULE$.versionNumberString());
+        requireTemporaryFolder(Path.of(System.getProperty("java.io.tmpdir")));
+    }
+
+    static void requireJava(int version) {
+        if (version < JAVA || version >= NO_JAVA) {
+            throw PlatformErrors.otherJava(JAVA, version);
+        }
+        if (version > JAVA) {
+            LOG.warn("here is Java {}; Potstill is tested with Java {}", version, JAVA);
+        }
+    }
+
+    static void requireSpark(String spark, String scala) {
+        String builtFor = minor(Versions.spark());
+        if (!minor(spark).equals(builtFor) || !minor(scala).equals(Versions.scala())) {
+            throw PlatformErrors.otherSpark(builtFor, Versions.scala(), spark, scala);
+        }
+    }
+
+    /** 3.5 of 3.5.1-amzn-0. */
+    private static String minor(String version) {
+        return version.replaceFirst("^(\\d+\\.\\d+).*$", "$1");
+    }
+
+    /** Native libraries are unpacked there, and run from there. */
+    static void requireTemporaryFolder(Path folder) {
+        try {
+            Path probe = Files.createTempFile(folder, "potstill-", ".probe");
+            try {
+                Files.write(probe, new byte[PROBE_BYTES]);
+                if (NativeLibraries.isNoexec(folder)) {
+                    throw PlatformErrors.noexec(folder);
+                }
+            } finally {
+                Files.delete(probe);
+            }
+        } catch (IOException e) {
+            throw PlatformErrors.noTemporaryFiles(folder, e);
+        }
+    }
+
+    /** Refuses arguments in which Java's encoding has replaced letters: they are other texts, and other paths. */
+    public static void requireReadable(List<String> arguments) {
+        requireReadable(arguments, encoding());
+    }
+
+    static void requireReadable(List<String> arguments, Charset encoding) {
+        for (String argument : arguments) {
+            // In UTF-8 a letter beyond ASCII has two bytes or more, each of which other encodings may have made a question mark.
+            if (argument.contains("\uFFFD") || !encoding.equals(StandardCharsets.UTF_8) && argument.contains("??")) {
+                throw PlatformErrors.lostLetters(argument, encoding);
+            }
+        }
+    }
+
+    /** Refuses paths whose file system is not there, and corpora with files whose names this process cannot see. */
+    static void requirePaths(Settings settings, Configuration hadoop) {
+        SortedMap<String, String> paths = new TreeMap<>();
+        PATHS.forEach(key -> paths.put(key, settings.string(key)));
+        for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
+            settings.texts(section).forEach((name, path) -> paths.put(section + "." + name, path));
+        }
+        for (Map.Entry<String, String> path : paths.entrySet()) {
+            if (path.getValue().isBlank()) {
+                continue;
+            }
+            org.apache.hadoop.fs.Path parsed;
+            try {
+                parsed = new org.apache.hadoop.fs.Path(path.getValue());
+            } catch (IllegalArgumentException e) {
+                throw JobErrors.badValue(path.getKey(), String.valueOf(e.getMessage()));
+            }
+            FileSystems.require(path.getKey(), parsed, hadoop);
+            boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");
+            if (listed) {
+                requireVisible(path.getKey(), parsed, hadoop);
+            }
+        }
+    }
+
+    private static void requireVisible(String setting, org.apache.hadoop.fs.Path path, Configuration hadoop) {
+        org.apache.hadoop.fs.Path folder = path;
+        while (folder.getParent() != null && folder.toUri().getPath().matches(".*[*?{\\[].*")) {
+            folder = folder.getParent();
+        }
+        try {
+            if (folder.getFileSystem(hadoop) instanceof LocalFileSystem local) {
+                // In UTF-8 it is a name here and there that is of another encoding.
+                requireVisible(setting, local.pathToFile(folder), encoding().equals(StandardCharsets.UTF_8) ? 1 : MAX_DEPTH);
+            }
+        } catch (IOException e) {
+            throw CorpusErrors.missingCorpus(path.toString(), e);
+        }
+    }
+
+    /** Java lists a name that the locale's encoding does not have, with other letters, under which there is no file. */
+    private static void requireVisible(String setting, File folder, int depth) {
+        File[] files = folder.listFiles();
+        for (File file : files == null ? new File[0] : files) {
+            if (file.getName().matches(".*[?\uFFFD].*") && !file.exists()) {
+                throw PlatformErrors.unreadableName(setting, file, encoding());
+            }
+            if (depth > 1 && file.isDirectory()) {
+                requireVisible(setting, file, depth - 1);
+            }
+        }
+    }
+
+    /** In which names of files and arguments are read. */
+    private static Charset encoding() {
+        return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
+    }
+}

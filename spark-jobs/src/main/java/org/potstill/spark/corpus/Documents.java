@@ -1,0 +1,143 @@
+package org.potstill.spark.corpus;
+
+import java.io.IOException;
+import java.util.Iterator;
+import java.util.List;
+import java.util.NoSuchElementException;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
+import org.apache.spark.util.LongAccumulator;
+import org.apache.spark.util.TaskCompletionListener;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The documents of a task's pieces; a file that cannot be read, or not to its end, is a document with a problem. Where the file
+ * system fails, which may pass, the piece is read again first, up to where it was.
+ */
+final class Documents implements Iterator<Document> {
+    private static final Logger LOG = LoggerFactory.getLogger(Documents.class);
+    /** File systems have tried again themselves before they fail. */
+    private static final int RETRIES = 3;
+    private static final long FIRST_PAUSE_MS = 200;
+
+    private final Iterator<Piece> pieces;
+    private final Reading reading;
+    private final Configuration hadoop;
+    private final Problems problems;
+    private final LongAccumulator bytesRead;
+    private Piece piece;
+    private DocumentReader reader;
+    private Document next;
+    /** Documents of the piece that were read. */
+    private long read;
+    private int failures;
+
+    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead) {
+        this.pieces = pieces.iterator();
+        this.reading = reading;
+        this.hadoop = hadoop;
+        this.problems = problems;
+        this.bytesRead = bytesRead;
+        TaskContext task = TaskContext.get();
+        if (task != null) {
+            // Whoever reads may stop before the end.
+            task.addTaskCompletionListener((TaskCompletionListener) ended -> close());
+        }
+    }
+
+    @Override
+    public boolean hasNext() {
+        while (next == null && (reader != null || failures > 0 || pieces.hasNext())) {
+            try {
+                next = advance();
+            } catch (IOException | RuntimeException | LinkageError e) {
+                LOG.debug("cannot read {}", piece.file().path(), e);
+                close();
+                if (StoreFailure.isBehind(e) && failures < RETRIES) {
+                    failures++;
+                    LOG.warn("cannot read {} ({}); trying again, {} of {}", piece.file().path(), Unreadable.reason(e), failures, RETRIES);
+                    pause(FIRST_PAUSE_MS << 2 * (failures - 1));
+                } else {
+                    endPiece();
+                    next = Document.unusable(piece.file().path(), Unreadable.reason(e));
+                }
+            }
+        }
+        return next != null;
+    }
+
+    private Document advance() throws IOException {
+        if (failures == 0 && reader == null) {
+            piece = pieces.next();
+            if (piece.file().problem() != null) {
+                return Document.unusable(piece.file().path(), piece.file().problem());
+            }
+        }
+        if (reader == null) {
+            reader = open();
+            for (long again = 0; again < read; again++) {
+                reader.next();
+            }
+        }
+        Document document = reader.next();
+        if (document == null) {
+            close();
+            endPiece();
+        } else {
+            read++;
+        }
+        return document;
+    }
+
+    private void endPiece() {
+        bytesRead.add(piece.length());
+        read = 0;
+        failures = 0;
+    }
+
+    private static void pause(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new TaskKilledException("interrupted");
+        }
+    }
+
+    private DocumentReader open() throws IOException {
+        try {
+            return DocumentReader.open(piece, reading, hadoop);
+        } catch (Unreadable e) {
+            // What is wrong with the file as a whole is told once.
+            if (piece.isFirst()) {
+                throw e;
+            }
+            return DocumentReader.empty();
+        }
+    }
+
+    @Override
+    public Document next() {
+        if (!hasNext()) {
+            throw new NoSuchElementException();
+        }
+        Document document = next;
+        next = null;
+        problems.add(document);
+        return document;
+    }
+
+    private void close() {
+        DocumentReader open = reader;
+        reader = null;
+        if (open != null) {
+            try {
+                open.close();
+            } catch (IOException | RuntimeException e) {
+                LOG.debug("cannot close {}", piece.file().path(), e);
+            }
+        }
+    }
+}

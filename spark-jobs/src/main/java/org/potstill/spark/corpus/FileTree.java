@@ -1,0 +1,102 @@
+package org.potstill.spark.corpus;
+
+import java.io.IOException;
+import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
+import java.nio.file.Files;
+import java.nio.file.Paths;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.List;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.hadoop.fs.RemoteIterator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** All files below a folder, listed once: in pages of a flat list where the file system is an object store. */
+final class FileTree {
+    private static final Logger LOG = LoggerFactory.getLogger(FileTree.class);
+    private static final long SECONDS_BETWEEN_WORDS = 10;
+
+    private final FileSystem fs;
+    private List<CorpusFile> files = new ArrayList<>();
+    private long listed;
+    private long told = System.nanoTime();
+
+    FileTree(FileSystem fs) {
+        this.fs = fs;
+    }
+
+    /** @return the file itself, or those below the folder, in the order of their paths */
+    List<CorpusFile> list(FileStatus found) throws IOException {
+        files = new ArrayList<>();
+        if (found.isFile()) {
+            add(new CorpusFile(found.getPath().toString(), found.getLen()));
+        } else if (fs instanceof RawLocalFileSystem) {
+            addLocal(found.getPath());
+        } else {
+            RemoteIterator<LocatedFileStatus> below = fs.listFiles(found.getPath(), true);
+            while (below.hasNext()) {
+                LocatedFileStatus file = below.next();
+                add(new CorpusFile(file.getPath().toString(), file.getLen()));
+            }
+        }
+        files.sort(Comparator.comparing(CorpusFile::path));
+        return files;
+    }
+
+    private void add(CorpusFile file) {
+        files.add(file);
+        listed++;
+        if (System.nanoTime() - told > SECONDS_BETWEEN_WORDS * 1_000_000_000L) {
+            told = System.nanoTime();
+            LOG.info("listing the corpus: {} files so far", listed);
+        }
+    }
+
+    /** Not by Hadoop, which follows links in circles and passes over those that lead nowhere. */
+    private void addLocal(Path folder) throws IOException {
+        Files.walkFileTree(Paths.get(folder.toUri().getPath()), EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE,
+                new SimpleFileVisitor<>() {
+                    @Override
+                    public FileVisitResult visitFile(java.nio.file.Path file, BasicFileAttributes attributes) {
+                        String problem = attributes.isRegularFile() ? null
+                                : attributes.isSymbolicLink() ? "a link that leads nowhere" : "not a file with content of its own";
+                        add(new CorpusFile(name(file), attributes.isRegularFile() ? attributes.size() : 1, problem));
+                        return FileVisitResult.CONTINUE;
+                    }
+
+                    @Override
+                    public FileVisitResult visitFileFailed(java.nio.file.Path file, IOException failure) {
+                        // A link in a circle: what it leads to is listed where it is.
+                        if (!(failure instanceof java.nio.file.FileSystemLoopException)) {
+                            add(new CorpusFile(name(file), 1, "cannot be read: " + failure));
+                        }
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+    }
+
+    private static String name(java.nio.file.Path file) {
+        return new Path("file", null, file.toString()).toString();
+    }
+
+    /** The file that a name leads to, by links or not: names of one file give the same. */
+    String identity(CorpusFile file) {
+        if (!(fs instanceof RawLocalFileSystem) || file.problem() != null) {
+            return file.path();
+        }
+        try {
+            return Paths.get(new Path(file.path()).toUri().getPath()).toRealPath().toString();
+        } catch (IOException e) {
+            return file.path();
+        }
+    }
+}

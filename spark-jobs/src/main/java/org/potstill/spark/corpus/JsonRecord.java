@@ -1,0 +1,107 @@
+package org.potstill.spark.corpus;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.StringJoiner;
+
+/** A JSON object as a document. Only the fields that are wanted are held in memory. */
+final class JsonRecord {
+    private static final int NAMES = 12;
+
+    private final StringJoiner names = new StringJoiner(", ");
+    private int count;
+    private final Field text;
+    private final Field id;
+
+    /** A field that is looked for, and the best found: a name with dots in it comes before names within one another. */
+    private static final class Field {
+        private final String path;
+        private int rank = -1;
+        private JsonToken token;
+        private String value;
+
+        Field(String path) {
+            this.path = path;
+        }
+
+        void offer(int remaining, JsonParser parser) throws IOException {
+            if (remaining >= rank) {
+                rank = remaining;
+                token = parser.currentToken();
+                value = switch (token) {
+                    case VALUE_STRING, VALUE_NUMBER_INT, VALUE_TRUE, VALUE_FALSE -> parser.getText();
+                    case VALUE_NUMBER_FLOAT -> String.valueOf(parser.getDoubleValue());
+                    default -> null;
+                };
+            }
+        }
+    }
+
+    private JsonRecord(Reading reading) {
+        text = new Field(reading.textField());
+        id = new Field(reading.idField());
+    }
+
+    /**
+     * Reads the object at whose beginning the parser is, to its end.
+     *
+     * @param place the document's id where the object has none
+     */
+    static Document read(JsonParser parser, String place, Reading reading) throws IOException {
+        JsonRecord record = new JsonRecord(reading);
+        record.object(parser, record.text.path, record.id.path.isEmpty() ? null : record.id.path, true);
+        String name = record.id.value == null ? place : record.id.value;
+        return record.text.token == JsonToken.VALUE_STRING ? Document.of(name, record.text.value)
+                : Document.unusable(name, record.problem());
+    }
+
+    /** @param textPath the rest of the path to the text, null where this object is not on it; as {@code idPath} */
+    private void object(JsonParser parser, String textPath, String idPath, boolean top) throws IOException {
+        while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            String name = parser.currentName();
+            JsonToken value = parser.nextToken();
+            if (top && count++ < NAMES) {
+                names.add(name.length() > 40 ? name.substring(0, 40) + "…" : name);
+            }
+            if (name.equals(textPath)) {
+                text.offer(textPath.length(), parser);
+            }
+            if (name.equals(idPath)) {
+                id.offer(idPath.length(), parser);
+            }
+            String inText = within(textPath, name);
+            String inId = within(idPath, name);
+            if (value == JsonToken.START_OBJECT && (inText != null || inId != null)) {
+                object(parser, inText, inId, false);
+            } else {
+                parser.skipChildren();
+            }
+        }
+    }
+
+    private static String within(String path, String name) {
+        return path != null && path.length() > name.length() + 1 && path.startsWith(name) && path.charAt(name.length()) == '.'
+                ? path.substring(name.length() + 1) : null;
+    }
+
+    private String problem() {
+        if (text.token != null) {
+            return "no text in the field '" + text.path + "': it is " + kind(text.token);
+        }
+        return "no text in the field '" + text.path + "': " + (count == 0 ? "the object is empty"
+                : "the object's fields are " + names + (count > NAMES ? " and " + (count - NAMES) + " more" : ""));
+    }
+
+    /** What a value is called. */
+    static String kind(JsonToken token) {
+        return switch (token) {
+            case START_ARRAY -> "a list";
+            case START_OBJECT -> "an object";
+            case VALUE_STRING -> "a text";
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> "a number";
+            default -> token.asString() == null ? token.name().toLowerCase(Locale.ROOT) : token.asString();
+        };
+    }
+}

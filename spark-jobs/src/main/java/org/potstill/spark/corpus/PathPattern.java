@@ -1,0 +1,118 @@
+package org.potstill.spark.corpus;
+
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.net.URI;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.GlobExpander;
+import org.apache.hadoop.fs.GlobFilter;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * The path that the user gives: what exists by that name, and else a glob. Hadoop's own globs stumble over colons in the names
+ * of files that they find.
+ */
+final class PathPattern {
+    private PathPattern() {
+    }
+
+    /** A path of that name, whatever characters are in it. */
+    static Path literal(String path) {
+        try {
+            return new Path(path);
+        } catch (IllegalArgumentException e) {
+            if (path.contains("://")) {
+                throw e;
+            }
+            // Else what is before a colon is taken for a scheme.
+            return new Path(null, null, path);
+        }
+    }
+
+    /**
+     * @param leftOut gets what is hidden where the pattern does not spell that out
+     * @return files and folders in the order of their paths, each once
+     */
+    static List<FileStatus> match(FileSystem fs, Path path, LeftOut leftOut) throws IOException {
+        Optional<FileStatus> named = status(fs, path);
+        if (named.isPresent()) {
+            return List.of(named.get());
+        }
+        Map<String, FileStatus> matched = new LinkedHashMap<>();
+        URI uri = path.toUri();
+        // Before it is made absolute: alternatives may be absolute themselves.
+        for (String alternative : GlobExpander.expand(uri.getPath())) {
+            for (FileStatus status : walk(fs, fs.makeQualified(new Path(uri.getScheme(), uri.getAuthority(), alternative)), leftOut)) {
+                matched.put(status.getPath().toString(), status);
+            }
+        }
+        return matched.values().stream().sorted(Comparator.comparing(status -> status.getPath().toString())).toList();
+    }
+
+    private static List<FileStatus> walk(FileSystem fs, Path pattern, LeftOut leftOut) throws IOException {
+        String[] names = Arrays.stream(pattern.toUri().getPath().split("/")).filter(name -> !name.isEmpty()).toArray(String[]::new);
+        List<Path> reached = List.of(new Path(pattern.toUri().getScheme(), pattern.toUri().getAuthority(), "/"));
+        List<FileStatus> matched = List.of();
+        boolean listed = false;
+        for (String name : names) {
+            GlobFilter filter = new GlobFilter(name);
+            matched = new ArrayList<>();
+            List<Path> next = new ArrayList<>();
+            for (Path folder : reached) {
+                if (filter.hasPattern()) {
+                    for (FileStatus child : children(fs, folder)) {
+                        if (!filter.accept(child.getPath())) {
+                            continue;
+                        } else if (isHidden(child.getPath().getName()) && !isHidden(name)) {
+                            leftOut.add(LeftOut.HIDDEN, child.getPath().toString());
+                            continue;
+                        }
+                        matched.add(child);
+                        next.add(child.getPath());
+                    }
+                } else {
+                    next.add(new Path(folder, new Path(null, null, name.replaceAll("\\\\(.)", "$1"))));
+                }
+            }
+            listed = filter.hasPattern();
+            reached = next;
+        }
+        if (!listed) {
+            matched = new ArrayList<>();
+            for (Path path : reached) {
+                status(fs, path).ifPresent(matched::add);
+            }
+        }
+        return matched;
+    }
+
+    static boolean isHidden(String name) {
+        return name.startsWith("_") || name.startsWith(".");
+    }
+
+    private static Optional<FileStatus> status(FileSystem fs, Path path) throws IOException {
+        try {
+            return Optional.of(fs.getFileStatus(path));
+        } catch (FileNotFoundException e) {
+            return Optional.empty();
+        }
+    }
+
+    /** What is in a folder; nothing where it is not there, or no folder. */
+    static FileStatus[] children(FileSystem fs, Path folder) throws IOException {
+        try {
+            // A file lists itself.
+            return Arrays.stream(fs.listStatus(folder)).filter(child -> !child.getPath().equals(folder)).toArray(FileStatus[]::new);
+        } catch (FileNotFoundException e) {
+            return new FileStatus[0];
+        }
+    }
+}

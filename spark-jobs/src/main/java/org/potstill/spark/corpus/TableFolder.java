@@ -1,0 +1,61 @@
+package org.potstill.spark.corpus;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * A folder whose files are a table only by a log beside them: they hold rows that were deleted or replaced, too.
+ *
+ * @param format name of the table's format
+ * @param path   the folder
+ */
+record TableFolder(String format, String path) {
+    private static final Pattern OF_A_TABLE =
+            Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
+
+    /** @return the table that a file is the log of */
+    static Optional<TableFolder> ofLog(String path) {
+        Matcher log = OF_A_TABLE.matcher(path);
+        return log.matches() ? Optional.of(new TableFolder(log.group(2) != null ? "Delta" : log.group(3) != null ? "Hudi" : "Iceberg", log.group(1)))
+                : Optional.empty();
+    }
+
+    /**
+     * Looks for a table that a file or folder is a part of, though its log is not below it.
+     *
+     * @param seen folders that were looked at already, and this one from now on
+     */
+    static Optional<TableFolder> around(FileSystem fs, FileStatus part, Set<Path> seen) throws IOException {
+        Path folder = part.isFile() ? part.getPath().getParent() : part.getPath();
+        while (PartitionFolder.is(folder) && folder.getParent() != null) {
+            folder = folder.getParent();
+        }
+        if (!seen.add(folder)) {
+            return Optional.empty();
+        }
+        List<Path> logs = new ArrayList<>();
+        if (!folder.equals(part.getPath())) {
+            logs.addAll(List.of(new Path(folder, "_delta_log"), new Path(folder, ".hoodie")));
+        }
+        if (folder.getName().equals("data") && folder.getParent() != null) {
+            logs.add(new Path(folder.getParent(), "metadata"));
+        }
+        for (Path log : logs) {
+            for (FileStatus file : PathPattern.children(fs, log)) {
+                Optional<TableFolder> table = ofLog(file.getPath().toString());
+                if (table.isPresent()) {
+                    return table;
+                }
+            }
+        }
+        return Optional.empty();
+    }
+}

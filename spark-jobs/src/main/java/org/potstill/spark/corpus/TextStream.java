@@ -1,0 +1,121 @@
+package org.potstill.spark.corpus;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.PushbackInputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Optional;
+import org.apache.commons.io.input.ReaderInputStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.io.compress.CompressionCodec;
+import org.apache.hadoop.io.compress.CompressionCodecFactory;
+
+/** A file as UTF-8 without its byte-order mark, decompressed where it is compressed: by its first bytes, not by its name. */
+final class TextStream implements Closeable {
+    private static final int HEAD = 1 << 16;
+
+    private final FSDataInputStream file;
+    private InputStream in;
+    private byte[] head;
+    private boolean plain = true;
+    private int mark;
+
+    private TextStream(FSDataInputStream file) {
+        this.file = file;
+        this.in = file;
+    }
+
+    /** @throws Unreadable when it is something else than text */
+    static TextStream open(CorpusFile file, Configuration hadoop) throws IOException {
+        TextStream stream = new TextStream(file.open(hadoop));
+        try {
+            stream.recognize(file, hadoop);
+            return stream;
+        } catch (IOException | RuntimeException | Error e) {
+            stream.close();
+            throw e;
+        }
+    }
+
+    private void recognize(CorpusFile file, Configuration hadoop) throws IOException {
+        peek();
+        Optional<Signature> signature = Signature.of(head);
+        CompressionCodec codec = signature.isEmpty() ? hadoopCodec(file, hadoop) : null;
+        if (signature.isPresent() && signature.get().isCompression()) {
+            in = Decompression.of(signature.get(), in);
+        } else if (codec != null) {
+            in = codec.createInputStream(in);
+        }
+        if (in instanceof PushbackInputStream) {
+            refuse(signature, "it is ");
+        } else {
+            plain = false;
+            peek();
+            refuse(Signature.of(head), "it is compressed, and inside it is ");
+        }
+        Encoding encoding = Encoding.of(head);
+        mark = encoding.mark();
+        in.skipNBytes(mark);
+        head = Arrays.copyOfRange(head, mark, head.length);
+        if (!encoding.isUtf8()) {
+            plain = false;
+            in = new ReaderInputStream(new InputStreamReader(in, Encoding.strict(encoding.charset())), StandardCharsets.UTF_8);
+            peek();
+        }
+    }
+
+    private static void refuse(Optional<Signature> signature, String begin) throws Unreadable {
+        if (signature.isPresent()) {
+            throw new Unreadable(begin + signature.get().named());
+        }
+    }
+
+    /** What has no first bytes of its own is known by its ending, to Hadoop. */
+    private static CompressionCodec hadoopCodec(CorpusFile file, Configuration hadoop) {
+        String name = file.name().toLowerCase(java.util.Locale.ROOT);
+        return name.endsWith(".snappy") || name.endsWith(".lz4") || name.endsWith(".deflate")
+                ? new CompressionCodecFactory(hadoop).getCodec(new Path(file.path())) : null;
+    }
+
+    private void peek() throws IOException {
+        PushbackInputStream peeked = new PushbackInputStream(in, HEAD);
+        head = peeked.readNBytes(HEAD);
+        peeked.unread(head);
+        in = peeked;
+    }
+
+    /** The first bytes, 64 KiB where there are so many. */
+    byte[] head() {
+        return head;
+    }
+
+    /** Whether places in the stream are places in the file, so that it can be read from the middle. */
+    boolean isPlain() {
+        return plain;
+    }
+
+    /** Bytes of the file before the first of the text. */
+    int mark() {
+        return plain ? mark : 0;
+    }
+
+    InputStream in() {
+        return in;
+    }
+
+    /** @param place in the file, which must be {@linkplain #isPlain plain} */
+    InputStream from(long place) throws IOException {
+        file.seek(place);
+        return file;
+    }
+
+    @Override
+    public void close() throws IOException {
+        in.close();
+    }
+}

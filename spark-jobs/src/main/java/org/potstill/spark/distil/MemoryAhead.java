@@ -1,0 +1,43 @@
+package org.potstill.spark.distil;
+
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.spark.Settings;
+import org.potstill.spark.label.TeacherSource;
+import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.train.TrainJob;
+import org.potstill.teacher.Teachers;
+
+/** Reckons what training will take before the hours of the steps that come first. */
+public final class MemoryAhead {
+    private MemoryAhead() {
+    }
+
+    /** @throws org.potstill.errors.UserException where memory does not suffice */
+    public static void require(SparkSession spark, Settings settings) {
+        Configuration hadoop = spark.sparkContext().hadoopConfiguration();
+        TrainJob training = new TrainJob(spark, settings);
+        if (training.isDone()) {
+            return;
+        }
+        if (!PrunedStart.isAskedFor(settings)) {
+            try (CausalLm teacher = model("teacher.path", settings, hadoop)) {
+                training.requireMemory(teacher.vocabSize());
+            }
+            return;
+        }
+        try (CausalLm model = model(settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model", settings, hadoop)) {
+            // Another cannot be pruned, which prune says itself.
+            if (model instanceof Checkpoint checkpoint) {
+                training.requireMemory(PruneJob.shape(settings, checkpoint.config()));
+            }
+        }
+    }
+
+    private static CausalLm model(String setting, Settings settings, Configuration hadoop) {
+        return Teachers.model(TeacherSource.localPath(setting, settings.required(setting), settings.required("teacher.scratch"), hadoop));
+    }
+}

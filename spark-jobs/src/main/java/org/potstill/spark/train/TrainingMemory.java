@@ -1,0 +1,89 @@
+package org.potstill.spark.train;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.util.Utils;
+import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.JobErrors;
+import org.potstill.spark.MemoryNeed;
+import org.potstill.spark.PlatformErrors;
+import org.potstill.spark.Settings;
+import org.potstill.student.StudentMemory;
+import org.potstill.student.TrainingOptions;
+
+/**
+ * The memory that training takes, reckoned from sizes and settings: {@link MemoryNeed} without what any job takes.
+ *
+ * @param layout       of the state
+ * @param workers      averaged
+ * @param side         of these, how many train side by side in one executor
+ * @param packed       bytes of what one of them sends, in the heap
+ * @param batch        bytes of a batch, in the heap
+ * @param student      bytes of a student, outside the heap
+ */
+record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student) {
+    /** What a round began with and what the next one begins with, in memory; on the driver's disk the last copy and the next. */
+    private static final int STATES = 2;
+    /** Being averaged, and on their way to the driver. */
+    private static final int SLICES = 1 + ExecutorState.MAX_AVERAGING;
+    /** A label's id and probability, as they are read and as the student takes them. */
+    private static final int FLOATS_OF_LABEL = 8;
+
+    /** @param positions that there are to train on; no batch has more */
+    static TrainingMemory of(JavaSparkContext sc, Settings settings, CausalLmConfig config, int workers, long positions) {
+        TrainingOptions options = TrainingSettings.options(settings, 1);
+        int parameters = StudentMemory.parameters(config);
+        int moments = options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameters);
+        StateLayout layout = StateLayout.of(parameters, moments, TrainingSettings.outer(settings).momentumLength(parameters), workers);
+        long longest = settings.integer("sequence-length", 2, 1 << 20);
+        long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
+        long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
+        // In single precision it is the student's memory itself.
+        long packed = TrainingSettings.payload(settings) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
+        return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
+                FLOATS_OF_LABEL * Float.BYTES * rows * kept,
+                StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));
+    }
+
+    /** Refuses to train where memory does not suffice, or room for copies. @param labels bytes of the cache's files */
+    void require(JavaSparkContext sc, long labels) {
+        requireRoom(Path.of(Utils.getLocalDir(sc.getConf())));
+        MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
+                "train a smaller student, smaller batches (train.batch-size, train.gradient-checkpointing) or fewer workers side by side (spark.task.cpus)");
+        if (sc.isLocal()) {
+            need.driver(localHeap(), side * student, labels);
+        } else {
+            need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
+            // While a worker trains one student, others may read what it reached in another one.
+            need.executors(executorHeap(), 2 * side * student, labels / Cluster.executors(sc));
+        }
+    }
+
+    private void requireRoom(Path folder) {
+        try {
+            long free = Files.getFileStore(folder).getUsableSpace();
+            if (free < STATES * layout.bytes()) {
+                throw PlatformErrors.noRoomForCopies(folder.toString(), STATES * layout.bytes(), free);
+            }
+        } catch (IOException e) {
+            throw JobErrors.unwritable("temporary files", folder.toString(), e);
+        }
+    }
+
+    private static String count(int parameters) {
+        return parameters < 1_000_000 ? String.valueOf(parameters) : Math.round(parameters / 1e6) + " million";
+    }
+
+    /** Bytes of a local master's heap. */
+    long localHeap() {
+        return STATES * layout.bytes() + SLICES * layout.sliceBytes() + side * (packed + batch);
+    }
+
+    /** Bytes of an executor's heap: what other workers reached has room of its own while it is averaged. */
+    private long executorHeap() {
+        return localHeap() + ExecutorState.MAX_AVERAGING * Math.max(0, workers - side) * layout.sliceBytes();
+    }
+}

@@ -1,0 +1,70 @@
+package org.potstill.spark;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.SparkException;
+import org.junit.jupiter.api.Test;
+import org.potstill.errors.UserException;
+
+class FailuresTest {
+    private static UserException explained(Throwable thrown) {
+        return Failures.explain(thrown).orElseThrow();
+    }
+
+    private static SparkException ofTask(Throwable cause) {
+        return new SparkException("Job aborted due to stage failure: Task 0 in stage 1.0 failed 1 times", cause);
+    }
+
+    @Test
+    void aUserErrorIsFoundBelowOthers() {
+        UserException error = JobErrors.missingKey("a");
+        assertEquals(Optional.of(error), Failures.explain(ofTask(new IllegalStateException(error))));
+    }
+
+    @Test
+    void memoryThatRanOutIsSaidOfTheDriverAndOfTasks() {
+        for (Throwable thrown : List.of(new OutOfMemoryError("Java heap space"),
+                new IllegalArgumentException("[INVALID_DRIVER_MEMORY] System memory 314572800 must be at least 471859200. Please increase heap size"), ofTask(new OutOfMemoryError("Java heap space")),
+                new SparkException("Lost task 0.0: java.lang.OutOfMemoryError: Java heap space\n\tat x"),
+                new SparkException("ExecutorLostFailure (executor 1 exited caused by one of the running tasks) Reason: Command exited with code 52"))) {
+            assertTrue(explained(thrown).remedy().contains("POTSTILL_MEMORY"), thrown.toString());
+        }
+        assertTrue(explained(new SparkException("Command exited with code 137")).remedy().contains("memoryOverhead"));
+        assertTrue(explained(new SparkException("Reason: Command exited with code 50")).cause().contains("executor's log"));
+    }
+
+    @Test
+    void aNativeLibraryThatCannotBeLoadedIsNamed() {
+        UnsatisfiedLinkError link = new UnsatisfiedLinkError("/tmp/onnxruntime-java1/libonnxruntime.so: failed to map segment from shared object");
+        for (Throwable thrown : List.of(link, new ExceptionInInitializerError(link), ofTask(link))) {
+            assertTrue(explained(thrown).problem().contains("native library of onnxruntime"), thrown.toString());
+        }
+        assertTrue(explained(new NoClassDefFoundError("Could not initialize class ai.onnxruntime.OrtEnvironment")).problem().contains("native library"));
+        assertTrue(explained(new NoClassDefFoundError("Could not initialize class org.xerial.snappy.Snappy")).problem().contains("native library"));
+    }
+
+    @Test
+    void aClassOfAnotherVersionIsNamedWithItsJar() {
+        UserException error = explained(ofTask(new NoSuchMethodError("'int org.apache.spark.SparkConf.none()'")));
+        assertTrue(error.cause().contains("org.apache.spark.SparkConf comes from ") && error.remedy().contains("Spark " + Versions.spark()), error.getMessage());
+        assertTrue(explained(new NoClassDefFoundError("org/apache/none/Missing")).cause().contains("is not there"));
+    }
+
+    @Test
+    void aFullDiskIsSaid() {
+        assertTrue(explained(new UncheckedIOException(new IOException("No space left on device"))).problem().contains("disk is full"));
+    }
+
+    @Test
+    void anUnknownFailureKeepsItsStackTrace() {
+        assertEquals(Optional.empty(), Failures.explain(ofTask(new IllegalStateException("a defect"))));
+        Exception one = new IllegalStateException();
+        one.initCause(new IllegalStateException(one));
+        assertEquals(Optional.empty(), Failures.explain(one));
+    }
+}

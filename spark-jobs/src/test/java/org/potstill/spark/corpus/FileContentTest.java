@@ -1,0 +1,211 @@
+package org.potstill.spark.corpus;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.github.luben.zstd.ZstdOutputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.zip.GZIPOutputStream;
+import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream;
+import org.apache.commons.compress.compressors.lz4.FramedLZ4CompressorOutputStream;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.spark.Distillery;
+import org.tukaani.xz.LZMA2Options;
+import org.tukaani.xz.XZOutputStream;
+
+/** What the bytes of files are taken for, whatever their names say. */
+class FileContentTest {
+    private static final String STORY = "Zażółć gęślą jaźń.\nThe pot still.\n";
+
+    @TempDir
+    private Path folder;
+
+    private List<Document> read(String... overrides) {
+        return CorpusReading.read(folder, overrides);
+    }
+
+    private interface Compressor {
+        OutputStream around(OutputStream out) throws Exception;
+    }
+
+    private static byte[] compressed(String codec, byte[] bytes) throws Exception {
+        Compressor compressor = switch (codec) {
+            case "gz" -> GZIPOutputStream::new;
+            case "bz2" -> BZip2CompressorOutputStream::new;
+            case "zst" -> ZstdOutputStream::new;
+            case "xz" -> out -> new XZOutputStream(out, new LZMA2Options(1));
+            default -> FramedLZ4CompressorOutputStream::new;
+        };
+        ByteArrayOutputStream all = new ByteArrayOutputStream();
+        try (OutputStream out = compressor.around(all)) {
+            out.write(bytes);
+        }
+        return all.toByteArray();
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static byte[] twice(byte[] bytes) {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        out.writeBytes(bytes);
+        out.writeBytes(bytes);
+        return out.toByteArray();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
+    void compressedFilesAreReadToTheEndOfTheirLastMember(String codec) throws Exception {
+        Distillery.write(folder.resolve("t/a.txt." + codec), twice(compressed(codec, utf8(STORY))));
+        assertEquals(List.of(STORY + STORY), CorpusReading.texts(read("corpus.path=" + folder + "/t")));
+        Distillery.write(folder.resolve("j/a.jsonl." + codec), twice(compressed(codec, utf8("{\"text\": \"one\"}\n{\"text\": \"two\"}\n"))));
+        assertEquals(List.of("one", "one", "two", "two"), CorpusReading.texts(read("corpus.path=" + folder + "/j")));
+        Distillery.write(folder.resolve("n/a.txt"), compressed(codec, utf8(STORY)));
+        assertEquals(List.of(STORY), CorpusReading.texts(read("corpus.path=" + folder + "/n")));
+    }
+
+    @Test
+    void zstdMayBeginWithAFrameToBeSkipped() throws Exception {
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        file.writeBytes(HexFormat.of().parseHex("502a4d180400000001020304"));
+        file.writeBytes(compressed("zst", utf8(STORY)));
+        Distillery.write(folder.resolve("a.txt.zst"), file.toByteArray());
+        assertEquals(List.of(STORY), CorpusReading.texts(read()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
+    void aFileThatIsCutOffIsInTheQuarantineByNameAndTheOthersAreRead(String codec) throws Exception {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < 5000; i++) {
+            lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
+        }
+        byte[] whole = compressed(codec, utf8(lines.toString()));
+        Distillery.write(folder.resolve("a.jsonl." + codec), Arrays.copyOf(whole, whole.length / 2));
+        Distillery.write(folder.resolve("b.jsonl"), "{\"text\": \"fine\"}");
+        List<Document> documents = read();
+        assertTrue(CorpusReading.texts(documents).contains("fine"));
+        Document bad = documents.stream().filter(document -> document.problem() != null).reduce((one, other) -> other).orElseThrow();
+        assertTrue(bad.id().endsWith("a.jsonl." + codec) && bad.problem().contains("damaged or cut off"), bad.toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"UTF-16LE, fffe", "UTF-16BE, feff", "UTF-32LE, fffe0000", "UTF-32BE, 0000feff", "UTF-8, efbbbf",
+        "UTF-16LE, ''", "UTF-16BE, ''", "UTF-32LE, ''", "UTF-32BE, ''"})
+    void unicodeIsReadWithAndWithoutAMark(String charset, String mark) throws Exception {
+        ByteArrayOutputStream text = new ByteArrayOutputStream();
+        text.writeBytes(HexFormat.of().parseHex(mark));
+        text.writeBytes(STORY.getBytes(Charset.forName(charset)));
+        Distillery.write(folder.resolve("t/a.txt"), text.toByteArray());
+        assertEquals(List.of(STORY), CorpusReading.texts(read("corpus.path=" + folder + "/t")));
+        Distillery.write(folder.resolve("z/a.txt.gz"), compressed("gz", text.toByteArray()));
+        assertEquals(List.of(STORY), CorpusReading.texts(read("corpus.path=" + folder + "/z")));
+        ByteArrayOutputStream lines = new ByteArrayOutputStream();
+        lines.writeBytes(HexFormat.of().parseHex(mark));
+        lines.writeBytes("{\"text\": \"żółć\"}\n{\"text\": \"one\"}\n".getBytes(Charset.forName(charset)));
+        Distillery.write(folder.resolve("j/a.jsonl"), lines.toByteArray());
+        assertEquals(List.of("one", "żółć"), CorpusReading.texts(read("corpus.path=" + folder + "/j")));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"PDF document, 255044462d312e340a312030206f626a", "ORC file, 4f52430a0b0a03000000", "Arrow file, 4152524f57310000ffffffff",
+        "Avro file, 4f626a0104", "zip archive, 504b030414000000", "Parquet file, 5041523115041502", "picture, 89504e470d0a1a0a0000",
+        "SQLite database, 53514c69746520666f726d6174203300"})
+    void otherFormatsAreNamedWhateverTheFileIsCalled(String name, String bytes) throws Exception {
+        byte[] file = HexFormat.of().parseHex(bytes);
+        for (String ending : List.of("txt", "jsonl")) {
+            Distillery.write(folder.resolve(ending + "/a." + ending), file);
+            String problem = CorpusReading.problems(read("corpus.path=" + folder + "/" + ending)).get(0);
+            assertTrue(problem.contains(name), ending + ": " + problem);
+        }
+        Distillery.write(folder.resolve("z/a.txt.gz"), compressed("gz", file));
+        String problem = CorpusReading.problems(read("corpus.path=" + folder + "/z")).get(0);
+        assertTrue(problem.contains("compressed, and inside it is") && problem.contains(name), problem);
+    }
+
+    @Test
+    void aTextMayBeginAsAFormatDoes() {
+        for (String text : List.of("ORC is a columnar format.", "PAR1 and PARE are magic.", "BZh91 was a name.", "SEQ", "GGUF holds models.")) {
+            Distillery.write(folder.resolve(text.substring(0, 3) + ".txt"), text);
+        }
+        assertEquals(5, CorpusReading.texts(read()).size());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"txt", "jsonl", "parquet"})
+    void aPointerOfGitLfsIsNamed(String ending) {
+        Distillery.write(folder.resolve("a." + ending), "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+        Distillery.write(folder.resolve("b.md"), "about");
+        String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
+        assertTrue(problem.contains("git lfs pull"), problem);
+    }
+
+    @Test
+    void windows1252IsNamedWithTheWayToConvertIt() {
+        Distillery.write(folder.resolve("a.txt"), "café noir".getBytes(Charset.forName("windows-1252")));
+        assertEquals(List.of("not UTF-8: byte 0xE9 at offset 3; if it is Windows-1252 or Latin-1, convert it (iconv -f WINDOWS-1252 -t UTF-8)"),
+                CorpusReading.problems(read()));
+    }
+
+    @Test
+    void zerosAreNoText() {
+        Distillery.write(folder.resolve("a.txt"), "ab\0c");
+        Distillery.write(folder.resolve("b.txt"), new byte[1000]);
+        assertEquals(2, CorpusReading.problems(read()).stream().filter(problem -> problem.contains("NUL")).count());
+        Distillery.write(folder.resolve("j/a.jsonl"), "{\"text\": \"a\\u0000b\"}");
+        assertTrue(CorpusReading.problems(read("corpus.path=" + folder + "/j")).get(0).contains("NUL"));
+    }
+
+    @Test
+    void aFileWithoutReadPermissionIsInTheQuarantine() throws Exception {
+        for (String ending : List.of("txt", "jsonl", "parquet")) {
+            Path file = folder.resolve(ending + "/a." + ending);
+            Distillery.write(file, "{\"text\": \"a\"}");
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("---------"));
+            Assumptions.assumeFalse(Files.isReadable(file), "root reads everything");
+            List<Document> documents = read("corpus.path=" + folder + "/" + ending);
+            assertTrue(documents.get(0).id().endsWith("a." + ending) && documents.get(0).problem().startsWith("cannot be read"), documents.toString());
+        }
+    }
+
+    @Test
+    void aBombIsNotUnpacked() throws Exception {
+        ByteArrayOutputStream bomb = new ByteArrayOutputStream();
+        try (OutputStream out = new ZstdOutputStream(bomb)) {
+            byte[] zeros = new byte[1 << 20];
+            Arrays.fill(zeros, (byte) ' ');
+            for (int i = 0; i < 1100; i++) {
+                out.write(zeros);
+            }
+        }
+        Distillery.write(folder.resolve("t/a.txt.zst"), bomb.toByteArray());
+        assertTrue(CorpusReading.problems(read("corpus.path=" + folder + "/t")).get(0).contains("max-document-mib"));
+        Distillery.write(folder.resolve("j/a.jsonl.zst"), bomb.toByteArray());
+        assertTrue(CorpusReading.problems(read("corpus.path=" + folder + "/j")).get(0).contains("that is not text"));
+    }
+
+    @Test
+    void separatorsDivideATextFileIntoDocuments() throws Exception {
+        String stories = "one\nmore\n<|endoftext|>\ntwo\n<|endoftext|>\r\n\n<|endoftext|>\nthree\n<|endoftext|>\n";
+        Distillery.write(folder.resolve("t/a.txt"), stories);
+        assertEquals(List.of("one\nmore", "three", "two"), CorpusReading.texts(read("corpus.path=" + folder + "/t", "corpus.separator=<|endoftext|>")));
+        Distillery.write(folder.resolve("z/a.txt.gz"), compressed("gz", utf8("\uFEFF" + stories)));
+        assertEquals(List.of("one\nmore", "three", "two"), CorpusReading.texts(read("corpus.path=" + folder + "/z", "corpus.separator=<|endoftext|>")));
+        assertEquals(1, read("corpus.path=" + folder + "/t").size());
+    }
+}
