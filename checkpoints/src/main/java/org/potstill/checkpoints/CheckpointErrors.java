@@ -9,12 +9,12 @@ import java.util.Arrays;
 import org.potstill.checkpoints.jinja.JinjaTemplate;
 import org.potstill.errors.UserException;
 
-/** Every error of this module that a user can mend. */
+/** User errors about checkpoints, tokenizers and chat templates; see also {@link UnsupportedErrors}. */
 final class CheckpointErrors {
     private static final String FETCH_AGAIN = "fetch or export the file again and compare its size and checksum";
-    private static final String MADE_ANEW = "compare the file's checksum with its publisher's; where they are equal, convert or export the "
-            + "model anew";
-    private static final String RIGHT_CONFIG = "use the config.json that belongs to these weights, from the model's own repository";
+    private static final String MADE_ANEW = "compare the file's checksum with its publisher's; if they match, convert or export the "
+            + "model again";
+    private static final String RIGHT_CONFIG = "use the config.json that belongs to these weights, from the model's repository";
 
     private static final int MAX_LENGTH = 800;
 
@@ -24,33 +24,36 @@ final class CheckpointErrors {
     static UserException unreadable(Path file, IOException e) {
         boolean missing = (e instanceof FileNotFoundException || e instanceof NoSuchFileException) && !Files.exists(file);
         return new UserException("cannot read " + file, missing ? "there is no such file" : String.valueOf(e),
-                missing ? "check the path; of a model on the Hugging Face Hub, fetch it first: hf download NAME --local-dir FOLDER"
+                missing ? "check the path; download a model on the Hugging Face Hub first: hf download NAME --local-dir FOLDER"
                         : "check the path and its permissions", e);
     }
 
     static UserException unwritable(Path file, IOException e) {
         return new UserException("cannot write " + file, String.valueOf(e),
-                "check that the folder exists, is writable and has room", e);
+                "check that the folder exists, is writable and has free space", e);
     }
 
     static UserException foreignFolder(Path folder, String owner) {
-        return new UserException("cannot keep files of one's own in " + folder, "it is " + owner + "'s, or others may write to it, and what it holds is not loaded",
-                "choose a scratch folder (teacher.scratch) that this user may make, or that is this user's alone");
+        return new UserException("cannot keep private files in " + folder, "it belongs to " + owner
+                + " or is writable by others, so its contents are not trusted",
+                "set teacher.scratch to a folder that only this user can write to, or that this user can create");
     }
 
     static UserException noexec(String library, Path folder, Throwable origin) {
-        return new UserException("cannot load the native library of " + library, "it would be run from " + folder + ", which is mounted with noexec",
-                "have another folder for temporary files: JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp, for instance; executors take it from "
+        return new UserException("cannot load the native library of " + library, "it would be loaded from " + folder
+                + ", which is mounted with noexec",
+                "use another temporary folder, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; set it for executors in "
                         + "spark.executor.extraJavaOptions", origin);
     }
 
     static UserException nativeLibrary(String library, String why, Throwable origin) {
         return new UserException("cannot load the native library of " + library, why,
-                "Potstill needs Linux with glibc, and room in the folder for temporary files (java.io.tmpdir); on a cluster so do the executors", origin);
+                "Potstill, including its executors, needs Linux with glibc and free space in the temporary folder (java.io.tmpdir)",
+                origin);
     }
 
     static UserException malformed(Path file, String format, String cause) {
-        return error("cannot read " + file + ": it is not a sound " + format + " file", cause, FETCH_AGAIN);
+        return error("cannot read " + file + ": it is not a valid " + format + " file", cause, FETCH_AGAIN);
     }
 
     static UserException truncated(Path file, String what, long end, long size) {
@@ -64,12 +67,12 @@ final class CheckpointErrors {
     }
 
     static UserException unknownTensor(Path file, String name) {
-        return error("no tensor " + name + " in " + file, "the checkpoint does not have it",
+        return error("no tensor " + name + " in " + file, "the checkpoint lacks it",
                 "use a complete checkpoint of the model");
     }
 
     static UserException badConfig(String source, String cause) {
-        return error("unusable model configuration in " + source, cause, RIGHT_CONFIG);
+        return error("invalid model configuration in " + source, cause, RIGHT_CONFIG);
     }
 
     static UserException notGguf(Path file, int magic) {
@@ -108,7 +111,7 @@ final class CheckpointErrors {
 
     static UserException missingTensor(Path file, String name) {
         return error("cannot read " + file + ": tensor " + name + " is missing",
-                "the model's configuration calls for it", mismatch(file));
+                "the model's configuration requires it", mismatch(file));
     }
 
     static UserException tooFewTensors(Path file, int tensors, int layers) {
@@ -123,48 +126,50 @@ final class CheckpointErrors {
     }
 
     static UserException emptyFolder(Path folder) {
-        return error("cannot open " + folder + " as a model", "the folder is empty", "check the path, or fetch the model into it: config.json, tokenizer.json and weights");
+        return error("cannot open " + folder + " as a model", "the folder is empty",
+                "check the path, or download the model into it: config.json, tokenizer.json and weights");
     }
 
     static UserException missingBeside(Path folder, String name, String why) {
-        return error("cannot open " + folder + " as a model", "it has no " + name + ": " + why, "fetch " + name + " from the model's repository, too");
+        return error("cannot open " + folder + " as a model", "it has no " + name + ": " + why, "download " + name
+                + " from the model's repository, too");
     }
 
     static UserException badShardName(Path index, String shard) {
         return error("cannot use " + index, "it names the file \"" + shard
-                + "\", which is not the plain name of a .safetensors file in the same folder", MADE_ANEW);
+                + "\", which is not a .safetensors file in the same folder", MADE_ANEW);
     }
 
     static UserException tensorTwice(Path file, String name, Path other) {
-        return error("cannot read " + file + ": tensor " + name + " is there twice",
-                other + " has it too", "remove the file that does not belong to the model, or fetch the folder again");
+        return error("cannot read " + file + ": tensor " + name + " occurs twice",
+                other + " has it too", "remove the file that does not belong to the model, or download the folder again");
     }
 
     static UserException tensorElsewhere(Path index, String name, String shard) {
-        return error("cannot read " + index + ": tensor " + name + " is not where it says",
+        return error("cannot read " + index + ": tensor " + name + " is in another file than the index says",
                 "it is in " + shard, MADE_ANEW);
     }
 
     static UserException tooLarge(Path file, long size, long max) {
-        return error("cannot read " + file, "it has " + size + " bytes, where " + max + " are beyond all need",
+        return error("cannot read " + file, "it has " + size + " bytes; the limit is " + max,
                 FETCH_AGAIN);
     }
 
     static UserException wrongShape(Path file, String name, long[] actual, long[] expected) {
         return error("cannot read " + file + ": tensor " + name + " has the wrong shape",
-                "it is " + Arrays.toString(actual) + " where the configuration calls for " + Arrays.toString(expected),
+                "it is " + Arrays.toString(actual) + " but the configuration requires " + Arrays.toString(expected),
                 mismatch(file));
     }
 
     static UserException noRoom(Path folder, long needed, long free) {
-        return error("no room for the model's weights in " + folder,
+        return error("not enough space for the model's weights in " + folder,
                 "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
                 "choose a scratch folder on a larger disk");
     }
 
     static UserException onnxTooLarge(Path file, long bytes) {
-        return error("cannot read " + file + ": " + (bytes >> 20) + " MiB are more than one ONNX file may have",
-                "its format ends at 2 GiB", "export the model with its weights as external data");
+        return error("cannot read " + file + ": " + (bytes >> 20) + " MiB are too much for one ONNX file",
+                "the format is limited to 2 GiB", "export the model with its weights as external data");
     }
 
     static UserException onnxGraphTooLarge(Path file, long limit) {
@@ -175,12 +180,12 @@ final class CheckpointErrors {
 
     static UserException onnxDataOutside(Path file, String location) {
         return error("refused to read the weights of " + file,
-                "it says that they lie in \"" + location + "\", which is not a file in its own folder",
-                "put the model and its data files into one folder, as files and not as links to elsewhere");
+                "it refers to \"" + location + "\", which is not a file in its own folder",
+                "put the model and its data files into one folder, as files rather than links");
     }
 
     static UserException notCausalLm(Path file, String cause) {
-        return error("cannot use " + file + " as a teacher: it is not a causal language model's graph as known here",
+        return error("cannot use " + file + " as a teacher: it is not a supported causal language model graph",
                 "it " + cause, "export it with Hugging Face Optimum for the task text-generation");
     }
 
@@ -197,18 +202,18 @@ final class CheckpointErrors {
 
     static UserException notRowByRow(Path file, String operator) {
         return error("cannot use " + file + " as a teacher", "its operator " + operator
-                + " looks at a whole batch at once: what the teacher says of a text would depend on the texts beside it",
+                + " works across the whole batch, so a text's probabilities would depend on the other texts in the batch",
                 "use the model in float32, float16 or with weights-only quantisation");
     }
 
     static UserException weightsAlone(Path file) {
         return error("cannot use " + file + " by itself", "it holds weights, but neither the model's configuration nor its tokenizer",
-                "give the folder that it lies in, with config.json and tokenizer.json");
+                "give the path of its folder, with config.json and tokenizer.json in it");
     }
 
     static UserException precisionOfReadyMade(Path file, Precision precision) {
         return error("cannot run " + file + " in " + precision,
-                "a ready-made graph computes in the numbers that it was exported in",
+                "a ready-made graph computes in the precision that it was exported in",
                 "set the precision to fp32, or give the model as safetensors or GGUF");
     }
 
@@ -220,30 +225,31 @@ final class CheckpointErrors {
 
     static UserException noChatTemplate() {
         return error("the model has no chat template", "neither its tokenizer_config.json nor a chat_template.jinja nor GGUF's "
-                + "tokenizer.chat_template holds one", "prompt it without a conversation, or use a model that was taught to converse");
+                + "tokenizer.chat_template holds one", "use a plain prompt, or a model that was trained for chat");
     }
 
     static UserException badChatTemplate(String cause) {
         boolean raised = cause.contains(JinjaTemplate.RAISED);
-        return error("cannot use the model's chat template", cause, raised ? "give it a conversation such as it asks for"
-                : "render the conversations with transformers' apply_chat_template(tokenize=False), and give them as texts with special tokens");
+        return error("cannot use the model's chat template", cause, raised ? "give it a conversation of the form that the template expects"
+                : "render the conversations with transformers' apply_chat_template(tokenize=False), and pass them as texts with special "
+                                + "tokens");
     }
 
     static UserException noTokenizer(Path folder) {
         return error("cannot use the tokenizer in " + folder, "it has no tokenizer.json",
-                "load its tokenizer with transformers' AutoTokenizer and save it there again, which writes that file");
+                "load the tokenizer with transformers' AutoTokenizer and save it there again, which writes that file");
     }
 
     static UserException unsupportedTokenizer(Path file, String key, Object value, String supported) {
         return error("cannot use the tokenizer in " + file,
                 key + " is " + value + "; supported are " + supported,
-                "give the model's Hugging Face folder, whose tokenizer.json may be of any kind, instead of the GGUF file");
+                "use the model's Hugging Face folder, whose tokenizer.json may be of any kind, instead of the GGUF file");
     }
 
     static UserException noPreTokenizer(Path file) {
         return error("cannot use the tokenizer in " + file,
-                "there is no tokenizer.ggml.pre, which says how text is cut before it becomes tokens: converters before May 2024 left it out",
-                "give the model's Hugging Face folder, or convert it again, or name the tokenizer in a copy of the file: "
+                "it lacks tokenizer.ggml.pre, which says how to split text before tokenizing; converters before May 2024 left it out",
+                "use the model's Hugging Face folder, or convert it again, or name the tokenizer in a copy of the file: "
                         + "gguf-new-metadata --pre-tokenizer llama-bpe OLD.gguf NEW.gguf (llama-bpe for Llama 3, qwen2 for Qwen 2 and 3)");
     }
 
@@ -252,21 +258,21 @@ final class CheckpointErrors {
     }
 
     static UserException tokenBeyondRows(Path file, String token, Object id, int rows) {
-        return error("the tokenizer in " + file + " does not fit the model", "the token " + token + " has the id " + id
+        return error("the tokenizer in " + file + " does not match the model", "the token " + token + " has the id " + id
                 + " but the model's embedding has " + rows + " rows",
                 "use the tokenizer that the model was saved with, or resize the model's embedding with transformers' resize_token_embeddings");
     }
 
     static UserException badTokenizerDefinition(String cause) {
-        return error("cannot use the tokenizer", cause, "use a sound tokenizer.json");
+        return error("cannot use the tokenizer", cause, "use a valid tokenizer.json");
     }
 
-    /** What to do where weights are not those that the configuration tells of: in a GGUF file they are one. */
+    /** The remedy where weights and configuration disagree; a GGUF file holds both. */
     private static String mismatch(Path file) {
         return Files.isDirectory(file) || file.toString().endsWith(".safetensors") ? RIGHT_CONFIG : MADE_ANEW;
     }
 
-    /** Files from anywhere have their say in these words: what is long is cut, and nothing moves a terminal's cursor. */
+    /** Makes an error whose text may quote an untrusted file: truncates it, and replaces control characters. */
     static UserException error(String problem, String cause, String remedy) {
         return new UserException(printable(problem), printable(cause), printable(remedy));
     }

@@ -153,8 +153,9 @@ final class PublishedCheckpointsTest {
     @ParameterizedTest
     @CsvSource({"model.layers.0.self_attn.q_proj.lora_A.weight,F32,adapter,merge", "model.layers.0.mlp.up_proj.qweight,I32,quantised,GGUF",
         "model.layers.0.mlp.up_proj.weight_scale_inv,F32,quantised,quantised from", "model.layers.0.mlp.up_proj.weight.absmax,U8,quantised,quantised from",
-        "model.layers.0.self_attn.q_proj.bias,F32,attention_bias,config.json", "model.layers.0.mlp.experts.0.up_proj.weight,F32,not known,ONNX",
-        "vision_tower2.weight,F32,not known,ONNX"})
+        "model.layers.0.self_attn.q_proj.bias,F32,attention_bias,config.json",
+        "model.layers.0.mlp.experts.0.up_proj.weight,F32,not supported,ONNX",
+        "vision_tower2.weight,F32,not supported,ONNX"})
     void aTensorTooManySaysWhatItBelongsTo(String name, String type, String cause, String remedy) throws IOException {
         write(TIED, n -> n, new Extra(name, type, 8));
         assertRefused(cause, remedy);
@@ -211,18 +212,18 @@ final class PublishedCheckpointsTest {
 
     @Test
     void foldersWithoutWeightsToReadAreNamedForWhatTheyAre() throws IOException {
-        assertRefused("empty", "fetch the model");
+        assertRefused("empty", "download the model");
         Files.writeString(folder.resolve("tokenizer.json"), "{}");
         assertRefused("no config.json", "config.json");
         Files.writeString(folder.resolve("config.json"), TIED.toJson());
         assertRefused("no model.safetensors", "safetensors");
         Files.writeString(folder.resolve("model-00001-of-00002.safetensors"), "");
-        assertRefused("model.safetensors.index.json", "fetch model.safetensors.index.json");
+        assertRefused("model.safetensors.index.json", "download model.safetensors.index.json");
         Files.writeString(folder.resolve("pytorch_model-00001-of-00002.bin"), "");
-        assertRefused("PyTorch's own format", "safe_serialization=True");
+        assertRefused("PyTorch's pickle format", "safe_serialization=True");
         Files.delete(folder.resolve("pytorch_model-00001-of-00002.bin"));
         Files.writeString(folder.resolve("consolidated.safetensors"), "");
-        assertRefused("makers' own format", "model.safetensors");
+        assertRefused("original authors' format", "model.safetensors");
         Files.writeString(folder.resolve("model-Q4_K_M.gguf"), "");
         assertRefused("model-Q4_K_M.gguf", "give the path of it");
         Files.writeString(folder.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"meta/base-1b\"}");
@@ -235,7 +236,7 @@ final class PublishedCheckpointsTest {
         Files.move(folder.resolve("model.safetensors"), folder.resolve("model-00001-of-00002.safetensors"));
         Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\": {\"" + Q + "\": \"model-00001-of-00002.safetensors\", "
                 + "\"lm_head.weight\": \"model-00002-of-00002.safetensors\"}}");
-        assertRefused("names it", "fetch model-00002-of-00002.safetensors");
+        assertRefused("names it", "download model-00002-of-00002.safetensors");
     }
 
     @Test

@@ -5,7 +5,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-@Command(name = "cache", mixinStandardHelpOptions = true, description = "Shows, checks and tidies up the soft labels in the cache.",
+@Command(name = "cache", mixinStandardHelpOptions = true,
+        description = "Inspects, verifies, compacts and prunes the soft labels in the cache.",
         footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache --help",
             "  potstill cache inspect --conf distil.conf", "  potstill cache verify --conf distil.conf"},
         subcommands = {CacheInspectCommand.class, CacheVerifyCommand.class, CacheCompactCommand.class, CachePruneCommand.class})

@@ -9,12 +9,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "compact", description = {
-    "Makes few large files of the many small ones that label runs leave, one row per sequence, sorted by key.", "",
-    "Jobs that read or write the cache go on meanwhile. The old files are no longer read, and stay until 'prune' deletes them."},
+    "Merges the many small files that label runs leave into a few large ones, one row per sequence, sorted by key.", "",
+    "Jobs may read and write the cache meanwhile. The old files are no longer read, and stay until 'prune' deletes them."},
     footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache compact --conf distil.conf"})
 final class CacheCompactCommand extends CacheUpkeepCommand {
     @Option(names = "--target-mib", paramLabel = "MIB", defaultValue = "" + (CacheCompaction.TARGET_BYTES >> 20),
-            description = "About how large files shall be (default: ${DEFAULT-VALUE}).")
+            description = "Approximate size of the new files (default: ${DEFAULT-VALUE}).")
     private int targetMib;
 
     @Override

@@ -22,9 +22,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(name = "inspect", description = {
-    "Says what the cache holds: what made it, how much, how large, and what the teacher thought of the text.", "",
-    "With --key or --document, shows one sequence instead: each token that came, how probable it was to the teacher, and what the "
-        + "teacher held to be most probable. Where a probability is '-', the cache does not list the token."},
+    "Shows what the cache holds: where it came from, rows and bytes, and the teacher's perplexity and entropy.", "",
+    "With --key or --document, shows one sequence instead: each target token, its probability under the teacher, and what the "
+        + "teacher considered most probable. Where a probability is '-', the cache does not list the token."},
     footer = {"", "Needs cache.path.", "",
         "Example:", "  potstill cache inspect --conf distil.conf", "  potstill cache inspect --set cache.path=s3a://lake/cache --key 3f"})
 final class CacheInspectCommand implements Callable<Integer> {
@@ -37,7 +37,7 @@ final class CacheInspectCommand implements Callable<Integer> {
     @Option(names = "--json", description = "For machines.")
     private boolean json;
 
-    @Option(names = "--key", paramLabel = "PREFIX", description = "Show the sequence whose key begins so.")
+    @Option(names = "--key", paramLabel = "PREFIX", description = "Show the sequence whose key has this prefix.")
     private String key;
 
     @Option(names = "--document", paramLabel = "ID", description = "Show a sequence of this document.")

@@ -10,10 +10,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "prune", description = {
-    "Drops from the cache what the corpus no longer needs: rows that the last label run did not name, its forerunners' lists of "
-        + "sequences and quarantines, and what killed jobs left.", "",
-    "They are hidden from readers first, and deleted by a prune that comes --retention-hours later: whoever reads them can end. What "
-        + "is younger than that stays, since a label run may be at work on it; a row that is dropped and wanted again is scored again."},
+    "Removes from the cache what the corpus no longer needs: rows that the last label run did not use, snapshots and quarantines "
+        + "of earlier runs, and leftovers of killed jobs.", "",
+    "They are hidden from readers first, and deleted by a prune at least --retention-hours later, so that readers can finish. Anything "
+        + "younger stays, since a label run may be using it; a removed row that is needed again is scored again."},
     footer = {"", "Needs cache.path.", "", "Example:", "  potstill cache prune --conf distil.conf --dry-run"})
 final class CachePruneCommand extends CacheUpkeepCommand {
     @Option(names = "--dry-run", description = "Only count: bytes and files after are estimates.")

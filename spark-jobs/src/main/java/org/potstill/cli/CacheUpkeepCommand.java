@@ -12,7 +12,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** What the commands that tidy up a cache have in common: they go through all that it holds, or some of it. */
+/** The common part of commands that clean up a cache, or the labels selected from it. */
 abstract class CacheUpkeepCommand implements Callable<Integer> {
     @Mixin
     private SettingsOptions options;

@@ -21,9 +21,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(name = "verify", description = {
-    "Checks every row of the cache: its checksum, its key, its soft targets, its duplicates, and that the current snapshot has all "
-        + "its rows. What is wrong is counted, the first of each kind named, and the exit status is 2.", "",
-    "With --teacher or --sample, the teacher also scores some rows again, and must say what they say."},
+    "Checks every row of the cache: its checksum, key, soft targets and duplicates, and that no row of the current snapshot is "
+        + "missing. Reports the number of problems and the first of each kind, and exits with 2 if there are any.", "",
+    "With --teacher or --sample, the teacher also scores some rows again, and the results must match."},
     footer = {"", "Needs cache.path.", "",
         "Example:", "  potstill cache verify --conf distil.conf", "  potstill cache verify --conf distil.conf --sample 100"})
 final class CacheVerifyCommand implements Callable<Integer> {

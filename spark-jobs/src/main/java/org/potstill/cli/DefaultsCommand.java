@@ -6,7 +6,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 @Command(name = "defaults", mixinStandardHelpOptions = true,
-        description = "Prints every setting with its default and what it means: a file to begin from.")
+        description = "Prints every setting with its default and meaning: a file to start from.")
 final class DefaultsCommand implements Runnable {
     @Spec
     private CommandSpec spec;

@@ -23,8 +23,8 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "distil", description = {
     "Runs the whole pipeline in one application: prune, label, train, evaluate, export.", "",
-    "A step is left out where it is not asked for (prune without prune.path, export without export.path) and where its result is there "
-        + "already: after a failure the same command does what is missing. Ends in one report."},
+    "A step is skipped if it is not requested (prune without prune.path, export without export.path) or if its result already "
+        + "exists: after a failure, the same command does what is missing. Writes one report at the end."},
     footer = {"", "Needs teacher.path, corpus.path, cache.path and student.path. Without prune.path and student.init the student begins with "
         + "random weights.", "",
         "Example:", "  potstill distil --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75 --set export.path=student-hf"})
@@ -100,7 +100,7 @@ final class DistilCommand implements Callable<Integer> {
         finished.add("export");
     }
 
-    /** Reads the settings of the export. */
+    /** Checks the settings of the export. */
     static void check(Settings settings) {
         order(settings, false);
         settings.integer("export.max-tokens", 1, 1 << 24);

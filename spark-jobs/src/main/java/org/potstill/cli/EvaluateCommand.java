@@ -13,7 +13,7 @@ import org.potstill.spark.evaluate.TextScore;
 import picocli.CommandLine.Command;
 
 @Command(name = "evaluate", description = {
-    "Compares the student with its teacher on the held-out documents, and says what each costs to serve.", "",
+    "Compares the student with its teacher on the held-out documents, and measures what each costs to serve.", "",
     "Quality: perplexity, next-token accuracy, agreement, KL(teacher || student) over whole distributions and calibration, beside bigram and "
         + "unigram counts of the training documents; on further texts (evaluate.corpora) and multiple-choice tasks (evaluate.tasks), too. "
         + "Cost: tokens/s, milliseconds per generated token and peak memory of both in the same engine, at the same precision."},

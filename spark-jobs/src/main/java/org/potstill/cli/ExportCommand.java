@@ -17,14 +17,14 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(name = "export", description = {
-    "Writes the student as others load it, and says how far that is from the student.", "",
-    "hf: a folder for transformers' AutoModelForCausalLM and AutoTokenizer. onnx: model.onnx with a cache of keys and values, as "
-        + "Hugging Face Optimum lays it out, for ONNX Runtime, transformers.js and others; in fp32 or int8. gguf: one file for "
-        + "llama.cpp; in f16, q8_0 or fp32. All with the tokenizer, its chat template, all tokens that end a text, a README.md that "
-        + "says what the student was made of, and a provenance.json.", "",
-    "The export is read back and compared with the student: KL in nats per token, on --text or else on held-out documents of "
-        + "corpus.path or else, where neither is given, on a text of Potstill's own."},
-    footer = {"", "Needs student.path. A Spark session is begun only where the corpus is read.", "",
+    "Writes the student in a format that other software loads, and measures how far the export is from it.", "",
+    "hf: a folder for transformers' AutoModelForCausalLM and AutoTokenizer. onnx: model.onnx with a key-value cache, in the layout of "
+        + "Hugging Face Optimum, for ONNX Runtime, transformers.js and others; in fp32 or int8. gguf: one file for "
+        + "llama.cpp; in f16, q8_0 or fp32. All include the tokenizer, its chat template, all end tokens, a README.md that "
+        + "says how the student was made, and a provenance.json.", "",
+    "The export is read back and compared with the student: KL in nats per token, on --text, or else on held-out documents of "
+        + "corpus.path, or else on Potstill's own text."},
+    footer = {"", "Needs student.path. Starts a Spark session only if it reads the corpus.", "",
         "Example:", "  potstill export --conf distil.conf --to hf --output s3a://lake/models/student",
         "  potstill export --conf distil.conf --to onnx --precision int8 --output student-onnx",
         "  potstill export --conf distil.conf --to gguf --output student.gguf"})
@@ -35,16 +35,16 @@ final class ExportCommand implements Callable<Integer> {
     @Option(names = "--to", paramLabel = "FORMAT", required = true, description = "One of: ${COMPLETION-CANDIDATES}.")
     private ExportFormat format;
 
-    @Option(names = "--precision", paramLabel = "PRECISION", description = "Numbers that matrices are stored in: fp32 or int8 for onnx "
-        + "(fp32), f16, q8_0 or fp32 for gguf (f16).")
+    @Option(names = "--precision", paramLabel = "PRECISION", description = "Storage type of matrices: fp32 or int8 for onnx "
+        + "(default fp32); f16, q8_0 or fp32 for gguf (default f16).")
     private ExportFormat.Precision precision;
 
     @Option(names = "--output", paramLabel = "PATH", required = true,
-            description = "An empty folder, or one to be; for gguf a file NAME.gguf, beside which NAME.README.md and "
+            description = "An empty or new folder; for gguf a file NAME.gguf, beside which NAME.README.md and "
                 + "NAME.provenance.json go. Any Hadoop path.")
     private String output;
 
-    @Option(names = "--overwrite", description = "Replace what an older export left there.")
+    @Option(names = "--overwrite", description = "Replace an older export there.")
     private boolean overwrite;
 
     @Option(names = "--text", paramLabel = "FILE", description = "A text file to compare export and student on; any Hadoop path.")

@@ -28,10 +28,10 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(name = "generate", description = {
-    "Writes text with a model: a student, an exported one, or whatever can be a teacher (GGUF, Hugging Face, ONNX with past).", "",
-    "On this machine's CPU, with ONNX Runtime and a cache of keys and values. The text goes to the standard output as it comes, "
-        + "and how fast it came to the standard error. No cluster is started."},
-    footer = {"", "Needs --model and --prompt. Weights are kept in teacher.scratch; teacher.threads says how many threads to use.", "",
+    "Generates text with a model: a student, an export, or any teacher (GGUF, Hugging Face, ONNX with past).", "",
+    "Runs on this machine's CPU, with ONNX Runtime and a key-value cache. Streams the text to standard output and prints the "
+        + "speed to standard error. Starts no cluster."},
+    footer = {"", "Needs --model and --prompt. Weights are kept in teacher.scratch; teacher.threads sets the number of threads.", "",
         "Example:", "  potstill generate --model /models/student --prompt \"Fellow citizens,\"",
         "  potstill generate --model teacher.gguf --chat --prompt \"Who are you?\" --temperature 0"})
 final class GenerateCommand implements Callable<Integer> {
@@ -43,36 +43,38 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--model", paramLabel = "PATH", required = true, description = "A file or folder; any Hadoop path.")
     private String model;
 
-    @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "What to go on from; - reads the standard input.")
+    @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "The text to continue; - reads standard input.")
     private String prompt;
 
-    @Option(names = "--plain-text", description = "Take special tokens that the prompt spells out for text. As with transformers, they are "
-            + "special otherwise: a prompt may be what a chat template has written.")
+    @Option(names = "--plain-text", description = "Treat special tokens spelled out in the prompt as plain text. By default they are "
+            + "special, as in transformers, since a prompt may be the output of a chat template.")
     private boolean plainText;
 
-    @Option(names = "--chat", description = "Take the prompt for what a user says, and put it into the model's chat template.")
+    @Option(names = "--chat", description = "Treat the prompt as a user message, and render it with the model's chat template.")
     private boolean chat;
 
-    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: what stands before it as the system's message.")
+    @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: the system message.")
     private String system;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256", description = "Stop after so many (${DEFAULT-VALUE}).")
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256",
+            description = "Stop after this many tokens (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
 
     @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7",
-            description = "Divides the logits (${DEFAULT-VALUE}); 0 takes the most probable token each time.")
+            description = "Divides the logits (default: ${DEFAULT-VALUE}); 0 always takes the most probable token.")
     private double temperature;
 
     @Option(names = "--top-p", paramLabel = "P", defaultValue = "0.95",
-            description = "Draw from the likeliest tokens that together have this probability (${DEFAULT-VALUE}); 1 for all.")
+            description = "Sample from the most probable tokens that together have this probability; 1 for all (default: "
+                    + "${DEFAULT-VALUE}).")
     private double topP;
 
     @Option(names = "--top-k", paramLabel = "K", defaultValue = "0",
-            description = "Draw from so many of the likeliest tokens; 0 for all (${DEFAULT-VALUE}).")
+            description = "Sample from this many of the most probable tokens; 0 for all (default: ${DEFAULT-VALUE}).")
     private int topK;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "42",
-            description = "Of the draws (${DEFAULT-VALUE}): the same seed gives the same text.")
+            description = "Seed for sampling (default: ${DEFAULT-VALUE}); the same seed gives the same text.")
     private long seed;
 
     @Spec
@@ -95,7 +97,7 @@ final class GenerateCommand implements Callable<Integer> {
         int asked = settings.integer("teacher.threads", 0, 1024);
         int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
         Path path = TeacherSource.localPath("--model", model, scratch, Sessions.hadoop(settings));
-        // Bytes as they are, whatever the locale takes characters for.
+        // UTF-8 whatever the locale's encoding.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (CausalLm opened = Teachers.model(path)) {
             TokenizerDefinition definition = opened.tokenizer();
@@ -141,7 +143,7 @@ final class GenerateCommand implements Callable<Integer> {
         try {
             byte[] bytes = System.in.readNBytes(MAX_PROMPT_BYTES + 1);
             if (bytes.length > MAX_PROMPT_BYTES) {
-                throw JobErrors.badOption("--prompt", "the standard input has more than " + MAX_PROMPT_BYTES + " bytes");
+                throw JobErrors.badOption("--prompt", "standard input has more than " + MAX_PROMPT_BYTES + " bytes");
             }
             return new String(bytes, StandardCharsets.UTF_8);
         } catch (IOException e) {

@@ -9,7 +9,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** What the commands that run a Spark job have in common. */
+/** The common part of commands that run a Spark job. */
 abstract class JobCommand implements Callable<Integer> {
     @Mixin
     private SettingsOptions options;
@@ -17,17 +17,17 @@ abstract class JobCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Runs the job. @return what the report shows of it */
+    /** Runs the job. @return its part of the report */
     abstract Object run(SparkSession spark, Settings settings);
 
-    /** A sentence or two on how it went. */
+    /** Summarises the result in a sentence or two. */
     abstract String describe(Object summary);
 
     @Override
     public final Integer call() {
         Settings settings = options.load();
         return Sessions.run(spec.name(), settings, spark -> {
-            // Where it goes must be known before any work is done.
+            // Fail on a bad report path before any work is done.
             Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
             String page = report.put(spec.name(), summary);

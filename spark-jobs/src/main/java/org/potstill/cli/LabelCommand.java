@@ -8,11 +8,12 @@ import org.potstill.spark.label.LabelSummary;
 import picocli.CommandLine.Command;
 
 @Command(name = "label", description = {
-    "Scores the corpus with the teacher and keeps its soft targets in the cache.", "",
-    "What the cache holds already is not scored again: run it after every change of the corpus, or after a failure. A document "
-        + "that cannot be used, or a sequence that the teacher cannot score, goes to the quarantine with its reason. The share corpus.holdout of the documents is left out, for "
-        + "evaluate."},
-    footer = {"", "Needs teacher.path, corpus.path and cache.path; the report goes to report.path, if set.", "",
+    "Scores the corpus with the teacher and stores the soft targets in the cache.", "",
+    "Scores only what the cache does not hold yet: run it after every change of the corpus, or after a failure. A document "
+        + "that cannot be used, or a sequence that the teacher cannot score, goes to the quarantine with its reason. The share "
+        + "corpus.holdout of the documents is held out for evaluate."},
+    footer = {"", "Needs teacher.path, corpus.path and cache.path. The report goes to report.path or, by default, beside the student or "
+            + "the cache.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
     @Override

@@ -16,15 +16,16 @@ import picocli.CommandLine.IVersionProvider;
 @Command(name = "potstill", mixinStandardHelpOptions = true, versionProvider = Potstill.Version.class,
         description = {
             "Distils a large language model into a small one on Apache Spark.", "",
-            "distil runs the whole pipeline. Its steps, one by one: prune, where the student is to begin as a part of its teacher. Then label, once: the teacher scores the corpus and its soft targets go into the cache. Then train, as often as you "
-                + "like: the student learns from the cache, with no teacher in memory. Then evaluate: the student against its "
-                + "teacher on documents it never saw; export, as transformers or ONNX Runtime load it; and generate text with it."},
+            "distil runs the whole pipeline. Its steps can also run one by one: prune (optional) cuts the teacher down to the "
+                + "initial student; label, once, scores the corpus with the teacher and caches the soft targets; train, as often as you "
+                + "like, trains a student from the cache, with no teacher in memory; evaluate compares the student with its teacher on "
+                + "held-out documents; export writes it for transformers, ONNX Runtime or llama.cpp; and generate writes text with it."},
         footer = {"", "Example:", "  potstill distil   --conf distil.conf", "or", "  potstill prune    --conf distil.conf", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
             "  potstill evaluate --conf distil.conf",
             "  potstill export   --conf distil.conf --to hf --output student-hf",
             "  potstill generate --model student-hf --prompt \"Once\"",
             "  potstill cache inspect --conf distil.conf", "",
-            "Exit status: 0 done; 1 failed; 2 wrong usage or a problem that the message tells how to mend."},
+            "Exit status: 0 success; 1 failure; 2 wrong usage, or a problem whose message says how to fix it."},
         subcommands = {DistilCommand.class, PruneCommand.class, LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
             CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
@@ -44,11 +45,11 @@ public final class Potstill {
             status = run(args);
         } finally {
             if (status != 0 && !guest) {
-                // A teacher may be on its way into memory.
+                // A thread may still be loading a teacher.
                 NativeWork.end();
             }
         }
-        // Databricks takes System.exit, even of 0, for a failure: leave by returning where all is well.
+        // Databricks treats System.exit, even of 0, as a failure: return normally on success.
         if (status != 0 && guest) {
             throw new IllegalStateException("potstill ended with status " + status + "; its message is above");
         }
@@ -62,7 +63,7 @@ public final class Potstill {
         CommandLine line = new CommandLine(new Potstill());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setUsageHelpAutoWidth(true);
-        // A text may begin with @.
+        // Arguments such as prompts may begin with @.
         line.setExpandAtFiles(false);
         line.setExecutionStrategy(parsed -> {
             Integer help = CommandLine.executeHelpRequest(parsed);
@@ -87,7 +88,7 @@ public final class Potstill {
         try {
             return args.length > 0 ? line.execute(args) : usage(line);
         } catch (Error e) {
-            // Picocli knows of exceptions only.
+            // Picocli's handler covers exceptions only.
             if (told(e, line)) {
                 return USER_ERROR;
             }
@@ -95,7 +96,7 @@ public final class Potstill {
         }
     }
 
-    /** Says what failed, in words. @return whether its kind is known */
+    /** Prints the user error behind a failure. @return whether there is one */
     private static boolean told(Throwable thrown, CommandLine line) {
         Optional<UserException> known = Failures.explain(thrown);
         if (known.isPresent() && "full".equals(System.getenv("POTSTILL_TRACES"))) {

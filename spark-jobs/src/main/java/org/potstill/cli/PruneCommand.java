@@ -8,10 +8,10 @@ import org.potstill.spark.prune.PruneSummary;
 import picocli.CommandLine.Command;
 
 @Command(name = "prune", description = {
-    "Cuts a model down to one that a student can begin with, by what the corpus shows it can do without.", "",
-    "Layers are removed one by one, each time the one that costs the least KL on some positions of the training documents; neurons, "
-        + "heads and channels are ranked by the size of their activations there. The result is a Hugging Face folder for student.init. A run "
-        + "that was stopped goes on where it was."},
+    "Prunes a model to a smaller one for a student to start from, guided by the corpus.", "",
+    "Removes layers one by one, always the one that costs the least KL on a sample of the training documents; ranks neurons, "
+        + "heads and channels by the size of their activations there. The result is a Hugging Face folder for student.init. An "
+        + "interrupted run resumes where it stopped."},
     footer = {"", "Needs corpus.path, prune.path, teacher.path or prune.model, and a target: prune.layers, prune.parameters, "
         + "prune.intermediate-size, prune.kv-heads or prune.hidden-size. The report goes to report.path or, by default, beside the student, "
         + "the cache or the pruned model.", "",

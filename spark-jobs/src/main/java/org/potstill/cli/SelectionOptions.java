@@ -4,10 +4,10 @@ import org.potstill.spark.Settings;
 import org.potstill.spark.inspect.Selection;
 import picocli.CommandLine.Option;
 
-/** Which labels of the cache a command is about: all that are not excluded. */
+/** Options that select which of the cache's labels a command works on; all by default. */
 final class SelectionOptions {
     @Option(names = "--teacher", paramLabel = "FINGERPRINT", defaultValue = "",
-            description = "Only this teacher's labels; the beginning of its fingerprint will do.")
+            description = "Only this teacher's labels; a prefix of its fingerprint is enough.")
     private String teacher;
 
     @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of this target specification, such as top-32.")

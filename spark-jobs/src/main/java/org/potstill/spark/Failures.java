@@ -10,7 +10,7 @@ import org.apache.spark.SparkException;
 import org.potstill.checkpoints.NativeLibraries;
 import org.potstill.errors.UserException;
 
-/** User errors behind the exceptions and errors of Java, Spark and other libraries. */
+/** Translation of failures of Java, Spark and other libraries into user errors. */
 public final class Failures {
     private static final int MAX_CAUSES = 64;
     private static final Pattern LIBRARY = Pattern.compile("lib([A-Za-z0-9_-]+)[A-Za-z0-9._-]*\\.so");
@@ -25,7 +25,7 @@ public final class Failures {
     private Failures() {
     }
 
-    /** The user error that a failure comes to; none where its kind is not known, and its stack trace is what there is to tell. */
+    /** Finds the user error that explains a failure; empty if its kind is unknown, and only its stack trace can be shown. */
     public static Optional<UserException> explain(Throwable thrown) {
         List<Throwable> causes = causes(thrown);
         return within(thrown).or(() -> causes.stream().flatMap(cause -> known(cause).stream()).findFirst())
@@ -40,7 +40,7 @@ public final class Failures {
         if (thrown instanceof UnsatisfiedLinkError || thrown instanceof LinkageError && isNative(message)) {
             return Optional.of(NativeLibraries.failure(library(message), thrown));
         }
-        // The reason of its failure is the next.
+        // An initializer's own failure is the next cause.
         if (thrown instanceof LinkageError && !(thrown instanceof ExceptionInInitializerError)) {
             return Optional.of(PlatformErrors.classClash(message, origin(message), thrown));
         }
@@ -50,12 +50,13 @@ public final class Failures {
         return NO_SPACE.matcher(message).find() ? Optional.of(PlatformErrors.noSpace(message, thrown)) : Optional.empty();
     }
 
-    /** What Spark says of a task in words alone, where the task's own exception did not reach the driver. */
+    /** Explains a failed task by Spark's message, where the task's own exception did not reach the driver. */
     private static Optional<UserException> told(Throwable thrown) {
         String message = String.valueOf(thrown.getMessage());
         Matcher memory = OUT_OF_MEMORY.matcher(message);
         if (memory.find()) {
-            return Optional.of(PlatformErrors.outOfMemory(memory.group(1) == null ? "an executor ended for it" : memory.group(1), thrown));
+            return Optional.of(PlatformErrors.outOfMemory(memory.group(1) == null ? "an executor ended because of it" : memory.group(1),
+                    thrown));
         }
         if (UNCAUGHT.matcher(message).find()) {
             return Optional.of(PlatformErrors.executorEnded(thrown));
@@ -75,7 +76,7 @@ public final class Failures {
         return file.find() ? file.group(1) : named.find() ? named.group() : "a library";
     }
 
-    /** The jar of the class that a message names. */
+    /** Names the jar of the class that a message mentions. */
     private static String origin(String message) {
         Matcher named = CLASS.matcher(message);
         while (named.find()) {
@@ -86,29 +87,29 @@ public final class Failures {
                     return named.group() + " comes from " + source.getLocation();
                 }
             } catch (ClassNotFoundException | LinkageError e) {
-                return named.group() + " is not there";
+                return named.group() + " is missing";
             }
         }
         return "a jar of another version comes first on the class path";
     }
 
-    /** Whether memory gave out at the root of it, here or in another process, whose errors come as text. */
+    /** Whether it was caused by lack of memory, here or in another process, whose errors arrive as text. */
     public static boolean isOutOfMemory(Throwable thrown) {
         return causes(thrown).stream()
                 .anyMatch(at -> at instanceof OutOfMemoryError || String.valueOf(at.getMessage()).contains("OutOfMemoryError"));
     }
 
-    /** Whether it, or a cause of it, is of that class. */
-    public static boolean isCausedBy(Throwable thrown, Class<? extends Throwable> type) {
-        return causes(thrown).stream().anyMatch(type::isInstance);
+    /** It, or the first of its causes, that is of a class. */
+    public static <T extends Throwable> Optional<T> firstCause(Throwable thrown, Class<T> type) {
+        return causes(thrown).stream().filter(type::isInstance).map(type::cast).findFirst();
     }
 
     /** The user error at the root of what Spark threw, if there is one. */
     public static Optional<UserException> within(Throwable thrown) {
-        return causes(thrown).stream().filter(UserException.class::isInstance).map(UserException.class::cast).findFirst();
+        return firstCause(thrown, UserException.class);
     }
 
-    /** It, its cause, and so on; they may go in a circle. */
+    /** Lists a failure and its causes, a limited number since causes may be circular. */
     static List<Throwable> causes(Throwable thrown) {
         List<Throwable> causes = new ArrayList<>();
         for (Throwable at = thrown; at != null && causes.size() < MAX_CAUSES; at = at.getCause()) {

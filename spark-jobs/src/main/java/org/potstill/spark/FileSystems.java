@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.util.VersionInfo;
 
-/** The file systems that paths may name, of which Spark brings some and its user the others. */
+/** The file systems of paths: some come with Spark, the user adds others. */
 final class FileSystems {
     private static final Map<String, String> ARTIFACTS = Map.of("s3a", "org.apache.hadoop:hadoop-aws:", "abfs", "org.apache.hadoop:hadoop-azure:",
             "abfss", "org.apache.hadoop:hadoop-azure:", "wasb", "org.apache.hadoop:hadoop-azure:", "wasbs", "org.apache.hadoop:hadoop-azure:",
@@ -17,7 +17,7 @@ final class FileSystems {
     }
 
     /**
-     * Refuses a path whose file system is not there.
+     * Rejects a path whose file system is missing.
      *
      * @param setting that names it
      */
@@ -48,8 +48,9 @@ final class FileSystems {
                     + "(options of spark-submit; for deploy/potstill in POTSTILL_SUBMIT)";
             case "s3", "s3n" -> "write s3a" + path.toString().substring(scheme.length()) + ", which needs --packages org.apache.hadoop:hadoop-aws:"
                     + VersionInfo.getVersion();
-            case "http", "https", "ftp" -> "download it, and set the path to where it is";
-            default -> "check the path: file:, hdfs: and s3a: are usual; a file system of your own comes with --jars and spark.hadoop.fs." + scheme + ".impl";
+            case "http", "https", "ftp" -> "download it, and set the path to the local file";
+            default -> "check the path: file:, hdfs: and s3a: are common; add your own file system with --jars and spark.hadoop.fs."
+            + scheme + ".impl";
         };
     }
 }

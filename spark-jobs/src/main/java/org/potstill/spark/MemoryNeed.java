@@ -8,13 +8,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What a run needs of memory, set against what there is, before any work: a heap, and what lies outside it. Needs are estimates: a run
- * is refused where a tenth less would not suffice either, and warned where it is near.
+ * A check, before any work, of the memory that a run needs, on and outside the heap, against what there is. Needs are estimates: a
+ * run is rejected if even 90 % of the need is not available, and warned about if it is close.
  */
 public final class MemoryNeed {
-    /** Of the heap: Spark, Parquet, and a batch or two of rows. */
+    /** Base need on the heap: Spark, Parquet, and a batch or two of rows. */
     public static final long HEAP = 384L << 20;
-    /** Outside: the JVM's code, classes and threads, libraries, buffers of the network. */
+    /** Base need outside it: the JVM's code, classes and threads, libraries, network buffers. */
     static final long OUTSIDE = 384L << 20;
     /** Spark keeps this much of a heap out of what it manages. */
     private static final long SPARK_RESERVE = 300L << 20;
@@ -29,7 +29,7 @@ public final class MemoryNeed {
 
     /**
      * @param what takes memory
-     * @param less what else to do about it than giving more
+     * @param less how to reduce the need
      */
     public MemoryNeed(SparkConf conf, String what, String less) {
         this.conf = conf;
@@ -38,9 +38,9 @@ public final class MemoryNeed {
     }
 
     /**
-     * The driver's, which is its executor, too, under a local master.
+     * Checks the driver, which under a local master is also the executor.
      *
-     * @param heap    bytes of the heap, beside what any job takes
+     * @param heap    bytes on the heap, on top of the base need
      * @param outside bytes outside the heap, likewise
      * @param rows    bytes of label files that Spark may take room for
      */
@@ -56,12 +56,13 @@ public final class MemoryNeed {
                     gib(HEAP + heap) + " GiB of heap and " + gib(allOutside) + " outside", less);
         }
         if (has + allOutside > machine) {
-            LOG.warn("{} needs about {} GiB outside the heap: where the heap, too, grows to its {} GiB, the machine's {} GiB do not suffice",
+            LOG.warn("{} needs about {} GiB outside the heap: if the heap grows to its limit of {} GiB, the machine's {} GiB are not "
+                            + "enough",
                     what, gib(allOutside), gib(has), gib(machine));
         }
     }
 
-    /** The same of each executor on a cluster, as its settings say. */
+    /** Checks each executor of a cluster, by its settings. */
     public void executors(long heap, long outside, long rows) {
         long has = executorHeap();
         long allOutside = OUTSIDE + outside;
@@ -75,13 +76,13 @@ public final class MemoryNeed {
                         "set spark.executor.memoryOverhead = " + setting(allOutside) + "; or " + less);
             }
             if (allOutside > overhead) {
-                LOG.warn("{} needs about {} GiB of each executor outside the heap: set spark.executor.memoryOverhead = {}, which is {}m", what,
+                LOG.warn("{} needs about {} GiB outside the heap of each executor: set spark.executor.memoryOverhead = {} (now {}m)", what,
                         gib(allOutside), setting(allOutside), overhead >> 20);
             }
         }
     }
 
-    /** The same of whoever runs tasks. */
+    /** Checks the processes that run tasks. */
     public void workers(long heap, long outside, long rows) {
         if (isLocal()) {
             driver(heap, outside, rows);
@@ -91,7 +92,7 @@ public final class MemoryNeed {
     }
 
     /**
-     * Warns of a model that memory outside the heap does not hold. It may run all the same: its file is read as it is needed.
+     * Warns if a model does not fit in memory outside the heap. It may run nevertheless, since its file is read on demand.
      *
      * @param bytes of its weights
      */
@@ -99,7 +100,7 @@ public final class MemoryNeed {
         if (isLocal() && OUTSIDE + bytes > machine()) {
             LOG.warn("{} needs about {} GiB outside the heap, and the machine has {}: {}", what, gib(OUTSIDE + bytes), gib(machine()), less);
         } else if (isContained() && OUTSIDE + bytes > overhead()) {
-            LOG.warn("{} needs about {} GiB of each executor outside the heap: set spark.executor.memoryOverhead = {}, which is {} GiB; or {}",
+            LOG.warn("{} needs about {} GiB outside the heap of each executor: set spark.executor.memoryOverhead = {} (now {} GiB), or {}",
                     what, gib(OUTSIDE + bytes), setting(OUTSIDE + bytes), gib(overhead()), less);
         }
     }
@@ -108,7 +109,7 @@ public final class MemoryNeed {
         return conf.get("spark.master", "").matches("local|local\\[.*");
     }
 
-    /** Whether executors are held to what they asked for; other cluster managers let them take more. */
+    /** Whether the cluster manager limits executors to the memory that they requested. */
     private boolean isContained() {
         return conf.get("spark.master", "").matches("(yarn|k8s).*");
     }
@@ -122,7 +123,7 @@ public final class MemoryNeed {
         return conf.getSizeAsMb("spark.executor.memoryOverhead", Math.max(384, usual) + "m") << 20;
     }
 
-    /** The machine's, or the container's. */
+    /** Memory of the machine or container, in bytes. */
     private static long machine() {
         return ManagementFactory.getOperatingSystemMXBean() instanceof OperatingSystemMXBean system ? system.getTotalMemorySize() : Long.MAX_VALUE;
     }
@@ -135,10 +136,11 @@ public final class MemoryNeed {
         double fraction = conf.getDouble("spark.memory.fraction", 0.6);
         long spark = (long) Math.min(fraction * Math.max(0, has - SPARK_RESERVE), ROWS_UNPACKED * rows);
         if (needs > has) {
-            LOG.warn("{} needs about {} GiB of heap on {}, which has {}: {}", what, gib(needs), where, gib(has), more);
+            LOG.warn("{} needs about {} GiB of heap on {}, which has {} GiB: {}", what, gib(needs), where, gib(has), more);
         } else if (needs + spark > has) {
-            LOG.warn("{} needs about {} of the {} GiB of heap on {}, and Spark may take {} more for rows: set spark.memory.fraction = 0.1, "
-                    + "which has rows lie on disk, or {}", what, gib(needs), gib(has), where, gib(spark),
+            LOG.warn("{} needs about {} of the {} GiB of heap on {}, and Spark may use {} GiB more for rows: set spark.memory.fraction = "
+                            + "0.1, "
+                    + "which keeps rows on disk, or {}", what, gib(needs), gib(has), where, gib(spark),
                     String.format(Locale.ROOT, remedy, setting(needs + spark)));
         }
     }

@@ -17,7 +17,7 @@ import org.potstill.errors.UserException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What Potstill needs of Java, Spark and the machine, looked at before any work is done. */
+/** Checks of Java, Spark and the machine before any work is done. */
 public final class Platform {
     private static final Logger LOG = LoggerFactory.getLogger(Platform.class);
     private static final int JAVA = 17;
@@ -32,7 +32,11 @@ public final class Platform {
     private Platform() {
     }
 
-    /** @throws UserException in one sentence */
+    /**
+     * Checks Java, Spark and the temporary folder.
+     *
+     * @throws UserException if Potstill cannot run here
+     */
     public static void require() {
         requireJava(Runtime.version().feature());
         requireSpark(org.apache.spark.package$.MODULE$.SPARK_VERSION(), scala.util.Properties$.MODULE$.versionNumberString());
@@ -44,7 +48,7 @@ public final class Platform {
             throw PlatformErrors.otherJava(JAVA, version);
         }
         if (version > JAVA) {
-            LOG.warn("here is Java {}; Potstill is tested with Java {}", version, JAVA);
+            LOG.warn("this is Java {}; Potstill is tested with Java {}", version, JAVA);
         }
     }
 
@@ -55,12 +59,12 @@ public final class Platform {
         }
     }
 
-    /** 3.5 of 3.5.1-amzn-0. */
+    /** Shortens a version to major and minor: 3.5.1-amzn-0 to 3.5. */
     private static String minor(String version) {
         return version.replaceFirst("^(\\d+\\.\\d+).*$", "$1");
     }
 
-    /** Native libraries are unpacked there, and run from there. */
+    /** Checks that native libraries can be unpacked to and loaded from a folder. */
     static void requireTemporaryFolder(Path folder) {
         try {
             Path probe = Files.createTempFile(folder, "potstill-", ".probe");
@@ -77,21 +81,21 @@ public final class Platform {
         }
     }
 
-    /** Refuses arguments in which Java's encoding has replaced letters: they are other texts, and other paths. */
+    /** Rejects arguments in which Java's encoding has replaced characters, and which therefore name other texts or paths. */
     public static void requireReadable(List<String> arguments) {
         requireReadable(arguments, encoding());
     }
 
     static void requireReadable(List<String> arguments, Charset encoding) {
         for (String argument : arguments) {
-            // In UTF-8 a letter beyond ASCII has two bytes or more, each of which other encodings may have made a question mark.
+            // A non-ASCII character has two or more bytes in UTF-8, each of which other encodings may have turned into a "?".
             if (argument.contains("\uFFFD") || !encoding.equals(StandardCharsets.UTF_8) && argument.contains("??")) {
                 throw PlatformErrors.lostLetters(argument, encoding);
             }
         }
     }
 
-    /** Refuses paths whose file system is not there, and corpora with files whose names this process cannot see. */
+    /** Rejects paths whose file system is missing, and corpora with file names that this process cannot decode. */
     static void requirePaths(Settings settings, Configuration hadoop) {
         SortedMap<String, String> paths = new TreeMap<>();
         PATHS.forEach(key -> paths.put(key, settings.string(key)));
@@ -123,7 +127,7 @@ public final class Platform {
         }
         try {
             if (folder.getFileSystem(hadoop) instanceof LocalFileSystem local) {
-                // In UTF-8 it is a name here and there that is of another encoding.
+                // Under UTF-8 only stray names are in another encoding: looking at the top level is enough.
                 requireVisible(setting, local.pathToFile(folder), encoding().equals(StandardCharsets.UTF_8) ? 1 : MAX_DEPTH);
             }
         } catch (IOException e) {
@@ -131,7 +135,7 @@ public final class Platform {
         }
     }
 
-    /** Java lists a name that the locale's encoding does not have, with other letters, under which there is no file. */
+    /** Looks for names that the locale's encoding cannot represent: Java lists them with replaced characters, and finds no such file. */
     private static void requireVisible(String setting, File folder, int depth) {
         File[] files = folder.listFiles();
         for (File file : files == null ? new File[0] : files) {
@@ -144,7 +148,7 @@ public final class Platform {
         }
     }
 
-    /** In which names of files and arguments are read. */
+    /** The encoding of file names and arguments. */
     private static Charset encoding() {
         return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
     }

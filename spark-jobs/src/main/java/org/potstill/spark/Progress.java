@@ -50,7 +50,7 @@ public final class Progress implements AutoCloseable {
 
                 @Override
                 public void accept(String line) {
-                    // The bar says its last word twice.
+                    // The library prints the final line twice.
                     if (!line.equals(last)) {
                         LOG.info(line);
                     }

@@ -16,20 +16,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Option;
 
-/** Gets the Spark session to run in: the platform's (spark-submit, Databricks, EMR), else a local one. */
+/** The Spark session to run in: the platform's (spark-submit, Databricks, EMR), or else a local one. */
 public final class Sessions {
     private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
     private static final String SERIALIZER = "spark.serializer";
     private static final String JAVA_SERIALIZER = JavaSerializer.class.getName();
 
-    /** What Spark reads before this process is there. */
+    /** Settings that Spark reads before this process starts. */
     private static final List<String> BEFORE_START = List.of("spark.driver.memory", "spark.driver.extraJavaOptions",
             "spark.driver.extraClassPath", "spark.driver.extraLibraryPath", "spark.jars.packages");
 
     private Sessions() {
     }
 
-    /** Whether a Spark context was here before: it is another's, and goes on. */
+    /** Whether a Spark context existed before; it then belongs to someone else and stays open. */
     public static boolean isGuest() {
         return active().isDefined();
     }
@@ -45,7 +45,7 @@ public final class Sessions {
         if (ours) {
             requireInTime(settings.spark(), conf);
         }
-        // What spark-submit said stands above the file.
+        // Settings of spark-submit override the file.
         settings.spark().forEach(conf::setIfMissing);
         conf.setIfMissing("spark.master", "local[*]");
         conf.setIfMissing("spark.app.name", "potstill " + name);
@@ -68,10 +68,10 @@ public final class Sessions {
 
     static void prepare(SparkConf conf) {
         addPlugin(conf);
-        // Kryo, the default of some clusters, reads no records of Java's.
+        // Kryo, the default of some clusters, cannot deserialize Java records.
         conf.set(SERIALIZER, JAVA_SERIALIZER);
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
-            // An error of a task ends this process otherwise, before anybody could say what it was.
+            // Otherwise a task's error ends this process before it can be reported.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
         }
     }
@@ -97,7 +97,7 @@ public final class Sessions {
         ignored.keySet().removeIf(key -> ignored.get(key).equals(theirs.get(key, null)) || key.equals("spark.locality.wait"));
         if (!ignored.isEmpty()) {
             // Not their values, which may be secrets.
-            LOG.warn("a Spark session was here before, and keeps its own settings: {} are not applied", ignored.keySet());
+            LOG.warn("using an existing Spark session with its own settings: {} are not applied", ignored.keySet());
         }
     }
 

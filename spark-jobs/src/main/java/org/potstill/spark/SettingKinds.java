@@ -17,7 +17,7 @@ import java.util.TreeSet;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.potstill.errors.UserException;
 
-/** The kind of value that each setting takes, which is that of its default. */
+/** The types of the settings' values, taken from their defaults. */
 final class SettingKinds {
     enum Kind { TEXT, FLAG, WHOLE, REAL }
 
@@ -69,7 +69,7 @@ final class SettingKinds {
         return kinds.getOrDefault(key, Kind.TEXT);
     }
 
-    /** What of a resolved source of settings cannot be used. */
+    /** Finds the values in a resolved source of settings that cannot be used. */
     List<UserException> findings(Config source) {
         List<UserException> findings = new ArrayList<>();
         find("", source.root(), findings);
@@ -81,7 +81,8 @@ final class SettingKinds {
             String key = above + (isOpen(above) ? ConfigUtil.joinPath(name) : name);
             boolean section = value instanceof ConfigObject;
             if (isSection(key) != section && (isSection(key) || kinds.containsKey(key))) {
-                findings.add(JobErrors.badValue(key, section ? "it takes one value, and this is a section" : "it is a section: set " + key + ".NAME"));
+                findings.add(JobErrors.badValue(key, section ? "it takes a single value, not a section" : "it is a section: set " + key
+                + ".NAME"));
             } else if (section && !key.startsWith("evaluate.corpora.") && !key.startsWith("evaluate.tasks.")) {
                 find(key + ".", (ConfigObject) value, findings);
             } else if (isOpen(key)) {
@@ -107,10 +108,10 @@ final class SettingKinds {
     private static Optional<String> problem(ConfigValue value, Kind kind) {
         String where = value.origin().lineNumber() < 0 ? "" : " (" + value.origin().description() + ")";
         if (value.valueType() == ConfigValueType.NULL) {
-            return Optional.of("null stands for no value: leave it out, or put it in quotes where it is meant as a text" + where);
+            return Optional.of("null means no value: remove it, or quote it if you mean the text" + where);
         }
         if (value.valueType() == ConfigValueType.LIST || value.valueType() == ConfigValueType.OBJECT) {
-            return Optional.of("it is no single value: put a text with brackets, or a name with dots, in double quotes" + where);
+            return Optional.of("it is not a single value: put text with brackets, or a name with dots, in double quotes" + where);
         }
         String text = text(value);
         boolean fits = switch (kind) {
@@ -126,7 +127,7 @@ final class SettingKinds {
         } + where);
     }
 
-    /** A plain value as it was written. */
+    /** Returns a plain value as it was written. */
     static String text(ConfigValue value) {
         return value.atKey("value").getString("value");
     }
@@ -137,7 +138,7 @@ final class SettingKinds {
         }
         try {
             new BigDecimal(text).longValueExact();
-            // What is not spelled in digits goes through a double.
+            // Other spellings are parsed as a double.
             return text.matches(DIGITS) || Math.abs(Double.parseDouble(text)) < 1L << 53;
         } catch (ArithmeticException e) {
             return false;

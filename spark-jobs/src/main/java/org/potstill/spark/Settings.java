@@ -24,17 +24,17 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * The user's settings: defaults, below the files, below what was said on the command line. Keys that the defaults do
- * not know are refused, except in sections whose keys the user chooses: {@code spark}, {@code evaluate.corpora} and
+ * The user's settings: the command line overrides the files, which override the defaults. Keys that are not among the defaults
+ * are rejected, except in sections whose keys the user chooses: {@code spark}, {@code evaluate.corpora} and
  * {@code evaluate.tasks}.
  */
 public final class Settings {
     private final Config config;
     /** Flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values. */
     private final SortedMap<String, String> spark;
-    /** Keys that the user said something of. */
+    /** Keys that the user set. */
     private final Set<String> given;
-    /** Where they are collected rather than thrown. */
+    /** Collects errors instead of throwing them; null otherwise. */
     private final List<UserException> findings;
 
     private Settings(Config config, SortedMap<String, String> spark, Set<String> given, List<UserException> findings) {
@@ -45,25 +45,27 @@ public final class Settings {
     }
 
     /**
-     * @param files     HOCON files, local or any Hadoop path, the later ones above the earlier
-     * @param overrides {@code key=value}, the later ones above the earlier; the value is the text as it stands, or a JSON string
-     *                  where it is wholly in double quotes
-     * @throws UserException when a file cannot be read, or a key is not known, or a value is not of its setting's kind
+     * Loads settings.
+     *
+     * @param files     HOCON files, local or any Hadoop path; later ones override earlier ones
+     * @param overrides {@code key=value}; later ones override earlier ones; the value is taken literally, or as a JSON string if it
+     *                  is entirely in double quotes
+     * @throws UserException if a file cannot be read, a key is unknown, or a value has the wrong type
      */
     public static Settings load(List<String> files, List<String> overrides) {
         SettingsStack stack = SettingsStack.read(files, overrides);
         return new Settings(stack.config(), stack.spark(), stack.given(), null);
     }
 
-    /** The defaults file as shipped, comments and all. */
+    /** Returns the defaults file as shipped, with its comments. */
     public static String defaults() {
         return SettingsStack.defaults();
     }
 
     /**
-     * Has readers of settings read them, and tells of all values that they refuse at once.
+     * Runs readers of settings and reports all values that they reject at once.
      *
-     * @throws UserException for them
+     * @throws UserException if they reject any
      */
     public void check(List<Consumer<Settings>> readers) {
         Settings lenient = new Settings(config, spark, given, new ArrayList<>());
@@ -85,7 +87,7 @@ public final class Settings {
         }
     }
 
-    /** @return what to go on with where refused values are collected */
+    /** @return a fallback to continue with, where rejected values are collected */
     private <T> T refuse(String key, String why, T instead) {
         UserException refused = JobErrors.badValue(key, why);
         if (findings == null) {
@@ -95,7 +97,7 @@ public final class Settings {
         return instead;
     }
 
-    /** Whether it was set, and is not the default. */
+    /** Whether the user set it to another value than the default. */
     public boolean isGiven(String key) {
         return given.contains(key);
     }
@@ -121,7 +123,7 @@ public final class Settings {
         return seed("seed");
     }
 
-    /** Of the student's first weights and the order of training. */
+    /** The seed of the student's initial weights and the order of training. */
     public long trainingSeed() {
         return seed("train.seed");
     }
@@ -134,7 +136,7 @@ public final class Settings {
         }
     }
 
-    /** What is kept of the teacher's distributions: {@code targets}. */
+    /** The part of the teacher's distributions that is stored: {@code targets}. */
     public TargetSpec targetSpec() {
         return new TargetSpec(integer("targets.k", 0, TargetSpec.MAX_K), integer("targets.draws", 0, TargetSpec.MAX_DRAWS),
                 seed("targets.seed"));
@@ -151,7 +153,8 @@ public final class Settings {
         } catch (ConfigException e) {
             return refuse(key, e.getMessage(), min);
         }
-        return value >= min && value <= max ? value : refuse(key, plain(value) + " does not lie between " + plain(min) + " and " + plain(max), min);
+        return value >= min && value <= max ? value : refuse(key, plain(value) + " is not between " + plain(min) + " and " + plain(max),
+                min);
     }
 
     /** Whole numbers without a fraction. */
@@ -166,7 +169,7 @@ public final class Settings {
                 return constant;
             }
         }
-        return refuse(key, "'" + string(key) + "' is none of "
+        return refuse(key, "'" + string(key) + "' is not one of "
                 + List.of(type.getEnumConstants()).toString().toLowerCase(Locale.ROOT).replace('_', '-'), type.getEnumConstants()[0]);
     }
 
@@ -178,7 +181,7 @@ public final class Settings {
         };
     }
 
-    /** What the user set, by key, in the order of the keys; without {@code spark}, which may hold secrets. */
+    /** The settings that the user set, sorted by key, without {@code spark}, which may hold secrets. */
     public SortedMap<String, String> given() {
         SortedMap<String, String> values = new TreeMap<>();
         for (String key : given) {
@@ -192,13 +195,13 @@ public final class Settings {
         return values;
     }
 
-    /** The texts of a section whose keys the user chooses, by key, in the order of the keys. */
+    /** The strings of a section whose keys the user chooses, sorted by key. */
     public SortedMap<String, String> texts(String section) {
         SortedMap<String, String> texts = new TreeMap<>();
         try {
             config.getObject(section).forEach((name, value) -> {
                 if (!(value.unwrapped() instanceof String text) || text.isBlank()) {
-                    throw JobErrors.badValue(ConfigUtil.joinPath(section, name), "it is not a text");
+                    throw JobErrors.badValue(ConfigUtil.joinPath(section, name), "it is not a string");
                 }
                 texts.put(name, text);
             });
@@ -213,7 +216,7 @@ public final class Settings {
         return Collections.unmodifiableSortedMap(spark);
     }
 
-    /** Everything but {@code spark}, which may hold secrets: what provenance records. */
+    /** All settings but {@code spark}, which may hold secrets, for the provenance. */
     public JsonNode provenance() {
         try {
             return HadoopFolder.JSON.readTree(config.withoutPath("spark").root().render(ConfigRenderOptions.concise()));
@@ -222,7 +225,7 @@ public final class Settings {
         }
     }
 
-    /** The same settings with one replaced. */
+    /** Returns the same settings with one replaced. */
     public Settings with(String key, Object value) {
         Set<String> said = new TreeSet<>(given);
         said.add(key);

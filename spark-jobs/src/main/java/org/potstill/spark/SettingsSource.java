@@ -28,7 +28,7 @@ import org.potstill.errors.UserException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One file of settings, or one {@code --set}, as HOCON that is not resolved yet. */
+/** A settings file, or one {@code --set}, as unresolved HOCON. */
 final class SettingsSource {
     private static final Logger LOG = LoggerFactory.getLogger(SettingsSource.class);
     private static final int MAX_BYTES = 16 << 20;
@@ -98,8 +98,8 @@ final class SettingsSource {
     }
 
     /**
-     * What {@code --set} says. The value is the text as it stands; one that is wholly in double quotes is a JSON string, and
-     * one for a section is HOCON.
+     * Parses {@code --set}. The value is taken literally; one that is entirely in double quotes is a JSON string, and one for a
+     * section is HOCON.
      *
      * @param set {@code key=value}, or {@code key = value}
      */
@@ -114,7 +114,7 @@ final class SettingsSource {
         try {
             ConfigUtil.splitPath(key);
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration("--set " + set, "'" + key + "' is no key");
+            throw JobErrors.unreadableConfiguration("--set " + set, "'" + key + "' is not a valid key");
         }
         if (kinds.isSection(key)) {
             return hocon(key + " = " + value, "--set " + key);
@@ -127,8 +127,8 @@ final class SettingsSource {
         if (isQuoted(value.strip())) {
             text = unquoted(key, value.strip());
         } else if (value.matches("(?s).*\\\\[nrt].*")) {
-            LOG.warn("--set {}: a backslash and the letter behind it are two characters; {}=\"...\" in double quotes is read as JSON, where they "
-                    + "stand for a line break or tab", key, key);
+            LOG.warn("--set {} takes a backslash literally; write {}=\"...\" in double quotes, which is read as JSON, for a line break or "
+                    + "tab", key, key);
         }
         if (kind != SettingKinds.Kind.TEXT) {
             text = text.strip();
@@ -154,6 +154,7 @@ final class SettingsSource {
             // Told below.
             LOG.debug("no JSON: {}", quoted, e);
         }
-        throw JobErrors.unreadableConfiguration("--set " + key, "a value in double quotes is a JSON string, and this is none: " + quoted);
+        throw JobErrors.unreadableConfiguration("--set " + key, "a value in double quotes must be a JSON string, but this is not: "
+                + quoted);
     }
 }

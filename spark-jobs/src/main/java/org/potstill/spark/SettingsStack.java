@@ -19,11 +19,11 @@ import java.util.TreeSet;
 import org.potstill.errors.UserException;
 
 /**
- * The defaults, the files and the command line, one above the other.
+ * The defaults, files and command line, merged.
  *
- * @param config what they come to
+ * @param config the merged settings
  * @param spark  the {@code spark.*} settings, flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values
- * @param given  keys that the user said something of
+ * @param given  keys that the user set
  */
 record SettingsStack(Config config, SortedMap<String, String> spark, Set<String> given) {
     private static final String FILE = "potstill-defaults.conf";
@@ -68,7 +68,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
         return new SettingsStack(config, spark(resolved), given);
     }
 
-    /** A section that is set as a value, say, lets references fail elsewhere, and is what to tell of. */
+    /** Finds the cause of a failing reference, such as a section that is set to a value. */
     private static Config resolvedOrFound(List<Config> all) {
         try {
             return resolved(all);
@@ -78,7 +78,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
         }
     }
 
-    /** Values may refer to other settings and, as the defaults do, to system properties, which are no settings themselves. */
+    /** Resolves references to other settings and, as in the defaults, to system properties, which are not settings themselves. */
     private static Config resolved(List<Config> sources) {
         Config system = ConfigFactory.systemProperties();
         for (String ours : DEFAULTS.root().keySet()) {
@@ -108,7 +108,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
         return flat;
     }
 
-    /** The defaults file as shipped, comments and all. */
+    /** Returns the defaults file as shipped, with its comments. */
     static String defaults() {
         try (InputStream in = SettingsStack.class.getClassLoader().getResourceAsStream(FILE)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);

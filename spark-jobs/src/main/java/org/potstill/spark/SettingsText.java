@@ -10,10 +10,10 @@ import java.util.TreeMap;
 import org.potstill.errors.UserException;
 
 /**
- * A look at HOCON as it is written, for what its parser reads in silence otherwise than it stands there: a comment that eats
- * the rest of a value ({@code /data//c4}), quotes around a part of one, and a value that a later key replaces by a section.
+ * A scanner of HOCON text for what the parser silently reads differently than written: a comment that swallows the rest of a
+ * value ({@code /data//c4}), quotes around part of a value, and a value that a later key replaces with a section.
  *
- * <p>Whatever else is wrong is left to the parser.
+ * <p>Leaves all other errors to the parser.
  */
 final class SettingsText {
     private static final int MAX_FINDINGS = 16;
@@ -34,7 +34,7 @@ final class SettingsText {
         this.origin = origin;
     }
 
-    /** @return what is refused of the text, in its order */
+    /** @return the findings, in the order of the text */
     static List<UserException> findings(String text, String origin) {
         SettingsText scan = new SettingsText(text, origin);
         scan.skipToField();
@@ -71,7 +71,7 @@ final class SettingsText {
         for (; at < text.length(); at++) {
             if (isComment()) {
                 if (at > 0 && text.charAt(at - 1) == ',') {
-                    refuse("a comment begins directly behind a comma");
+                    refuse("a comment starts directly after a comma");
                 }
                 skipComment();
             }
@@ -139,7 +139,7 @@ final class SettingsText {
         // The value may stand on a later line.
         while (at < text.length() && (Character.isWhitespace(peek()) || isComment())) {
             if (isComment() && assigned) {
-                refuse("a comment begins where a value is to be");
+                refuse("a comment starts where a value is expected");
             }
             if (isComment()) {
                 skipComment();
@@ -155,7 +155,7 @@ final class SettingsText {
             }
             if (isComment()) {
                 if (!blank && parts.isText()) {
-                    refuse("a comment begins inside of a value");
+                    refuse("a comment starts inside a value");
                 }
                 skipComment();
                 break;
@@ -164,10 +164,10 @@ final class SettingsText {
             part(c, path, parts);
         }
         if (parts.quoted > 0 && (parts.plain || parts.quoted > 1)) {
-            refuse("a part of a value is in quotes");
+            refuse("only part of a value is in quotes");
         }
         if (parts.optional && (parts.plain || parts.quoted > 0 || parts.references > 1)) {
-            refuse("a part of a value is a reference that may be missing");
+            refuse("part of a value is an optional reference");
         }
         return !parts.structure && (parts.plain || parts.quoted > 0);
     }
@@ -248,7 +248,7 @@ final class SettingsText {
             if (below != null && below.getKey().startsWith(key + ".")) {
                 List<String> path = ConfigUtil.splitPath(below.getKey());
                 find(lineOfKey, key + " and line " + below.getValue() + "'s " + below.getKey() + " exclude each other in HOCON",
-                        "write the latter as " + path.get(0) + ".\"" + String.join(".", path.subList(1, path.size())) + "\"");
+                        "write the second as " + path.get(0) + ".\"" + String.join(".", path.subList(1, path.size())) + "\"");
             }
         });
     }

@@ -141,7 +141,8 @@ class StandaloneClusterIT {
         assertTrue(driver.waitFor(240, TimeUnit.SECONDS));
         assertTrue(driver.exitValue() != 0);
         String log = Files.readString(cluster.log("train"));
-        assertTrue(Pattern.compile("they died at \\[.*127\\.0\\.0\\.1:246[89]\\d.*], or do not reach each other there").matcher(log).find(), log);
+        assertTrue(Pattern.compile("they died at \\[.*127\\.0\\.0\\.1:246[89]\\d.*], or cannot reach each other "
+                + "there").matcher(log).find(), log);
         assertTrue(log.contains("The last good checkpoint is none"), log);
     }
 

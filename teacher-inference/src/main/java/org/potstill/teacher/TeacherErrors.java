@@ -15,12 +15,12 @@ final class TeacherErrors {
     }
 
     static UserException badThreads(int threads) {
-        return new UserException("unusable number of teacher threads: " + threads, "it must be at least 1",
+        return new UserException("invalid number of teacher threads: " + threads, "it must be at least 1",
                 "set it to the number of cores that one executor may use");
     }
 
     static UserException badGpu(int gpu) {
-        return new UserException("unusable GPU number: " + gpu, "GPUs are counted from 0", "set it to 0 or more");
+        return new UserException("invalid GPU number: " + gpu, "GPUs are counted from 0", "set it to 0 or more");
     }
 
     static UserException nd4jPrecision(Precision precision) {
@@ -78,11 +78,11 @@ final class TeacherErrors {
 
     static UserException notAPlainLlama(CausalLmConfig config) {
         return new UserException("the ND4J engine cannot run this teacher",
-                "it computes plain Llama models only, and this one has " + String.join(", ", features(config)),
+                "it supports only plain Llama models, and this one has " + String.join(", ", features(config)),
                 "set teacher.engine to onnx");
     }
 
-    /** What sets a model apart from a plain Llama. */
+    /** Lists what distinguishes a model from a plain Llama. */
     private static List<String> features(CausalLmConfig config) {
         CausalLmConfig.Variant variant = config.variant();
         List<String> features = new ArrayList<>();
@@ -111,21 +111,22 @@ final class TeacherErrors {
     }
 
     static UserException badSampling(String what, Number value, String range) {
-        return new UserException("unusable " + what + ": " + value, "it must be " + range, "correct it");
+        return new UserException("invalid " + what + ": " + value, "it must be " + range, "correct it");
     }
 
     static UserException badPrompt(int tokens, int max) {
-        return new UserException("cannot go on from a prompt of " + tokens + " tokens", "the model reads 1 to " + max,
+        return new UserException("cannot continue a prompt of " + tokens + " tokens", "the model reads 1 to " + max,
                 tokens == 0 ? "give a prompt" : "shorten the prompt, or use a model with a longer context");
     }
 
     static UserException notFinite(int tokens) {
-        return new UserException("the model gives no finite logits after " + tokens + " tokens", "its weights or activations overflow",
+        return new UserException("the model's logits are not finite after " + tokens + " tokens", "its weights or activations overflow",
                 "check the model: compare the file's checksum, or convert it again");
     }
 
     static UserException cannotGenerate(Path file) {
-        return new UserException("cannot generate text with " + file, "it is a SameDiff or Deeplearning4j model, which keeps no past",
+        return new UserException("cannot generate text with " + file,
+                "it is a SameDiff or Deeplearning4j model, which has no key-value cache",
                 "use the model as GGUF, safetensors or ONNX");
     }
 
@@ -136,20 +137,20 @@ final class TeacherErrors {
 
     static UserException forbiddenClass(Path file, String name) {
         return new UserException("refused to load " + file, "it names the class " + name
-                + ", and only layers and functions of Deeplearning4j and ND4J themselves are loaded",
-                "use a model without classes of its own, or export it to SameDiff");
+                + ", but only classes of Deeplearning4j and ND4J themselves are loaded",
+                "use a model without custom classes, or export it to SameDiff");
     }
 
     static UserException notCausal(Path file, int position, double difference) {
-        return new UserException("cannot use " + file + " as a teacher", "it is not causal: what it says at position "
-                + position + " changes by " + difference + " with tokens that come later",
-                "use a model that predicts each token from those before it only");
+        return new UserException("cannot use " + file + " as a teacher", "it is not causal: its output at position "
+                + position + " changes by " + difference + " with later tokens",
+                "use a model that predicts each token only from those before it");
     }
 
     static UserException badLength(int index, int length, int min, int max) {
         return new UserException("sequence " + index + " of the batch has " + length + " tokens",
                 "the teacher scores sequences of " + min + " to " + max + " tokens",
-                "cut the corpus into chunks within the teacher's context");
+                "set sequence-length within the teacher's context");
     }
 
     static UserException badToken(int index, int position, int id, int vocabSize) {
@@ -164,14 +165,15 @@ final class TeacherErrors {
     }
 
     static UserException outOfMemory(int tokens, Throwable origin) {
-        return new UserException("the teacher has not enough memory for one sequence of " + tokens + " tokens",
+        return new UserException("not enough memory for the teacher to score one sequence of " + tokens + " tokens",
                 String.valueOf(origin.getMessage()),
-                "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower sequence-length", origin);
+                "raise spark.executor.memoryOverhead (or use a GPU with more memory), or lower sequence-length", origin);
     }
 
     static UserException layersOutOfMemory(Throwable origin) {
-        return new UserException("there is not enough memory to run the model layer by layer", String.valueOf(origin.getMessage()),
-                "raise spark.executor.memoryOverhead (or take a GPU with more memory), or lower batch-tokens or prune.calibration-tokens", origin);
+        return new UserException("not enough memory to run the model layer by layer", String.valueOf(origin.getMessage()),
+                "raise spark.executor.memoryOverhead (or use a GPU with more memory), or lower batch-tokens or "
+                        + "prune.calibration-tokens", origin);
     }
 
     static UserException engineFailed(String what, Throwable origin) {

@@ -47,7 +47,7 @@ final class OutOfMemoryTest {
     void oneSequenceThatMemoryDoesNotHoldIsAClearError() throws Exception {
         // A part of one sequence's log-probabilities is 64 MiB.
         List<String> said = limited(teacher(8 * VOCABULARY), 60);
-        assertTrue(said.get(0).startsWith("the teacher has not enough memory for one sequence of 256 tokens"), said.toString());
+        assertTrue(said.get(0).startsWith("not enough memory for the teacher to score one sequence of 256 tokens"), said.toString());
     }
 
     private Path teacher(int vocabSize) {

@@ -18,8 +18,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Text from files, JSON lines or Parquet on any Hadoop path. A document that cannot be read becomes one with a problem, and so
- * does a file.
+ * The documents of text, JSON lines or Parquet files on any Hadoop path. An unreadable document or file becomes a document with a
+ * problem.
  */
 public final class Corpus {
     private enum Format { AUTO, TEXT, JSONL, PARQUET }
@@ -49,24 +49,28 @@ public final class Corpus {
         return path;
     }
 
-    /** The commonest reasons why documents could not be used, of those read so far; none when all could. */
+    /** Returns the most common reasons why documents read so far cannot be used. */
     public Problems problems() {
         return problems;
     }
 
-    /** Says in the log what could not be used of the documents read so far, where nothing else does. */
+    /** Logs a warning about documents read so far that cannot be used. */
     public void warnOfProblems() {
         if (!problems.isZero()) {
-            LOG.warn("not used of the corpus {}: {}", path, problems.value());
+            LOG.warn("unusable documents of the corpus {}: {}", path, problems.value());
         }
     }
 
-    /** Shows how far reading is, for as long as it takes. @return null where there is too little to show it */
+    /** Starts a progress display of reading. @return null if the corpus is too small for one */
     public Progress progress() {
         return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), bytesRead);
     }
 
-    /** @throws org.potstill.errors.UserException when there is no file, or files of formats that do not mix */
+    /**
+     * Lists the files and reads their documents.
+     *
+     * @throws org.potstill.errors.UserException if there are no files, or files of several formats
+     */
     public JavaRDD<Document> documents() {
         CorpusListing listing = CorpusListing.of(path, format, sc.hadoopConfiguration());
         if (listing.format() == FileFormat.PARQUET) {
@@ -81,7 +85,7 @@ public final class Corpus {
         return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), found, read));
     }
 
-    /** Refuses a corpus whose first, middle and last file all lack the columns; what only some lack is found when they are read. */
+    /** Rejects a corpus whose first, middle and last file all lack the columns; if only some lack them, reading finds out. */
     private void requireColumns(List<CorpusFile> files) {
         Configuration hadoop = sc.hadoopConfiguration();
         Unreadable why = null;

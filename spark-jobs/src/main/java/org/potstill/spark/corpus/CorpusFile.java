@@ -13,20 +13,24 @@ import org.apache.hadoop.util.functional.FutureIO;
 /**
  * A file of the corpus as it was listed.
  *
- * @param path    qualified; a name, never a pattern
- * @param bytes   its length
- * @param problem why it cannot be read, where listing told; else null
+ * @param path    qualified path, never a pattern
+ * @param bytes   length of the file
+ * @param problem why it cannot be read, if listing found out; else null
  */
 record CorpusFile(String path, long bytes, String problem) implements Serializable {
     CorpusFile(String path, long bytes) {
         this(path, bytes, null);
     }
 
-    /** @throws StoreFailure when the file system fails in a way that may pass; so do the stream's methods */
+    /**
+     * Opens the file.
+     *
+     * @throws StoreFailure if the file system fails in a way that may be temporary; so do the stream's methods
+     */
     FSDataInputStream open(Configuration hadoop) throws IOException {
         Path file = new Path(path);
         try {
-            // With the status there is nothing left to ask an object store before reading.
+            // The status saves an object store a request before reading.
             return new FSDataInputStream(new StoreInput(FutureIO.awaitFuture(fileSystem(file, hadoop).openFile(file)
                     .withFileStatus(new FileStatus(bytes, false, 1, 1, 0, file)).build())));
         } catch (IOException e) {
@@ -34,7 +38,7 @@ record CorpusFile(String path, long bytes, String problem) implements Serializab
         }
     }
 
-    /** Without Hadoop's checksums beside local files: it cannot name those of a file with a colon in its name. */
+    /** Returns the file system without Hadoop's local checksum files, which cannot exist for names with a colon. */
     static FileSystem fileSystem(Path path, Configuration hadoop) throws IOException {
         FileSystem fs = path.getFileSystem(hadoop);
         return fs instanceof ChecksumFileSystem local ? local.getRawFileSystem() : fs;

@@ -23,19 +23,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The files of a corpus.
+ * The list of a corpus's files.
  *
  * @param files  to read, in the order of their paths
  * @param format of all of them
  */
 record CorpusListing(List<CorpusFile> files, FileFormat format) {
     private static final Logger LOG = LoggerFactory.getLogger(CorpusListing.class);
-    /** Data sets of the Hugging Face Hub describe themselves in these. */
+    /** Metadata files of Hugging Face Hub data sets. */
     private static final Set<String> DESCRIPTIONS = Set.of("dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json");
     private static final Pattern ABOUT = Pattern.compile("(readme|licen[cs]e|notice|citation|changelog|contributing)(\\..*)?", Pattern.CASE_INSENSITIVE);
     private static final int NAMED_ENDINGS = 6;
 
-    /** @param format null to tell it by the endings of names */
+    /** @param format null to detect it by file extension */
     static CorpusListing of(String path, FileFormat format, Configuration hadoop) {
         try {
             Path given = PathPattern.literal(path);
@@ -51,7 +51,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         }
     }
 
-    /** Chooses what is read, and counts the rest. */
+    /** The choice of files to read; counts the rest. */
     private static final class Selection {
         private final String path;
         private final FileTree tree;
@@ -75,7 +75,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                 throw CorpusErrors.emptyCorpus(path, leftOut.toString());
             }
             if (!leftOut.isEmpty()) {
-                LOG.warn("not read of the corpus {}: {}", path, leftOut);
+                LOG.warn("skipped in the corpus {}: {}", path, leftOut);
             }
             LOG.info("the corpus {}: {} files, {} bytes, read as {}", path, files.size(),
                     files.stream().mapToLong(CorpusFile::bytes).sum(), chosen.setting());
@@ -108,7 +108,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             }
         }
 
-        /** As Spark and Hive do: a name that begins with {@code _} or {@code .} is not data, nor is what lies below it. */
+        /** Whether it is hidden, as for Spark and Hive: a name, or that of a folder above, begins with {@code _} or {@code .}. */
         private static boolean hidden(String below) {
             return below.startsWith("/") && Arrays.stream(below.split("/")).anyMatch(PathPattern::isHidden);
         }
@@ -141,7 +141,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                     : CorpusErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
         }
 
-        /** A glob for files like the first one of these. */
+        /** Suggests a glob for files like the first one. */
         private static String glob(List<CorpusFile> files) {
             String first = files.get(0).path();
             return first.substring(0, first.lastIndexOf('/')) + "/*" + FileFormat.ending(first);
@@ -159,7 +159,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                     .collect(Collectors.groupingBy(file -> FileFormat.of(file.name()).orElseThrow(), TreeMap::new, Collectors.toList()));
         }
 
-        /** Endings with their counts, and what one file of each is by its first bytes. */
+        /** Lists extensions with their counts, and the format of an example of each by its first bytes. */
         private List<String> endings(List<CorpusFile> files) throws IOException {
             List<String> named = new ArrayList<>();
             Map<String, List<CorpusFile>> endings = files.stream()
@@ -181,30 +181,31 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             }
         }
 
-        /** Files of that format, and files whose problem is not their ending. */
+        /** Keeps files of that format, and files whose problem is not their extension. */
         private List<CorpusFile> ofFormat(List<CorpusFile> files, FileFormat format) {
             files.removeIf(file -> leaveOut(FileFormat.of(file.name()).isEmpty() && !(file.problem() != null && isNameless(file)),
-                    "with the ending " + FileFormat.ending(file.name()) + ", which corpus.format = auto does not read", file));
+                    "with the extension " + FileFormat.ending(file.name()) + ", which corpus.format = auto does not read", file));
             return files;
         }
 
-        /** A folder that cannot be listed is one. */
+        /** Whether it has no extension, as an unlistable folder has. */
         private static boolean isNameless(CorpusFile file) {
             return FileFormat.ending(file.name()).equals("(none)");
         }
 
-        /** The user says what the files hold: other known endings are left out where there are files with endings that fit. */
+        /** Keeps the files for the format that the user set: skips other known extensions if some files have a matching one. */
         private List<CorpusFile> asTold(List<CorpusFile> files, FileFormat format) {
             boolean open = format == FileFormat.TEXT;
             boolean fit = files.stream().map(file -> FileFormat.of(file.name())).anyMatch(known -> known.isEmpty() ? open : known.get() == format);
             if (fit) {
                 files.removeIf(file -> leaveOut(!FileFormat.of(file.name()).map(known -> known == format).orElse(open || file.problem() != null),
-                        "with the ending " + FileFormat.ending(file.name()) + ", while others fit corpus.format = " + format.setting(), file));
+                        "with the extension " + FileFormat.ending(file.name()) + ", while others match corpus.format = "
+                        + format.setting(), file));
             }
             return files;
         }
 
-        /** A file that links lead to under several names is read once. */
+        /** Drops further names of the same file, reached through links. */
         private List<CorpusFile> distinct(List<CorpusFile> files) {
             Set<String> seen = new HashSet<>();
             return files.stream().filter(file -> !leaveOut(!seen.add(tree.identity(file)), "that other names lead to, too", file)).toList();

@@ -11,10 +11,10 @@ import org.apache.commons.compress.compressors.snappy.FramedSnappyCompressorInpu
 import org.apache.commons.io.input.CountingInputStream;
 import org.tukaani.xz.XZInputStream;
 
-/** The bytes that were compressed, all members of the file after one another, and no more of them than can be meant. */
+/** Decompression of all members of a file, with a limit on the ratio. */
 final class Decompression extends FilterInputStream {
     private static final int XZ_MEMORY_KIB = 256 << 10;
-    /** Text grows four to twenty times. */
+    /** Maximum ratio; text expands four to twenty times. */
     private static final long MAX_GROWTH = 500;
     private static final long ALWAYS_ALLOWED = 1L << 30;
 
@@ -40,7 +40,7 @@ final class Decompression extends FilterInputStream {
 
     private static InputStream open(Signature signature, InputStream in) throws IOException {
         return switch (signature) {
-            // Not the JDK's, which takes a stream to end where a member does and the network has a pause.
+            // The JDK's stream may end after a member if no more bytes are available at that moment.
             case GZIP -> new GzipCompressorInputStream(in, true);
             case BZIP2 -> new BZip2CompressorInputStream(in, true);
             case XZ -> new XZInputStream(in, XZ_MEMORY_KIB);
@@ -81,6 +81,6 @@ final class Decompression extends FilterInputStream {
     }
 
     private static Unreadable damaged(Signature signature, Exception e) {
-        return new Unreadable("it is " + signature.named() + ", and damaged or cut off: " + e.getMessage(), e);
+        return new Unreadable("it is " + signature.named() + ", and damaged or truncated" + (e.getMessage() == null ? "" : ": " + e.getMessage()), e);
     }
 }

@@ -4,11 +4,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Arrays;
 
-/** What is between delimiters in a stream, piece by piece; of what is longer than allowed only the length is known. */
+/** The records between delimiters in a stream; only the length of overlong ones is kept. */
 final class DelimitedRecords {
     private final InputStream in;
     private final byte[] delimiter;
-    /** How much of the delimiter is matched still, where the byte after so many of its bytes is another (Knuth, Morris, Pratt). */
+    /** Failure function of Knuth, Morris and Pratt: the length of the match that remains after a mismatch. */
     private final int[] fallback;
     private final int maxBytes;
     private final byte[] buffer = new byte[1 << 16];
@@ -40,12 +40,12 @@ final class DelimitedRecords {
         return border;
     }
 
-    /** Whether places where it stands cannot overlap, so that they are the same from wherever one looks. */
+    /** Whether occurrences cannot overlap, so that they are the same wherever the search starts. */
     static boolean standsAlone(byte[] delimiter) {
         return fallback(delimiter)[delimiter.length] == 0;
     }
 
-    /** @return whether there was one more */
+    /** Moves to the next record. @return whether there is one */
     boolean next() throws IOException {
         begin = place;
         length = 0;
@@ -89,17 +89,17 @@ final class DelimitedRecords {
         place += count;
     }
 
-    /** Where the record begins. */
+    /** Returns the position where the record begins. */
     long begin() {
         return begin;
     }
 
-    /** Where the next one begins. */
+    /** Returns the position where the next record begins. */
     long place() {
         return place;
     }
 
-    /** Of the record, without its delimiter, in bytes. */
+    /** Returns the record's length in bytes, without its delimiter. */
     long length() {
         return length;
     }
@@ -108,7 +108,7 @@ final class DelimitedRecords {
         return length > maxBytes;
     }
 
-    /** The record from the array's first byte on, {@link #length} bytes unless it is too long. Valid until the next one. */
+    /** Returns an array that starts with the record's {@link #length} bytes, unless it is too long. Valid until the next record. */
     byte[] bytes() {
         return bytes;
     }

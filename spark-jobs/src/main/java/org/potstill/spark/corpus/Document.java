@@ -3,11 +3,11 @@ package org.potstill.spark.corpus;
 import java.io.Serializable;
 
 /**
- * A document of the corpus, or why there is none.
+ * A document of the corpus, or the reason why it cannot be used.
  *
- * @param id      where it comes from: a path, or a path and a place in it, or the user's own id
- * @param text    null when it could not be read
- * @param problem why not; null when it could
+ * @param id      origin: a path, a path with a position, or the user's own id
+ * @param text    null if it cannot be used
+ * @param problem why it cannot be used; null if it can
  */
 public record Document(String id, String text, String problem) implements Serializable {
     private static final char MARK = '\uFEFF';

@@ -4,12 +4,12 @@ import java.io.Closeable;
 import java.io.IOException;
 import org.apache.hadoop.conf.Configuration;
 
-/** Reads the documents of a piece of a file, in order. */
+/** A reader of the documents in a piece of a file, in order. */
 interface DocumentReader extends Closeable {
-    /** @return null at the end */
+    /** Reads the next document. @return null at the end */
     Document next() throws IOException;
 
-    /** @throws Unreadable when the file as a whole cannot be, for each of its pieces */
+    /** Opens a piece. @throws Unreadable if the whole file cannot be read; thrown for each of its pieces */
     static DocumentReader open(Piece piece, Reading reading, Configuration hadoop) throws IOException {
         return switch (piece.format()) {
             case TEXT -> TextFileReader.open(piece, reading, hadoop);
@@ -18,7 +18,7 @@ interface DocumentReader extends Closeable {
         };
     }
 
-    /** A reader for a piece whose documents all belong to the first. */
+    /** Returns a reader for a piece whose documents all belong to the first piece. */
     static DocumentReader empty() {
         return new DocumentReader() {
             @Override

@@ -13,12 +13,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The documents of a task's pieces; a file that cannot be read, or not to its end, is a document with a problem. Where the file
- * system fails, which may pass, the piece is read again first, up to where it was.
+ * An iterator over the documents of a task's pieces. A file that cannot be read to its end yields a document with a problem. If the
+ * file system fails, the piece is reopened and read from where it stopped, a few times.
  */
 final class Documents implements Iterator<Document> {
     private static final Logger LOG = LoggerFactory.getLogger(Documents.class);
-    /** File systems have tried again themselves before they fail. */
+    /** Few, since file systems retry before they fail. */
     private static final int RETRIES = 3;
     private static final long FIRST_PAUSE_MS = 200;
 
@@ -30,7 +30,7 @@ final class Documents implements Iterator<Document> {
     private Piece piece;
     private DocumentReader reader;
     private Document next;
-    /** Documents of the piece that were read. */
+    /** Number of documents of the piece already read. */
     private long read;
     private int failures;
 
@@ -42,7 +42,7 @@ final class Documents implements Iterator<Document> {
         this.bytesRead = bytesRead;
         TaskContext task = TaskContext.get();
         if (task != null) {
-            // Whoever reads may stop before the end.
+            // The consumer may stop before the end.
             task.addTaskCompletionListener((TaskCompletionListener) ended -> close());
         }
     }
@@ -110,7 +110,7 @@ final class Documents implements Iterator<Document> {
         try {
             return DocumentReader.open(piece, reading, hadoop);
         } catch (Unreadable e) {
-            // What is wrong with the file as a whole is told once.
+            // Report a problem of the whole file once.
             if (piece.isFirst()) {
                 throw e;
             }

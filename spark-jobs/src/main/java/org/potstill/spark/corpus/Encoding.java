@@ -6,10 +6,11 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
 /**
- * How a text is encoded, by its first bytes: a byte-order mark, or, in UTF-16 and UTF-32 without one, where the zeros are.
+ * The encoding of a text, detected from its first bytes: a byte-order mark or, for UTF-16 and UTF-32 without one, the position of
+ * zeros.
  *
- * @param charset UTF-8 where nothing tells otherwise
- * @param mark    bytes of the byte-order mark
+ * @param charset UTF-8 by default
+ * @param mark    length of the byte-order mark in bytes
  */
 record Encoding(Charset charset, int mark) {
     private static final Charset UTF_32LE = Charset.forName("UTF-32LE");
@@ -30,7 +31,7 @@ record Encoding(Charset charset, int mark) {
         return new Encoding(byZeros(head), 0);
     }
 
-    /** Latin text in UTF-16 has a zero in most units, and all of them on the same side. */
+    /** Detects UTF-16 and UTF-32: Latin text has zeros in most code units, always at the same end. */
     private static Charset byZeros(byte[] head) {
         int units = Math.min(head.length, 4096) / 4;
         int[] zeros = new int[4];
@@ -58,7 +59,7 @@ record Encoding(Charset charset, int mark) {
         return true;
     }
 
-    /** Refuses what is no text in the charset, where Java's own decoders replace it. */
+    /** Returns a decoder that rejects invalid input, which Java's default decoders replace. */
     static CharsetDecoder strict(Charset charset) {
         return charset.newDecoder().onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT);
     }

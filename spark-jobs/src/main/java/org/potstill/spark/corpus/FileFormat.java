@@ -6,10 +6,10 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/** What the files of a corpus hold, and the endings of their names by which {@code corpus.format = auto} knows it. */
+/** The formats of corpus files, with the extensions by which {@code corpus.format = auto} recognises them. */
 enum FileFormat {
     TEXT("text", Set.of(".txt", ".text", ".md", ".markdown", ".rst", ".adoc", ".asciidoc", ".org", ".tex",
-            // Programs, which are texts to learn from as they stand.
+            // Source code.
             ".py", ".java", ".scala", ".kt", ".c", ".h", ".cc", ".cpp", ".hpp", ".cs", ".go", ".rs", ".js", ".ts", ".jsx", ".tsx",
             ".rb", ".php", ".swift", ".lua", ".pl", ".sh", ".bash", ".sql", ".hs", ".ml", ".clj", ".ex", ".erl", ".dart", ".groovy")),
     JSONL("jsonl", Set.of(".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")),
@@ -25,7 +25,7 @@ enum FileFormat {
         this.endings = endings;
     }
 
-    /** As {@code corpus.format} spells it. */
+    /** Returns the value of {@code corpus.format} for it. */
     String setting() {
         return setting;
     }
@@ -34,7 +34,7 @@ enum FileFormat {
         return COMPRESSION.matcher(name).find();
     }
 
-    /** In lower case, without that of a compression; "(none)" where there is none. */
+    /** Returns the extension in lower case, ignoring that of a compression; "(none)" if there is none. */
     static String ending(String name) {
         String plain = COMPRESSION.matcher(name).replaceFirst("").toLowerCase(Locale.ROOT);
         return plain.lastIndexOf('.') > 0 ? plain.substring(plain.lastIndexOf('.')) : "(none)";

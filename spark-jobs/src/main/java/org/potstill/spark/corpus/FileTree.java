@@ -20,7 +20,7 @@ import org.apache.hadoop.fs.RemoteIterator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** All files below a folder, listed once: in pages of a flat list where the file system is an object store. */
+/** A recursive listing of files, which uses flat, paged listings on object stores. */
 final class FileTree {
     private static final Logger LOG = LoggerFactory.getLogger(FileTree.class);
     private static final long SECONDS_BETWEEN_WORDS = 10;
@@ -34,7 +34,7 @@ final class FileTree {
         this.fs = fs;
     }
 
-    /** @return the file itself, or those below the folder, in the order of their paths */
+    /** Lists a file or folder. @return the file itself, or those below the folder, sorted by path */
     List<CorpusFile> list(FileStatus found) throws IOException {
         files = new ArrayList<>();
         if (found.isFile()) {
@@ -61,21 +61,21 @@ final class FileTree {
         }
     }
 
-    /** Not by Hadoop, which follows links in circles and passes over those that lead nowhere. */
+    /** Lists a local folder with java.nio, since Hadoop follows circular links and ignores broken ones. */
     private void addLocal(Path folder) throws IOException {
         Files.walkFileTree(Paths.get(folder.toUri().getPath()), EnumSet.of(FileVisitOption.FOLLOW_LINKS), Integer.MAX_VALUE,
                 new SimpleFileVisitor<>() {
                     @Override
                     public FileVisitResult visitFile(java.nio.file.Path file, BasicFileAttributes attributes) {
                         String problem = attributes.isRegularFile() ? null
-                                : attributes.isSymbolicLink() ? "a link that leads nowhere" : "not a file with content of its own";
+                                : attributes.isSymbolicLink() ? "a broken link" : "not a regular file";
                         add(new CorpusFile(name(file), attributes.isRegularFile() ? attributes.size() : 1, problem));
                         return FileVisitResult.CONTINUE;
                     }
 
                     @Override
                     public FileVisitResult visitFileFailed(java.nio.file.Path file, IOException failure) {
-                        // A link in a circle: what it leads to is listed where it is.
+                        // A circular link: its target is listed at its own path.
                         if (!(failure instanceof java.nio.file.FileSystemLoopException)) {
                             add(new CorpusFile(name(file), 1, "cannot be read: " + failure));
                         }
@@ -88,7 +88,7 @@ final class FileTree {
         return new Path("file", null, file.toString()).toString();
     }
 
-    /** The file that a name leads to, by links or not: names of one file give the same. */
+    /** Identifies the file behind a name, with links resolved: equal for all names of one file. */
     String identity(CorpusFile file) {
         if (!(fs instanceof RawLocalFileSystem) || file.problem() != null) {
             return file.path();

@@ -12,10 +12,10 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import org.apache.hadoop.conf.Configuration;
 
-/** Reads JSON lines: the objects of each line, whose errors end with it. */
+/** A reader of JSON lines, which may hold several objects each; an error affects only its line. */
 final class JsonLinesReader implements DocumentReader {
     private static final byte[] NEWLINE = {'\n'};
-    /** Of what nobody reads, any number may be as long, and any string. */
+    /** Without limits on the length of strings and numbers, which may be in fields that are skipped. */
     private static final JsonFactory JSON = JsonFactory.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .disable(JsonFactory.Feature.INTERN_FIELD_NAMES).disable(JsonFactory.Feature.FAIL_ON_SYMBOL_HASH_OVERFLOW)
             .streamReadConstraints(constraints(Integer.MAX_VALUE)).build();
@@ -50,7 +50,7 @@ final class JsonLinesReader implements DocumentReader {
         return new JsonLinesReader(piece, reading, stream, TextFileReader.fromWithin(piece, stream, NEWLINE, reading.maxBytes()));
     }
 
-    /** Whether values end where lines do, by a file's first bytes: not so in an array, and where objects have several lines each. */
+    /** Whether a file, by its first bytes, has values that end with lines, unlike an array or objects over several lines. */
     static boolean areLines(byte[] head) {
         int begin = skipSpace(head, 0);
         if (begin == head.length || head[begin] != '{') {
@@ -61,7 +61,7 @@ final class JsonLinesReader implements DocumentReader {
             end++;
         }
         int second = skipSpace(head, end);
-        // A first line that is cut off may also be a bad one: the one after it then begins an object of its own.
+        // An incomplete first line may just be a bad one: then the next line starts another object.
         return second == head.length || head[second] == '{' || !isCutOff(head, begin, end - begin);
     }
 
@@ -114,7 +114,7 @@ final class JsonLinesReader implements DocumentReader {
                     parser.skipChildren();
                     ready.add(Document.unusable(place, "not a JSON object but " + JsonRecord.kind(token)));
                 }
-                // Should the next one be none, it is named by where it should begin.
+                // If the next value is invalid, its id is where it should begin.
                 place = place(lines.begin() + parser.currentLocation().getByteOffset());
                 token = parser.nextToken();
                 place = place(lines.begin() + parser.currentTokenLocation().getByteOffset());
@@ -129,7 +129,7 @@ final class JsonLinesReader implements DocumentReader {
         return PartitionFolder.value(path, reading.idField()).orElse(path + ":" + (at <= stream.mark() ? 0 : at));
     }
 
-    /** Without the advice for programmers that comes with some messages. */
+    /** Describes a JSON error without the programmers' advice in some messages. */
     static String problem(JsonProcessingException e) {
         String said = String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("");
         int advice = said.indexOf(": enable ");

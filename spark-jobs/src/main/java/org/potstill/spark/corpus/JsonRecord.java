@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.util.Locale;
 import java.util.StringJoiner;
 
-/** A JSON object as a document. Only the fields that are wanted are held in memory. */
+/** A parser of one JSON object into a document, which keeps only the requested fields in memory. */
 final class JsonRecord {
     private static final int NAMES = 12;
 
@@ -15,7 +15,7 @@ final class JsonRecord {
     private final Field text;
     private final Field id;
 
-    /** A field that is looked for, and the best found: a name with dots in it comes before names within one another. */
+    /** A requested field and its best match: a name that contains dots takes precedence over nested names. */
     private static final class Field {
         private final String path;
         private int rank = -1;
@@ -45,9 +45,9 @@ final class JsonRecord {
     }
 
     /**
-     * Reads the object at whose beginning the parser is, to its end.
+     * Reads the object that the parser has just entered, to its end.
      *
-     * @param place the document's id where the object has none
+     * @param place the document's id if the object has none
      */
     static Document read(JsonParser parser, String place, Reading reading) throws IOException {
         JsonRecord record = new JsonRecord(reading);
@@ -57,7 +57,7 @@ final class JsonRecord {
                 : Document.unusable(name, record.problem());
     }
 
-    /** @param textPath the rest of the path to the text, null where this object is not on it; as {@code idPath} */
+    /** @param textPath the rest of the path to the text, null if this object is not on it; likewise {@code idPath} */
     private void object(JsonParser parser, String textPath, String idPath, boolean top) throws IOException {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String name = parser.currentName();
@@ -94,7 +94,7 @@ final class JsonRecord {
                 : "the object's fields are " + names + (count > NAMES ? " and " + (count - NAMES) + " more" : ""));
     }
 
-    /** What a value is called. */
+    /** Names the type of a value. */
     static String kind(JsonToken token) {
         return switch (token) {
             case START_ARRAY -> "a list";

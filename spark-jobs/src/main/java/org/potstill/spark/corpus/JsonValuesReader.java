@@ -10,7 +10,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
-/** Reads JSON whose values are not one a line: the elements of an array, or objects over several lines, as a stream. */
+/** A streaming reader of JSON that is not line by line: an array, or objects over several lines. */
 final class JsonValuesReader implements DocumentReader {
     private final Piece piece;
     private final Reading reading;
@@ -22,7 +22,7 @@ final class JsonValuesReader implements DocumentReader {
         this.piece = piece;
         this.reading = reading;
         this.stream = stream;
-        // A table of names would grow with a file that has ids for names.
+        // A table of field names would grow without bound if a file uses ids as names.
         this.parser = JsonFactory.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
                 .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES).disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
                 .streamReadConstraints(JsonLinesReader.constraints(reading.maxBytes())).build()

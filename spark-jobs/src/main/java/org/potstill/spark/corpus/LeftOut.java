@@ -4,9 +4,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Files below a corpus's path that are not read, counted by the reason, with one of each by name. */
+/** The skipped files of a corpus, counted by reason, with an example of each. */
 final class LeftOut {
-    static final String HIDDEN = "hidden by a name, or that of a folder, which begins with _ or .";
+    static final String HIDDEN = "hidden (the name, or that of a folder, begins with _ or .)";
 
     private final Map<String, Files> reasons = new LinkedHashMap<>();
 

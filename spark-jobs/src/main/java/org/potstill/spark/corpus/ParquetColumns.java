@@ -14,8 +14,8 @@ import org.apache.parquet.format.SchemaElement;
 import org.apache.parquet.format.Type;
 
 /**
- * The columns of a Parquet file, as its footer has them. What is not wanted is taken out of the footer, since the types and
- * codecs of such columns may be ones that this version of the library does not know.
+ * The columns of a Parquet file's footer. Columns that are not requested are removed from the footer, since this version of the
+ * library may not know their types and codecs.
  */
 final class ParquetColumns {
     private static final int NAMES = 12;
@@ -24,7 +24,7 @@ final class ParquetColumns {
     private final Node root;
     private int leaves;
 
-    /** A column or a struct of them; leaves are counted as the row groups list them. */
+    /** A column or a struct; leaves are numbered in the order of the row groups. */
     private record Node(SchemaElement element, List<Node> children, int leaf) {
         boolean isLeaf() {
             return leaf >= 0;
@@ -36,13 +36,13 @@ final class ParquetColumns {
         int[] next = {0};
         this.root = node(next, 0);
         if (next[0] != footer.getSchemaSize() || footer.getRow_groups().stream().anyMatch(group -> group.getColumnsSize() != leaves)) {
-            throw new Unreadable("a damaged Parquet file: its schema and its row groups do not fit");
+            throw new Unreadable("a damaged Parquet file: its schema and row groups do not match");
         }
     }
 
     private Node node(int[] next, int depth) throws Unreadable {
         if (next[0] >= footer.getSchemaSize() || depth > 200) {
-            throw new Unreadable("a damaged Parquet file: its schema has no end");
+            throw new Unreadable("a damaged Parquet file: its schema is incomplete");
         }
         SchemaElement element = footer.getSchema().get(next[0]++);
         if (element.isSetType()) {
@@ -91,7 +91,7 @@ final class ParquetColumns {
     }
 
     /**
-     * Checks that the columns which a corpus wants are there, and of types that are read.
+     * Checks that the requested columns exist and have supported types.
      *
      * @param file whose folders may hold the id
      * @return their paths
@@ -140,14 +140,14 @@ final class ParquetColumns {
         return (element.getType() + (element.isSetConverted_type() ? " (" + element.getConverted_type() + ")" : "")).toLowerCase(Locale.ROOT);
     }
 
-    /** Of the outermost columns. */
+    /** Lists the names of the top-level columns. */
     String names() {
         List<String> names = root.children().stream().map(child -> child.element().getName()).toList();
         return String.join(", ", names.subList(0, Math.min(NAMES, names.size())))
                 + (names.size() > NAMES ? " and " + (names.size() - NAMES) + " more" : "");
     }
 
-    /** The footer with nothing in it but the columns at these paths. */
+    /** Returns the footer with only the columns at these paths. */
     FileMetaData only(List<String> paths) throws Unreadable {
         Set<Node> kept = Collections.newSetFromMap(new IdentityHashMap<>());
         kept.add(root);

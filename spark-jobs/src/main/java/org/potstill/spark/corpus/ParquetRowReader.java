@@ -52,7 +52,8 @@ final class ParquetRowReader implements DocumentReader {
     static DocumentReader open(Piece piece, Reading reading, Configuration hadoop) throws IOException {
         ParquetColumns columns = ParquetSource.columns(piece.file(), hadoop);
         ParquetSource source = ParquetSource.of(piece.file(), hadoop, columns, columns.require(reading, piece.file().path()));
-        ParquetFileReader file = new ParquetFileReader(source, HadoopReadOptions.builder(hadoop).usePageChecksumVerification(true).build());
+        ParquetFileReader file = new ParquetFileReader(source, HadoopReadOptions.builder(hadoop).usePageChecksumVerification(true)
+                .withCodecFactory(new BoundedCodecs(hadoop, reading.maxBytes())).build());
         return new ParquetRowReader(piece, reading, file, columns.find(reading.textField()), columns.find(reading.idField()));
     }
 
@@ -74,7 +75,7 @@ final class ParquetRowReader implements DocumentReader {
             Optional<String> name = id.isEmpty() ? Optional.empty() : innermost(record, id).map(within -> value(within, last(id)));
             return document(name.orElse(place), innermost(record, text));
         } catch (RuntimeException e) {
-            throw new Unreadable("its row " + row + " cannot be read, nor those after it: " + e.getMessage(), e);
+            throw new Unreadable("its row " + row + " cannot be read, nor those after it: " + Unreadable.why(e), e);
         }
     }
 
@@ -100,7 +101,7 @@ final class ParquetRowReader implements DocumentReader {
             return columns.getRecordReader(pages, new GroupRecordConverter(schema()));
         } catch (RuntimeException e) {
             ColumnChunkMetaData column = next.getColumns().get(0);
-            throw new Unreadable("its rows from " + row + " on, compressed with " + column.getCodec() + ", cannot be read: " + e.getMessage(), e);
+            throw new Unreadable("its rows from " + row + " on, compressed with " + column.getCodec() + ", cannot be read: " + Unreadable.why(e), e);
         }
     }
 
@@ -117,7 +118,7 @@ final class ParquetRowReader implements DocumentReader {
         return path.get(path.size() - 1);
     }
 
-    /** What holds the value at a path; nothing when the value, or something around it, is null. */
+    /** Finds the group that holds the value at a path; empty if the value, or a group around it, is null. */
     private static Optional<Group> innermost(Group record, List<String> path) {
         Group within = record;
         for (int i = 0; i < path.size(); i++) {

@@ -17,7 +17,7 @@ import org.apache.parquet.io.DelegatingSeekableInputStream;
 import org.apache.parquet.io.InputFile;
 import org.apache.parquet.io.SeekableInputStream;
 
-/** A Parquet file with another footer in the place of its own: one of fewer columns. */
+/** A Parquet file whose footer is replaced by one with fewer columns. */
 final class ParquetSource implements InputFile {
     private static final byte[] MAGIC = "PAR1".getBytes(StandardCharsets.US_ASCII);
     private static final int TAIL = 8;
@@ -56,7 +56,7 @@ final class ParquetSource implements InputFile {
         int footer = ByteBuffer.wrap(tail).order(ByteOrder.LITTLE_ENDIAN).getInt();
         if (!Arrays.equals(MAGIC, 0, 4, tail, 4, TAIL)) {
             throw new Unreadable(new String(tail, 4, 4, StandardCharsets.ISO_8859_1).equals("PARE") ? "an encrypted Parquet file"
-                    : "a Parquet file that is cut off: it has no footer");
+                    : "a truncated Parquet file: it has no footer");
         } else if (footer <= 0 || footer > Math.min(MAX_FOOTER, length - MAGIC.length - TAIL)) {
             throw new Unreadable("a damaged Parquet file: its footer cannot have " + footer + " bytes");
         }
@@ -69,14 +69,14 @@ final class ParquetSource implements InputFile {
         }
     }
 
-    /** The file with nothing in it but these columns. */
+    /** Opens the file with only these columns. */
     static ParquetSource of(CorpusFile file, Configuration hadoop, ParquetColumns columns, List<String> paths) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         Util.writeFileMetaData(columns.only(paths), out);
         int length = out.size();
         out.write(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(length).array());
         out.write(MAGIC);
-        // Behind all that the file has: no place in it changes.
+        // Appended to the file, so that no offset in it changes.
         return new ParquetSource(file, hadoop, file.bytes(), out.toByteArray());
     }
 
@@ -101,7 +101,7 @@ final class ParquetSource implements InputFile {
         };
     }
 
-    /** The file's bytes, and after them the other footer. */
+    /** The file's bytes, followed by the new footer. */
     private final class Spliced extends InputStream {
         private final FSDataInputStream in;
         private long place;

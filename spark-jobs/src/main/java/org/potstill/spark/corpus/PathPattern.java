@@ -17,14 +17,14 @@ import org.apache.hadoop.fs.GlobFilter;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The path that the user gives: what exists by that name, and else a glob. Hadoop's own globs stumble over colons in the names
- * of files that they find.
+ * The matching of the user's path: literally if it exists, or else as a glob. Hadoop's own globs fail on file names with
+ * colons.
  */
 final class PathPattern {
     private PathPattern() {
     }
 
-    /** A path of that name, whatever characters are in it. */
+    /** Returns the path of that literal name, whatever characters it contains. */
     static Path literal(String path) {
         try {
             return new Path(path);
@@ -32,14 +32,16 @@ final class PathPattern {
             if (path.contains("://")) {
                 throw e;
             }
-            // Else what is before a colon is taken for a scheme.
+            // Otherwise the part before a colon is taken for a scheme.
             return new Path(null, null, path);
         }
     }
 
     /**
-     * @param leftOut gets what is hidden where the pattern does not spell that out
-     * @return files and folders in the order of their paths, each once
+     * Finds the files and folders that match.
+     *
+     * @param leftOut receives hidden ones that the pattern does not spell out
+     * @return matches sorted by path, each once
      */
     static List<FileStatus> match(FileSystem fs, Path path, LeftOut leftOut) throws IOException {
         Optional<FileStatus> named = status(fs, path);
@@ -48,7 +50,7 @@ final class PathPattern {
         }
         Map<String, FileStatus> matched = new LinkedHashMap<>();
         URI uri = path.toUri();
-        // Before it is made absolute: alternatives may be absolute themselves.
+        // Expand before making it absolute: alternatives may be absolute themselves.
         for (String alternative : GlobExpander.expand(uri.getPath())) {
             for (FileStatus status : walk(fs, fs.makeQualified(new Path(uri.getScheme(), uri.getAuthority(), alternative)), leftOut)) {
                 matched.put(status.getPath().toString(), status);
@@ -106,7 +108,7 @@ final class PathPattern {
         }
     }
 
-    /** What is in a folder; nothing where it is not there, or no folder. */
+    /** Lists a folder; empty if it does not exist or is not a folder. */
     static FileStatus[] children(FileSystem fs, Path folder) throws IOException {
         try {
             // A file lists itself.

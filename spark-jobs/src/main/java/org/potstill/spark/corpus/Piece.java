@@ -5,17 +5,17 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What one task reads of a file: the documents that begin in a range of its bytes.
+ * A part of a file that one task reads: the documents that begin in a byte range.
  *
- * @param file   of the corpus
- * @param format its format
- * @param from   first byte of the range; the first piece of a file answers for the file as a whole
- * @param to     byte after the last; the end of the file, wherever it is by now, for the last piece
+ * @param file   file of the corpus
+ * @param format format of the file
+ * @param from   first byte of the range; the first piece of a file reports problems of the whole file
+ * @param to     end of the range, exclusive; unbounded for the last piece
  */
 record Piece(CorpusFile file, FileFormat format, long from, long to) implements Serializable {
     private static final long LEAST = 4L << 20;
     private static final long MOST = 64L << 20;
-    /** A file is worth so many bytes more than it has: opening takes time, above all on object stores. */
+    /** Cost of opening a file, in bytes: it takes time, above all on object stores. */
     private static final long OPENING = 256L << 10;
 
     boolean isFirst() {
@@ -31,7 +31,7 @@ record Piece(CorpusFile file, FileFormat format, long from, long to) implements 
     }
 
     /**
-     * Deals out files to tasks that have about as much to read each, in the order of the files.
+     * Distributes files, in order, over tasks with about the same amount to read.
      *
      * @param slots tasks that run at once
      */

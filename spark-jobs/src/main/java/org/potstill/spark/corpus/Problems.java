@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.spark.util.AccumulatorV2;
 
-/** Counts of the documents that cannot be used, by the reason, with an example of each. A task that is run again counts twice. */
+/** The number of unusable documents by reason, with an example of each. A task that is retried counts twice. */
 public final class Problems extends AccumulatorV2<Document, String> {
     private static final long serialVersionUID = 1;
     private static final int MOST = 100;
@@ -16,7 +16,7 @@ public final class Problems extends AccumulatorV2<Document, String> {
     private final HashMap<String, Count> kinds = new HashMap<>();
 
     private record Count(long count, String id, String problem) implements java.io.Serializable {
-        /** The example is the first by its id, so that it is the same however tasks end. */
+        /** Adds counts; the example with the smaller id stays, so that it does not depend on the order of tasks. */
         Count plus(Count other) {
             Count first = id.compareTo(other.id) <= 0 ? this : other;
             return new Count(count + other.count, first.id, first.problem);
@@ -30,7 +30,7 @@ public final class Problems extends AccumulatorV2<Document, String> {
         }
     }
 
-    /** The problem without what differs from document to document. */
+    /** Strips a problem of what differs from document to document. */
     private static String kind(String problem) {
         return problem.replaceAll("0x[0-9A-F]+|[0-9]+", "#").replaceAll("'[^']*'", "'…'");
     }
@@ -63,7 +63,7 @@ public final class Problems extends AccumulatorV2<Document, String> {
         ((Problems) other).kinds.forEach(this::merge);
     }
 
-    /** The commonest, for a message; empty when there are none. */
+    /** Describes the most common reasons; empty if there are none. */
     @Override
     public String value() {
         return kinds.values().stream().sorted(Comparator.comparingLong(Count::count).reversed().thenComparing(Count::id)).limit(TOLD)

@@ -5,12 +5,12 @@ import java.nio.charset.StandardCharsets;
 import org.potstill.spark.Settings;
 
 /**
- * How files become documents.
+ * The settings by which files become documents.
  *
- * @param textField where a record's text is: a name, or names with dots between them
- * @param idField   where its id is; empty for none
- * @param separator what is between the documents of a text file; empty where each file is one
- * @param maxBytes  of a document
+ * @param textField field of a record's text: a name, or nested names separated by dots
+ * @param idField   field of its id; empty for none
+ * @param separator separator of documents in a text file; empty if each file is one document
+ * @param maxBytes  maximum size of a document
  */
 record Reading(String textField, String idField, String separator, int maxBytes) implements Serializable {
     static Reading of(Settings settings) {

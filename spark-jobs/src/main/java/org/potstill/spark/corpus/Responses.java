@@ -19,13 +19,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Which tokens of a document are learnt from. Of a conversation these are its responses: what follows each {@code start}, up to
- * and with the next {@code end}; prompts are read, and no more. Markers are looked for in the text, since among other characters
- * their tokens may be others.
+ * The loss mask of documents. In a conversation only responses are unmasked: the text after each {@code start}, up to and including
+ * the next {@code end}. Markers are searched in the text, since their tokens depend on neighbouring characters.
  *
- * @param start the marker, in UTF-8, in all forms that it may have in a text, the longest first; none where all is learnt from
- * @param end   the same of the other; none where a response ends with its document
- * @param maxUnmarkedShare of the documents that may hold no response
+ * @param start the start marker in UTF-8, in all forms that it may take in a text, longest first; empty if nothing is masked
+ * @param end   likewise the end marker; empty if a response ends with its document
+ * @param maxUnmarkedShare maximum share of documents without a response
  */
 public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarkedShare) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(Responses.class);
@@ -46,7 +45,7 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         }
     }
 
-    /** As it stands and as the tokenizer normalises it: special tokens, for one, may swallow white space beside them. */
+    /** Lists a marker literally and as the tokenizer normalises it: special tokens may swallow adjacent white space. */
     private static List<byte[]> forms(String marker, Tokenizer tokenizer, TokenBytes bytes) {
         return Stream.of(marker.getBytes(StandardCharsets.UTF_8), bytes.bytes(tokenizer.encode(marker, false)),
                         bytes.bytes(tokenizer.encode(marker, true)))
@@ -58,16 +57,16 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
     }
 
     /**
-     * What there is in a document.
+     * The responses of a document.
      *
-     * @param tokens   whether each lies in a response, be it in part
-     * @param isMarked whether a response begins in it
-     * @param isOpen   whether the last one has an end to come that does not come
+     * @param tokens   whether each token lies at least partly in a response
+     * @param isMarked whether the document contains a response
+     * @param isOpen   whether the last response lacks its end marker
      */
     public record Found(boolean[] tokens, boolean isMarked, boolean isOpen) {
     }
 
-    /** Ends the job before the teacher works for {@code train} in vain. */
+    /** Checks the documents before scoring, so that the teacher does not work for a {@code train} that must fail. */
     public void requireIn(JavaRDD<TokenizedDocument> documents, TokenizerDefinition tokenizer) {
         if (isEverything()) {
             return;
@@ -81,9 +80,11 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
     }
 
     /**
-     * @param documents that are learnt from
-     * @param unmarked  those of them that hold no response
-     * @throws org.potstill.errors.UserException when they are too many
+     * Checks the share of documents without a response.
+     *
+     * @param documents number of training documents
+     * @param unmarked  number of those without a response
+     * @throws org.potstill.errors.UserException if there are too many
      */
     public void require(long documents, long unmarked) {
         if (unmarked == documents) {
@@ -93,11 +94,11 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
             throw CorpusErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare);
         }
         if (unmarked > 0) {
-            LOG.warn("{} of {} documents do not hold what train.response-start says, and are not learnt from", unmarked, documents);
+            LOG.warn("{} of {} documents do not contain train.response-start and are not used for training", unmarked, documents);
         }
     }
 
-    /** @param pieces the text of each token of a document */
+    /** Finds the responses of a document. @param pieces the text of each of its tokens */
     public Found find(List<byte[]> pieces) {
         byte[] text = new byte[pieces.stream().mapToInt(piece -> piece.length).reduce(0, Math::addExact)];
         int[] ends = new int[pieces.size()];
@@ -128,7 +129,7 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         return new Found(tokens, isMarked, isOpen);
     }
 
-    /** The place behind the first of the forms from a place on, or −1. */
+    /** Returns the position after the next occurrence of any form, or −1. */
     private static int behindNext(List<byte[]> forms, byte[] text, int from) {
         for (int i = from; i < text.length && !forms.isEmpty(); i++) {
             for (byte[] form : forms) {

@@ -5,11 +5,11 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
 
-/** A format that a file's first bytes tell, whatever its name says. */
+/** A file format detected by its first bytes, regardless of the name. */
 enum Signature {
     GZIP("compressed with gzip", 0, "1f8b08"),
     ZSTD("compressed with zstd", 0, "28b52ffd"),
-    /** As parallel writers begin: with a frame to be skipped. */
+    /** A skippable frame, with which parallel writers begin. */
     ZSTD_FRAMES("compressed with zstd", 0, "502a4d18"),
     BZIP2("compressed with bzip2", 0, "425a68", true),
     XZ("compressed with xz", 0, "fd377a585a00"),
@@ -37,7 +37,7 @@ enum Signature {
     LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", 0,
             HexFormat.of().formatHex("version https://git-lfs.github.com/spec/".getBytes(StandardCharsets.US_ASCII)));
 
-    /** As far as {@link #of} looks into a file. */
+    /** Number of bytes that {@link #of} examines. */
     static final int BYTES = 512;
 
     private final String named;
@@ -49,7 +49,7 @@ enum Signature {
         this(named, offset, magic, false);
     }
 
-    /** @param letters whether a text may begin so, too: it is the format only where bytes follow that are no text */
+    /** @param letters whether text may begin the same way: then it is the format only if bytes follow that are not text */
     Signature(String named, int offset, String magic, boolean letters) {
         this.named = named;
         this.offset = offset;
@@ -57,7 +57,7 @@ enum Signature {
         this.letters = letters;
     }
 
-    /** @param head the first bytes of the file, at least {@link #BYTES} where it has so many */
+    /** Detects a format. @param head the first bytes of the file, at least {@link #BYTES} if it is that long */
     static Optional<Signature> of(byte[] head) {
         boolean text = isText(head);
         return Arrays.stream(values()).filter(signature -> signature.begins(head) && !(signature.letters && text)).findFirst();
@@ -83,7 +83,7 @@ enum Signature {
         return ordinal() <= SNAPPY.ordinal();
     }
 
-    /** What it is, after "it is". */
+    /** Names the format, to follow "it is". */
     String named() {
         return named;
     }

@@ -7,7 +7,7 @@ import java.nio.file.NoSuchFileException;
 import org.apache.hadoop.security.AccessControlException;
 import org.potstill.spark.Failures;
 
-/** A file system that fails to give bytes, whatever they are: what is asked again later may come. */
+/** A failure of the file system itself, as opposed to bad content; a retry may succeed. */
 final class StoreFailure extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -15,7 +15,7 @@ final class StoreFailure extends IOException {
         super(origin.getMessage(), origin);
     }
 
-    /** The failure for what a file system threw, unless asking again cannot help. */
+    /** Wraps an exception of a file system, unless a retry cannot help. */
     static IOException of(IOException thrown) {
         boolean lasting = thrown instanceof FileNotFoundException || thrown instanceof NoSuchFileException
                 || thrown instanceof AccessDeniedException || thrown instanceof AccessControlException;
@@ -23,6 +23,6 @@ final class StoreFailure extends IOException {
     }
 
     static boolean isBehind(Throwable thrown) {
-        return Failures.isCausedBy(thrown, StoreFailure.class);
+        return Failures.firstCause(thrown, StoreFailure.class).isPresent();
     }
 }

@@ -4,7 +4,7 @@ import java.io.IOException;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSInputStream;
 
-/** A file's bytes, with what the file system throws told apart, as a {@link StoreFailure}, from what is wrong with the bytes. */
+/** A stream that reports exceptions of the file system as {@link StoreFailure}, to distinguish them from bad content. */
 final class StoreInput extends FSInputStream {
     private final FSDataInputStream in;
 

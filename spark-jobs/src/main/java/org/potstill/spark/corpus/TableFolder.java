@@ -12,7 +12,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A folder whose files are a table only by a log beside them: they hold rows that were deleted or replaced, too.
+ * The folder of a table with a log (Delta, Hudi, Iceberg), whose files may also hold deleted and replaced rows.
  *
  * @param format name of the table's format
  * @param path   the folder
@@ -21,7 +21,7 @@ record TableFolder(String format, String path) {
     private static final Pattern OF_A_TABLE =
             Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
 
-    /** @return the table that a file is the log of */
+    /** Finds the table that a file is a log of. */
     static Optional<TableFolder> ofLog(String path) {
         Matcher log = OF_A_TABLE.matcher(path);
         return log.matches() ? Optional.of(new TableFolder(log.group(2) != null ? "Delta" : log.group(3) != null ? "Hudi" : "Iceberg", log.group(1)))
@@ -29,9 +29,9 @@ record TableFolder(String format, String path) {
     }
 
     /**
-     * Looks for a table that a file or folder is a part of, though its log is not below it.
+     * Looks for a table that contains a file or folder, whose log is outside it.
      *
-     * @param seen folders that were looked at already, and this one from now on
+     * @param seen folders already examined; this one is added
      */
     static Optional<TableFolder> around(FileSystem fs, FileStatus part, Set<Path> seen) throws IOException {
         Path folder = part.isFile() ? part.getPath().getParent() : part.getPath();

@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import org.apache.hadoop.conf.Configuration;
 
-/** Reads a text file: one document, or those between separators. */
+/** A reader of a text file: one document, or those between separators. */
 final class TextFileReader implements DocumentReader {
     private final Piece piece;
     private final TextStream stream;
@@ -35,7 +35,7 @@ final class TextFileReader implements DocumentReader {
         return new TextFileReader(piece, stream, fromWithin(piece, stream, separator, reading.maxBytes()), reading.maxBytes());
     }
 
-    /** Begins after the first delimiter that ends in the piece. */
+    /** Starts after the first delimiter that ends in the piece. */
     static DelimitedRecords fromWithin(Piece piece, TextStream stream, byte[] delimiter, int maxBytes) throws IOException {
         long place = piece.from() - delimiter.length;
         DelimitedRecords records = new DelimitedRecords(stream.from(place), place, delimiter, maxBytes);
@@ -70,7 +70,7 @@ final class TextFileReader implements DocumentReader {
             }
             int end = (int) records.length();
             int begin = 0;
-            // Separators stand on lines of their own: the breaks around them are not the documents'.
+            // Separators are often on lines of their own: strip the line breaks around them.
             while (begin < end && isBreak(records.bytes()[begin])) {
                 begin++;
             }

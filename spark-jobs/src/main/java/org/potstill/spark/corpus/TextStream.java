@@ -15,7 +15,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.io.compress.CompressionCodec;
 import org.apache.hadoop.io.compress.CompressionCodecFactory;
 
-/** A file as UTF-8 without its byte-order mark, decompressed where it is compressed: by its first bytes, not by its name. */
+/** A file as UTF-8 without byte-order mark, decompressed if its first bytes, rather than its name, show compression. */
 final class TextStream implements Closeable {
     private static final int HEAD = 1 << 16;
 
@@ -30,7 +30,7 @@ final class TextStream implements Closeable {
         this.in = file;
     }
 
-    /** @throws Unreadable when it is something else than text */
+    /** Opens a file. @throws Unreadable if it is not text */
     static TextStream open(CorpusFile file, Configuration hadoop) throws IOException {
         TextStream stream = new TextStream(file.open(hadoop));
         try {
@@ -75,7 +75,7 @@ final class TextStream implements Closeable {
         }
     }
 
-    /** What has no first bytes of its own is known by its ending, to Hadoop. */
+    /** Finds Hadoop's codec by extension, for formats without magic bytes. */
     private static CompressionCodec hadoopCodec(CorpusFile file, Configuration hadoop) {
         String name = file.name().toLowerCase(java.util.Locale.ROOT);
         return name.endsWith(".snappy") || name.endsWith(".lz4") || name.endsWith(".deflate")
@@ -89,17 +89,17 @@ final class TextStream implements Closeable {
         in = peeked;
     }
 
-    /** The first bytes, 64 KiB where there are so many. */
+    /** Returns the first bytes, up to 64 KiB. */
     byte[] head() {
         return head;
     }
 
-    /** Whether places in the stream are places in the file, so that it can be read from the middle. */
+    /** Whether positions in the stream equal those in the file, so that it can be read from the middle. */
     boolean isPlain() {
         return plain;
     }
 
-    /** Bytes of the file before the first of the text. */
+    /** Returns the number of bytes before the text. */
     int mark() {
         return plain ? mark : 0;
     }
@@ -108,7 +108,7 @@ final class TextStream implements Closeable {
         return in;
     }
 
-    /** @param place in the file, which must be {@linkplain #isPlain plain} */
+    /** Reads from a position. @param place in the file, which must be {@linkplain #isPlain plain} */
     InputStream from(long place) throws IOException {
         file.seek(place);
         return file;

@@ -8,7 +8,7 @@ import org.apache.spark.broadcast.Broadcast;
 import org.potstill.checkpoints.TokenBytes;
 import org.potstill.checkpoints.TokenizerDefinition;
 
-/** The texts of a tokenizer's tokens for executors, each of which keeps those that were asked for last. */
+/** The texts of a tokenizer's tokens on executors, each of which caches the last tokenizer. */
 public final class TokenTexts implements Serializable {
     private static final long serialVersionUID = 1L;
     private static TokenBytes last;
@@ -36,7 +36,7 @@ public final class TokenTexts implements Serializable {
         }
     }
 
-    /** The texts of the tokens of sequences that follow one another: each begins with the last token of the one before. */
+    /** Lists the texts of the tokens of consecutive sequences, each of which begins with the last token of the previous one. */
     public static List<byte[]> pieces(List<int[]> sequences, TokenBytes bytes) {
         List<byte[]> pieces = new ArrayList<>();
         for (int[] tokens : sequences) {

@@ -18,18 +18,18 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 
 /**
- * How documents become sequences, and which are held out.
+ * The settings by which documents become sequences and some are held out.
  *
  * @param sequenceLength positions per sequence
  * @param holdout        share of documents held out
- * @param seed           of that draw
- * @param specialTokens  whether special tokens spelled out in the text are meant as such
- * @param ends           whether documents end with a token of their own
+ * @param seed           seed of the hold-out
+ * @param specialTokens  whether special tokens spelled out in the text are treated as such
+ * @param ends           whether documents end with an end token
  */
 public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens, Ends ends) implements Serializable {
-    /** Whether documents end with the token that ends them. */
+    /** Whether documents end with an end token. */
     public enum Ends {
-        /** As the tokenizer has it. */
+        /** As the tokenizer does. */
         AUTO,
         ALWAYS,
         NEVER
@@ -43,17 +43,17 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
                 settings.choice("corpus.end-documents", Ends.class));
     }
 
-    /** The same with shorter sequences. */
+    /** Returns a copy with sequences of at most this length. */
     public Tokenization atMost(int positions) {
         return new Tokenization(Math.min(sequenceLength, positions), holdout, seed, specialTokens, ends);
     }
 
-    /** The same with another draw of what is held out. */
+    /** Returns a copy with another hold-out. */
     public Tokenization holdingOut(double share, long drawnBy) {
         return new Tokenization(sequenceLength, share, drawnBy, specialTokens, ends);
     }
 
-    /** @param rows of the model's embedding: a document with a token beyond them cannot be used */
+    /** Tokenizes documents. @param rows rows of the model's embedding; a document with a token beyond them cannot be used */
     public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition, int rows) {
         Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(ended(definition));
         String fingerprint = definition.fingerprint();
@@ -83,7 +83,7 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return definition.withEnd(ends == Ends.ALWAYS ? List.of(definition.eosId()) : List.of());
     }
 
-    /** By content, so that copies of a document are held out together. */
+    /** Whether a text is held out, decided by content so that copies are held out together. */
     public boolean heldOut(String text) {
         MessageDigest sha = Sha256.digest();
         sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
@@ -95,7 +95,7 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return bits < holdout * (1L << 48);
     }
 
-    /** Sequences of a document's tokens, of which each begins with the last token of the one before. */
+    /** Cuts a document's tokens into sequences, each of which begins with the last token of the previous one. */
     public List<int[]> cut(int[] tokens) {
         List<int[]> sequences = new ArrayList<>();
         for (int from = 0; from + 1 < tokens.length; from += sequenceLength) {

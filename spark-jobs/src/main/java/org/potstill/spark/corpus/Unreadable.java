@@ -2,8 +2,9 @@ package org.potstill.spark.corpus;
 
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
+import org.potstill.spark.Failures;
 
-/** A file, or the rest of one, that cannot be read as text; the message is for the user. */
+/** A file, or its rest, that cannot be read as text; the message is for the user. */
 final class Unreadable extends IOException {
     private static final long serialVersionUID = 1;
 
@@ -15,13 +16,18 @@ final class Unreadable extends IOException {
         super(why, origin);
     }
 
-    /** The reason as the quarantine tells it. */
+    /** Returns an exception's message, or that of the {@code Unreadable} that it wraps. */
+    static String why(Throwable thrown) {
+        return Failures.firstCause(thrown, Unreadable.class).map(Throwable::getMessage).orElse(thrown.getMessage());
+    }
+
+    /** Returns the reason for the quarantine. */
     static String reason(Throwable thrown) {
         if (thrown instanceof Unreadable) {
             return thrown.getMessage();
         }
         if (thrown instanceof CharacterCodingException) {
-            return "not text in the encoding that its first bytes tell (UTF-16 or UTF-32), or cut off";
+            return "not valid in the encoding that its first bytes indicate (UTF-16 or UTF-32), or truncated";
         }
         String said = thrown.getMessage();
         return "cannot be read: " + (said == null ? thrown.getClass().getSimpleName() : said.lines().findFirst().orElse(""));

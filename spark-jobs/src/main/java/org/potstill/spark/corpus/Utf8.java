@@ -7,12 +7,12 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 
-/** Bytes that must be UTF-8. */
+/** Strict decoding of UTF-8. */
 final class Utf8 {
     private Utf8() {
     }
 
-    /** The document that the bytes are the text of. */
+    /** Decodes a document; one with a problem if the bytes are not UTF-8. */
     static Document document(String id, byte[] bytes, int begin, int length) {
         try {
             return Document.of(id, decoder().decode(ByteBuffer.wrap(bytes, begin, length)).toString());
@@ -25,12 +25,12 @@ final class Utf8 {
         return Encoding.strict(StandardCharsets.UTF_8);
     }
 
-    /** Whether the first bytes of a longer text may be these. */
+    /** Whether a longer text may begin with these bytes. */
     static boolean begins(byte[] bytes, int length) {
         return !decoder().decode(ByteBuffer.wrap(bytes, 0, length), CharBuffer.allocate(length), false).isError();
     }
 
-    /** @return why the bytes are not UTF-8; null when they are. Takes no memory by their number. */
+    /** Says why bytes are not UTF-8, in constant memory. @return null if they are */
     static String problem(byte[] bytes, int begin, int length) {
         ByteBuffer in = ByteBuffer.wrap(bytes, begin, length);
         CharBuffer out = CharBuffer.allocate(8192);

@@ -10,8 +10,8 @@ import org.potstill.spark.Settings;
 import org.potstill.spark.train.StudentFolder;
 
 /**
- * Steps of {@code distil} that leave no identity of their own, in {@code finished.json} beside the student: what was done to
- * which student, with which settings.
+ * A record, in {@code finished.json} beside the student, of the finished steps of {@code distil} that leave no identity of their
+ * own: which step, for which student, with which settings.
  */
 public final class FinishedSteps {
     private static final String FILE = "finished.json";
@@ -24,7 +24,7 @@ public final class FinishedSteps {
         this.folder = new HadoopFolder("student", settings.required("student.path"), hadoop);
     }
 
-    /** Whether the step was done to the student as it is, with the settings as they are. */
+    /** Whether the step was finished for the current student with the current settings. */
     public boolean contains(String step) {
         return folder.has(FILE) && folder.readJson(FILE).path(step).asText().equals(identity(step));
     }

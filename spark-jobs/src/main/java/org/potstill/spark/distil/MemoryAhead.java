@@ -11,12 +11,12 @@ import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.teacher.Teachers;
 
-/** Reckons what training will take before the hours of the steps that come first. */
+/** A check of training's memory before the steps that precede it, which may take hours. */
 public final class MemoryAhead {
     private MemoryAhead() {
     }
 
-    /** @throws org.potstill.errors.UserException where memory does not suffice */
+    /** Checks the memory. @throws org.potstill.errors.UserException if there is too little */
     public static void require(SparkSession spark, Settings settings) {
         Configuration hadoop = spark.sparkContext().hadoopConfiguration();
         TrainJob training = new TrainJob(spark, settings);
@@ -30,7 +30,7 @@ public final class MemoryAhead {
             return;
         }
         try (CausalLm model = model(settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model", settings, hadoop)) {
-            // Another cannot be pruned, which prune says itself.
+            // Other models cannot be pruned; prune reports that.
             if (model instanceof Checkpoint checkpoint) {
                 training.requireMemory(PruneJob.shape(settings, checkpoint.config()));
             }

@@ -5,7 +5,7 @@ import org.apache.hadoop.fs.Path;
 import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 
-/** Has a student begin with the pruned model where pruning is asked for. */
+/** The use of the pruned model as the student's initial weights, if pruning is requested. */
 public final class PrunedStart {
     private static final List<String> FOLDERS = List.of("teacher.path", "prune.path", "student.path", "export.path", "cache.path");
 
@@ -47,7 +47,8 @@ public final class PrunedStart {
             return settings.with("student.init", settings.string("prune.path"));
         }
         if (!init.equals(settings.string("prune.path"))) {
-            throw JobErrors.badValue("student.init", "prune.path makes a model for the student to begin with, and this is another: unset one");
+            throw JobErrors.badValue("student.init", "it names another model than prune.path, which also initialises the student: unset "
+                            + "one of them");
         }
         return settings;
     }

@@ -155,7 +155,7 @@ class CorpusFilesTest {
     void aLinkThatLeadsNowhereIsADocumentWithAProblem() throws Exception {
         write("a.txt", "one");
         Files.createSymbolicLink(folder.resolve("b.txt"), folder.resolve("gone"));
-        assertEquals(List.of("a link that leads nowhere"), CorpusReading.problems(read()));
+        assertEquals(List.of("a broken link"), CorpusReading.problems(read()));
     }
 
     @Test

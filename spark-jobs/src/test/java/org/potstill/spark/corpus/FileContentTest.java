@@ -101,7 +101,7 @@ class FileContentTest {
         List<Document> documents = read();
         assertTrue(CorpusReading.texts(documents).contains("fine"));
         Document bad = documents.stream().filter(document -> document.problem() != null).reduce((one, other) -> other).orElseThrow();
-        assertTrue(bad.id().endsWith("a.jsonl." + codec) && bad.problem().contains("damaged or cut off"), bad.toString());
+        assertTrue(bad.id().endsWith("a.jsonl." + codec) && bad.problem().contains("damaged or truncated"), bad.toString());
     }
 
     @ParameterizedTest

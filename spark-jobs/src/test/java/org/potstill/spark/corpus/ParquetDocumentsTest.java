@@ -4,6 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -11,6 +15,20 @@ import java.util.Base64;
 import java.util.List;
 import java.util.function.Consumer;
 import org.apache.parquet.example.data.Group;
+import org.apache.parquet.format.ColumnChunk;
+import org.apache.parquet.format.ColumnMetaData;
+import org.apache.parquet.format.CompressionCodec;
+import org.apache.parquet.format.ConvertedType;
+import org.apache.parquet.format.DataPageHeader;
+import org.apache.parquet.format.Encoding;
+import org.apache.parquet.format.FieldRepetitionType;
+import org.apache.parquet.format.FileMetaData;
+import org.apache.parquet.format.PageHeader;
+import org.apache.parquet.format.PageType;
+import org.apache.parquet.format.RowGroup;
+import org.apache.parquet.format.SchemaElement;
+import org.apache.parquet.format.Type;
+import org.apache.parquet.format.Util;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.apache.parquet.io.api.Binary;
 import org.junit.jupiter.api.Test;
@@ -96,6 +114,30 @@ class ParquetDocumentsTest {
             Distillery.write(folder.resolve("bad.parquet"), damaged);
             assertTrue(CorpusReading.texts(read()).contains("fine"), "byte " + at);
         }
+    }
+
+    /** The largest claim would take 2 GiB, more than the tests' heap. */
+    @ParameterizedTest
+    @EnumSource(value = CompressionCodec.class, names = {"SNAPPY", "GZIP", "ZSTD"})
+    void aPageThatClaimsMoreThanItCanHaveIsNotAllocated(CompressionCodec codec) throws Exception {
+        oneGoodFile();
+        PageHeader header = new PageHeader(PageType.DATA_PAGE, Integer.MAX_VALUE - 16, 100);
+        header.setData_page_header(new DataPageHeader(1, Encoding.PLAIN, Encoding.RLE, Encoding.RLE));
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        file.writeBytes("PAR1".getBytes(StandardCharsets.US_ASCII));
+        Util.writePageHeader(header, file);
+        file.writeBytes(new byte[100]);
+        int chunk = file.size() - 4;
+        ColumnMetaData column = new ColumnMetaData(Type.BYTE_ARRAY, List.of(Encoding.PLAIN), List.of("text"), codec, 1, chunk, chunk, 4);
+        SchemaElement root = new SchemaElement("m").setNum_children(1);
+        SchemaElement text = new SchemaElement("text").setType(Type.BYTE_ARRAY).setRepetition_type(FieldRepetitionType.OPTIONAL)
+                .setConverted_type(ConvertedType.UTF8);
+        RowGroup rows = new RowGroup(List.of(new ColumnChunk(4).setMeta_data(column)), chunk, 1);
+        Util.writeFileMetaData(new FileMetaData(1, List.of(root, text), 1, List.of(rows)), file);
+        file.writeBytes(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(file.size() - 4 - chunk).array());
+        file.writeBytes("PAR1".getBytes(StandardCharsets.US_ASCII));
+        Distillery.write(folder.resolve("bad.parquet"), file.toByteArray());
+        assertTrue(problem().contains("claims to have 2147483631 bytes"), problem());
     }
 
     @Test

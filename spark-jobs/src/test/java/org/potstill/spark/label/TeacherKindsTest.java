@@ -67,7 +67,7 @@ class TeacherKindsTest {
         assertEquals(0, label().scoredTokens());
         assertEquals(0, label("teacher.precision=int8").scoredTokens());
         UserException refusal = refusal("teacher.precision=int8", "teacher.max-precision-kl=0", "cache.path=" + folder.resolve("other"));
-        assertTrue(refusal.problem().contains("not near enough"), refusal.getMessage());
+        assertTrue(refusal.problem().contains("too far from"), refusal.getMessage());
         assertTrue(new TrainJob(Distillery.spark(), distillery.settings("teacher.precision=int8")).run().positions() > 0);
     }
 
