@@ -12,8 +12,8 @@ import picocli.CommandLine.Command;
     "Scores only what the cache does not hold yet: run it after every change of the corpus, or after a failure. A document "
         + "that cannot be used, or a sequence that the teacher cannot score, goes to the quarantine with its reason. The share "
         + "corpus.holdout of the documents is held out for evaluate."},
-    footer = {"", "Needs teacher.path, corpus.path and cache.path. The report goes to report.path or, by default, beside the student or "
-            + "the cache.", "",
+    footer = {"", "Needs teacher.path, corpus.path and cache.path. The report goes to report.path or, by default, a folder in "
+            + "student.path or cache.path.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
     @Override

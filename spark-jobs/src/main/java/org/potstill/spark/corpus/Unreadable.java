@@ -16,7 +16,7 @@ final class Unreadable extends IOException {
         super(why, origin);
     }
 
-    /** Returns an exception's message, or that of the {@code Unreadable} that it wraps. */
+    /** Returns the message of a library's exception, or that of the {@link Unreadable} which it wraps. */
     static String why(Throwable thrown) {
         return Failures.firstCause(thrown, Unreadable.class).map(Throwable::getMessage).orElse(thrown.getMessage());
     }

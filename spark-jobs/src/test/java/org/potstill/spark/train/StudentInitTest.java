@@ -225,7 +225,7 @@ class StudentInitTest {
     void whatCannotBeTheBeginningIsRefusedBeforeAnyWork() throws IOException {
         assertTrue(error(() -> train(distillery.teacher(), "student.layers=3")).cause().contains("num_hidden_layers is 2 there"));
         assertTrue(error(() -> train(distillery.teacher(), "student.hidden-size=32")).cause().contains("student.hidden-size"));
-        assertTrue(error(() -> train(distillery.teacher(), "student.family=qwen3")).cause().contains("llama there"));
+        assertTrue(error(() -> train(distillery.teacher(), "student.family=qwen3")).cause().contains("but is llama in the checkpoint"));
         assertTrue(error(() -> train(distillery.teacher(), "student.tie-embeddings=false")).cause().contains("tie-embeddings"));
         assertTrue(error(() -> train(distillery.teacher(), "student.rope-scaling.factor=8")).problem().contains("rope-scaling"));
         assertTrue(error(() -> train(folder.resolve("none.gguf"))).remedy().contains("student.init"));
