@@ -1,4 +1,4 @@
-"""What the sizes in conf/ come to: a table of parameters, tokens/s and memory of training, as the README has it.
+"""What the sizes in conf/ come to: a table of parameters, tokens/s and memory of training, as docs/models.md has it.
 
     python bench/student_sizes.py [--rounds 8] [--only 5m 20m]
 

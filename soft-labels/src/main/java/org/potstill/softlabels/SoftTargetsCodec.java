@@ -9,7 +9,7 @@ import java.util.zip.CRC32C;
 import org.potstill.errors.UserException;
 
 /**
- * Soft targets of one sequence as one compact byte string, version 2; {@code soft-labels/FORMAT.md} is its specification.
+ * Soft targets of one sequence as one compact byte string, version 2; {@code docs/cache-format.md} is its specification.
  *
  * <p>Ids and draws come back as they were. Log-probabilities of most probable tokens are kept in steps of {@value #STEP} nats:
  * after decoding, all masses sum to one and no log-probability above −{@value #FLOOR} is further than {@value #STEP} from the

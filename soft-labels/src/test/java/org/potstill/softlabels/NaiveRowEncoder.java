@@ -16,7 +16,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
 
-/** FORMAT.md, read aloud: weights are summed up from nothing at each position, and shares for each id. */
+/** docs/cache-format.md, read aloud: weights are summed up from nothing at each position, and shares for each id. */
 final class NaiveRowEncoder {
     private record Share(long start, long width, long total) {
     }

@@ -9,7 +9,7 @@ import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.inspect.Problem.Kind;
 
-/** What must be true of every row, see {@code soft-labels/FORMAT.md}. */
+/** What must be true of every row, see {@code docs/cache-format.md}. */
 final class RowCheck {
     /** What rounding may do to the sum of a position's probabilities. */
     private static final double ROUNDING = 1e-4;
