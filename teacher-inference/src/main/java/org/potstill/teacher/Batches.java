@@ -7,30 +7,31 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Which sequences go through the teacher together.
+ * Plans of the teacher's forward passes: which sequences share a batch.
  *
- * <p>A sequence is padded to a length that depends on its own length only, and batches hold one padded length each:
- * what the teacher says of a sequence then does not depend on its neighbours, and few distinct shapes reach the engine.
+ * <p>A sequence is padded to a length that depends only on its own length, and a batch holds sequences of one padded
+ * length. The scores of a sequence then do not depend on its neighbours, and the engine sees few distinct shapes.
  */
 public final class Batches {
-    /** Padded lengths are multiples of this. */
+    /** Unit of padded lengths, in positions. */
     public static final int BUCKET = 64;
 
     private Batches() {
     }
 
-    /** The length that the {@code tokens − 1} scored positions of a sequence are padded to. */
+    /** Returns the length to which the {@code tokens − 1} scored positions of a sequence are padded. */
     public static int paddedLength(int tokens, int maxPositionEmbeddings) {
         int positions = tokens - 1;
         return Math.min((positions + BUCKET - 1) / BUCKET * BUCKET, Math.max(positions, maxPositionEmbeddings));
     }
 
     /**
-     * Groups sequences into batches, longest first: memory trouble shows at once and the last batches are short ones.
+     * Groups sequences into batches, longest first, so that running out of memory shows at once and the last batches are
+     * short.
      *
      * @param lengths     tokens of each sequence
      * @param maxPositionEmbeddings of the teacher
-     * @param tokenBudget padded positions per batch; a sequence longer than that goes alone
+     * @param tokenBudget padded positions per batch; a longer sequence gets a batch of its own
      * @return indices into {@code lengths}, each exactly once
      */
     public static List<int[]> plan(int[] lengths, int maxPositionEmbeddings, int tokenBudget) {

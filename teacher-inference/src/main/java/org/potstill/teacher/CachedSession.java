@@ -20,20 +20,20 @@ import org.potstill.checkpoints.NativeWork;
 import org.potstill.checkpoints.OnnxModel;
 
 /**
- * An ONNX Runtime session on a graph that keeps keys and values, and the text that it has read. What one step computes of
- * them is handed to the next as it is, and never leaves the engine. For one thread.
+ * An ONNX Runtime session for a graph with a key/value cache, and the text read so far. Each step's keys and values go
+ * straight to the next step and never leave the engine. Not thread-safe.
  */
 final class CachedSession implements AutoCloseable {
     private static final String PAST = "past_key_values";
     private static final String PRESENT = "present";
-    /** Tokens of a prompt that are read at once: the logits of all of them are in memory. */
+    /** Prompt tokens per step, which bounds memory: the graph computes logits for all of them. */
     private static final int CHUNK = 256;
 
     private final OrtSession session;
     private final Map<String, NodeInfo> inputs;
     private final Set<String> presents;
     private final int vocabSize;
-    /** Of the last step: it owns the keys and values. */
+    /** Result of the last step, which owns the keys and values. */
     private OrtSession.Result last;
     private int length;
 
@@ -48,19 +48,20 @@ final class CachedSession implements AutoCloseable {
         presents = session.getOutputNames().stream().filter(name -> name.startsWith(PRESENT + ".")).collect(Collectors.toSet());
     }
 
-    /** Tokens read so far. */
+    /** Returns the number of tokens read so far. */
     int length() {
         return length;
     }
 
     /**
-     * Reads on.
+     * Continues reading.
      *
      * @param ids at least one
-     * @return logits of what follows the last of them
+     * @return logits after the last of them, {@code [vocabSize]}
+     * @throws org.potstill.errors.UserException if a logit is not finite
      */
     float[] read(int... ids) {
-        // The last alone, so that the logits of no other are copied.
+        // The last token gets its own step, so that only its logits are copied.
         for (int begin = 0; begin < ids.length - 1; begin += CHUNK) {
             step(ids, begin, Math.min(ids.length - 1, begin + CHUNK), presents);
         }
@@ -113,7 +114,7 @@ final class CachedSession implements AutoCloseable {
         return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), buffer, new long[] {1, count});
     }
 
-    /** Keys or values of no token. */
+    /** Returns empty keys or values, those of no token. */
     private static OnnxTensor nothing(TensorInfo declared) throws OrtException {
         long[] shape = declared.getShape();
         shape[0] = 1;
@@ -122,7 +123,7 @@ final class CachedSession implements AutoCloseable {
         return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), none, shape);
     }
 
-    /** Begins another text. */
+    /** Clears the cache, to begin another text. */
     void forget() {
         if (last != null) {
             last.close();

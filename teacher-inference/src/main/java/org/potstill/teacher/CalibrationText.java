@@ -13,8 +13,9 @@ import org.potstill.checkpoints.OnnxModel;
 import org.potstill.checkpoints.Tokenizer;
 
 /**
- * Prose, speeches, figures, code and a little of other languages: what the activations of a model are measured on before
- * it is quantised. Part of Potstill, not of the corpus, so that a quantised teacher is the same whatever it labels.
+ * Calibration text for quantisation: prose, speeches, figures, code and some other languages, on which a model's
+ * activations are measured. It is part of Potstill, not of the corpus, so that a quantised teacher is the same whatever
+ * it labels.
  */
 final class CalibrationText implements CausalLm.Calibration {
     private static final int MAX_TOKENS = 1024;

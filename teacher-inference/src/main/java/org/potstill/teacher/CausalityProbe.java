@@ -5,12 +5,13 @@ import java.util.Arrays;
 import java.util.Random;
 
 /**
- * Whether a model predicts each token from those before it only. No file can be trusted to say so, and a teacher that
- * sees the token it predicts gives worthless targets: so it is tried on a text whose end changes, and on one without it.
+ * A test that a model predicts each token only from those before it. Nothing in a file guarantees that, and a teacher
+ * that sees the token it predicts gives worthless targets, so logits are compared for a text with two endings and without
+ * one.
  */
 final class CausalityProbe {
     private static final int LENGTH = 16;
-    /** Of the largest logit: what rounding may differ by between shapes. */
+    /** Tolerance for rounding differences between shapes, relative to the largest logit. */
     private static final double TOLERANCE = 1e-4;
 
     private CausalityProbe() {
@@ -34,7 +35,7 @@ final class CausalityProbe {
         }
         for (int i = 0; i < expected.length; i++) {
             double difference = Math.abs(expected[i] - actual[i]);
-            // Not finite is not the same either.
+            // Negated, so that NaN fails too.
             if (!(difference <= TOLERANCE * scale)) {
                 throw TeacherErrors.notCausal(file, i / vocabSize, difference);
             }

@@ -9,18 +9,18 @@ import java.util.Locale;
 import java.util.regex.Pattern;
 
 /**
- * Deeplearning4j's JSON names the classes that Jackson then makes instances of: a stranger's file could name any on the
- * class path. Here every such name is looked at first.
+ * A check of the class names in Deeplearning4j's JSON. Jackson instantiates the classes that the JSON names, so an
+ * untrusted file could name any on the class path.
  */
 final class ClassNames {
     private static final Pattern OWN = Pattern.compile("org\\.(deeplearning4j|nd4j)(\\.\\w+)+(\\$\\w+)*");
-    /** Other people's libraries, packed into ND4J. */
+    /** Third-party libraries, repackaged in ND4J. */
     private static final String SHADED = "org.nd4j.shade.";
 
     private ClassNames() {
     }
 
-    /** Refuses JSON in which the value of any key that says "class" is not a class of Deeplearning4j's or ND4J's own. */
+    /** Rejects JSON in which the value of a key containing "class" is not a class of Deeplearning4j or ND4J itself. */
     static void requireOwn(String text, Path file) {
         try (JsonReader json = new JsonReader(new StringReader(text))) {
             String key = "";

@@ -18,19 +18,19 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /**
- * What Deeplearning4j's ModelSerializer writes, read without believing it: a zip with {@code configuration.json} and
- * {@code coefficients.bin}. The updater's state is skipped; whatever else there may be, such as a normalizer in Java's
- * serialisation, is refused unread.
+ * An archive from Deeplearning4j's ModelSerializer, read without trusting it: a zip with {@code configuration.json} and
+ * {@code coefficients.bin}. The updater's state is skipped; anything else, such as a normalizer in Java serialisation, is
+ * rejected unread.
  *
- * @param configuration JSON in which all classes are Deeplearning4j's and ND4J's own
- * @param coefficients  an ND4J array as {@code Nd4j.write} writes it
+ * @param configuration JSON that names only classes of Deeplearning4j and ND4J
+ * @param coefficients  an ND4J array in the format of {@code Nd4j.write}
  */
 record Dl4jArchive(Path file, String configuration, byte[] coefficients) {
     private static final String CONFIGURATION = "configuration.json";
     private static final String COEFFICIENTS = "coefficients.bin";
     private static final String UPDATER = "updaterState.bin";
     private static final Set<String> KNOWN = Set.of(CONFIGURATION, COEFFICIENTS, UPDATER);
-    /** How many times its own size an archive may grow to: zeros compress a thousandfold, weights hardly at all. */
+    /** Largest ratio of unpacked to packed size: zeros compress a thousandfold, weights hardly at all. */
     private static final long MAX_GROWTH = 100;
 
     static boolean isOne(Path file) {
@@ -65,7 +65,7 @@ record Dl4jArchive(Path file, String configuration, byte[] coefficients) {
         return new Dl4jArchive(file, configuration, entries.get(COEFFICIENTS));
     }
 
-    /** Reads on without keeping anything, to the entry's end or just beyond the limit. */
+    /** Skips to the end of the entry, or just beyond the limit. */
     private static long skip(InputStream zip, long limit) throws IOException {
         byte[] chunk = new byte[1 << 16];
         long skipped = 0;
@@ -78,7 +78,10 @@ record Dl4jArchive(Path file, String configuration, byte[] coefficients) {
         return skipped;
     }
 
-    /** The network's parameters, one flat row. ND4J allocates what the header asks for, so that is checked first. */
+    /**
+     * Returns the network's parameters as one flat row. ND4J allocates what the header asks for, so the header is checked
+     * first.
+     */
     INDArray parameters() {
         try {
             requireSound(new DataInputStream(new ByteArrayInputStream(coefficients)));
@@ -88,7 +91,7 @@ record Dl4jArchive(Path file, String configuration, byte[] coefficients) {
         }
     }
 
-    /** Two buffers, shape and values: how they were allocated, their length, their type; then their elements. */
+    /** Checks the array's two buffers, shape and values: each has an allocation mode, a length, a type and its elements. */
     private static void requireSound(DataInputStream in) throws IOException {
         in.readUTF();
         long words = in.readLong();

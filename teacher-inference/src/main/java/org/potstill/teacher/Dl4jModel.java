@@ -20,8 +20,8 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.errors.UserException;
 
 /**
- * A Deeplearning4j network, MultiLayerNetwork or ComputationGraph, that reads token ids {@code [1, 1, T]} and gives
- * {@code [1, V, T]}: probabilities where its last activation is softmax, logits where it is the identity.
+ * A Deeplearning4j MultiLayerNetwork or ComputationGraph that takes token ids {@code [1, 1, T]} and outputs {@code [1, V,
+ * T]}: probabilities if its last activation is softmax, logits if it is the identity.
  */
 final class Dl4jModel implements Nd4jModel {
     private final Path file;
@@ -43,7 +43,7 @@ final class Dl4jModel implements Nd4jModel {
         }
     }
 
-    /** Not with ModelSerializer, which would read the whole file once more and trust it. */
+    /** Opens an archive. ModelSerializer is not used, as it would read the whole file again, and trust it. */
     static Dl4jModel open(Path file, InputLimits limits) {
         Dl4jArchive archive = Dl4jArchive.read(file);
         INDArray parameters = archive.parameters();
@@ -98,7 +98,7 @@ final class Dl4jModel implements Nd4jModel {
             float[] values = Nd4jArrays.toHeap(byPosition);
             if (probabilities) {
                 for (int i = 0; i < values.length; i++) {
-                    // A probability that vanished is not known to be zero.
+                    // A probability that underflowed is not known to be zero.
                     values[i] = (float) Math.log(Math.max(values[i], Float.MIN_VALUE));
                 }
             }

@@ -1,6 +1,6 @@
 package org.potstill.teacher;
 
-/** The engine could not allocate what a pass needs; a smaller one may go. */
+/** Signals that the engine could not allocate memory for a pass; a smaller pass may succeed. */
 final class EngineOutOfMemory extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

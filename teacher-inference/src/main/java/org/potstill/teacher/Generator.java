@@ -9,7 +9,7 @@ import org.potstill.checkpoints.OnnxModel;
 import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.Tokenizer;
 
-/** Writes text with a model: on ONNX Runtime, on the CPU, with a cache of keys and values. For one thread. */
+/** Text generation with a model, on ONNX Runtime on the CPU with a key/value cache. Not thread-safe. */
 public final class Generator implements AutoCloseable {
     private final InputLimits limits;
     private final Set<Integer> stopIds;
@@ -17,19 +17,21 @@ public final class Generator implements AutoCloseable {
     private final CachedSession session;
 
     /**
-     * What was written.
+     * Statistics of one generation.
      *
-     * @param promptTokens  read
-     * @param tokens        written, that which ended the text included
-     * @param promptSeconds until the prompt was read
-     * @param seconds       from then on
+     * @param promptTokens  tokens read
+     * @param tokens        tokens written, including the one that ended the text
+     * @param promptSeconds time to read the prompt
+     * @param seconds       time to write
      */
     public record Written(int promptTokens, int tokens, double promptSeconds, double seconds) {
     }
 
     /**
-     * @param model     not needed any more when this returns; stays open
-     * @param tokenizer the model's; stays open
+     * Makes a generator that computes in FP32.
+     *
+     * @param model     not needed after the constructor returns; stays open
+     * @param tokenizer of the model; stays open
      * @param scratch   folder on a local disk for the model's weights, kept between runs
      */
     public Generator(CausalLm model, Tokenizer tokenizer, int threads, Path scratch) {
@@ -37,7 +39,7 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * A generator that computes in a precision.
+     * Makes a generator that computes in a given precision.
      *
      * @param precision FP32 or, for a {@link Checkpoint}, INT8
      */
@@ -57,10 +59,10 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * Goes on from a prompt until the model ends its text, or so many tokens are written, or its context is full.
+     * Continues a prompt until the model ends its text, {@code maxNewTokens} are written, or the context is full.
      *
      * @param prompt at least one token
-     * @param text   told as it comes, whole characters only
+     * @param text   receives the text as it is generated, whole characters only
      */
     public Written write(int[] prompt, int maxNewTokens, SamplingOptions sampling, Consumer<String> text) {
         if (prompt.length == 0 || prompt.length > limits.maxPositionEmbeddings()) {

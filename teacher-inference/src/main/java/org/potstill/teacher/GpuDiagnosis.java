@@ -8,23 +8,25 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Why a GPU cannot be used, read from what ONNX Runtime said.
+ * The reason why a GPU cannot be used, read from ONNX Runtime's error message.
  *
- * <p>Its CUDA provider wraps the error texts of the dynamic loader, the CUDA runtime (numbers of {@code cudaError_t}:
- * 35, 100, 101, 209), cuDNN and cuBLAS.
+ * <p>Its CUDA provider wraps the error texts of the dynamic loader, the CUDA runtime ({@code cudaError_t} 35, 100, 101
+ * and 209), cuDNN and cuBLAS.
  *
  * @param cause  in words
- * @param remedy what to do
+ * @param remedy what the user can do
  */
 record GpuDiagnosis(String cause, String remedy) {
     private static final Pattern MISSING_LIBRARY = Pattern.compile("(lib[\\w.+-]+): cannot open shared object file");
-    /** Where ONNX Runtime's own words end (source lines and C++ signatures) and those of CUDA begin. */
+    /** The part of a message that comes from CUDA, after ONNX Runtime's source lines and C++ signatures. */
     private static final Pattern ESSENCE = Pattern.compile("(Failed to load|(CUDA|CUDNN|CUBLAS) (failure|error)).*", Pattern.DOTALL);
 
     /**
+     * Diagnoses an error.
+     *
      * @param message of the exception
      * @param gpu     number of the GPU
-     * @param driver  whether there are traces of an NVIDIA driver, see {@link #driverInstalled}
+     * @param driver  whether an NVIDIA driver seems to be installed, see {@link #driverInstalled}
      */
     static GpuDiagnosis of(String message, int gpu, boolean driver) {
         String text = String.valueOf(message);
@@ -46,7 +48,7 @@ record GpuDiagnosis(String cause, String remedy) {
             return diagnosis("there is no GPU " + gpu + " among those that this process may see", text,
                     "check CUDA_VISIBLE_DEVICES, and that spark.executor.resource.gpu.discoveryScript prints numbers as CUDA counts");
         }
-        // CUDA says the same of an old driver and of none, and of a hidden GPU and of none.
+        // CUDA reports an old driver like a missing one, and a hidden GPU like a missing one.
         if (missing.reset().find()
                 || !driver && (text.contains("driver version is insufficient") || text.contains("no CUDA-capable device"))) {
             return diagnosis("this machine has no NVIDIA driver, or this container does not see it", text,
@@ -67,7 +69,7 @@ record GpuDiagnosis(String cause, String remedy) {
                 "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries");
     }
 
-    /** Whether a pass failed for want of memory, on the CPU or a GPU. */
+    /** Returns whether a pass failed for lack of memory, on the CPU or a GPU. */
     static boolean isOutOfMemory(String message) {
         String text = String.valueOf(message);
         return text.contains("Failed to allocate memory") || text.contains("bad_alloc") || text.contains("out of memory")
@@ -75,7 +77,7 @@ record GpuDiagnosis(String cause, String remedy) {
                 || text.contains("Available memory of") && text.contains("is smaller than requested");
     }
 
-    /** Whether the driver or its nvidia-smi can be seen: containers may have the one without the other. */
+    /** Returns whether the driver or its nvidia-smi is visible: containers may have only one of them. */
     static boolean driverInstalled() {
         String path = System.getenv("PATH");
         return Files.exists(Path.of("/proc/driver/nvidia/version")) || path != null && Arrays.stream(path.split(File.pathSeparator))

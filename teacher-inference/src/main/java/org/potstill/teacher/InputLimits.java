@@ -2,16 +2,16 @@ package org.potstill.teacher;
 
 import java.util.List;
 
-/** What a teacher can read; anything else is refused, by its number in the batch, before an engine sees it. */
+/** Limits of a teacher's input. Other sequences are rejected, by their number in the batch, before an engine sees them. */
 record InputLimits(int vocabSize, int maxPositionEmbeddings) {
-    /** The last token of a scored sequence is predicted, not read: it may lie one beyond the context. */
+    /** Checks sequences to score. Their last token is predicted, not read, so it may lie one position beyond the context. */
     void requireScorable(List<int[]> sequences) {
         for (int i = 0; i < sequences.size(); i++) {
             require(i, sequences.get(i), 2, maxPositionEmbeddings + 1);
         }
     }
 
-    /** For full logits, all of which must fit one array. */
+    /** Checks a sequence for full logits, which must fit into one array. */
     void requireReadable(int[] ids) {
         require(0, ids, 1, maxPositionEmbeddings);
         if ((long) ids.length * vocabSize > Integer.MAX_VALUE / 4) {

@@ -6,32 +6,34 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Measures what a decoder loses without some of its layers: KL(whole ‖ rest) in nats over full distributions, summed over
- * the positions of a batch of sequences.
+ * The loss of a decoder without some of its layers: KL(whole ‖ rest) in nats over full distributions, summed over the
+ * positions of a batch of sequences.
  *
- * <p>What the candidates of a round of greedy removal share, all that lies before the layer left out, is computed once. Its
- * memory is outside the heap.
+ * <p>The candidates of a round of greedy removal share the layers before the one left out; these are computed once.
+ * Hidden states and distributions are off-heap.
  */
 public final class LayerRemoval implements AutoCloseable {
-    /** Rows that go through the head together: their logits should stay in the processor's cache. */
+    /** Rows per call of the head: their logits should fit into the CPU's cache. */
     private static final int HEAD_ROWS = 128;
 
     private final LayerwiseModel model;
     private final TokenBatch tokens;
     private final boolean keep;
-    /** The whole model's last hidden states, and their distributions by slices of {@link #HEAD_ROWS} where they are kept. */
+    /** The whole model's last hidden states and, if kept, their distributions by slices of {@link #HEAD_ROWS}. */
     private LayerwiseModel.State whole;
     private final List<LayerwiseModel.State> references = new ArrayList<>();
     private double self;
-    /** Layers that were run, and the states after none, one, two, … of them. */
+    /** Layers run so far, and the states after none, one, two, … of them. */
     private int[] path = {};
     private final List<LayerwiseModel.State> states = new ArrayList<>();
 
     /**
+     * Prepares to measure on a batch of sequences.
+     *
      * @param model     stays open
      * @param sequences token ids; the last of each is only predicted
-     * @param keep      whether to keep the whole model's distributions and the states of a round for the next, 4·(V + layers·H)
-     *                  bytes per position, or compute them each time
+     * @param keep      whether to keep the whole model's distributions, and a round's states for the next round, 4·(V +
+     *                  layers·H) bytes per position, instead of recomputing them
      */
     public LayerRemoval(LayerwiseModel model, List<int[]> sequences, boolean keep) {
         this.model = model;
@@ -39,16 +41,17 @@ public final class LayerRemoval implements AutoCloseable {
         this.keep = keep;
     }
 
-    /** Measures Σ KL of the model with these of its layers only, in this order. */
+    /** Measures Σ KL, in nats, of the model with only these of its layers, in this order. */
     public double cost(int[] kept) {
         return model.run(() -> costInOwner(kept, kept.length));
     }
 
     /**
-     * Measures Σ KL of each candidate: the layers {@code kept} less one of those at places {@code from} to {@code to − 1}.
+     * Measures Σ KL, in nats, of each candidate: the layers {@code kept} without the one at each of the places {@code
+     * from} to {@code to − 1}.
      *
      * @param eachDone called after each candidate
-     * @return a sum for each place, {@code to − from} in all
+     * @return {@code to − from} sums, one per place
      */
     public double[] costs(int[] kept, int from, int to, Runnable eachDone) {
         return model.run(() -> {
@@ -65,7 +68,7 @@ public final class LayerRemoval implements AutoCloseable {
         });
     }
 
-    /** Measures Σ KL of another model over the same vocabulary. */
+    /** Measures Σ KL, in nats, of another model with the same vocabulary. */
     public double cost(LayerwiseModel other) {
         return model.run(() -> {
             refer();
@@ -86,7 +89,11 @@ public final class LayerRemoval implements AutoCloseable {
         });
     }
 
-    /** @param left place in {@code kept} of the layer to leave out; its length for none */
+    /**
+     * Measures one candidate, in the thread that owns the model.
+     *
+     * @param left place in {@code kept} of the layer to leave out; {@code kept.length} for none
+     */
     private double costInOwner(int[] kept, int left) {
         refer();
         LayerwiseModel.State state = after(kept, left);
@@ -97,7 +104,11 @@ public final class LayerRemoval implements AutoCloseable {
         return divergence(last, (begin, end, reference) -> model.cross(last, begin, end, reference), left + 1 < kept.length);
     }
 
-    /** @param ours whether the state before is of no use afterwards */
+    /**
+     * Runs a layer.
+     *
+     * @param ours whether to close the state before it
+     */
     private LayerwiseModel.State next(LayerwiseModel of, int layer, LayerwiseModel.State before, boolean ours) {
         try {
             return of.layer(layer, tokens, before);
@@ -108,7 +119,7 @@ public final class LayerRemoval implements AutoCloseable {
         }
     }
 
-    /** Σ p log q of some rows, in the thread that the model of q belongs to. */
+    /** Computes Σ p log q of some rows, in the thread that owns the model of q. */
     private interface Cross {
         double of(int begin, int end, LayerwiseModel.State reference);
     }
@@ -142,7 +153,7 @@ public final class LayerRemoval implements AutoCloseable {
         }
     }
 
-    /** The state after the first {@code count} layers, from the longest beginning that is there already. */
+    /** Returns the state after the first {@code count} layers, reusing the longest common prefix already computed. */
     private LayerwiseModel.State after(int[] kept, int count) {
         int shared = 0;
         while (shared < Math.min(path.length, kept.length) && path[shared] == kept[shared]) {
@@ -170,7 +181,7 @@ public final class LayerRemoval implements AutoCloseable {
         if (whole == null) {
             whole = last(model);
         }
-        // A task that failed in between left what it had.
+        // A failed task may have left some of them.
         for (int begin = references.size() * HEAD_ROWS; keep && begin < tokens.positions(); begin += HEAD_ROWS) {
             references.add(model.reference(whole, begin, Math.min(tokens.positions(), begin + HEAD_ROWS)));
             self += LayerwiseModel.self(references.get(begin / HEAD_ROWS));

@@ -22,8 +22,8 @@ import org.potstill.checkpoints.Precision;
 /**
  * A decoder whose layers run one by one, in any selection, in single precision on ONNX Runtime.
  *
- * <p>Sessions belong to one thread, see {@link OnnxTeacher}: callers go through {@link #run}, and the other methods are for
- * what runs there. Hidden states stay in ONNX Runtime's memory.
+ * <p>Sessions belong to one thread, see {@link OnnxTeacher}: callers go through {@link #run}; all other methods must be
+ * called inside it. Hidden states stay in ONNX Runtime's memory.
  */
 public final class LayerwiseModel implements AutoCloseable {
     private static final String MEASURED = "measured layer ";
@@ -40,14 +40,19 @@ public final class LayerwiseModel implements AutoCloseable {
         this.options = options;
     }
 
-    /** @param options of which the precision does not count; the checkpoint is not needed any more when this returns */
+    /**
+     * Opens a checkpoint's decoder.
+     *
+     * @param checkpoint not needed after this returns
+     * @param options    their precision is ignored
+     */
     public static LayerwiseModel open(Checkpoint checkpoint, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
         return new LayerwiseModel(checkpoint.config(), ExternalWeights.materialize(checkpoint, Precision.FP32, null, options.scratch()),
                 options);
     }
 
-    /** Hidden states {@code [N, H]}, or the rows that a distribution is of; close them. */
+    /** Hidden states {@code [N, H]}, or the distributions of some rows; callers close them. */
     record State(OrtSession.Result result) implements AutoCloseable {
         OnnxTensor tensor(String output) {
             return (OnnxTensor) result.get(output).orElseThrow();
@@ -59,7 +64,7 @@ public final class LayerwiseModel implements AutoCloseable {
         }
     }
 
-    /** What a layer's activations sum up to over a batch, see {@link LayerGraphs}. */
+    /** Importance scores of a layer's activations, summed over a batch, see {@link LayerGraphs}. */
     record Measured(State state, float[] neurons, float[] heads, float[] channels) {
     }
 
@@ -67,7 +72,7 @@ public final class LayerwiseModel implements AutoCloseable {
         return config;
     }
 
-    /** Runs in the thread that owns the sessions. */
+    /** Runs work in the thread that owns the sessions, and waits for it. */
     <T> T run(Callable<T> work) {
         return owner.run(work);
     }
@@ -77,7 +82,7 @@ public final class LayerwiseModel implements AutoCloseable {
     }
 
     State layer(int layer, TokenBatch batch, State before) {
-        // What was measured once is not measured again: its sessions hold the weights a second time.
+        // Layers are measured only once, and a measuring session holds the weights a second time.
         engines.entrySet().removeIf(engine -> {
             if (engine.getKey().startsWith(MEASURED)) {
                 engine.getValue().close();
@@ -93,13 +98,13 @@ public final class LayerwiseModel implements AutoCloseable {
         return new Measured(after, floats(after, LayerGraphs.NEURONS), floats(after, LayerGraphs.HEADS), floats(after, LayerGraphs.CHANNELS));
     }
 
-    /** The distributions of some rows, with Σ p log p of each. */
+    /** Computes the distributions of some rows, with Σ p log p of each. */
     State reference(State last, int begin, int end) {
         Map<String, OnnxTensor> inputs = rows(last, begin, end);
         return run("reference", () -> LayerGraphs.reference(config), inputs, List.of(LayerGraphs.PROBABILITIES, LayerGraphs.CROSS));
     }
 
-    /** Σ over rows of Σ p log q, in nats: p a {@link #reference}'s, q of these states. */
+    /** Computes Σ p log q, in nats, summed over rows: p from a {@link #reference}, q from these states. */
     double cross(State last, int begin, int end, State reference) {
         Map<String, OnnxTensor> inputs = rows(last, begin, end);
         inputs.put(LayerGraphs.PROBABILITIES, reference.tensor(LayerGraphs.PROBABILITIES));
@@ -108,7 +113,7 @@ public final class LayerwiseModel implements AutoCloseable {
         }
     }
 
-    /** Σ p log p over the rows of a {@link #reference}. */
+    /** Returns Σ p log p, in nats, summed over the rows of a {@link #reference}. */
     static double self(State reference) {
         return sum(reference);
     }
@@ -150,7 +155,7 @@ public final class LayerwiseModel implements AutoCloseable {
         }
     }
 
-    /** Closes the inputs that are integers: those were made for this call. */
+    /** Runs a graph. Closes the integer inputs, which were made for this call. */
     private State run(String name, Callable<byte[]> graph, Map<String, OnnxTensor> inputs, List<String> outputs) {
         OnnxEngine engine = engines.get(name);
         try {

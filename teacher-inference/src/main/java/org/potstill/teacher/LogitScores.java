@@ -7,9 +7,9 @@ import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * Soft targets of one sequence from its full logits, on the heap: the k most probable ids, the smaller id first among
- * equals, log-probabilities from a log-sum-exp in double precision, and draws by walking along the masses, group by group,
- * block by block, id by id, as ONNX Runtime's graph looks for them. Costs 5 ns a logit and thread.
+ * Soft targets of one sequence from its full logits, on the heap: the k most probable ids, ties by smaller id;
+ * log-probabilities from a log-sum-exp in double precision; and draws by the same three-step search over groups, blocks
+ * and ids as in the ONNX graph ({@code CategoricalDraws}). Costs 5 ns per logit and thread.
  */
 final class LogitScores {
     private static final int BLOCK = LlamaGraph.DRAW_BLOCK;
@@ -42,7 +42,11 @@ final class LogitScores {
         this.entropies = new float[positions];
     }
 
-    /** @param logits row-major {@code [positions, vocabSize]} */
+    /**
+     * Adds the targets of some positions, in parallel.
+     *
+     * @param logits row-major {@code [positions, vocabSize]}
+     */
     void add(int firstPosition, int positions, float[] logits, ForkJoinPool pool) {
         pool.submit(() -> IntStream.range(0, positions).parallel()
                 .forEach(row -> add(firstPosition + row, logits, row * vocabSize))).join();
@@ -61,7 +65,7 @@ final class LogitScores {
             if (draws > 0) {
                 masses[v] = mass;
             }
-            // Nothing of what is certain not to be: zero times minus infinity is no number.
+            // Skips zero mass: 0 · −∞ would be NaN.
             weighted += mass == 0 ? 0 : mass * below;
         }
         double logSum = Math.log(sum);
@@ -78,7 +82,11 @@ final class LogitScores {
         }
     }
 
-    /** @return the mass that they are drawn from */
+    /**
+     * Draws the ids of one position.
+     *
+     * @return the total mass
+     */
     private double draw(int position, double[] masses) {
         double[] groups = sums(masses, 0, vocabSize, GROUP);
         double total = sum(groups);
@@ -108,7 +116,7 @@ final class LogitScores {
         return sum;
     }
 
-    /** The first entry whose cumulative mass exceeds the target. */
+    /** Returns the first entry whose cumulative mass exceeds the target. */
     private static int first(double[] masses, double target) {
         int entry = 0;
         for (double cumulative = masses[0]; cumulative <= target && entry < masses.length - 1;) {
@@ -117,7 +125,7 @@ final class LogitScores {
         return entry;
     }
 
-    /** Puts the ids of the k largest logits into {@code ids[first…]}, the best first, and gives the largest logit. */
+    /** Puts the ids of the k largest logits into {@code ids[first…]}, largest first, and returns the largest logit. */
     private float select(float[] logits, int from, int first) {
         float max = Float.NEGATIVE_INFINITY;
         if (k == 0) {
@@ -130,7 +138,7 @@ final class LogitScores {
             ids[first + v] = v;
             max = Math.max(max, logits[from + v]);
         }
-        // A heap with the worst on top, which a better one replaces.
+        // A heap with the smallest on top, to be replaced by anything larger.
         for (int root = k / 2 - 1; root >= 0; root--) {
             sink(logits, from, first, root, k);
         }

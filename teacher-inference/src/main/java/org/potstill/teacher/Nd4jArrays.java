@@ -23,7 +23,7 @@ final class Nd4jArrays {
     private Nd4jArrays() {
     }
 
-    /** Where arrays lie that are made before it is closed, in memory that the next to open it in this thread uses again. */
+    /** Opens a workspace for arrays allocated until it is closed; the thread's next workspace reuses its memory. */
     static MemoryWorkspace scratch() {
         return Nd4j.getWorkspaceManager().getAndActivateWorkspace(REUSED, "potstill-teacher");
     }
@@ -32,7 +32,7 @@ final class Nd4jArrays {
         return Nd4j.createUninitialized(DataType.FLOAT, new long[] {rows, columns}, 'c');
     }
 
-    /** A matrix that holds the same rows several times over, in memory of its own that must be closed. */
+    /** Repeats rows into a matrix with memory of its own, which callers close. */
     static INDArray repeat(float[] values, int rows, int columns, int times) {
         INDArray all = Nd4j.createUninitializedDetached(DataType.FLOAT, (long) times * rows, columns);
         try (INDArray once = Nd4j.create(values, new long[] {rows, columns}, 'c')) {
@@ -43,27 +43,30 @@ final class Nd4jArrays {
         return all;
     }
 
-    /** a · b into {@code result}. The operation itself: {@link INDArray#mmul} copies and takes four times as long. */
+    /**
+     * Computes a · b into {@code result}. It runs the operation directly, as {@link INDArray#mmul} copies and takes four
+     * times as long.
+     */
     static INDArray multiply(INDArray a, INDArray b, INDArray result) {
         return Nd4j.exec(new Mmul(a, b, result, PLAIN))[0];
     }
 
-    /** a · bᵀ into {@code result}. */
+    /** Computes a · bᵀ into {@code result}. */
     static INDArray multiplyTransposed(INDArray a, INDArray b, INDArray result) {
         return Nd4j.exec(new Mmul(a, b, result, TRANSPOSED))[0];
     }
 
-    /** A view of some rows. */
+    /** Returns a view of some rows. */
     static INDArray rows(INDArray x, long from, long to) {
         return x.get(NDArrayIndex.interval(from, to), NDArrayIndex.all());
     }
 
-    /** A view of some columns. */
+    /** Returns a view of some columns. */
     static INDArray columns(INDArray x, long from, long to) {
         return x.get(NDArrayIndex.all(), NDArrayIndex.interval(from, to));
     }
 
-    /** A copy of an array whose first element is the first of its memory. */
+    /** Copies an array that begins at the start of its buffer. */
     static float[] toHeap(INDArray x) {
         Nd4j.getAffinityManager().ensureLocation(x, AffinityManager.Location.HOST);
         float[] values = new float[Math.toIntExact(x.length())];

@@ -7,22 +7,22 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * Causal grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245) with rotary embedding (Su et al. 2021,
- * arXiv 2104.09864) over one sequence of a fixed length T.
+ * Causal grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245) with rotary embedding (Su et al. 2021, arXiv
+ * 2104.09864) over one sequence of a fixed length T.
  *
- * <p>A key and value head and the queries that share it are one matrix product: the queries of a group lie below one
- * another as {@code [group·T, D]}. Angles and mask are laid out to the full shape, as ND4J is slow where it broadcasts.
+ * <p>Each key/value head and the queries that share it take one matrix product: the queries of a group are stacked as
+ * {@code [group·T, D]}. Angles and mask are stored in full shape, as ND4J broadcasts slowly.
  */
 final class Nd4jAttention implements AutoCloseable {
     private final int length;
     private final int heads;
     private final int keyValueHeads;
     private final int headDim;
-    /** {@code [heads·T, D]}, both halves the same. */
+    /** Cosines {@code [heads·T, D]}; both halves are equal. */
     private final INDArray cos;
-    /** {@code [heads·T, D]}, the first half negative. */
+    /** Sines {@code [heads·T, D]}; the first half is negated. */
     private final INDArray sin;
-    /** {@code [group·T, T]}: 0, or a number below any score where the key comes after the query. */
+    /** Mask {@code [group·T, T]}: 0, or a value below any score if the key comes after the query. */
     private final INDArray mask;
 
     Nd4jAttention(CausalLmConfig config, int length) {
@@ -39,7 +39,11 @@ final class Nd4jAttention implements AutoCloseable {
         return length;
     }
 
-    /** @return {@code [T, heads·D]} */
+    /**
+     * Computes attention.
+     *
+     * @return {@code [T, heads·D]}
+     */
     INDArray attend(INDArray q, INDArray k, INDArray v) {
         INDArray queries = rotate(split(q, heads)).muli(1 / Math.sqrt(headDim));
         INDArray keys = rotate(split(k, keyValueHeads));
@@ -65,12 +69,12 @@ final class Nd4jAttention implements AutoCloseable {
         mask.close();
     }
 
-    /** {@code [T, n·D]} to {@code [n·T, D]} */
+    /** Splits into heads, {@code [T, n·D]} to {@code [n·T, D]}. */
     private INDArray split(INDArray x, int n) {
         return x.reshape(length, n, headDim).permute(1, 0, 2).dup('c').reshape(n * length, headDim);
     }
 
-    /** Turns dimension j together with j + D/2, as Hugging Face does; in place. */
+    /** Applies the rotary embedding in place: rotates dimension j with j + D/2, as Hugging Face does. */
     private INDArray rotate(INDArray x) {
         long rows = x.rows();
         int half = headDim / 2;
@@ -80,7 +84,7 @@ final class Nd4jAttention implements AutoCloseable {
         return x.muli(Nd4jArrays.rows(cos, 0, rows)).addi(swapped.muli(Nd4jArrays.rows(sin, 0, rows)));
     }
 
-    /** Rounded to float where transformers rounds: at position 8000 that is worth 5e-4 of an angle. */
+    /** Computes cosines or sines, rounded to float where transformers rounds: at position 8000 this changes an angle by 5e-4. */
     private float[] angles(CausalLmConfig config, boolean sine) {
         float[] table = new float[length * headDim];
         int half = headDim / 2;

@@ -6,8 +6,9 @@ import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.nd4j.Nd4jRuntime.Gpu;
 
 /**
- * Where ND4J runs: its CPU backend knows no GPU, its CUDA backend nothing else. nd4j-cuda-11.6 holds machine code for
- * compute capability 3.7 to 8.6, of which 8.9 can run the last, and no PTX that a later GPU could translate.
+ * The device that ND4J runs on: its CPU backend supports no GPU, its CUDA backend nothing else. nd4j-cuda-11.6 has
+ * machine code for compute capabilities 3.7 to 8.6, the last of which also runs on 8.9, and no PTX that a later GPU could
+ * compile.
  */
 final class Nd4jDevice {
     private Nd4jDevice() {
@@ -23,7 +24,7 @@ final class Nd4jDevice {
         return Nd4jRuntime.isCuda();
     }
 
-    /** Fails at once where this build's ND4J cannot run as wanted. */
+    /** Checks that this build's ND4J can run on the wanted device, and returns the device in use. */
     static TeacherOptions.Device require(TeacherOptions.Device wanted) {
         boolean cuda;
         List<Gpu> gpus;
@@ -50,7 +51,7 @@ final class Nd4jDevice {
         if (gpus.isEmpty()) {
             throw TeacherErrors.noGpuForNd4j("it sees no GPU", null);
         }
-        // ND4J's first; an executor sees only its own.
+        // ND4J uses its first GPU; an executor sees only its own.
         Gpu gpu = gpus.get(0);
         int capability = 10 * gpu.major() + gpu.minor();
         if (capability < 37 || capability > 89) {

@@ -12,7 +12,10 @@ import org.potstill.checkpoints.OnnxModel;
 import org.potstill.checkpoints.Precision;
 import org.potstill.checkpoints.TokenizerDefinition;
 
-/** A SameDiff or Deeplearning4j file, told of by the {@code config.json} and {@code tokenizer.json} beside it or one folder up. */
+/**
+ * A SameDiff or Deeplearning4j file, described by the {@code config.json} and {@code tokenizer.json} beside it or one
+ * folder up.
+ */
 final class Nd4jFile implements CausalLm {
     private final Path file;
     private final ModelFolder folder;
@@ -42,7 +45,7 @@ final class Nd4jFile implements CausalLm {
         return folder.maxPositionEmbeddings();
     }
 
-    /** Not known without loading the model. */
+    /** Unknown without loading the model. */
     @Override
     public long parameters() {
         return 0;

@@ -14,21 +14,21 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.LlamaTensors;
 
 /**
- * The forward pass of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971) in ND4J's operations, CPU or CUDA,
- * one sequence at a time. Activations are {@code [T, hiddenSize]}, weights {@code [out, in]} as the checkpoint has them.
+ * The forward pass of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971) in ND4J operations, on CPU or CUDA,
+ * one sequence at a time. Activations are {@code [T, hiddenSize]}, weights {@code [out, in]} as in the checkpoint.
  *
- * <p>What a layer makes on its way lies in a workspace that the next layer uses again.
+ * <p>Intermediate results of a layer are in a workspace that the next layer reuses.
  */
 final class Nd4jLlama implements Nd4jModel {
-    /** Logits computed at once: 64 MiB. */
+    /** Logits computed at once: 64 MiB of floats. */
     private static final int LOGITS_AT_ONCE = 1 << 24;
 
     private final CausalLmConfig config;
     private final Nd4jWeights weights;
-    /** For sequences of the last one's length. */
+    /** Attention for the length of the last sequence. */
     private Nd4jAttention attention;
 
-    /** Reads the weights; the checkpoint is not needed any more. */
+    /** Reads the weights; the checkpoint is not needed afterwards. */
     Nd4jLlama(Checkpoint checkpoint) {
         this.config = checkpoint.config();
         this.weights = Nd4jWeights.read(checkpoint);
@@ -76,8 +76,8 @@ final class Nd4jLlama implements Nd4jModel {
     }
 
     /**
-     * x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). Every element's factor comes from a matrix
-     * product of the column of scales with the row g: where ND4J broadcasts a column it is 50 times slower.
+     * Computes RMSNorm: x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). The factors of all elements
+     * are a matrix product of the column of scales with the row g, as broadcasting a column in ND4J is 50 times slower.
      */
     private INDArray rmsNorm(INDArray x, INDArray gain) {
         INDArray meanSquare = x.mul(x).mean(true, 1);
@@ -89,7 +89,7 @@ final class Nd4jLlama implements Nd4jModel {
         return Nd4j.exec(new Swish(x, x));
     }
 
-    /** x · Wᵀ */
+    /** Computes x · Wᵀ. */
     private static INDArray linear(INDArray x, INDArray weight) {
         return Nd4jArrays.multiplyTransposed(x, weight, Nd4jArrays.allocate(x.rows(), weight.rows()));
     }

@@ -1,16 +1,19 @@
 package org.potstill.teacher;
 
-/** A causal language model on ND4J: token ids in, logits out. For one thread. */
+/** A causal language model on ND4J: token ids in, logits out. Not thread-safe. */
 interface Nd4jModel extends AutoCloseable {
     InputLimits limits();
 
     /**
-     * @param ids       1 to {@code maxPositionEmbeddings} tokens, those from {@code positions} on padding
-     * @param positions whose logits are wanted
+     * Computes the logits of a sequence's first positions.
+     *
+     * @param ids       1 to {@code maxPositionEmbeddings} tokens; those from {@code positions} on are padding
+     * @param positions number of positions to compute logits for
+     * @param rows      receives the logits
      */
     void logits(int[] ids, int positions, LogitRows rows);
 
-    /** The same in one array, row-major {@code [positions, vocabSize]}. */
+    /** Computes the same in one array, row-major {@code [positions, vocabSize]}. */
     default float[] logits(int[] ids, int positions) {
         int vocabSize = limits().vocabSize();
         float[] all = new float[positions * vocabSize];
@@ -22,10 +25,14 @@ interface Nd4jModel extends AutoCloseable {
     @Override
     void close();
 
-    /** Told the logits of a sequence's positions piece by piece, in order. */
+    /** Receives the logits of a sequence's positions piece by piece, in order. */
     @FunctionalInterface
     interface LogitRows {
-        /** @param logits row-major {@code [positions, vocabSize]}; the caller may use the array again */
+        /**
+         * Receives the logits of some positions.
+         *
+         * @param logits row-major {@code [positions, vocabSize]}; the caller may reuse the array
+         */
         void accept(int firstPosition, int positions, float[] logits);
     }
 }

@@ -15,14 +15,14 @@ import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * A teacher on ND4J, on its CPU or its CUDA backend, whichever this build has.
+ * A teacher on ND4J, on the CPU or CUDA backend of this build.
  *
- * <p>One pass a sequence: how ND4J's matrix products round may depend on their shapes, which then depend on the
- * sequence alone. It is padded on the right as {@link Batches} says, since ND4J keeps something of every shape that it
- * has ever seen. Soft targets are taken from full logits on the CPU, also where a GPU computes these.
+ * <p>Each sequence is a pass of its own: rounding in ND4J's matrix products may depend on their shapes, which then depend
+ * on that sequence alone. It is padded on the right as in {@link Batches}, since ND4J retains some memory for every shape
+ * it has seen. Soft targets are computed from full logits on the CPU, even if a GPU computes the logits.
  *
- * <p>All calls run on one thread, to which ND4J's workspaces belong. Its number of threads is the JVM's: whoever sets
- * it last, teacher or student, sets it for both, which changes speed and not results.
+ * <p>All calls run on one thread, which owns ND4J's workspaces. The number of threads is global to the JVM: the last
+ * setting, by teacher or student, applies to both and affects speed, not results.
  */
 public final class Nd4jTeacher implements Teacher {
     private final TeacherOptions.Device device;
@@ -48,7 +48,7 @@ public final class Nd4jTeacher implements Teacher {
         this.limits = model.limits();
     }
 
-    /** Opens a teacher; the checkpoint is not needed any more when this returns, and stays open. */
+    /** Opens a teacher; the checkpoint stays open, but is not needed after this returns. */
     public static Nd4jTeacher open(Checkpoint checkpoint, TeacherOptions options) {
         return new Nd4jTeacher(options, () -> new Nd4jLlama(checkpoint));
     }
@@ -122,7 +122,7 @@ public final class Nd4jTeacher implements Teacher {
         }
     }
 
-    /** The first ids, with zeros behind them. */
+    /** Returns the first ids, padded with zeros. */
     private int[] padded(int[] ids, int positions) {
         return Arrays.copyOf(Arrays.copyOf(ids, positions), Batches.paddedLength(positions + 1, limits.maxPositionEmbeddings()));
     }

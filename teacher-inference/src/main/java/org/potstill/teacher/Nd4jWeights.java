@@ -11,7 +11,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.LlamaTensors;
 
-/** A checkpoint's tensors as float matrices in ND4J's memory, vectors as one row; on the heap only piece by piece. */
+/** A checkpoint's tensors as float matrices in ND4J's memory, vectors as one row. They pass through the heap in pieces. */
 final class Nd4jWeights implements AutoCloseable {
     private static final int CHUNK_FLOATS = 1 << 20;
 
@@ -31,7 +31,7 @@ final class Nd4jWeights implements AutoCloseable {
     }
 
     static void requirePlainLlama(CausalLmConfig c) {
-        // Whatever else a configuration may say, the forward pass here is that of a Llama which is no more than this.
+        // This forward pass supports nothing beyond a plain Llama, whatever else a configuration may set.
         if (!c.equals(new CausalLmConfig(c.vocabSize(), c.hiddenSize(), c.intermediateSize(), c.numHiddenLayers(),
                 c.numAttentionHeads(), c.numKeyValueHeads(), c.headDim(), c.maxPositionEmbeddings(), c.rmsNormEps(),
                 c.ropeTheta(), c.tieWordEmbeddings()))) {

@@ -15,9 +15,9 @@ import java.util.Set;
 import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.NativeWork;
 
-/** One ONNX Runtime session and how it is fed and read. For one thread. */
+/** An ONNX Runtime session with its inputs and outputs. Not thread-safe. */
 final class OnnxEngine implements AutoCloseable {
-    /** A system property: the beginning of the name of the file in which ONNX Runtime writes how long each operator took. */
+    /** System property with the prefix of the file to which ONNX Runtime writes the time of each operator. */
     static final String PROFILE = "potstill.onnx-profile";
 
     private final OrtSession session;
@@ -37,7 +37,13 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    /** @param weights the folder with the model's external data */
+    /**
+     * Opens a session on the device of the options; AUTO falls back to the CPU.
+     *
+     * @param model   a serialised ONNX model
+     * @param weights folder of the model's external data
+     * @throws org.potstill.errors.UserException if the device cannot be used or the model cannot be loaded
+     */
     static OnnxEngine open(byte[] model, Path weights, TeacherOptions options) {
         requireDevice(options.device());
         if (options.device() != TeacherOptions.Device.CPU && hasCuda()) {
@@ -61,7 +67,7 @@ final class OnnxEngine implements AutoCloseable {
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
     }
 
-    /** A session on the CPU. */
+    /** Opens a session on the CPU. */
     static OrtSession session(byte[] model, Path weights, int threads) throws OrtException {
         OrtEnvironment environment = UnpackedRuntime.environment();
         try (OrtSession.SessionOptions settings = settings(weights, threads)) {
@@ -70,12 +76,12 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     private static OrtSession cudaSession(byte[] model, Path weights, TeacherOptions options) throws OrtException {
-        // Before the options: the CUDA provider fails to load where nothing has set ONNX Runtime's logger up.
+        // Must come before the options: the CUDA provider fails to load unless ONNX Runtime's logger is set up.
         OrtEnvironment environment = UnpackedRuntime.environment();
-        // Not addCUDA(int): it says "Failed to load shared library" and not which.
+        // Not addCUDA(int), whose error "Failed to load shared library" does not name the library.
         try (OrtSession.SessionOptions settings = settings(weights, options.threads());
                 OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
-            // Single precision is single precision: TF32 has 10 bits.
+            // TF32 has a 10-bit mantissa, too short for FP32.
             gpu.add("use_tf32", "0");
             settings.addCUDA(gpu);
             return NativeWork.call(() -> environment.createSession(model, settings));
@@ -86,9 +92,9 @@ final class OnnxEngine implements AutoCloseable {
         OrtSession.SessionOptions settings = new OrtSession.SessionOptions();
         settings.setIntraOpNumThreads(threads);
         settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-        // Batches differ in shape: planned memory would be kept for each of them.
+        // Batches differ in shape, and a memory plan would be kept for each shape.
         settings.setMemoryPatternOptimization(false);
-        // Idle threads must not burn the cores that the next task trains on.
+        // Spinning idle threads would take cores from the next task's training.
         settings.addConfigEntry("session.intra_op.allow_spinning", "0");
         settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
         String profile = System.getProperty(PROFILE);
@@ -102,7 +108,7 @@ final class OnnxEngine implements AutoCloseable {
         return device;
     }
 
-    /** For graphs with inputs and outputs of their own. */
+    /** Runs a graph with inputs and outputs of its own; callers close the result. */
     OrtSession.Result run(Map<String, OnnxTensor> inputs, Set<String> outputs) throws OrtException {
         return NativeWork.call(() -> session.run(inputs, outputs));
     }
@@ -112,9 +118,9 @@ final class OnnxEngine implements AutoCloseable {
     }
 
     /**
-     * Runs a pass; {@link ScoringPass#read} then says what came out.
+     * Runs a pass, whose results {@link ScoringPass#read} then returns.
      *
-     * @throws EngineOutOfMemory when the batch is too large for the memory there is
+     * @throws EngineOutOfMemory if the batch does not fit into memory
      */
     void run(ScoringPass pass) {
         Map<String, OnnxTensor> inputs = Map.of();
@@ -131,6 +137,7 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
+    /** Computes the logits of a batch's positions, row-major {@code [N, vocabSize]}. */
     float[] logits(TokenBatch batch, int vocabSize) {
         int n = batch.positions();
         FloatBuffer logits = ownBuffers.floats("logits", (long) n * vocabSize);
@@ -151,7 +158,7 @@ final class OnnxEngine implements AutoCloseable {
         return values;
     }
 
-    /** What a graph that ends in {@link LlamaGraph.Ending#CHANNEL_MAXIMA} gives for a batch: each output, by name. */
+    /** Runs a graph with the {@link LlamaGraph.Ending#CHANNEL_MAXIMA} ending on a batch; returns each output by name. */
     Map<String, float[]> channelMaxima(TokenBatch batch) {
         Map<String, OnnxTensor> inputs = Map.of();
         try {
@@ -170,7 +177,7 @@ final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    /** A GPU that there is no code for passes all checks until the first kernel is launched. */
+    /** Converts an error of the engine. A GPU without compiled kernels passes all checks until the first kernel launch. */
     RuntimeException failed(String what, OrtException e) {
         if (GpuDiagnosis.isOutOfMemory(e.getMessage())) {
             return new EngineOutOfMemory(e);

@@ -19,10 +19,10 @@ import org.potstill.checkpoints.OnnxModel;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * A teacher on ONNX Runtime, CPU or CUDA.
+ * A teacher on ONNX Runtime, on CPU or CUDA.
  *
- * <p>One session, owned by one thread: calls from several tasks queue up. A session that is called from several
- * threads leaks on CUDA (onnxruntime #29351), and on the CPU they would fight for the same cores.
+ * <p>One thread owns the sessions, and calls from several tasks queue up. On CUDA, a session called from several threads
+ * leaks memory (onnxruntime #29351); on the CPU, concurrent calls would compete for the same cores.
  */
 public final class OnnxTeacher implements Teacher {
     private final int vocabSize;
@@ -32,11 +32,14 @@ public final class OnnxTeacher implements Teacher {
     private final Map<LlamaGraph.Ending, OnnxModel> models = new EnumMap<>(LlamaGraph.Ending.class);
     private final TeacherThread owner = new TeacherThread();
     private final TeacherOptions.Device device;
-    /** Each made when first asked for, but that of the options; of those that score there is one. Only the owner touches them. */
+    /**
+     * Sessions, opened on first use except the one for the options' targets; at most one that scores. Only for the
+     * owner's thread.
+     */
     private final Map<LlamaGraph.Ending, OnnxEngine> engines = new EnumMap<>(LlamaGraph.Ending.class);
-    /** One for each pass that was ever under way beside others. */
+    /** Idle buffers, at most one for each pass that ever ran concurrently. */
     private final Queue<PassBuffers> idleBuffers = new ConcurrentLinkedQueue<>();
-    /** Padded tokens of a pass that memory is believed to hold. */
+    /** Padded tokens per pass that are believed to fit into memory. */
     private final AtomicInteger tokenBudget = new AtomicInteger(Integer.MAX_VALUE);
     private final AtomicInteger halvings = new AtomicInteger();
     private final AtomicLong busyNanos = new AtomicLong();
@@ -59,7 +62,7 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
-    /** Opens a teacher from a model's file or folder, see {@link CausalLm#open}. */
+    /** Opens a teacher from a model file or folder, see {@link CausalLm#open}. */
     public static OnnxTeacher open(Path path, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
         try (CausalLm model = CausalLm.open(path)) {
@@ -67,7 +70,7 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
-    /** Opens a teacher; the model is not needed any more when this returns, and stays open. */
+    /** Opens a teacher; the model stays open, but is not needed after this returns. */
     public static OnnxTeacher open(CausalLm model, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
         return new OnnxTeacher(model, options);
@@ -88,7 +91,7 @@ public final class OnnxTeacher implements Teacher {
         limits.requireScorable(sequences);
         int[] lengths = sequences.stream().mapToInt(s -> s.length).toArray();
         TargetSpec bounded = new TargetSpec(Math.min(spec.k(), vocabSize), spec.draws(), spec.seed());
-        // One pass for each padded length: usually one, as callers batch by length.
+        // One pass per padded length: usually one in all, as callers batch by length.
         Deque<int[]> passes = new ArrayDeque<>(Batches.plan(lengths, maxPositionEmbeddings, tokenBudget.get()));
         ScoredSequence[] results = new ScoredSequence[lengths.length];
         while (!passes.isEmpty()) {
@@ -105,7 +108,7 @@ public final class OnnxTeacher implements Teacher {
                 if (members.length == 1) {
                     throw TeacherErrors.outOfMemory(padded, e.getCause());
                 }
-                // For the rest of this teacher's life, so that not every batch fails first.
+                // Stays lower for the teacher's lifetime, so that later batches do not fail first.
                 tokenBudget.accumulateAndGet(members.length / 2 * padded, Math::min);
                 halvings.incrementAndGet();
                 passes.push(members);
@@ -128,7 +131,7 @@ public final class OnnxTeacher implements Teacher {
             }
         });
         List<ScoredSequence> scored = pass.read();
-        // Not where something was thrown: a pass whose task was killed may still be running.
+        // Not after an exception: the pass of a killed task may still be running.
         idleBuffers.add(buffers);
         for (int i = 0; i < members.length; i++) {
             results[members[i]] = scored.get(i);
@@ -151,7 +154,7 @@ public final class OnnxTeacher implements Teacher {
     }
 
     private float[] logitsInOwner(int[] ids) {
-        // The batch's last token is what is predicted, not read: any valid id ends it.
+        // The last token of a batch is predicted, not read, so any valid id will do.
         int[] sequence = Arrays.copyOf(ids, ids.length + 1);
         int padded = Batches.paddedLength(sequence.length, maxPositionEmbeddings);
         return engine(LlamaGraph.Ending.LOGITS).logits(new TokenBatch(List.of(sequence), padded), vocabSize);
@@ -173,10 +176,10 @@ public final class OnnxTeacher implements Teacher {
                 : spec.k() == 0 ? LlamaGraph.Ending.DRAWS : LlamaGraph.Ending.SCORES_AND_DRAWS;
     }
 
-    /** In the owner's thread. */
+    /** Returns the session for an ending, opened if necessary. Only for the owner's thread. */
     private OnnxEngine engine(LlamaGraph.Ending ending) {
         if (ending != LlamaGraph.Ending.LOGITS && !engines.containsKey(ending)) {
-            // Each holds the weights: of those that score, memory is for one.
+            // Each session holds the weights, and memory is planned for one that scores.
             engines.entrySet().removeIf(open -> {
                 if (open.getKey() != LlamaGraph.Ending.LOGITS) {
                     open.getValue().close();

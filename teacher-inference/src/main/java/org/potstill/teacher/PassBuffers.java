@@ -8,8 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Memory outside the heap that passes read and write, one pass at a time. Each buffer is as large as the largest pass so far
- * needed: fresh ones would pile up until the heap is collected.
+ * Off-heap buffers for the inputs and outputs of one pass at a time. A buffer grows to the largest pass so far and is
+ * reused: fresh ones would accumulate until the next garbage collection.
  */
 final class PassBuffers {
     private final Map<String, ByteBuffer> buffers = new HashMap<>();
@@ -33,7 +33,7 @@ final class PassBuffers {
             }
             return buffer.slice(0, size).order(ByteOrder.nativeOrder());
         } catch (OutOfMemoryError e) {
-            // Of direct memory: the heap is as well as before.
+            // Direct memory is exhausted; the heap is intact.
             throw new EngineOutOfMemory(e);
         }
     }

@@ -12,10 +12,10 @@ import org.nd4j.graph.FlatGraph;
 import org.nd4j.linalg.api.buffer.DataType;
 
 /**
- * What {@code SameDiff.save} writes, looked at before ND4J loads it: lists are no longer than the file, arrays have the
- * bytes that their shapes ask for, and the configuration of a training names no class but Deeplearning4j's and ND4J's
- * own. Operations come from ND4J's list, on which none reads a file or loads a class. What arguments a graph hands
- * them, native code does not always check: a graph that was made to can still end the process.
+ * A check of a {@code SameDiff.save} file before ND4J loads it: lists are no longer than the file, arrays have the bytes
+ * that their shapes require, and a training configuration names only classes of Deeplearning4j and ND4J. Operations come
+ * from ND4J's list; none of them reads a file or loads a class. Native code does not check all of their arguments, so a
+ * malicious graph can still crash the process.
  */
 final class SameDiffFile {
     private static final int MAX_RANK = 32;
@@ -44,7 +44,7 @@ final class SameDiffFile {
     }
 
     private static void requireSound(FlatGraph graph, long bytes, Path file) {
-        // Every node and variable takes four bytes or more: no list is made for what cannot be there.
+        // Every node and variable takes at least four bytes, so larger counts cannot be genuine.
         if (4L * graph.nodesLength() > bytes || 4L * graph.variablesLength() > bytes) {
             throw TeacherErrors.badModelFile(file, "it claims more nodes or variables than it has bytes for");
         }
@@ -59,7 +59,7 @@ final class SameDiffFile {
         }
     }
 
-    /** An array's shape is its rank, dimensions, strides, flags, element stride and order. */
+    /** Checks an array. Its shape is stored as rank, dimensions, strides, flags, element stride and order. */
     private static void requireSound(FlatArray array, String name, Path file) {
         if (array == null) {
             return;

@@ -42,14 +42,17 @@ final class SameDiffModel implements Nd4jModel {
         requireTablesForAllIds();
     }
 
-    /** What the graph computes and does not use. */
+    /** Returns the outputs of the graph: variables that no operation uses. */
     private List<String> ends() {
         return graph.getVariables().values().stream()
                 .filter(v -> v.getOutputOfOp() != null && (v.getInputsForOp() == null || v.getInputsForOp().isEmpty()))
                 .map(Variable::getName).sorted().limit(20).toList();
     }
 
-    /** ND4J's gather does not check its indices: an id beyond the table would read other memory, or end the process. */
+    /**
+     * Checks that all ids are inside the tables they index: ND4J's gather does no bounds check, and an id beyond the
+     * table would read other memory or crash the process.
+     */
     private void requireTablesForAllIds() {
         for (SameDiffOp op : graph.getOps().values()) {
             List<String> inputs = op.getInputsToOp();

@@ -3,7 +3,7 @@ package org.potstill.teacher;
 import java.util.Arrays;
 import java.util.Random;
 
-/** Draws tokens from logits: temperature first, then top-k, then top-p, as transformers has it. */
+/** Sampling of tokens from logits: temperature, then top-k, then top-p, in the order of transformers. */
 final class Sampler {
     private final SamplingOptions options;
     private final Random random;
@@ -14,8 +14,10 @@ final class Sampler {
     }
 
     /**
+     * Samples the next token.
+     *
      * @param logits of one position, all finite
-     * @return a token; of equal ones the first counts as the more probable
+     * @return a token id; of equal logits the first counts as more probable
      */
     int next(float[] logits) {
         int[] order = order(logits);
@@ -44,7 +46,7 @@ final class Sampler {
         return order[nucleus - 1];
     }
 
-    /** Ids from the largest logit to the smallest; for a greedy choice the largest alone. */
+    /** Returns ids by descending logit; only the first if greedy. */
     private int[] order(float[] logits) {
         if (options.temperature() == 0) {
             int best = 0;
@@ -53,7 +55,7 @@ final class Sampler {
             }
             return new int[] {best};
         }
-        // Sorted as longs: a logit's bits, such that they ascend as it descends, above its id.
+        // Sort keys: bits that ascend as the logit descends, above the id.
         long[] keys = new long[logits.length];
         for (int id = 0; id < keys.length; id++) {
             int bits = Float.floatToIntBits(logits[id] + 0f);

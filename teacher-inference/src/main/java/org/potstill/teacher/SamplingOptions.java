@@ -1,13 +1,13 @@
 package org.potstill.teacher;
 
 /**
- * How the next token is chosen.
+ * Sampling settings for the next token.
  *
  * @param temperature divides the logits; 0 takes the most probable token
- * @param topK        only so many of the most probable tokens are drawn from; 0 for all
- * @param topP        only the most probable tokens whose probabilities together reach this are drawn from (nucleus sampling:
+ * @param topK        number of most probable tokens to draw from; 0 for all
+ * @param topP        draws only from the most probable tokens whose probabilities together reach this (nucleus sampling:
  *                    Holtzman et al. 2019, arXiv 1904.09751); 1 for all
- * @param seed        of the draws: the same seed gives the same text
+ * @param seed        for the draws: the same seed gives the same text
  */
 public record SamplingOptions(double temperature, int topK, double topP, long seed) {
     public static final SamplingOptions GREEDY = new SamplingOptions(0, 0, 1, 0);

@@ -12,19 +12,19 @@ import java.util.function.Function;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * Scores batches ahead of the task that uses them, so that a task that is alone on a teacher keeps it busy: while the engine
- * runs one batch, targets are made of the one before, and the task encodes the one before that.
+ * Scoring of batches ahead of the task that uses them, so that a single task keeps a teacher busy: while the engine runs
+ * one batch, targets are built for the previous one, and the task encodes the one before that.
  */
 public final class ScoreAhead {
-    /** Batches that are with the teacher at a time: one runs, the other is laid out or read. */
+    /** Batches in flight: one runs while the other is prepared or read. */
     private static final int AHEAD = 2;
 
-    /** What is done with a sequence, in the thread that asked. */
+    /** Receives a scored sequence, in the caller's thread. */
     public interface UseOfOne<T> {
         void accept(T sequence, ScoredSequence scored);
     }
 
-    /** What is done with a batch, in the thread that asked. */
+    /** Receives a scored batch, in the caller's thread. */
     public interface Use {
         void accept(int batch, List<ScoredSequence> scored);
     }
@@ -33,10 +33,10 @@ public final class ScoreAhead {
     }
 
     /**
-     * In batches that {@link Batches} plans.
+     * Scores sequences in batches planned by {@link Batches}, in the order of the plan.
      *
-     * @param tokens      of a sequence
-     * @param longest     sequence that the teacher was made for
+     * @param tokens      returns the token ids of a sequence
+     * @param longest     the teacher's {@code maxPositionEmbeddings}
      * @param batchTokens padded tokens per forward pass
      */
     public static <T> void forEach(Teacher teacher, TargetSpec spec, List<T> sequences, Function<T, int[]> tokens, int longest,
@@ -51,7 +51,7 @@ public final class ScoreAhead {
         });
     }
 
-    /** In the order of the batches. A task that is killed meanwhile leaves at most one pass running, whose result is dropped. */
+    /** Scores batches in their order. A task that is killed meanwhile leaves at most one pass running, whose result is dropped. */
     public static void forEach(Teacher teacher, TargetSpec spec, List<List<int[]>> batches, Use use) {
         ExecutorService ahead = Executors.newFixedThreadPool(AHEAD, task -> {
             Thread thread = new Thread(task, "potstill-ahead");

@@ -3,22 +3,21 @@ package org.potstill.teacher;
 import org.potstill.softlabels.SoftTargets;
 
 /**
- * What the teacher said of one sequence, or why it said nothing of use.
+ * A teacher's scores of one sequence, or the reason why there are none.
  *
- * @param targets            its distribution at each position; null when there is a problem
- * @param tokenLogProbabilities log-probability, in nats, that it gave to the token that really came next, per position;
- *                           null when there is a problem
- * @param entropies          of its whole distribution at each position, in nats; null when there is a problem. For
- *                           statistics: the last bits may depend on the other sequences of the pass
- * @param problem            why not; null when all is well
+ * @param targets            soft targets per position; null if there is a problem
+ * @param tokenLogProbabilities log-probability of the actual next token per position, in nats; null if there is a problem
+ * @param entropies          entropy of the full distribution per position, in nats; null if there is a problem. For
+ *                           statistics only: the last bits may depend on the other sequences of the pass
+ * @param problem            why there are no scores; null if there are
  */
 public record ScoredSequence(SoftTargets targets, float[] tokenLogProbabilities, float[] entropies, String problem) {
-    /** Σ −log p, in nats, of the tokens that really came next. */
+    /** Returns Σ −log p of the actual next tokens, in nats. */
     public double loss() {
         return 0 - sum(tokenLogProbabilities);
     }
 
-    /** Σ of the entropies, in nats. */
+    /** Returns the sum of the entropies, in nats. */
     public double entropy() {
         return sum(entropies);
     }

@@ -14,8 +14,8 @@ import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * A batch on its way through an engine: what a {@link LlamaGraph} is fed and what it gives. The thread that wants the scores
- * lays it out and reads it; the engine's own thread only runs it, and can go on with the next meanwhile.
+ * A batch on its way through an engine: the inputs and outputs of a {@link LlamaGraph}. The thread that wants the scores
+ * prepares and reads it; the engine's thread only runs it, and can meanwhile proceed to the next.
  */
 final class ScoringPass {
     private final TokenBatch batch;
@@ -33,9 +33,11 @@ final class ScoringPass {
     private final FloatBuffer entropy;
 
     /**
-     * @param spec    of the kind that the engine's graph was made for; no more than the vocabulary has
-     * @param buffers of no other pass until this one is read
-     * @throws EngineOutOfMemory when the batch is too large for the memory there is
+     * Prepares a pass.
+     *
+     * @param spec    of the kind that the engine's graph was built for; k at most the vocabulary size
+     * @param buffers not used by another pass until this one has been read
+     * @throws EngineOutOfMemory if the batch does not fit into memory
      */
     ScoringPass(TokenBatch batch, TargetSpec spec, PassBuffers buffers) {
         this.batch = batch;
@@ -55,7 +57,7 @@ final class ScoringPass {
         entropy = buffers.floats("entropy", n);
     }
 
-    /** [N, 3, draws] */
+    /** Fills in the uniform numbers, [N, 3, draws]. */
     private static void fill(FloatBuffer all, TokenBatch batch, TargetSpec spec) {
         for (int[] tokens : batch.sequences()) {
             Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
@@ -75,7 +77,7 @@ final class ScoringPass {
         return "a batch of " + batch.sequences().size() + " × " + batch.paddedLength() + " tokens";
     }
 
-    /** What the graph is fed, by name; to be closed. */
+    /** Returns the inputs of the graph by name; callers close them. */
     Map<String, OnnxTensor> inputs() throws OrtException {
         int n = batch.positions();
         Map<String, OnnxTensor> inputs = tokens(batch, inputIds, positions);
@@ -89,7 +91,7 @@ final class ScoringPass {
         return inputs;
     }
 
-    /** Where the graph is to write, by name; to be closed. */
+    /** Returns the tensors for the graph's outputs by name; callers close them. */
     Map<String, OnnxTensor> outputs() throws OrtException {
         int n = batch.positions();
         Map<String, OnnxTensor> outputs = new LinkedHashMap<>();
@@ -106,7 +108,7 @@ final class ScoringPass {
         return outputs;
     }
 
-    /** Makes targets of what the graph wrote; one result a sequence. */
+    /** Builds targets from the outputs; one result per sequence, in order. */
     List<ScoredSequence> read() {
         List<ScoredSequence> scored = new ArrayList<>();
         int row = 0;
@@ -142,7 +144,7 @@ final class ScoringPass {
             targets.orderTies();
             if (draws > 0) {
                 drawn.get(row * draws, ofDraws);
-                // The whole mass is one: its sum in single precision is not, quite.
+                // The total mass is 1, though its single-precision sum is not exactly.
                 targets.addDraws(ofDraws, k == 0 ? 1 : drawnMass.get(row));
             }
             targets.endPosition();
@@ -150,7 +152,7 @@ final class ScoringPass {
         return ScoredSequence.of(targets.build(), logProbabilities, entropies);
     }
 
-    /** What every graph is fed of a batch. */
+    /** Returns the inputs that all graphs share. */
     static Map<String, OnnxTensor> tokens(TokenBatch batch) throws OrtException {
         return tokens(batch, batch.inputIds(), batch.flatPositions());
     }

@@ -3,7 +3,7 @@ package org.potstill.teacher;
 import java.util.Arrays;
 import org.potstill.softlabels.SoftTargets;
 
-/** Soft targets of a sequence, position by position: first its most probable tokens, then its draws. */
+/** A builder of a sequence's soft targets, position by position: first the most probable tokens, then the draws. */
 final class TargetsBuilder {
     private final int[] offsets;
     private final int draws;
@@ -13,8 +13,10 @@ final class TargetsBuilder {
     private int entries;
 
     /**
-     * @param k     most probable tokens of each position
-     * @param draws of each position, from the others
+     * Makes a builder.
+     *
+     * @param k     most probable tokens per position
+     * @param draws draws per position, from the other tokens
      */
     TargetsBuilder(int positions, int k, int draws) {
         this.offsets = new int[positions + 1];
@@ -25,14 +27,11 @@ final class TargetsBuilder {
 
     void add(int id, double probability) {
         ids[entries] = id;
-        // Rounding may carry a sure token past one, and a hopeless one to zero, which targets may not be.
+        // Rounding may lift a probability above one or lower it to zero, both invalid in targets.
         probabilities[entries++] = (float) Math.min(1, Math.max(Float.MIN_NORMAL, probability));
     }
 
-    /**
-     * Ends the position's most probable tokens: among equal probabilities the smaller id first, whichever order the engine
-     * found them in.
-     */
+    /** Sorts the position's most probable tokens, ties by smaller id, whatever the engine's order. */
     void orderTies() {
         int begin = offsets[position];
         for (int i = begin + 1; i < entries; i++) {
@@ -50,10 +49,10 @@ final class TargetsBuilder {
     }
 
     /**
-     * Each distinct id in ascending order, with its share of the mass.
+     * Adds each distinct drawn id, in ascending order, with its share of the mass.
      *
-     * @param drawn ids with repetition; their order is lost
-     * @param mass  that they were drawn from; where there is none to speak of they mean nothing
+     * @param drawn ids with repetitions; sorted in place
+     * @param mass  mass that they were drawn from; if negligible, nothing is added
      */
     void addDraws(int[] drawn, double mass) {
         if (mass < draws * (double) Float.MIN_NORMAL) {

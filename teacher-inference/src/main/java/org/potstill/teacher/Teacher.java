@@ -3,41 +3,44 @@ package org.potstill.teacher;
 import java.util.List;
 import org.potstill.softlabels.TargetSpec;
 
-/** A language model that scores text. One instance per executor; safe for use by several threads, which take turns. */
+/** A language model that scores text. One instance per executor; thread-safe, but calls run one at a time. */
 public interface Teacher extends AutoCloseable {
+    /** Returns the number of logits per position. */
     int vocabSize();
 
     /**
-     * Scores sequences: one forward pass for each padded length among them, see {@link Batches}, or several where memory
-     * does not hold it. What is said of a sequence does not depend, to the bit, on the others in the list.
+     * Scores sequences, with one forward pass per padded length, see {@link Batches}, or several if memory is short. The
+     * scores of a sequence do not depend, to the bit, on the others in the list; its {@link ScoredSequence#entropies}
+     * may.
      *
-     * @param sequences token ids, each 2 to {@code maxPositionEmbeddings + 1} long; padded on the right inside
-     * @return one result a sequence, in order, with {@code length − 1} positions each, or with a problem: a sequence that
-     *         the weights overflow on does not spoil the others
+     * @param sequences token ids, each 2 to {@code maxPositionEmbeddings + 1} long; padded internally
+     * @param spec      what to keep of each distribution
+     * @return one result per sequence, in order, with {@code length − 1} positions or a problem: a sequence on which the
+     *         weights overflow does not affect the others
+     * @throws org.potstill.errors.UserException if a sequence is out of range, or alone does not fit into memory
      */
     List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec);
 
     /**
-     * Full logits of one sequence, the plain and slow way: for evaluation and as the oracle of {@link #score}.
-     *
-     * @return row-major {@code [ids.length, vocabSize]}
+     * Computes the full logits of one sequence, the slow and simple way: for evaluation and as the reference for {@link
+     * #score}.
      */
     float[] logits(int[] ids);
 
-    /** The device in use: never AUTO. */
+    /** Returns the device in use, never AUTO. */
     TeacherOptions.Device device();
 
     /**
-     * What a teacher did.
+     * Work done by a teacher.
      *
-     * @param seconds     it spent in passes that score
-     * @param halvings    how often memory ran out and a batch was halved
-     * @param tokenBudget padded tokens of the largest pass from now on; {@link Integer#MAX_VALUE} while memory never ran out
+     * @param seconds     time spent in scoring passes
+     * @param halvings    how often a batch was halved because memory ran out
+     * @param tokenBudget padded tokens of the largest pass from now on; {@link Integer#MAX_VALUE} if memory never ran out
      */
     record Work(double seconds, int halvings, int tokenBudget) {
     }
 
-    /** Since this was last asked by anyone: of tasks that share a teacher, each piece of work is told to one. */
+    /** Returns the work since the last call, from any thread: tasks that share a teacher never see the same work twice. */
     Work takeWork();
 
     @Override

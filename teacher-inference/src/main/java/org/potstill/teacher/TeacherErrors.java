@@ -9,7 +9,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Precision;
 import org.potstill.errors.UserException;
 
-/** Every error of this module that a user can mend. */
+/** All errors of this module that a user can fix. */
 final class TeacherErrors {
     private TeacherErrors() {
     }

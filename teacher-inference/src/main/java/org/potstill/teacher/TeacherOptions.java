@@ -6,15 +6,15 @@ import org.potstill.checkpoints.Precision;
 import org.potstill.softlabels.TargetSpec;
 
 /**
- * How the teacher runs on this machine.
+ * Options of a teacher on this machine.
  *
- * @param engine    what computes: ONNX Runtime or ND4J
- * @param device    AUTO is CUDA where it works and the CPU elsewhere; CUDA never falls back
- * @param gpu       number of the GPU as CUDA counts those that this process may see, from 0; of no account on the CPU
+ * @param engine    ONNX Runtime or ND4J
+ * @param device    AUTO is CUDA if it works and otherwise the CPU; CUDA never falls back
+ * @param gpu       CUDA's number of the GPU among those visible to this process, from 0; ignored on the CPU
  * @param precision FP32 anywhere, FP16 with ONNX Runtime on a GPU, INT8 with ONNX Runtime on a CPU
- * @param threads   CPU threads for one forward pass, at least 1; match the cores that this process may use
- * @param scratch   folder on a local disk for the dequantised weights, 4 bytes a parameter, kept between runs
- * @param targets   what it will be asked for: asked for another kind, an engine loads its model again
+ * @param threads   CPU threads per forward pass, at least 1; match the cores available to this process
+ * @param scratch   folder on a local disk for the dequantised weights, 4 bytes per parameter, kept between runs
+ * @param targets   expected kind of targets; for another kind, an engine reloads its model
  */
 public record TeacherOptions(Engine engine, Device device, int gpu, Precision precision, int threads, Path scratch,
         TargetSpec targets) {
@@ -48,12 +48,12 @@ public record TeacherOptions(Engine engine, Device device, int gpu, Precision pr
         }
     }
 
-    /** On ONNX Runtime in single precision, on the first GPU where it is on one. */
+    /** Makes options for ONNX Runtime in single precision; on CUDA, for the first GPU. */
     public TeacherOptions(Device device, int threads, Path scratch) {
         this(Engine.ONNX, device, 0, Precision.FP32, threads, scratch);
     }
 
-    /** For the most probable tokens. */
+    /** Makes options for top-k targets. */
     public TeacherOptions(Engine engine, Device device, int gpu, Precision precision, int threads, Path scratch) {
         this(engine, device, gpu, precision, threads, scratch, TargetSpec.topK(1));
     }

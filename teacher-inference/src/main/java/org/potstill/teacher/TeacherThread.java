@@ -8,7 +8,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.potstill.checkpoints.NativeWork;
 
-/** The one thread that owns an engine and works off, one after another, what the callers' threads hand it. */
+/** The single thread that owns an engine and runs callers' work one piece at a time. */
 final class TeacherThread implements AutoCloseable {
     private final ExecutorService executor = Executors.newSingleThreadExecutor(task -> {
         Thread thread = new Thread(task, "potstill-teacher");
@@ -16,9 +16,9 @@ final class TeacherThread implements AutoCloseable {
         return thread;
     });
 
-    /** Waits for its turn and for the result; what the work throws is thrown here. */
+    /** Runs work in the thread and waits for the result; rethrows what the work throws. */
     <T> T run(Callable<T> work) {
-        // Wholly in the gate: what is handed it makes and frees native things, too.
+        // All of it goes through the gate: the work also allocates and frees native objects.
         Future<T> result = executor.submit(() -> NativeWork.call(work::call));
         try {
             return result.get();
@@ -31,7 +31,7 @@ final class TeacherThread implements AutoCloseable {
             }
             throw new IllegalStateException(e.getCause());
         } catch (InterruptedException e) {
-            // The task was killed. A pass that runs already runs to its end, one that waits never starts.
+            // The task was killed. A pass already running completes; a waiting one never starts.
             result.cancel(false);
             Thread.currentThread().interrupt();
             throw (CancellationException) new CancellationException("interrupted while the teacher worked").initCause(e);

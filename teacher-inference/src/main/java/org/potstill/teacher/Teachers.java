@@ -5,20 +5,20 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Precision;
 
-/** Opens models and the teachers that they make. */
+/** Factory of models and teachers. */
 public final class Teachers {
     private Teachers() {
     }
 
     /**
-     * Opens a model, see {@link CausalLm#open}; also a SameDiff ({@code .fb}) or Deeplearning4j ({@code .zip}) file, for the
-     * ND4J engine.
+     * Opens a model, see {@link CausalLm#open}, or, for the ND4J engine, a SameDiff ({@code .fb}) or Deeplearning4j
+     * ({@code .zip}) file.
      */
     public static CausalLm model(Path path) {
         return Nd4jFile.find(path).orElseGet(() -> CausalLm.open(path));
     }
 
-    /** Opens a teacher from a model's file or folder, see {@link #model}. */
+    /** Opens a teacher from a model file or folder, see {@link #model}. */
     public static Teacher open(Path path, TeacherOptions options) {
         requireDevice(options);
         try (CausalLm model = model(path)) {
@@ -26,7 +26,7 @@ public final class Teachers {
         }
     }
 
-    /** Opens a teacher; the model is not needed any more when this returns, and stays open. */
+    /** Opens a teacher; the model stays open, but is not needed after this returns. */
     public static Teacher open(CausalLm model, TeacherOptions options) {
         require(model, options);
         if (options.engine() == TeacherOptions.Engine.ONNX) {
@@ -35,17 +35,21 @@ public final class Teachers {
         return model instanceof Nd4jFile file ? Nd4jTeacher.open(file, options) : Nd4jTeacher.open((Checkpoint) model, options);
     }
 
-    /** The text that a model is calibrated on before it is quantised, whatever it is used for afterwards. */
+    /** Returns the calibration that is used for all quantised models. */
     public static CausalLm.Calibration calibration(CausalLm model, TeacherOptions options) {
         return graph -> new CalibrationText(model, options).channelMaxima(graph);
     }
 
-    /** The text behind {@link #calibration}. */
+    /** Returns the text of {@link #calibration}. */
     public static String calibrationText() {
         return CalibrationText.text();
     }
 
-    /** Fails at once where the engine cannot run the model as wanted, before its weights are touched. */
+    /**
+     * Checks, before any weights are read, that the engine can run the model with these options.
+     *
+     * @throws org.potstill.errors.UserException if it cannot
+     */
     public static void require(CausalLm model, TeacherOptions options) {
         requireDevice(options);
         model.requirePrecision(options.precision());
@@ -59,7 +63,11 @@ public final class Teachers {
         }
     }
 
-    /** Fails at once where the engine cannot run on the device, before a file is opened. */
+    /**
+     * Checks, before a file is opened, that the engine can run on the device.
+     *
+     * @throws org.potstill.errors.UserException if it cannot
+     */
     public static void requireDevice(TeacherOptions options) {
         if (options.precision() == Precision.FP16 && !OnnxEngine.hasCuda()) {
             throw TeacherErrors.noGpuForHalfPrecision();
@@ -70,7 +78,7 @@ public final class Teachers {
         }
     }
 
-    /** Whether a teacher may come out on a GPU: this build has code for one, and the options do not forbid it. */
+    /** Returns whether a teacher may run on a GPU: this build supports one and the options allow it. */
     public static boolean mayUseGpu(TeacherOptions options) {
         return options.device() != TeacherOptions.Device.CPU
                 && (options.engine() == TeacherOptions.Engine.ONNX ? OnnxEngine.hasCuda() : Nd4jDevice.hasCuda());

@@ -4,15 +4,15 @@ import java.util.Arrays;
 import org.potstill.checkpoints.Tokenizer;
 
 /**
- * The text of tokens as they come. A token may end in the middle of a character, and some decoders write a token otherwise
- * at the beginning of a text than within it: so what is new is what the last few tokens say more than they said before,
- * and nothing comes while that ends in U+FFFD.
+ * An incremental decoder of tokens to text. A token may end inside a character, and some decoders render a token
+ * differently at the start of a text. New text is therefore the difference between decoding the last few tokens with and
+ * without the new ones, and is held back while it ends in U+FFFD.
  */
 final class TextStream {
     private final Tokenizer tokenizer;
     private int[] ids = new int[64];
     private int count;
-    /** Where the last piece of text began, and what has been told already, in tokens. */
+    /** Token positions: start of the last piece of text, and end of the text already returned. */
     private int begin;
     private int told;
 
@@ -20,7 +20,11 @@ final class TextStream {
         this.tokenizer = tokenizer;
     }
 
-    /** @return what can be told now; may be empty */
+    /**
+     * Adds a token.
+     *
+     * @return the new text; may be empty
+     */
     String add(int id) {
         if (count == ids.length) {
             ids = Arrays.copyOf(ids, 2 * count);
@@ -36,7 +40,7 @@ final class TextStream {
         return now.substring(before.length());
     }
 
-    /** What was held back, unfinished characters as U+FFFD. */
+    /** Returns the text held back, with unfinished characters as U+FFFD. */
     String end() {
         String all = text(count);
         String rest = all.substring(Math.min(all.length(), text(told).length()));

@@ -6,18 +6,18 @@ import java.nio.LongBuffer;
 import java.util.List;
 
 /**
- * Sequences laid out for the graph: all tokens but the last are read, all but the first are predicted.
+ * A batch of sequences as a graph's inputs: all tokens but the last are read, all but the first predicted.
  *
- * @param sequences    token ids, each 2 or longer
+ * @param sequences    token ids, each sequence 2 or longer
  * @param paddedLength at least the longest sequence less one
  */
 record TokenBatch(List<int[]> sequences, int paddedLength) {
-    /** Positions that count, over all sequences. */
+    /** Returns the number N of positions without padding. */
     int positions() {
         return sequences.stream().mapToInt(s -> s.length - 1).sum();
     }
 
-    /** [B, T], padded on the right with token 0, which no real position sees. */
+    /** Returns the token ids [B, T], padded on the right with token 0, which no real position attends to. */
     LongBuffer inputIds() {
         LongBuffer ids = direct(sequences.size() * (long) paddedLength);
         for (int row = 0; row < sequences.size(); row++) {
@@ -29,7 +29,7 @@ record TokenBatch(List<int[]> sequences, int paddedLength) {
         return ids;
     }
 
-    /** [N]: flat index of each position that counts. */
+    /** Returns the flat index of each position without padding, [N]. */
     LongBuffer flatPositions() {
         LongBuffer flat = direct(positions());
         for (int row = 0; row < sequences.size(); row++) {
@@ -40,7 +40,7 @@ record TokenBatch(List<int[]> sequences, int paddedLength) {
         return flat.flip();
     }
 
-    /** [N]: the token that follows each of them. */
+    /** Returns the next token of each of these positions, [N]. */
     LongBuffer nextIds() {
         LongBuffer next = direct(positions());
         for (int[] sequence : sequences) {

@@ -6,10 +6,11 @@ import org.potstill.checkpoints.LlamaGraph;
 import org.potstill.checkpoints.Sha256;
 
 /**
- * The random numbers that a sequence's draws are made with: a function of its token ids, the seed, the position and the
- * number of the draw alone, so that whoever scores it again, in whatever company, draws the same.
+ * Random numbers for the draws of a sequence: a function only of its token ids, the seed, the position, the step and the
+ * draw, so that scoring it again, in any batch, gives the same draws.
  *
- * <p>SplitMix64 (Steele, Lea and Flood 2014) as a counter-based generator, from the first 8 bytes of SHA-256 over seed and ids.
+ * <p>SplitMix64 (Steele, Lea and Flood 2014) as a counter-based generator, keyed by the first 8 bytes of SHA-256 over
+ * seed and ids.
  */
 final class Uniforms {
     private static final long GOLDEN = 0x9e3779b97f4a7c15L;
@@ -17,7 +18,11 @@ final class Uniforms {
     private final long state;
     private final int draws;
 
-    /** @param draws per position */
+    /**
+     * Makes the generator of a sequence.
+     *
+     * @param draws per position
+     */
     Uniforms(int[] tokens, long seed, int draws) {
         byte[] context = (seed + "\n").getBytes(StandardCharsets.US_ASCII);
         ByteBuffer bytes = ByteBuffer.allocate(context.length + 4 * tokens.length).put(context);
@@ -26,7 +31,7 @@ final class Uniforms {
         this.draws = draws;
     }
 
-    /** @return a multiple of 2⁻²³ in [0, 1): times any sum in single precision it stays below that sum */
+    /** Returns a multiple of 2⁻²³ in [0, 1); its product with any single-precision sum stays below that sum. */
     float at(int position, int step, int draw) {
         long z = state + GOLDEN * (1 + draw + (long) draws * (step + (long) LlamaGraph.DRAW_STEPS * position));
         z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;

@@ -11,8 +11,8 @@ import org.potstill.checkpoints.NativeLibraries;
 import org.potstill.checkpoints.NativeWork;
 
 /**
- * ONNX Runtime's native libraries, which it unpacks into a temporary folder. It has Java delete the folder and its files at the
- * end, but in an order that leaves the folder.
+ * Clean-up of the temporary folder into which ONNX Runtime unpacks its native libraries. It asks Java to delete the
+ * folder and its files on exit, but in an order that leaves the folder behind.
  */
 final class UnpackedRuntime {
     private static final String FOLDER = "/onnxruntime-java";
@@ -31,7 +31,7 @@ final class UnpackedRuntime {
         return OrtEnvironment.getEnvironment();
     }
 
-    /** Where this process has it from; none where Linux does not say. */
+    /** Returns the folder that this process loaded the libraries from; empty if Linux does not tell. */
     private static Optional<Path> folder() {
         try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
             return maps.filter(line -> line.contains(FOLDER)).findFirst()

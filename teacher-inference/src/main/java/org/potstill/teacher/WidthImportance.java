@@ -6,15 +6,19 @@ import java.util.List;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * How much each part of a decoder's width is used on some text, by the size of its activations (Minitron: Muralidharan et
- * al. 2024, arXiv 2407.14679), summed over positions.
+ * The importance of each part of a decoder's width on some text, by the magnitude of its activations (Minitron:
+ * Muralidharan et al. 2024, arXiv 2407.14679), summed over positions.
  *
  * @param neurons  {@code [layers][I]}: squares of the feed-forward's inner activations
- * @param groups   {@code [layers][key/value heads]}: norms of what the query heads of each group give
- * @param channels {@code [H]}: magnitudes of what the two norms of a layer give, over all layers
+ * @param groups   {@code [layers][key/value heads]}: norms of the outputs of each group's query heads
+ * @param channels {@code [H]}: magnitudes of the outputs of each layer's two norms, summed over layers
  */
 public record WidthImportance(double[][] neurons, double[][] groups, double[] channels) implements Serializable {
-    /** @param sequences token ids, which go through the model together */
+    /**
+     * Measures the importance on one batch.
+     *
+     * @param sequences token ids, scored in one pass
+     */
     public static WidthImportance measure(LayerwiseModel model, List<int[]> sequences) {
         CausalLmConfig config = model.config();
         int layers = config.numHiddenLayers();
@@ -46,7 +50,7 @@ public record WidthImportance(double[][] neurons, double[][] groups, double[] ch
         }
     }
 
-    /** Adds up what two parts of a text gave. */
+    /** Adds the scores of two parts of a text. */
     public WidthImportance plus(WidthImportance other) {
         return new WidthImportance(plus(neurons, other.neurons), plus(groups, other.groups), plus(channels, other.channels));
     }
