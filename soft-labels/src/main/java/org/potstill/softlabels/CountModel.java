@@ -3,9 +3,9 @@ package org.potstill.softlabels;
 import java.util.Arrays;
 
 /**
- * How many draws fell on each distinct token of a position, without saying which: the counts in descending order. First comes how
- * many tokens there are, then how many of them have two draws or more, how many of those three or more, and so on while a
- * choice is left.
+ * A model of how many draws fell on each distinct token of a position, without saying which: the counts in descending
+ * order. It codes the number of tokens, then how many of them have two draws or more, then three or more, and so on while
+ * there is a choice.
  */
 final class CountModel {
     private static final int EXACT = 8;
@@ -13,10 +13,13 @@ final class CountModel {
     private final int draws;
     private final int most;
     private final NumberModel tokens;
-    /** Of how many tokens have one more draw, by the number of those that may. */
+    /** Models of how many tokens have one more draw, indexed by the number of tokens that may. */
     private final NumberModel[] survivors = new NumberModel[EXACT + 1 + NumberModel.bits(TargetSpec.MAX_DRAWS)];
 
-    /** @param most distinct tokens at a position, at least 1 */
+    /**
+     * @param draws per position
+     * @param most  distinct tokens at a position, at least 1
+     */
     CountModel(int draws, int most) {
         this.draws = draws;
         this.most = most;
@@ -33,7 +36,11 @@ final class CountModel {
         return survivors[k <= EXACT ? k : EXACT + NumberModel.bits(k)];
     }
 
-    /** @param counts descending in {@code [from, to)}, together the number of draws */
+    /**
+     * Encodes a position's counts.
+     *
+     * @param counts descending in {@code [from, to)}; their sum is the number of draws
+     */
     void encode(int[] counts, int from, int to, SymbolTape tape) {
         int having = to - from;
         tokens.encode(having - 1, tape);
@@ -48,7 +55,7 @@ final class CountModel {
         }
     }
 
-    /** Puts the counts, descending, at the start of {@code counts} and gives how many there are. */
+    /** Decodes a position's counts, descending, to the start of {@code counts} and returns how many there are. */
     int decode(SymbolStack stack, int[] counts) {
         int distinct = tokens.decode(stack) + 1;
         if (distinct > most) {

@@ -4,18 +4,21 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The ids of one row's positions, each with a share by its weight among those that its position does not have yet. A weight
- * is what the prior says, more for each earlier position of the row that has the id, and more again for the ids that followed
- * the same token the last time. The token that really came next stands apart: it is likely, and the more so the fewer ids the
- * position has yet.
+ * A model of the ids at one row's positions: each id not yet at the position has a share in proportion to its weight. The
+ * weight is the prior's, plus some for each earlier position of the row that has the id, plus more for the ids that
+ * followed the last occurrence of the same token. The actual next token has a share of its own: it is likely, the more so
+ * the fewer ids the position has yet.
  *
- * <p>Positions come in order, each between {@link #enter} and {@link #leave}: ascending with {@link #learn}, for what decodes,
- * or descending with {@link #forget}, for what encodes.
+ * <p>Positions are processed in order, each between {@link #enter} and {@link #leave}: ascending with {@link #learn} to
+ * decode, or descending with {@link #forget} to encode.
  */
 final class IdModel {
-    /** Of the prior's total, how much weight one occurrence in the row adds. */
+    /** Divisor of the prior's total that gives the weight added per occurrence in the row. */
     private static final int LEARNT_SHARE = 3072;
-    /** No more is learnt once weights add up to this: one half more, and that half as much again, stays below the scale. */
+    /**
+     * Total weight at which learning stops: with the additions for followers and for the next token, one half each,
+     * totals stay below the symbol scale.
+     */
     private static final int LEARNT_ENOUGH = 1 << 28;
     private static final int FOLLOWER_SHARE = 64;
 
@@ -47,7 +50,12 @@ final class IdModel {
         return previous;
     }
 
-    /** @param ids of all positions before this one at least, with their offsets */
+    /**
+     * Begins a position.
+     *
+     * @param offsets of the ids, by position
+     * @param ids     of at least all earlier positions
+     */
     void enter(int position, int[] offsets, int[] ids) {
         this.position = position;
         int before = previous[position];
@@ -60,7 +68,7 @@ final class IdModel {
         nextIsOpen = true;
     }
 
-    /** Undoes {@link #enter} of a position that is empty again. */
+    /** Undoes {@link #enter} for a position that has no ids again. */
     void leave(int[] offsets, int[] ids) {
         weights.putBack(next());
         addToFollowers(-extra, offsets, ids);
@@ -79,12 +87,15 @@ final class IdModel {
         return tokens[position + 1];
     }
 
-    /** Share of the next token before a position's id of this rank, from 0; it lies below those of all others. */
+    /**
+     * Returns the share of the next token, given that the position has {@code rank} ids; it lies below the shares of all
+     * others.
+     */
     private int nextShare(int rank) {
         return nextIsOpen ? weights.weight(next()) + weights.total() / (2 * rank + 2) : 0;
     }
 
-    /** The position's id of this rank, which it has from then on. */
+    /** Decodes the position's id of this rank and adds it to the position. */
     int decode(int rank, SymbolStack stack) {
         int apart = nextShare(rank);
         int total = apart + weights.total();
@@ -100,7 +111,7 @@ final class IdModel {
         return id;
     }
 
-    /** Undoes {@link #decode}: ranks descend from a position that has all of its ids, see {@link #fill}. */
+    /** Undoes {@link #decode}: ranks descend, from a position with all of its ids, see {@link #fill}. */
     void encode(int rank, int id, SymbolStack stack) {
         if (id == next()) {
             nextIsOpen = true;
@@ -113,7 +124,7 @@ final class IdModel {
         stack.push(apart + weights.below(id), weights.weight(id), apart + weights.total());
     }
 
-    /** Lets the position have all of its ids, as after decoding them. */
+    /** Gives the position all of its ids, as after decoding them. */
     void fill(int[] offsets, int[] ids) {
         for (int i = offsets[position]; i < offsets[position + 1]; i++) {
             if (ids[i] == next()) {
@@ -124,7 +135,7 @@ final class IdModel {
         }
     }
 
-    /** Takes all of its ids from the position, as before decoding them. */
+    /** Removes all of the position's ids, as before decoding them. */
     void empty(int[] offsets, int[] ids) {
         for (int i = offsets[position]; i < offsets[position + 1]; i++) {
             if (ids[i] != next()) {
@@ -133,7 +144,7 @@ final class IdModel {
         }
     }
 
-    /** Adds weight for the ids of a position that was left, or never entered. */
+    /** Adds weight for the ids of a position that is not entered. */
     void learn(int position, int[] offsets, int[] ids) {
         if (weights.total() < LEARNT_ENOUGH) {
             learntPositions = position + 1;
@@ -141,7 +152,7 @@ final class IdModel {
         }
     }
 
-    /** Undoes {@link #learn} of the last position that was learnt. */
+    /** Undoes {@link #learn} for the last position learnt. */
     void forget(int position, int[] offsets, int[] ids) {
         if (position < learntPositions) {
             addLearnt(-learnt, position, offsets, ids);

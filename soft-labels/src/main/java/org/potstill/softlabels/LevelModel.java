@@ -1,12 +1,12 @@
 package org.potstill.softlabels;
 
 /**
- * Log-probabilities in steps of {@value #STEP} nats below zero, of a position's most probable tokens in their order and of the
- * mass of all others.
+ * A model of log-probabilities in steps of {@value #STEP} nats below zero: those of a position's most probable tokens, in
+ * order, and that of the remaining mass.
  */
 final class LevelModel {
     static final double STEP = 0.01;
-    /** Largest level of a token; one more means no mass at all, which only the others together can have. */
+    /** Largest level of a token; the next one means zero mass, which only the tail can have. */
     static final int MAX_LEVEL = 4094;
     static final int NO_MASS = MAX_LEVEL + 1;
     private static final double[] MASS_OF_LEVEL = new double[NO_MASS + 1];
@@ -19,7 +19,7 @@ final class LevelModel {
 
     private final NumberModel tail = new NumberModel(NO_MASS + 1);
     private final NumberModel first = new NumberModel(NO_MASS);
-    /** By the number of bits of the rank. */
+    /** Models of the gap to the previous rank's level, indexed by the number of bits of the rank. */
     private final NumberModel[] gaps = new NumberModel[NumberModel.bits(TargetSpec.MAX_K)];
 
     LevelModel() {
@@ -36,7 +36,11 @@ final class LevelModel {
         return MASS_OF_LEVEL[level];
     }
 
-    /** @param levels ascending */
+    /**
+     * Encodes the levels of a position.
+     *
+     * @param levels ascending
+     */
     void encode(int tailLevel, int[] levels, int entries, SymbolTape tape) {
         tail.encode(tailLevel, tape);
         first.encode(levels[0], tape);
@@ -45,7 +49,7 @@ final class LevelModel {
         }
     }
 
-    /** Puts the levels at the start of {@code levels} and gives that of the tail. */
+    /** Decodes the levels of a position to the start of {@code levels} and returns that of the tail. */
     int decode(SymbolStack stack, int[] levels, int entries) {
         int tailLevel = tail.decode(stack);
         int level = first.decode(stack);

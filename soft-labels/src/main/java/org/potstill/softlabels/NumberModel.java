@@ -3,8 +3,8 @@ package org.potstill.softlabels;
 import java.util.Arrays;
 
 /**
- * Numbers of one kind, whose frequencies are learnt as they come. Numbers below 16 are symbols of their own; above, eight
- * symbols share an octave, and what they leave open follows as one of equally likely choices.
+ * An adaptive model of one kind of number. Numbers below 16 have symbols of their own; above, eight symbols share an
+ * octave, and the remaining bits follow as one of equally likely choices.
  */
 final class NumberModel {
     private static final int EXACT_BITS = 4;
@@ -15,14 +15,14 @@ final class NumberModel {
     private final int[] frequencies;
     private int total;
 
-    /** @param limit above the largest number; a decoder may give numbers above it that fall into the same symbol */
+    /** @param limit exclusive upper bound; a decoder may return larger numbers that share a symbol with valid ones */
     NumberModel(int limit) {
         frequencies = new int[symbol(limit - 1) + 1];
         Arrays.fill(frequencies, 1);
         total = frequencies.length;
     }
 
-    /** Leaves on the tape what a decoder will pop for {@code value}. */
+    /** Puts on the tape what a decoder will pop for {@code value}. */
     void encode(int value, SymbolTape tape) {
         int symbol = symbol(value);
         int start = 0;

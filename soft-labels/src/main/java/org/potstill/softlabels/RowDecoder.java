@@ -2,7 +2,7 @@ package org.potstill.softlabels;
 
 import java.util.Arrays;
 
-/** Soft targets of one row from its symbols. */
+/** Decoder of one row's soft targets from its symbols. */
 final class RowDecoder {
     private final TargetSpec spec;
     private final int head;
@@ -14,7 +14,7 @@ final class RowDecoder {
 
     private final int[] levels;
     private final int[] counts;
-    /** Tokens of one position in ascending order, each with its count below. */
+    /** Tokens of one position in ascending order, each with its count in the low bits. */
     private final int[] drawn;
     private int[] ids;
     private float[] probabilities;
@@ -76,7 +76,7 @@ final class RowDecoder {
         }
     }
 
-    /** Tokens with equally many draws came in an order that means nothing: what chose it goes back onto the stack. */
+    /** Decodes a position's draws. The order of tokens with equal counts has no meaning: the bits that chose it are pushed back. */
     private void decodeDrawn(int distinct) {
         int from = 0;
         for (int i = 0; i < distinct; i++) {

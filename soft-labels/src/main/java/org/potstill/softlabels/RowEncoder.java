@@ -2,9 +2,12 @@ package org.potstill.softlabels;
 
 import java.util.Arrays;
 
-/** Symbols of one row: read forwards for what adapts, and pushed backwards, so that a decoder pops them forwards. */
+/**
+ * Encoder of one row's symbols: adaptive models read forwards, symbols are pushed backwards, so that a decoder pops them
+ * forwards.
+ */
 final class RowEncoder {
-    /** How far counts may lie from whole numbers, and masses from one. */
+    /** Tolerance for counts that are not whole numbers, and for masses that do not sum to one. */
     private static final double TOLERANCE = 1e-3;
 
     private final RowShape shape;
@@ -12,16 +15,16 @@ final class RowEncoder {
     private final int head;
     private final SoftTargets targets;
     private final int[] offsets;
-    /** As the targets have them, but those drawn with the most draws first; of equals, the lower id. */
+    /** Ids as in the targets, except that draws are ordered by descending count, then ascending id. */
     private final int[] ids;
-    /** Of draws, beside the ids; 0 for the most probable tokens. */
+    /** Number of draws of each id; 0 for the most probable tokens. */
     private final int[] counts;
     private final IdModel model;
     private final LevelModel levelModel = new LevelModel();
     private final CountModel countModel;
     private final SymbolTape tape = new SymbolTape();
     private final int[] tapeEnds;
-    /** Position + 1 at which an id was seen last; without most probable tokens, ids ascend and cannot come twice. */
+    /** Position + 1 at which an id was last seen; unused without most probable tokens, as ids then ascend and cannot repeat. */
     private final int[] seenAt;
 
     RowEncoder(RowShape shape, int[] tokens, TokenPrior prior, SoftTargets targets) {
@@ -38,7 +41,11 @@ final class RowEncoder {
         this.seenAt = new int[head > 0 ? shape.vocabSize() : 0];
     }
 
-    /** @throws IllegalArgumentException for targets that are not of this shape */
+    /**
+     * Encodes the row.
+     *
+     * @throws IllegalArgumentException if the targets are not of this shape
+     */
     SymbolStack encode() {
         for (int t = 0; t < targets.positions(); t++) {
             check(t);
@@ -113,7 +120,7 @@ final class RowEncoder {
         levelModel.encode(LevelModel.level(tail), levels, head, tape);
     }
 
-    /** Finds the counts of what was drawn and puts the tokens with the most draws first. */
+    /** Computes the counts of the draws and orders the tokens by descending count. */
     private void rankDrawn(int t, int from, int to) {
         double tail = head == 0 ? 1 : mass(from, to);
         int sum = 0;
@@ -137,7 +144,7 @@ final class RowEncoder {
         }
     }
 
-    /** The order of tokens with equally many draws means nothing: bits off the stack choose it. */
+    /** Encodes a position's ids. The order of tokens with equal counts has no meaning: bits popped off the stack choose it. */
     private void encodeIds(int begin, int end, SymbolStack stack) {
         for (int to = end; to > begin;) {
             int from = to - 1;

@@ -7,15 +7,18 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 
-/** The content key of a labelled sequence: equal keys mean that the teacher would say the same again. */
+/** The content key of a labelled sequence: equal keys mean equal targets. */
 public final class SequenceKey {
     private SequenceKey() {
     }
 
     /**
+     * Computes a key.
+     *
      * @param tokens    token ids of the sequence
      * @param teacher   fingerprint of the teacher's weights
      * @param tokenizer fingerprint of its tokenizer
+     * @param spec      what is kept of the distributions
      * @return 32 hex digits, the first half of a SHA-256
      */
     public static String of(int[] tokens, String teacher, String tokenizer, TargetSpec spec) {

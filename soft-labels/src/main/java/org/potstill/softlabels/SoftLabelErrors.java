@@ -2,7 +2,7 @@ package org.potstill.softlabels;
 
 import org.potstill.errors.UserException;
 
-/** Every error of this module that a user can mend. */
+/** All errors of this module that a user can fix. */
 final class SoftLabelErrors {
     private static final String LABEL_AGAIN = "delete the file and run label again: it scores only what is missing";
 

@@ -6,16 +6,16 @@ import java.util.Objects;
 /**
  * Sparse next-token distributions of one sequence, in compressed sparse row form.
  *
- * <p>Position {@code t} predicts token {@code t + 1}; its entries are {@code [offsets[t], offsets[t + 1])} of
- * {@code ids} and {@code probabilities}. What the probabilities of a position lack to one is its tail mass, the
- * ghost bucket. A sequence of n tokens has n − 1 positions.
+ * <p>Position {@code t} predicts token {@code t + 1}; its entries are {@code [offsets[t], offsets[t + 1])} of {@code ids}
+ * and {@code probabilities}. The rest of a position's mass, one less the sum of its probabilities, is its tail mass, also
+ * called the ghost bucket. A sequence of n tokens has n − 1 positions.
  *
- * @param offsets       positions + 1 ascending numbers, the first 0
+ * @param offsets       positions + 1 numbers, ascending from 0
  * @param ids           token ids, distinct within a position
  * @param probabilities probability of each id, in (0, 1]
  */
 public record SoftTargets(int[] offsets, int[] ids, float[] probabilities) {
-    /** Of probabilities in single precision that sum to one. */
+    /** Rounding error of single-precision probabilities that sum to one. */
     private static final double ROUNDING = 1e-6;
 
     public SoftTargets {
@@ -26,22 +26,25 @@ public record SoftTargets(int[] offsets, int[] ids, float[] probabilities) {
         }
     }
 
+    /** Returns the number of positions. */
     public int positions() {
         return offsets.length - 1;
     }
 
+    /** Returns the index of a position's first entry. */
     public int begin(int position) {
         return offsets[position];
     }
 
+    /** Returns the index after a position's last entry. */
     public int end(int position) {
         return offsets[position + 1];
     }
 
     /**
-     * The same distributions given that the token's id lies below a limit: what a model of a smaller vocabulary can learn.
-     * Ids beyond it are left out and the others' probabilities, and the tail, divided by the mass that remains. A position
-     * whose mass lies beyond, but for rounding, is left with no entries.
+     * Returns the distributions conditioned on ids below a limit, for a student with a smaller vocabulary. Larger ids are
+     * dropped, and the other probabilities, tail included, are divided by the remaining mass. A position with no
+     * remaining mass, up to rounding, gets no entries.
      */
     public SoftTargets below(int limit) {
         int kept = 0;
@@ -72,7 +75,7 @@ public record SoftTargets(int[] offsets, int[] ids, float[] probabilities) {
         return new SoftTargets(newOffsets, Arrays.copyOf(newIds, at), Arrays.copyOf(newProbabilities, at));
     }
 
-    /** Mass of the tokens not listed at a position, clamped to [0, 1]. */
+    /** Returns the mass of the tokens that are not listed at a position, clamped to [0, 1]. */
     public float tailMass(int position) {
         double kept = 0;
         for (int i = begin(position); i < end(position); i++) {

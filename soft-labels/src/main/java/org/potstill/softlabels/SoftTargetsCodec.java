@@ -9,21 +9,22 @@ import java.util.zip.CRC32C;
 import org.potstill.errors.UserException;
 
 /**
- * Soft targets of one sequence as one compact byte string, version 2; {@code docs/cache-format.md} is its specification.
+ * A codec between soft targets of one sequence and a compact byte string, version 2, as specified in {@code
+ * docs/cache-format.md}.
  *
- * <p>Ids and draws come back as they were. Log-probabilities of most probable tokens are kept in steps of {@value #STEP} nats:
- * after decoding, all masses sum to one and no log-probability above −{@value #FLOOR} is further than {@value #STEP} from the
- * one encoded, if the masses encoded sum to one. A codec holds nothing of the rows it has seen, and may be used from several threads.
+ * <p>Ids and draws are lossless. Log-probabilities of most probable tokens are quantised in steps of {@value #STEP} nats:
+ * if the encoded masses sum to one, so do the decoded ones, and no log-probability above −{@value #FLOOR} changes by more
+ * than {@value #STEP}. A codec keeps no state between rows and is thread-safe.
  */
 public final class SoftTargetsCodec {
     public static final int VERSION = 2;
     /** Quantisation step of a log-probability, in nats. */
     public static final double STEP = LevelModel.STEP;
-    /** Lowest magnitude at which log-probabilities are clipped, in nats. */
+    /** Magnitude above which log-probabilities are clipped, in nats. */
     public static final double FLOOR = 40.94;
     static final int HEADER_BYTES = 1 + 2 + 2 + 4 + 8 + 4;
     static final int CHECKSUM_BYTES = 4;
-    /** Of one row, decoded. */
+    /** Most entries of a row, decoded. */
     private static final int MAX_ENTRIES = 1 << 28;
 
     private final RowShape shape;
@@ -31,7 +32,9 @@ public final class SoftTargetsCodec {
     private final Map<Long, TokenPrior> known = new HashMap<>();
 
     /**
-     * @param spec      how many entries each position has; a vocabulary below k has that many
+     * Makes a codec for rows with one prior.
+     *
+     * @param spec      what is kept per position; k is capped at the vocabulary size
      * @param vocabSize ids lie in [0, vocabSize)
      * @param prior     that rows are encoded with
      */
@@ -39,7 +42,11 @@ public final class SoftTargetsCodec {
         this(spec, vocabSize, prior, List.of());
     }
 
-    /** @param others priors that rows may have been encoded with besides {@code prior} */
+    /**
+     * Makes a codec that also decodes rows with other priors.
+     *
+     * @param others priors besides {@code prior} that rows may have been encoded with
+     */
     public SoftTargetsCodec(TargetSpec spec, int vocabSize, TokenPrior prior, Collection<TokenPrior> others) {
         this.shape = new RowShape(spec, vocabSize);
         this.prior = prior;
@@ -57,9 +64,11 @@ public final class SoftTargetsCodec {
     }
 
     /**
+     * Encodes a sequence's targets.
+     *
      * @param tokens  ids of the sequence, one more than positions
-     * @param targets most probable tokens first; what was drawn with ascending ids
-     * @throws IllegalArgumentException when the targets are not of this specification, vocabulary and sequence
+     * @param targets per position, most probable tokens first, or draws by ascending id
+     * @throws IllegalArgumentException if the targets do not match the specification, vocabulary or sequence
      */
     public byte[] encode(int[] tokens, SoftTargets targets) {
         int positions = targets.positions();
@@ -80,9 +89,11 @@ public final class SoftTargetsCodec {
     }
 
     /**
-     * @param tokens ids of the sequence, as when it was encoded
-     * @throws UserException when the bytes are damaged, of an unknown version, made for another specification or vocabulary, or
-     *     with a prior that is not at hand
+     * Decodes a sequence's targets.
+     *
+     * @param tokens ids of the sequence, the same as for encoding
+     * @throws UserException if the bytes are damaged, of an unknown version, for another specification or vocabulary, or
+     *     encoded with an unknown prior
      */
     public SoftTargets decode(int[] tokens, byte[] encoded) {
         ByteBuffer in = ByteBuffer.wrap(encoded);

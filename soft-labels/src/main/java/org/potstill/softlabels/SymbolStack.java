@@ -4,15 +4,15 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
- * A stack of symbols held as one long number: what was pushed last is popped first, and each symbol takes −log2 of its share
- * in bits (asymmetric numeral systems in their range form, arXiv 1311.2540).
+ * A stack of symbols stored as one big number: last in, first out. A symbol takes −log2 of its share in bits (asymmetric
+ * numeral systems, range variant, arXiv 1311.2540).
  *
- * <p>Popping a symbol that nobody pushed takes its bits off what is below, and pushing it again puts them back: that is how
- * a choice without meaning, such as the order of a set, is had for nothing ("bits back", arXiv 2107.09202). A pop below the
- * bottom finds zeros.
+ * <p>Popping a symbol that was never pushed takes its bits from those below, and pushing it again restores them. An
+ * arbitrary choice, such as the order of a set, thus costs nothing ("bits back", arXiv 2107.09202). Pops below the bottom
+ * read zeros.
  */
 final class SymbolStack {
-    /** Log2 of what the shares of all symbols are scaled to; their totals must lie below it. */
+    /** Log2 of the scale of shares; totals must be below the scale. */
     static final int SCALE_BITS = 30;
     static final int STATE_BYTES = 8;
     private static final int WORD_BITS = 32;
@@ -24,7 +24,7 @@ final class SymbolStack {
     private int size;
     private boolean foundBottom;
 
-    /** Puts a symbol with the share {@code [start, start + width)} of {@code total} on top. */
+    /** Pushes a symbol with the share {@code [start, start + width)} of {@code total}. */
     void push(int start, int width, int total) {
         long from = start * SCALE / total;
         long share = (start + width) * SCALE / total - from;
@@ -42,7 +42,7 @@ final class SymbolStack {
         state = (quotient << SCALE_BITS) + state - quotient * share + from;
     }
 
-    /** A number in {@code [0, total)} that lies in the share of the symbol on top; {@link #pop} takes that symbol off. */
+    /** Returns a number in {@code [0, total)} within the share of the top symbol; {@link #pop} removes that symbol. */
     int peek(int total) {
         return (int) (((state & SCALE - 1) + 1) * total - 1 >>> SCALE_BITS);
     }
@@ -68,7 +68,7 @@ final class SymbolStack {
         return STATE_BYTES + Integer.BYTES * size;
     }
 
-    /** The state, then the words from the top down. */
+    /** Writes the state, then the words from the top down. */
     void write(ByteBuffer out) {
         out.putLong(state);
         for (int i = size - 1; i >= 0; i--) {
@@ -76,7 +76,11 @@ final class SymbolStack {
         }
     }
 
-    /** @param length {@link #STATE_BYTES} and a multiple of {@link Integer#BYTES} */
+    /**
+     * Reads a stack.
+     *
+     * @param length {@link #STATE_BYTES} plus a multiple of {@link Integer#BYTES}
+     */
     static SymbolStack read(ByteBuffer in, int length) {
         SymbolStack stack = new SymbolStack();
         stack.state = in.getLong();
@@ -91,7 +95,7 @@ final class SymbolStack {
         return stack;
     }
 
-    /** Whether all is popped that was ever pushed, and nothing else. */
+    /** Returns whether exactly what was pushed has been popped. */
     boolean isSpent() {
         return state == LOWEST && !foundBottom && Arrays.stream(words, 0, size).allMatch(word -> word == 0);
     }

@@ -2,7 +2,7 @@ package org.potstill.softlabels;
 
 import java.util.Arrays;
 
-/** Symbols in the order in which a decoder pops them, kept until they are pushed the other way round. */
+/** A buffer of symbols in the order in which a decoder pops them, until they are pushed in reverse. */
 final class SymbolTape {
     private int[] entries = new int[3 * 1024];
     private int size;
@@ -20,7 +20,7 @@ final class SymbolTape {
         return size;
     }
 
-    /** Takes the symbols from {@code from} on off the end and pushes them, so that the first of them ends on top. */
+    /** Removes the symbols from {@code from} on and pushes them in reverse, so that the first ends on top. */
     void pushBackTo(int from, SymbolStack stack) {
         while (size > from) {
             size -= 3;

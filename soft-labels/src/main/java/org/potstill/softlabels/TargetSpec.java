@@ -6,18 +6,19 @@ import java.util.regex.Pattern;
 import org.potstill.errors.UserException;
 
 /**
- * What is kept of the teacher's distribution at each position, at temperature 1. One of three kinds:
+ * What is kept of the teacher's distribution at each position, at temperature 1. There are three kinds:
  *
  * <ul>
- * <li>{@code top-k}: the k most probable tokens with their probabilities; the rest of the mass is the ghost bucket;
- * <li>{@code sampled}: draws with replacement from the whole distribution, as distinct ids with the share of draws that fell
- *     on each: an unbiased estimate of all of it (random sampling KD, arXiv 2503.16870);
- * <li>{@code top-k and sampled}: the k most probable as they are, and the rest of the mass spread over draws from the others.
+ * <li>{@code top-k}: the k most probable tokens with their probabilities; the remaining mass is the ghost bucket;
+ * <li>{@code sampled}: draws with replacement from the whole distribution, stored as distinct ids with their share of the
+ *     draws: an unbiased estimate of the distribution (random sampling KD, arXiv 2503.16870);
+ * <li>{@code top-k and sampled}: the k most probable tokens with their probabilities, and the remaining mass spread over
+ *     draws from the other tokens.
  * </ul>
  *
- * @param k     entries kept per position with their probabilities; 0 for none
- * @param draws per position from what k does not keep; 0 for none
- * @param seed  of the draws; 0 where there are none
+ * @param k     most probable tokens per position; 0 for none
+ * @param draws draws per position from the other tokens; 0 for none
+ * @param seed  of the draws; 0 without draws
  */
 public record TargetSpec(int k, int draws, long seed) implements Serializable {
     public static final int MAX_K = 1024;
@@ -45,7 +46,11 @@ public record TargetSpec(int k, int draws, long seed) implements Serializable {
         return new TargetSpec(k, draws, seed);
     }
 
-    /** @throws UserException for what is no {@link #name} */
+    /**
+     * Parses a {@link #name}.
+     *
+     * @throws UserException if it is not a valid name
+     */
     public static TargetSpec parse(String name) {
         Matcher parts = NAME.matcher(name);
         if (parts.matches()) {
@@ -60,13 +65,16 @@ public record TargetSpec(int k, int draws, long seed) implements Serializable {
                 + "top-8-sampled-50-seed-0", "use the name that potstill cache inspect shows");
     }
 
-    /** The name in paths, keys and provenance: {@code top-32}, {@code sampled-50-seed-0}, {@code top-8-sampled-50-seed-0}. */
+    /**
+     * Returns the name for paths, keys and provenance: {@code top-32}, {@code sampled-50-seed-0}, {@code
+     * top-8-sampled-50-seed-0}.
+     */
     public String name() {
         String sampled = draws == 0 ? "" : "sampled-" + draws + "-seed-" + seed;
         return k == 0 ? sampled : draws == 0 ? "top-" + k : "top-" + k + "-" + sampled;
     }
 
-    /** Whether the mass that is not listed stays in one bucket. */
+    /** Returns whether the mass of unlisted tokens stays in one bucket. */
     public boolean hasGhost() {
         return draws == 0;
     }

@@ -6,19 +6,20 @@ import java.util.HexFormat;
 import org.potstill.errors.UserException;
 
 /**
- * How frequent each token is held to be before a row says anything: what a dictionary is to a compressor. A row names the prior
- * that it was encoded with and decodes with no other.
+ * A prior over token frequencies, as a compressor's dictionary. A row names the prior that it was encoded with and cannot
+ * be decoded with another.
  *
- * <p>A token's weight is three parts of Zipf's law over the ids, which in a BPE vocabulary come in the order of their merges, to
- * seven of its count in a corpus to the power of 3/4. Counts are kept as {@link NumberModel} keeps numbers, to one part in eight.
+ * <p>A token's weight mixes Zipf's law over the ids, three parts, with its corpus count to the power of 3/4, seven parts;
+ * in a BPE vocabulary, ids follow the order of merges. Counts are stored like the numbers of {@link NumberModel}, to one
+ * part in eight.
  */
 public final class TokenPrior {
     public static final int MAX_VOCABULARY = 1 << 18;
-    /** Of the prior for which no file is needed. */
+    /** Hash of the prior that needs no file. */
     public static final long NO_HASH = 0;
     private static final int ZIPF_SCALE = 900_000;
     private static final int ZIPF_OFFSET = 300;
-    /** What a corpus adds to the weights, together; seven parts to Zipf's three at a vocabulary of some 50,000. */
+    /** Sum of the weights from a corpus: seven parts to Zipf's three for a vocabulary of about 50,000. */
     private static final int CORPUS_WEIGHT = 11_000_000;
     private static final int MAX_COUNT_BITS = 24;
     private static final int SYMBOLS = NumberModel.symbol((1 << MAX_COUNT_BITS) - 1) + 1;
@@ -29,7 +30,7 @@ public final class TokenPrior {
     private final int[][] sums;
     private final int total;
 
-    /** @param symbols of {@link NumberModel} for the count of each token */
+    /** @param symbols of {@link NumberModel}, one per token, for its count */
     private TokenPrior(int[] symbols, byte[] bytes, long hash) {
         this.bytes = bytes;
         this.hash = hash;
@@ -46,13 +47,17 @@ public final class TokenPrior {
         this.total = Arrays.stream(weights).sum();
     }
 
-    /** Zipf's law alone; the same for everybody, so that no file is needed. */
+    /** Returns Zipf's law alone, which depends only on the vocabulary size and so needs no file. */
     public static TokenPrior none(int vocabSize) {
         checkVocabulary(vocabSize);
         return new TokenPrior(new int[vocabSize], new byte[0], NO_HASH);
     }
 
-    /** @param counts how often each token of the vocabulary occurs in a corpus, or in a part of it */
+    /**
+     * Makes a prior from counts.
+     *
+     * @param counts occurrences of each token in a corpus or a sample of it
+     */
     public static TokenPrior of(long[] counts) {
         checkVocabulary(counts.length);
         long largest = Arrays.stream(counts).max().getAsLong();
@@ -63,8 +68,10 @@ public final class TokenPrior {
     }
 
     /**
-     * @param bytes what {@link #bytes} gave
-     * @throws UserException when they are no prior over this vocabulary
+     * Reads a prior.
+     *
+     * @param bytes from {@link #bytes}
+     * @throws UserException if they are not a prior over this vocabulary
      */
     public static TokenPrior read(byte[] bytes, int vocabSize) {
         checkVocabulary(vocabSize);
@@ -100,17 +107,17 @@ public final class TokenPrior {
         return out.array();
     }
 
-    /** The prior in a file; none for {@link #none}, which has no bytes. */
+    /** Returns the prior's file content; empty for {@link #none}. */
     public byte[] bytes() {
         return bytes.clone();
     }
 
-    /** First 8 bytes of the SHA-256 of {@link #bytes}, big-endian; {@link #NO_HASH} for {@link #none}. */
+    /** Returns the first 8 bytes of the SHA-256 of {@link #bytes}, big-endian; {@link #NO_HASH} for {@link #none}. */
     public long hash() {
         return hash;
     }
 
-    /** The hash as it stands in file names: 16 hex digits. */
+    /** Returns the hash as in file names: 16 hex digits. */
     public String name() {
         return hex(hash);
     }
@@ -119,12 +126,12 @@ public final class TokenPrior {
         return weights.length;
     }
 
-    /** Of each token, above 0; not to be written to. */
+    /** Returns the weight of each token, above 0. Not a copy: read only. */
     int[] weights() {
         return weights;
     }
 
-    /** See {@link TokenWeights#sums}; not to be written to. */
+    /** Returns the sums of {@link TokenWeights#sums}. Not a copy: read only. */
     int[][] sums() {
         return sums;
     }
@@ -137,7 +144,7 @@ public final class TokenPrior {
         return HexFormat.of().toHexDigits(hash);
     }
 
-    /** A count to the power of 3/4, in operations that every machine rounds alike. */
+    /** Raises a count to the power of 3/4, with operations that round alike on all machines. */
     private static double flattened(int symbol) {
         double root = Math.sqrt(NumberModel.smallest(symbol));
         return root * Math.sqrt(root);

@@ -2,14 +2,14 @@ package org.potstill.softlabels;
 
 import java.util.Arrays;
 
-/** A weight for each token, of which some are taken out for a while, and the sums below any token. */
+/** Token weights with cumulative sums, from which tokens can be removed temporarily. */
 final class TokenWeights {
-    /** Log2 of how many sums of one level a sum of the next one covers. */
+    /** Log2 of the number of sums that a sum of the next level covers. */
     private static final int BITS = 4;
     private static final int LEVELS = 4;
 
     private final int[] weights;
-    /** {@code sums[l][i]} is of the ids {@code i · 16^l} to {@code (i + 1) · 16^l} that are not taken out. */
+    /** {@code sums[l][i]} covers the ids {@code i · 16^l} to {@code (i + 1) · 16^l}, exclusive, without removed tokens. */
     private final int[][] sums;
     private int total;
     private int belowFound;
@@ -20,7 +20,7 @@ final class TokenWeights {
         total = prior.total();
     }
 
-    /** Sums over weights of which none is taken out. */
+    /** Computes the sums with no token removed. */
     static int[][] sums(int[] weights) {
         int[][] sums = new int[LEVELS][];
         sums[0] = weights;
@@ -34,7 +34,7 @@ final class TokenWeights {
         return sums;
     }
 
-    /** Of the tokens that are not taken out. */
+    /** Returns the total weight, without removed tokens. */
     int total() {
         return total;
     }
@@ -43,7 +43,7 @@ final class TokenWeights {
         return weights[id];
     }
 
-    /** Of the tokens below {@code id} that are not taken out. */
+    /** Returns the weight of the tokens below {@code id}, without removed tokens. */
     int below(int id) {
         int below = 0;
         int to = id;
@@ -57,7 +57,10 @@ final class TokenWeights {
         return below;
     }
 
-    /** The token with {@code below(id) <= target < below(id) + weight(id)} that is not taken out; target below the total. */
+    /**
+     * Returns the token with {@code below(id) <= target < below(id) + weight(id)} that is not removed; {@code target}
+     * must be below the total.
+     */
     int find(int target) {
         int rest = target;
         int i = 0;
@@ -72,7 +75,7 @@ final class TokenWeights {
         return i;
     }
 
-    /** {@link #below} of what {@link #find} found last. */
+    /** Returns {@link #below} of the last token that {@link #find} returned. */
     int belowFound() {
         return belowFound;
     }
@@ -85,7 +88,7 @@ final class TokenWeights {
         sum(id, weights[id]);
     }
 
-    /** Changes the weight of a token that is not taken out. */
+    /** Changes the weight of a token that is not removed. */
     void add(int id, int change) {
         weights[id] += change;
         sum(id, change);
