@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Tells OpenBLAS what processor it runs on, before it is loaded. ND4J 1.0.0-M2.1 brings OpenBLAS 0.3.19, which knows
- * processors by model number, takes those made after it (Emerald Rapids, for one) for a Prescott of 2004 and then
- * multiplies matrices four times slower than it could.
+ * The choice of OpenBLAS's kernels, to be made before it is loaded. ND4J 1.0.0-M2.1 bundles OpenBLAS 0.3.19, which
+ * identifies CPUs by model number, takes newer ones (such as Emerald Rapids) for a Prescott of 2004 and then multiplies
+ * matrices four times slower.
  */
 final class BlasKernels {
     private static final String VARIABLE = "OPENBLAS_CORETYPE";
@@ -19,7 +19,7 @@ final class BlasKernels {
     private BlasKernels() {
     }
 
-    /** Has no effect once OpenBLAS is loaded. A value that the user set stays. */
+    /** Chooses kernels for this CPU; without effect once OpenBLAS is loaded. A value set by the user is kept. */
     static void choose() {
         String kernels = NativeEnvironment.has(VARIABLE) ? null : kernels(cpuInfo());
         if (kernels != null) {
@@ -27,12 +27,12 @@ final class BlasKernels {
         }
     }
 
-    /** Of the instructions that the processor says it has; none where that cannot be read. */
+    /** Returns the CPU's instruction-set flags; empty if they cannot be read. */
     static Set<String> flags() {
         return flags(cpuInfo());
     }
 
-    /** What Linux says of the processor; nothing where that cannot be read, which is slower, but right. */
+    /** Returns Linux's description of the CPU; empty if it cannot be read, which is slower but safe. */
     private static List<String> cpuInfo() {
         try {
             return Files.readAllLines(Path.of("/proc/cpuinfo"));
@@ -51,7 +51,7 @@ final class BlasKernels {
         return flags;
     }
 
-    /** The name of OpenBLAS's kernels for a processor, or null to leave the choice to OpenBLAS. */
+    /** Returns OpenBLAS's name of the kernels for a CPU, or null to leave the choice to OpenBLAS. */
     static String kernels(List<String> cpuInfo) {
         Set<String> flags = flags(cpuInfo);
         boolean amd = cpuInfo.stream().anyMatch(line -> line.startsWith("vendor_id") && line.contains("AuthenticAMD"));

@@ -2,7 +2,10 @@ package org.potstill.nd4j;
 
 import com.sun.jna.Function;
 
-/** Variables for native libraries that are not loaded yet. Java cannot change its environment; C's getenv sees this one. */
+/**
+ * Environment variables for native libraries that are not loaded yet. Java cannot change its own environment; C's getenv
+ * sees these.
+ */
 final class NativeEnvironment {
     private NativeEnvironment() {
     }
@@ -11,7 +14,7 @@ final class NativeEnvironment {
         return System.getenv(variable) != null;
     }
 
-    /** A value that the user set stays. Where it cannot be set things are slower, but right. */
+    /** Sets a variable, unless the user has set it. Failure to set it costs only speed. */
     static void set(String variable, String value) {
         try {
             Function.getFunction("c", "setenv").invokeInt(new Object[] {variable, value, 0});

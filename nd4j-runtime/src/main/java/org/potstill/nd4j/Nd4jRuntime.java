@@ -10,7 +10,7 @@ import org.nd4j.linalg.api.environment.Nd4jEnvironment;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.nativeblas.NativeOpsHolder;
 
-/** ND4J as this project sets it up. Whoever uses ND4J calls {@link #prepare} before anything of it is loaded. */
+/** ND4J as this project configures it. Call {@link #prepare} before loading any of ND4J's classes. */
 public final class Nd4jRuntime {
     private static final String MAX_BYTES = "org.bytedeco.javacpp.maxbytes";
     private static final String MAX_PHYSICAL_BYTES = "org.bytedeco.javacpp.maxphysicalbytes";
@@ -18,14 +18,15 @@ public final class Nd4jRuntime {
     static {
         limitMemory();
         BlasKernels.choose();
-        // OpenMP's threads spin while they wait. Where others want the cores, ND4J's many small operations then wait
-        // for threads that have none: a teacher's pass was measured to take four times as long.
+        // OpenMP's threads spin while they wait. If other work wants the cores, ND4J's many small operations then wait
+        // for threads without a core: a teacher's pass took four times as long.
         NativeEnvironment.set("OMP_WAIT_POLICY", "PASSIVE");
     }
 
     /**
-     * JavaCPP would end a process whose memory, ND4J's arrays and all, is four times the Java heap: a student with little on the heap
-     * could not step, however large the machine. What holds is the machine's or container's memory, some of it left for others.
+     * Raises JavaCPP's memory limit. By default it stops a process whose memory, ND4J's arrays included, exceeds four
+     * times the Java heap: a student with a small heap could then not take a step, however large the machine. The new
+     * limit is the memory of the machine or container, less some for others.
      */
     private static void limitMemory() {
         if (System.getProperty(MAX_BYTES) == null && System.getProperty(MAX_PHYSICAL_BYTES) == null
@@ -35,20 +36,25 @@ public final class Nd4jRuntime {
         }
     }
 
-    /** @param major and minor: compute capability */
+    /**
+     * A GPU.
+     *
+     * @param major of the compute capability
+     * @param minor of the compute capability
+     */
     public record Gpu(String name, int major, int minor) {
     }
 
     private Nd4jRuntime() {
     }
 
-    /** Loads this class, which sets what OpenBLAS and OpenMP read when they are loaded. */
+    /** Loads this class, whose initializer sets what OpenBLAS and OpenMP read when they are loaded. */
     public static void prepare() {
     }
 
     /**
-     * How many threads OpenBLAS and ND4J's operations may use, for all of this JVM; the operations' loops (OpenMP) for
-     * the calling thread only.
+     * Sets the number of threads for OpenBLAS and ND4J's operations, for the whole JVM; for the operations' OpenMP loops,
+     * for the calling thread only.
      *
      * @param threads at least 1
      */
@@ -59,22 +65,22 @@ public final class Nd4jRuntime {
         NativeOpsHolder.getInstance().getDeviceNativeOps().setOmpNumThreads(threads);
     }
 
-    /** How many threads one matrix product may use; 1 for callers that share out products among threads of their own. */
+    /** Sets the number of threads per matrix product; 1 for callers that distribute products over threads of their own. */
     public static void setBlasThreads(int threads) {
         openblas_nolapack.blas_set_num_threads(threads);
     }
 
-    /** Whether the processor says that it has some instructions, by Linux's name for them. */
+    /** Returns whether the CPU has an instruction set, by Linux's flag name. */
     public static boolean processorHas(String instructions) {
         return BlasKernels.flags().contains(instructions);
     }
 
-    /** Whether this build's ND4J computes on NVIDIA GPUs, and then on nothing else. */
+    /** Returns whether this build's ND4J computes on NVIDIA GPUs, and then only there. */
     public static boolean isCuda() {
         return !Nd4j.getEnvironment().isCPU();
     }
 
-    /** The GPUs that ND4J sees, in its order; none on the CPU backend. */
+    /** Returns the GPUs visible to ND4J, in its order; empty on the CPU backend. */
     public static List<Gpu> gpus() {
         List<Gpu> gpus = new ArrayList<>();
         Object devices = Nd4j.getExecutioner().getEnvironmentInformation().get(Nd4jEnvironment.CUDA_DEVICE_INFORMATION_KEY);
