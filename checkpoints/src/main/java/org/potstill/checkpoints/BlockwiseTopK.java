@@ -7,29 +7,37 @@ import java.util.List;
 import java.util.stream.LongStream;
 
 /**
- * The k largest entries of each row, for GPUs, where ONNX Runtime's {@code TopK} reads each row several times. It is given
- * little to read here: the largest entry of each block of a row, and then the members of the k blocks whose largest entries
- * are the largest. All of the top k are among them: an entry of another block is no larger than the largest entries of k
- * blocks. Which of several equal entries make it into the top k is not determined by their ids, as with {@code TopK} itself.
+ * The k largest entries of each row, for GPUs, where ONNX Runtime's {@code TopK} reads its input several times. Here it
+ * gets little to read: first the maxima of the blocks of a row, then the members of the k blocks with the largest maxima.
+ * Those contain the top k, as an entry of any other block is no larger than k block maxima. Ties at the boundary are not
+ * broken by column, as with {@code TopK} itself.
  */
 final class BlockwiseTopK {
-    /** Of blocks; the first that divides the width of a row counts. Without one, rows are read whole. */
+    /**
+     * Block sizes in order of preference: the first that divides the row width is used. If none does, {@code TopK} reads
+     * whole rows.
+     */
     private static final int[] SIZES = {32, 16, 8};
 
     private final OnnxGraph graph;
     private final int width;
 
-    /** @param width of a row */
+    /** @param width entries per row */
     BlockwiseTopK(OnnxGraph graph, int width) {
         this.graph = graph;
         this.width = width;
     }
 
-    /** Entries in descending order, [n, k], and their columns, INT64. Where a row holds NaN, they mean nothing but are valid. */
+    /**
+     * Entries in descending order, [n, k], and their columns, [n, k], INT64. For a row with NaN they are meaningless, but
+     * in range.
+     */
     record Top(String values, String columns) {
     }
 
     /**
+     * Adds nodes that find the k largest entries of each row.
+     *
      * @param rows [n, width]
      * @param k    [1], at most the width
      */
@@ -39,7 +47,8 @@ final class BlockwiseTopK {
             String[] top = topK(rows, k);
             return new Top(top[0], clipped(top[1], graph.longs(width)));
         }
-        // A block has every (width / size)th entry: what is compared lies in one piece, and no entry has to be moved.
+        // A block holds every (width / size)th entry: block maxima are then an elementwise maximum of contiguous slices,
+        // without a transpose.
         int blocks = width / size;
         long[] widths = new long[size];
         Arrays.fill(widths, blocks);
@@ -63,7 +72,10 @@ final class BlockwiseTopK {
                 attribute("axis", -1L), attribute("largest", 1L), attribute("sorted", 1L));
     }
 
-    /** Of a row with NaN, TopK gives columns that are anything at all, and what reads there reads anything, or crashes. */
+    /**
+     * Clips columns to [0, end): for a row with NaN, TopK may return arbitrary columns, and reading there returns garbage
+     * or crashes.
+     */
     private String clipped(String columns, String end) {
         return node("Max", node("Min", columns, node("Sub", end, graph.longs(1))), graph.longs(0));
     }

@@ -6,13 +6,14 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * The forward pass of a Llama-family decoder that goes on from the keys and values of what it has read, for generating
- * text, with the inputs and outputs that Hugging Face Optimum gives such a graph. In single precision it is made of standard
- * operators only; in {@link Precision#INT8} matrix products are ONNX Runtime's own, and attention is in single precision.
+ * The forward pass of a Llama-family decoder with a key/value cache, for generating text, with the inputs and outputs
+ * that Hugging Face Optimum gives such a graph. In single precision it uses standard operators only; in {@link
+ * Precision#INT8}, matrix products are ONNX Runtime's own, and attention stays in single precision.
  *
- * <p>Inputs: {@code input_ids [B, T]}; {@code attention_mask [B, P + T]}, 0 for padding, on whichever side;
- * {@code position_ids [B, T]}; {@code past_key_values.i.key} and {@code .value [B, keyValueHeads, P, D]} for each layer.
- * Outputs: {@code logits [B, T, V]}; {@code present.i.key} and {@code .value [B, keyValueHeads, P + T, D]}, the next pasts.
+ * <p>Inputs: {@code input_ids [B, T]}; {@code attention_mask [B, P + T]}, 0 for padding, on either side; {@code
+ * position_ids [B, T]}; {@code past_key_values.i.key} and {@code .value [B, keyValueHeads, P, D]} for each layer.
+ * Outputs: {@code logits [B, T, V]}; {@code present.i.key} and {@code .value [B, keyValueHeads, P + T, D]}, which become
+ * the next inputs.
  */
 final class CachedLlamaGraph implements LlamaLayers.Attention {
     static final String ATTENTION_MASK = "attention_mask";
@@ -58,17 +59,17 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         slidingMask = window > 0 ? attention.mask(node("Or", hidden, attention.gone(query, key, window))) : null;
     }
 
-    /** A serialised ONNX model in single precision whose weights are those that {@link ExternalWeights} writes. */
+    /** Returns a serialised ONNX model in single precision whose weights are the file that {@link ExternalWeights} writes. */
     static byte[] build(CausalLmConfig config) {
         return build(config, Precision.FP32);
     }
 
-    /** A serialised ONNX model in FP32 or INT8 whose weights are those that {@link ExternalWeights} writes. */
+    /** Returns a serialised ONNX model in FP32 or INT8 whose weights are the file that {@link ExternalWeights} writes. */
     static byte[] build(CausalLmConfig config, Precision precision) {
         return build(config, precision, WeightsLayout.of(config, precision));
     }
 
-    /** A serialised ONNX model in 8 bits, for export: its weights lie as {@link WeightsLayout#int8Export} says. */
+    /** Returns a serialised ONNX model in INT8, for export, whose weights are laid out by {@link WeightsLayout#int8Export}. */
     static byte[] buildInt8(CausalLmConfig config) {
         return build(config, Precision.INT8, WeightsLayout.int8Export(config));
     }
@@ -82,7 +83,7 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
         String shape = graph.node("Concat", List.of(cached.batchAndTime, graph.longs(config.vocabSize())), attribute("axis", 0L));
         graph.output(cached.node("Reshape", logits, shape), LlamaGraph.LOGITS, DataType.FLOAT, BATCH, TIME,
                 Integer.toString(config.vocabSize()));
-        // As Optimum has it: programs that do not go by names take the first for the logits.
+        // Like Optimum: programs that ignore names take the first output for the logits.
         graph.lastOutputFirst();
         return precision == Precision.INT8 ? graph.model() : graph.standardModel();
     }
@@ -95,7 +96,7 @@ final class CachedLlamaGraph implements LlamaLayers.Attention {
                 config.slidingWindow(layer) > 0 ? slidingMask : mask);
     }
 
-    /** All that came so far, [B, keyValueHeads, 1, P + T, D], from what came now. */
+    /** Appends new keys or values to the past ones; returns [B, keyValueHeads, 1, P + T, D]. */
     private String remembered(String now, int layer, String kind) {
         String[] shape = {BATCH, Integer.toString(config.numKeyValueHeads()), PAST, Integer.toString(config.headDim())};
         String past = graph.input("past_key_values." + layer + "." + kind, DataType.FLOAT, shape);

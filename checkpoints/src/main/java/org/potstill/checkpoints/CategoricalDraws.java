@@ -6,13 +6,13 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Draws with replacement from categorical distributions, inside a graph: the inverse of the cumulative distribution, looked
- * for in three steps of a group of blocks, a block of ids, and an id, so that no step sums over the whole vocabulary.
+ * Draws with replacement from categorical distributions, inside a graph: inverse transform sampling in three steps, which
+ * choose a group of blocks, a block of ids and an id, so that no step sums over the whole vocabulary.
  *
- * <p>Each step has a uniform number of its own, {@code u} in [0, 1) with 23 bits, and takes the first entry whose cumulative
- * mass exceeds {@code u · total}. That is below the total in single precision, too: an entry without mass is never drawn.
- * Masses need not sum to one. Sums are over rows of 64 and 32, which the engine adds up in the same order whatever the
- * number of rows.
+ * <p>Each step has its own uniform number, {@code u} in [0, 1) with 23 bits, and takes the first entry whose cumulative
+ * mass exceeds {@code u · total}. The product stays below the total in single precision too, so an entry without mass is
+ * never drawn. Masses need not sum to one. Sums run over rows of 64 and 32, which the engine adds up in the same order
+ * whatever the number of rows.
  */
 final class CategoricalDraws {
     private static final int BLOCK = LlamaGraph.DRAW_BLOCK;
@@ -31,13 +31,17 @@ final class CategoricalDraws {
     }
 
     /**
-     * @param ids  [n, S], INT32; of no meaning where there is no mass
+     * Drawn ids and the mass that they were drawn from.
+     *
+     * @param ids  [n, S], INT32; meaningless for rows without mass
      * @param mass [n, 1], the sum of each row
      */
     record Drawn(String ids, String mass) {
     }
 
     /**
+     * Adds S draws from each row of masses.
+     *
      * @param masses   [n, V], not negative
      * @param uniforms [n, {@link LlamaGraph#DRAW_STEPS}, S]
      */
@@ -57,12 +61,12 @@ final class CategoricalDraws {
                 attribute("to", (long) DataType.INT32.getNumber())), node("Squeeze", total(cumulative), graph.longs(2)));
     }
 
-    /** Zeros behind each row. */
+    /** Pads each row with zeros on the right. */
     private String padded(String rows, int count) {
         return count == 0 ? rows : node("Pad", rows, graph.longs(0, 0, 0, count));
     }
 
-    /** [n, a, b] to [n, a]. */
+    /** Sums over the last dimension, [n, a, b] to [n, a]. */
     private String sums(String masses) {
         return graph.node("ReduceSum", List.of(masses, graph.longs(2)), attribute("keepdims", 0L));
     }
@@ -75,14 +79,16 @@ final class CategoricalDraws {
         return node("Slice", cumulative, graph.longs(-1), graph.longs(Integer.MAX_VALUE), graph.longs(2));
     }
 
-    /** [n, a, b] and [n, S, 1] to [n, S, b]. */
+    /** Picks rows by index, [n, a, b] and [n, S, 1] to [n, S, b]. */
     private String rowsAt(String rows, String index) {
         return graph.node("GatherND", List.of(rows, index), attribute("batch_dims", 1L));
     }
 
     /**
+     * Finds the entry that a uniform number falls on.
+     *
      * @param cumulative [n, S, w] or [n, 1, w]
-     * @return [n, S, 1]: how many entries do not exceed u · total
+     * @return [n, S, 1], the number of entries that do not exceed u · total
      */
     private String first(String cumulative, int width, String uniforms, int step) {
         String u = node("Unsqueeze", graph.node("Gather", List.of(uniforms, graph.scalar((long) step)), attribute("axis", 1L)),

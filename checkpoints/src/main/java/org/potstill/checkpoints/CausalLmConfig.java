@@ -4,21 +4,21 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * The shape of a Llama-family decoder, in the terms of a Hugging Face {@code config.json}. Always sound: the
- * constructor refuses values that no such model can have.
+ * The shape of a Llama-family decoder, in the terms of a Hugging Face {@code config.json}. Always valid: the constructor
+ * rejects impossible values.
  *
  * @param vocabSize         rows of the embedding table
  * @param hiddenSize        width of the residual stream
- * @param intermediateSize  width inside the SwiGLU feed-forward
+ * @param intermediateSize  inner width of the SwiGLU feed-forward
  * @param numHiddenLayers   decoder layers
  * @param numAttentionHeads query heads
- * @param numKeyValueHeads  key and value heads; divides {@code numAttentionHeads}
- * @param headDim           width of one head; even, for the rotary embedding
- * @param maxPositionEmbeddings longest sequence the model was made for
- * @param rmsNormEps        epsilon inside RMSNorm
+ * @param numKeyValueHeads  key/value heads; divides {@code numAttentionHeads}
+ * @param headDim           width of a head; even, for the rotary embedding
+ * @param maxPositionEmbeddings longest sequence that the model was made for, in tokens
+ * @param rmsNormEps        epsilon of RMSNorm
  * @param ropeTheta         base of the rotary embedding
- * @param tieWordEmbeddings whether the head is the embedding table
- * @param variant           what sets it apart from a plain Llama
+ * @param tieWordEmbeddings whether the head shares the embedding table
+ * @param variant           differences from a plain Llama
  */
 public record CausalLmConfig(
         int vocabSize,
@@ -36,19 +36,20 @@ public record CausalLmConfig(
     static final int MAX_LAYERS = 1 << 10;
     static final int MAX_HEAD_DIM = 1 << 12;
 
-    /** Which member of the family; its {@code model_type} is the name in lower case. */
+    /** Member of the family; its {@code model_type} is the name in lower case. */
     public enum Family { LLAMA, MISTRAL, QWEN2, QWEN3 }
 
     /**
-     * What sets a model apart from a plain Llama. Qwen3 also normalises each head of queries and keys.
+     * Differences from a plain Llama. Qwen3 also normalises each head of queries and keys.
      *
-     * @param family        which biases and windows are possible
+     * @param family        decides which biases and windows are possible
      * @param attentionBias whether the query, key and value projections have biases and, except in Qwen2, the output
      *                      projection too
      * @param mlpBias       whether the projections of the feed-forward have biases
-     * @param slidingWindow how many keys, its own included, a query sees in the sliding layers; 0 where there are none
-     * @param slidingLayers numbers of the sliding layers, ascending
-     * @param ropeDivisors  what the rotary frequencies are divided by, {@code headDim / 2} numbers; empty for 1
+     * @param slidingWindow number of keys, including its own, that a query sees in the sliding layers; 0 for no such
+     *                      layers
+     * @param slidingLayers indices of the sliding layers, ascending
+     * @param ropeDivisors  divisors of the rotary frequencies, {@code headDim / 2} numbers; empty for 1
      */
     public record Variant(Family family, boolean attentionBias, boolean mlpBias, int slidingWindow,
             List<Integer> slidingLayers, List<Float> ropeDivisors) implements Serializable {
@@ -94,7 +95,7 @@ public record CausalLmConfig(
                 "only " + sliding + " of " + numHiddenLayers + " layers slide, which MISTRAL does not have");
     }
 
-    /** A plain Llama. */
+    /** Makes the shape of a plain Llama. */
     public CausalLmConfig(int vocabSize, int hiddenSize, int intermediateSize, int numHiddenLayers,
             int numAttentionHeads, int numKeyValueHeads, int headDim, int maxPositionEmbeddings, float rmsNormEps,
             float ropeTheta, boolean tieWordEmbeddings) {
@@ -102,24 +103,24 @@ public record CausalLmConfig(
                 maxPositionEmbeddings, rmsNormEps, ropeTheta, tieWordEmbeddings, Variant.PLAIN);
     }
 
-    /** Whether each head of queries and keys goes through an RMSNorm before it is turned. */
+    /** Returns whether each head of queries and keys passes an RMSNorm before the rotary embedding. */
     public boolean headNorms() {
         return variant.family == Family.QWEN3;
     }
 
-    /** Whether attention's output projection has a bias. */
+    /** Returns whether attention's output projection has a bias. */
     public boolean outputBias() {
         return variant.attentionBias && variant.family != Family.QWEN2;
     }
 
-    /** How many keys, its own included, a query sees in this layer; 0 for all before it. */
+    /** Returns the number of keys, including its own, that a query sees in this layer; 0 for all before it. */
     public int slidingWindow(int layer) {
         return variant.slidingLayers.contains(layer) ? variant.slidingWindow : 0;
     }
 
     /**
-     * Angles by which a position turns each pair of dimensions, {@code headDim / 2} numbers: {@code theta^(−2j/headDim)},
-     * divided where the model says so. Rounded to single precision where transformers rounds them.
+     * Returns the rotation angles per position, {@code headDim / 2} numbers: {@code theta^(−2j/headDim)}, over the
+     * model's divisors. Rounded to single precision where transformers rounds.
      */
     public float[] rotaryFrequencies() {
         float[] frequencies = new float[headDim / 2];
@@ -130,13 +131,13 @@ public record CausalLmConfig(
         return frequencies;
     }
 
-    /** The same model with a head of its own. */
+    /** Returns the same model with a separate head. */
     CausalLmConfig untied() {
         return new CausalLmConfig(vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
                 numKeyValueHeads, headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, false, variant);
     }
 
-    /** The same model with embedding and head tables of other lengths. */
+    /** Returns the same model with another number of rows in embedding and head. */
     CausalLmConfig withVocabSize(int rows) {
         return new CausalLmConfig(rows, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
                 numKeyValueHeads, headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, tieWordEmbeddings, variant);
@@ -147,7 +148,7 @@ public record CausalLmConfig(
         return ConfigJson.read(json, source);
     }
 
-    /** The content of a {@code config.json} that Hugging Face transformers loads. */
+    /** Returns the content of a {@code config.json} that Hugging Face transformers can load. */
     public String toJson() {
         return ConfigJson.write(this);
     }

@@ -3,7 +3,7 @@ package org.potstill.checkpoints;
 /**
  * One turn of a conversation.
  *
- * @param role who speaks: {@code system}, {@code user} or {@code assistant}
+ * @param role speaker: {@code system}, {@code user} or {@code assistant}
  */
 public record ChatMessage(String role, String content) {
 }

@@ -7,9 +7,9 @@ import java.util.Map;
 import org.potstill.checkpoints.jinja.JinjaTemplate;
 import org.potstill.checkpoints.jinja.TemplateException;
 
-/** How a model was taught to read conversations: its {@code chat_template}, a Jinja template, rendered as transformers does. */
+/** The format in which a model reads conversations: its {@code chat_template}, a Jinja template, rendered as in transformers. */
 public final class ChatTemplate {
-    /** To transformers they have the tokenizer's values, which its definition does not keep here. */
+    /** Variables that transformers sets from the tokenizer, but whose values the definition does not keep. */
     private static final List<String> UNKNOWN_TOKENS =
             List.of("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "additional_special_tokens");
 
@@ -17,8 +17,10 @@ public final class ChatTemplate {
     private final Map<String, String> documentTokens = new LinkedHashMap<>();
 
     /**
-     * @param tokenizer made of the definition; not needed any more when this returns
-     * @throws org.potstill.errors.UserException where there is no template, or it is not well-formed
+     * Parses a model's template.
+     *
+     * @param tokenizer made from the definition; not needed after the constructor returns
+     * @throws org.potstill.errors.UserException if there is no template, or it is malformed
      */
     public ChatTemplate(TokenizerDefinition definition, Tokenizer tokenizer) {
         if (definition.chatTemplate().isBlank()) {
@@ -39,7 +41,7 @@ public final class ChatTemplate {
         }
     }
 
-    /** In the order in which transformers has them: a template may print a message whole. */
+    /** Returns a message's members in transformers' order: a template may print a whole message. */
     private static Map<String, Object> members(ChatMessage message) {
         Map<String, Object> members = new LinkedHashMap<>();
         members.put("role", message.role());
@@ -47,14 +49,14 @@ public final class ChatTemplate {
         return members;
     }
 
-    /** The text of a conversation, up to where the model is to speak; to be encoded with its special tokens. */
+    /** Renders a conversation up to the model's turn; encode the text with its special tokens. */
     public String render(List<ChatMessage> messages) {
         Map<String, Object> variables = new LinkedHashMap<>();
         UNKNOWN_TOKENS.forEach(name -> variables.put(name, JinjaTemplate.UNKNOWN));
         variables.putAll(documentTokens);
         variables.put("messages", messages.stream().map(ChatTemplate::members).toList());
         variables.put("add_generation_prompt", true);
-        // As transformers has it: defined, and none.
+        // Defined as none, as in transformers.
         variables.put("tools", null);
         variables.put("documents", null);
         try {

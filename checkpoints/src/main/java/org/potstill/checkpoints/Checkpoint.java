@@ -6,9 +6,9 @@ import java.util.Arrays;
 import java.util.Map;
 
 /**
- * A causal language model on disk, its tensors named as Hugging Face names them
- * ({@code model.layers.0.self_attn.q_proj.weight}), linear weights as {@code [out, in]}, whatever the file format.
- * Q and K projections are in Hugging Face's half-split rotary order.
+ * A Llama-family model on disk with access to its tensors, whatever the file format. They have Hugging Face names ({@code
+ * model.layers.0.self_attn.q_proj.weight}); linear weights are {@code [out, in]}; Q and K projections are in Hugging
+ * Face's half-split rotary order.
  */
 public interface Checkpoint extends CausalLm {
     CausalLmConfig config();
@@ -35,7 +35,7 @@ public interface Checkpoint extends CausalLm {
         return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
     }
 
-    /** The folder of the weights' file, see {@link ExternalWeights} and {@link #onnx}. */
+    /** Returns the folder with the file of weights, written if necessary, see {@link ExternalWeights} and {@link #onnx}. */
     default Path weights(Precision precision, Calibration calibration, Path scratch) {
         return ExternalWeights.materialize(this, precision, () -> calibration.channelMaxima(
                 onnx(LlamaGraph.Ending.CHANNEL_MAXIMA, Precision.FP32, calibration, scratch)), scratch);
@@ -47,7 +47,7 @@ public interface Checkpoint extends CausalLm {
     }
 
     /**
-     * The forward pass for generating text, in a precision.
+     * Returns the forward pass for generating text, in a given precision.
      *
      * @param precision   FP32 or INT8
      * @param calibration see {@link #onnx}
@@ -56,15 +56,15 @@ public interface Checkpoint extends CausalLm {
         return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
     }
 
-    /** Hugging Face name to shape. */
+    /** Returns the shapes of all tensors by Hugging Face name. */
     Map<String, long[]> tensors();
 
-    /** Writes the tensor's values, dequantised, row-major, into {@code target} from its position on. */
+    /** Reads the tensor's values, dequantised and row-major, into {@code target} from its position on. */
     default void read(String name, FloatBuffer target) {
         long[] shape = tensors().get(name);
         readRows(name, 0, shape == null || shape.length == 1 ? 1 : shape[0], target);
     }
 
-    /** The same for some rows of a matrix (a vector is one row), for tensors that no buffer can hold. */
+    /** Reads some rows of a matrix (a vector is one row), for tensors larger than any buffer. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target);
 }

@@ -3,18 +3,18 @@ package org.potstill.checkpoints;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Opens checkpoints. */
+/** Factory of checkpoints. */
 public final class Checkpoints {
     private Checkpoints() {
     }
 
     /**
-     * Opens a checkpoint by what it is, whatever its name: a GGUF file, version 2 or 3, or a Hugging Face folder with
-     * {@code config.json}, safetensors weights, whole or in shards, and {@code tokenizer.json}. Llama, Mistral, Qwen2
-     * and Qwen3 models are supported.
+     * Opens a checkpoint, recognised by content rather than name: a GGUF file, version 2 or 3, or a Hugging Face folder
+     * with {@code config.json}, safetensors weights, whole or in shards, and {@code tokenizer.json}. Llama, Mistral,
+     * Qwen2 and Qwen3 models are supported.
      *
-     * @throws org.potstill.errors.UserException if it cannot be read, is damaged, or holds a model whose forward pass
-     *         this project does not know exactly
+     * @throws org.potstill.errors.UserException if it cannot be read, is damaged, or holds a model whose forward pass is
+     *     not supported exactly
      */
     public static Checkpoint open(Path path) {
         if (!Files.isDirectory(path) && path.toString().endsWith(".safetensors")) {

@@ -4,12 +4,12 @@ import java.nio.ByteBuffer;
 import java.util.Map;
 
 /**
- * How numbers lie in a file: blocks of {@code blockSize} elements in {@code blockBytes} bytes, little-endian.
+ * Number format of a file: blocks of {@code blockSize} elements in {@code blockBytes} bytes, little-endian.
  *
- * <p>The block layouts are ggml's ({@code ggml-common.h}): a half-precision scale {@code d} (and for Q4_1 a minimum
- * {@code m}), then the quants; in the 4-bit types byte {@code j} of a block holds element {@code j} in its low nibble
- * and element {@code j + 16} in its high one. The K types are super-blocks of 256 elements, whose 16 or 32 neighbours
- * share a small integer that multiplies the scale of all.
+ * <p>Block layouts are ggml's ({@code ggml-common.h}): a half-precision scale {@code d} (and for Q4_1 a minimum {@code
+ * m}), then the quants; in the 4-bit types, byte {@code j} of a block holds element {@code j} in its low nibble and
+ * element {@code j + 16} in its high nibble. The K types are super-blocks of 256 elements; each run of 16 or 32 elements
+ * has a small integer that multiplies the common scale.
  */
 enum ElementType {
     F32(0, 1, 4),
@@ -32,12 +32,12 @@ enum ElementType {
         this.blockBytes = blockBytes;
     }
 
-    /** @return the name of the type with the most elements; empty where there are none */
+    /** Returns the name of the type with the most elements; empty if there are none. */
     static String mostFrequent(Map<ElementType, Long> elements) {
         return elements.entrySet().stream().max(Map.Entry.comparingByValue()).map(type -> type.getKey().name()).orElse("");
     }
 
-    /** Bytes that {@code elements} take, a whole number of blocks. */
+    /** Returns the bytes of {@code elements}, a whole number of blocks. */
     long bytes(long elements) {
         return Math.multiplyExact(elements / blockSize, (long) blockBytes);
     }
@@ -94,9 +94,9 @@ enum ElementType {
     }
 
     /**
-     * Encodes {@code elements} of {@code source}, a whole number of blocks, in F32, F16 or Q8_0, to the position of
-     * {@code target}. F16 rounds to the nearest; Q8_0 as ggml's reference ({@code quantize_row_q8_0_ref}): the scale is
-     * the largest magnitude of a block by 127, and what lies half way between two steps goes away from zero.
+     * Encodes {@code elements} of {@code source}, a whole number of blocks, as F32, F16 or Q8_0, to the position of
+     * {@code target}. F16 rounds to nearest. Q8_0 follows ggml's reference ({@code quantize_row_q8_0_ref}): the scale is
+     * a block's largest magnitude over 127, and ties round away from zero.
      */
     void encode(float[] source, ByteBuffer target, int elements) {
         for (int i = 0; i < elements; i += blockSize) {
@@ -123,8 +123,8 @@ enum ElementType {
     }
 
     /**
-     * {@code d}, {@code dmin}, twelve bytes with eight scales and eight minima of six bits, 128 bytes of nibbles. The
-     * low nibbles of 32 bytes are one sub-block, the high ones the next.
+     * Decodes Q4_K: {@code d}, {@code dmin}, twelve bytes with eight scales and eight minima of six bits, 128 bytes of
+     * nibbles. The low nibbles of 32 bytes are one sub-block, the high nibbles the next.
      */
     private static void decodeQ4K(ByteBuffer source, int at, float[] target, int first) {
         float d = Half.toFloat(source.getShort(at));
@@ -137,7 +137,7 @@ enum ElementType {
                 scale = source.get(packed + sub) & 63;
                 minimum = source.get(packed + sub + 4) & 63;
             } else {
-                // The low four bits lie together in bytes 8 to 11, the high two atop the first eight bytes.
+                // The low four bits are in bytes 8 to 11, the high two at the top of the first eight bytes.
                 int low = source.get(packed + sub + 4);
                 scale = low & 15 | (source.get(packed + sub - 4) >> 6 & 3) << 4;
                 minimum = low >> 4 & 15 | (source.get(packed + sub) >> 6 & 3) << 4;
@@ -152,9 +152,9 @@ enum ElementType {
     }
 
     /**
-     * 128 bytes of low nibbles, 64 bytes of high bit pairs, sixteen signed scales, {@code d}. In each half of the block,
-     * element {@code 32·quarter + j} has its nibble in byte {@code 32·(quarter % 2) + j}, low in the first two quarters and
-     * high in the others, and its two high bits in byte {@code j}, from bit {@code 2·quarter} on.
+     * Decodes Q6_K: 128 bytes of low nibbles, 64 bytes of high bit pairs, sixteen signed scales, {@code d}. In each half
+     * of the block, element {@code 32·quarter + j} has its nibble in byte {@code 32·(quarter % 2) + j}, low in the first
+     * two quarters and high in the others, and its two high bits in byte {@code j}, from bit {@code 2·quarter} on.
      */
     private static void decodeQ6K(ByteBuffer source, int at, float[] target, int first) {
         float d = Half.toFloat(source.getShort(at + 208));

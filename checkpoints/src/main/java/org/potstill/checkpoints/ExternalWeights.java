@@ -11,15 +11,15 @@ import java.util.function.Supplier;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * A checkpoint's weights as the one raw file that {@link WeightsLayout} lays out and {@link LlamaGraph} refers to: ONNX
- * Runtime maps it, so that models above 2 GB work and the Java heap never holds the weights.
+ * A checkpoint's weights as a single raw file, laid out by {@link WeightsLayout}, to which {@link LlamaGraph} refers.
+ * ONNX Runtime maps the file, so models may exceed 2 GB and the Java heap never holds the weights.
  *
- * <p>One folder per checkpoint, precision and layout version, see {@link ScratchFolder}.
+ * <p>There is one folder per checkpoint, precision and layout version, see {@link ScratchFolder}.
  */
 public final class ExternalWeights {
     static final String FILE_NAME = "weights.bin";
 
-    /** To be raised whenever the bytes that are written of the same checkpoint change. */
+    /** Version to increment whenever the bytes written for a checkpoint change. */
     private static final int LAYOUT_VERSION = 2;
 
     private final WeightsLayout layout;
@@ -32,10 +32,10 @@ public final class ExternalWeights {
     }
 
     /**
-     * The folder with the checkpoint's weights below {@code scratch}, written if it is not there. When several
-     * processes ask at once, one writes and the others wait for it.
+     * Returns the folder with the checkpoint's weights below {@code scratch}, written if missing. If several processes
+     * ask at once, one writes and the others wait.
      *
-     * @param maxima asked for {@link Precision#INT8} alone, if the file is not there: see {@link Int8Weights}
+     * @param maxima called only for {@link Precision#INT8}, if the file is missing: see {@link Int8Weights}
      */
     public static Path materialize(Checkpoint checkpoint, Precision precision, Supplier<Map<String, float[]>> maxima, Path scratch) {
         WeightsLayout layout = WeightsLayout.of(checkpoint.config(), precision);
@@ -77,8 +77,8 @@ public final class ExternalWeights {
     }
 
     /**
-     * Rows of cos or sin of {@code position · frequency}. Frequencies and angles are rounded to float on the way as
-     * transformers rounds them: at position 8000 that is worth 5e-4 of an angle.
+     * Computes rows of cos or sin of {@code position · frequency}. Frequencies and angles are rounded to float where
+     * transformers rounds: at position 8000 this changes an angle by 5e-4.
      */
     private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
         float[] frequencies = config.rotaryFrequencies();

@@ -8,13 +8,13 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** A Llama-family model in a GGUF file. Opening it checks that every tensor is there and has its right shape. */
+/** A Llama-family model in a GGUF file. Opening checks that every tensor is present with the right shape. */
 final class GgufCheckpoint implements Checkpoint {
     private final Path path;
     private final GgufParts parts;
     private final CausalLmConfig config;
     private final Map<String, Object> metadata;
-    /** By Hugging Face name. */
+    /** Tensors by Hugging Face name. */
     private final Map<String, GgufHeader.Tensor> tensors;
     private String fingerprint;
 
@@ -42,14 +42,14 @@ final class GgufCheckpoint implements Checkpoint {
     private static Map<String, GgufHeader.Tensor> byHuggingFaceName(Path path, GgufHeader header,
             CausalLmConfig config) {
         Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
-        // A huge layer count with few tensors must not make us build names for layers that are not there.
+        // With few tensors, a huge layer count must not make us build names for missing layers.
         if (header.tensors().size() < 9L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(path, header.tensors().size(), config.numHiddenLayers());
         }
         Map<String, long[]> expected = LlamaTensors.shapes(config);
         for (GgufHeader.Tensor tensor : header.tensors().values()) {
             if (tensor.name().equals(LlamaTensors.GGML_ROPE_DIVISORS)) {
-                // It is in the configuration already.
+                // Already part of the configuration.
                 continue;
             }
             String name = LlamaTensors.ofGgml(tensor.name());

@@ -11,16 +11,16 @@ import org.potstill.checkpoints.CausalLmConfig.Family;
 import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.errors.UserException;
 
-/** The model's shape from GGUF metadata; whatever would change the forward pass and is not supported is refused. */
+/** Reader of the model's shape from GGUF metadata; rejects settings that would change the forward pass and are not supported. */
 final class GgufConfig {
-    /** Keys that scale something in the forward pass of Llama's relatives; present and not 1, they change the result. */
+    /** Scale factors of Llama's relatives: values other than 1 change the result. */
     private static final List<String> SCALES = List.of("rope.scale_linear", "rope.scaling.factor",
             "rope.scaling.attn_factor", "logit_scale", "embedding_scale", "residual_scale");
 
     private final Path path;
     private final GgufHeader header;
     private final Map<String, Object> metadata;
-    /** All keys of the model's shape begin with the name of its architecture. */
+    /** Architecture's name, the prefix of all keys of the model's shape. */
     private final String architecture;
 
     private GgufConfig(Path path, GgufHeader header) {
@@ -64,7 +64,7 @@ final class GgufConfig {
         int headDim = integer("attention.key_length", hiddenSize / heads);
         requireEqual("attention.value_length", headDim);
         requireEqual("rope.dimension_count", headDim);
-        // The table counts, whatever vocab_size says: it may have been padded, or cut, after that was written.
+        // The table takes precedence over vocab_size: it may have been padded or cut later.
         int vocabSize = (int) embedding.shape()[0];
         int layers = integer("block_count", null);
         return new CausalLmConfig(
@@ -82,7 +82,7 @@ final class GgufConfig {
                 variant(layers, headDim));
     }
 
-    /** Biases and divisors are there if their tensors are; a Llama with a sliding window is a Mistral. */
+    /** Returns the variant: biases and divisors exist if their tensors do; a Llama with a sliding window is a Mistral. */
     private Variant variant(int layers, int headDim) {
         int window = integer("attention.sliding_window", 0);
         Family family = switch (architecture) {

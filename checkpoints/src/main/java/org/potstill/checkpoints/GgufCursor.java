@@ -3,7 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
-/** Reads a GGUF header from front to back through a small window; nothing past the file's end is ever asked for. */
+/** A sequential reader of a GGUF header through a small window, which never reads past the end of the file. */
 final class GgufCursor {
     private static final int WINDOW_BYTES = 1 << 16;
 
@@ -35,7 +35,7 @@ final class GgufCursor {
         return ahead(8, what).getLong();
     }
 
-    /** A 64-bit count of things that take at least {@code bytesEach} each, so that the file must be able to hold them. */
+    /** Reads a 64-bit count of items of at least {@code bytesEach} bytes, which must fit into the rest of the file. */
     int count(String what, int max, int bytesEach) {
         long count = int64(what);
         long left = file.size() - position();

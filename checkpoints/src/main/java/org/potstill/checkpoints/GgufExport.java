@@ -15,18 +15,18 @@ import org.potstill.checkpoints.CausalLmConfig.Family;
 import org.potstill.checkpoints.CausalLmConfig.Variant;
 
 /**
- * Writes a checkpoint as one GGUF file that llama.cpp runs, with tokenizer and chat template inside. Llama and Mistral
- * become its architecture "llama", Qwen2 and Qwen3 "qwen2" and "qwen3". The heap never holds a whole matrix.
+ * Export of a checkpoint as one GGUF file for llama.cpp, with tokenizer and chat template. Llama and Mistral become
+ * architecture "llama", Qwen2 and Qwen3 "qwen2" and "qwen3". The heap never holds a whole matrix.
  *
- * <p>Matrices are stored as asked for, vectors (norms and biases) in F32, as llama.cpp's own converter does.
+ * <p>Matrices are stored in the requested format, vectors (norms and biases) in F32, as by llama.cpp's own converter.
  */
 public final class GgufExport {
-    /** How matrices are stored. Rows that are no multiple of 32 long are F16 where Q8_0 is asked for. */
+    /** Number format of matrices. With Q8_0, rows whose length is not a multiple of 32 are stored as F16. */
     public enum Numbers {
         F32(ElementType.F32, 0), F16(ElementType.F16, 1), Q8_0(ElementType.Q8_0, 7);
 
         private final ElementType type;
-        /** Of {@code enum llama_ftype}. */
+        /** Number of {@code enum llama_ftype}. */
         private final int fileType;
 
         Numbers(ElementType type, int fileType) {
@@ -42,11 +42,13 @@ public final class GgufExport {
     private final Numbers numbers;
     private final GgufTokenizerWriter tokenizer;
     private final int context;
-    /** By Hugging Face name. */
+    /** Formats by Hugging Face name. */
     private final Map<String, ElementType> types = new LinkedHashMap<>();
 
     /**
-     * @throws org.potstill.errors.UserException if llama.cpp would compute or tokenize something else than the checkpoint
+     * Prepares an export.
+     *
+     * @throws org.potstill.errors.UserException if llama.cpp would compute or tokenize differently from the checkpoint
      */
     public GgufExport(Checkpoint checkpoint, Numbers numbers) {
         this.checkpoint = checkpoint;
@@ -60,7 +62,7 @@ public final class GgufExport {
                 : shape[1] % numbers.type.blockSize == 0 ? numbers.type : ElementType.F16));
     }
 
-    /** What llama.cpp's graphs of these architectures have no tensor for. */
+    /** Rejects models with tensors that llama.cpp's graphs of these architectures lack. */
     private static void requireKnownToLlamaCpp(CausalLmConfig config) {
         Variant variant = config.variant();
         boolean qwen = variant.family() == Family.QWEN2 || variant.family() == Family.QWEN3;
@@ -76,7 +78,7 @@ public final class GgufExport {
         }
     }
 
-    /** What users of the file should know, in sentences. */
+    /** Returns what users of the file should know, in sentences. */
     public List<String> remarks() {
         List<String> remarks = new ArrayList<>();
         if (context < config.maxPositionEmbeddings()) {
@@ -93,8 +95,10 @@ public final class GgufExport {
     }
 
     /**
-     * @param name of the model, for programs to show
-     * @param file that is not there yet, or is to be replaced
+     * Writes the file.
+     *
+     * @param name of the model, for programs to display
+     * @param file created, or replaced if it exists
      */
     public void write(String name, Path file) {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
@@ -158,7 +162,7 @@ public final class GgufExport {
     private void writeTensor(FileChannel channel, String name, long[] shape) throws IOException {
         boolean interleaved = RotaryRows.isInterleaved(config.variant().family(), name);
         int columns = shape.length == 1 ? 1 : Math.toIntExact(shape[1]);
-        // A vector's rows are its elements, which some are to be put in another order; whole heads at a time.
+        // The rows of a vector are its elements, some of which get reordered, whole heads at a time.
         int rowsPerChunk = Math.max(1, CHUNK_FLOATS / columns / config.headDim()) * config.headDim();
         for (long first = 0; first < shape[0]; first += rowsPerChunk) {
             int rows = (int) Math.min(rowsPerChunk, shape[0] - first);
@@ -174,7 +178,7 @@ public final class GgufExport {
         }
     }
 
-    /** The same rows in the order of the file. */
+    /** Reorders rows into the file's order. */
     private float[] interleave(float[] values, int columns) {
         float[] stored = new float[values.length];
         for (int row = 0; row < values.length / columns; row++) {
@@ -185,7 +189,7 @@ public final class GgufExport {
 
     private void encode(FileChannel channel, String name, float[] values) throws IOException {
         ElementType type = types.get(name);
-        // A scale of Q8_0 is a half, too, of a 127th.
+        // The scale of Q8_0 is a half too: a 127th of the largest magnitude.
         float largest = type == ElementType.F32 ? Float.MAX_VALUE : type == ElementType.F16 ? 65504 : 127 * 65504f;
         for (float value : values) {
             if (!(Math.abs(value) <= largest)) {

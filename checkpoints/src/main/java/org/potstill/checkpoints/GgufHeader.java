@@ -11,11 +11,11 @@ import java.util.stream.Collectors;
 /**
  * Metadata and tensor table of a GGUF file, versions 2 and 3, little-endian.
  *
- * <p>The file may come from anywhere: every length and count is checked against the bytes that are left before
- * anything is allocated for it. Layout: the GGUF specification in the ggml repository ({@code docs/gguf.md}).
+ * <p>The file is untrusted: every length and count is checked against the remaining bytes before anything is allocated
+ * for it. Layout: the GGUF specification in the ggml repository ({@code docs/gguf.md}).
  *
- * @param metadata  key to {@link Long}, {@link Double}, {@link Boolean}, {@link String}, {@code long[]},
- *                  {@code double[]}, {@code String[]} or a list of arrays
+ * @param metadata  key to {@link Long}, {@link Double}, {@link Boolean}, {@link String}, {@code long[]}, {@code
+ *                  double[]}, {@code String[]} or a list of arrays
  * @param tensors   ggml name to tensor, in file order
  */
 record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
@@ -31,10 +31,10 @@ record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tensors) {
     private static final int DEFAULT_ALIGNMENT = 32;
 
     /**
-     * A tensor where it lies.
+     * A tensor's location and type.
      *
-     * @param file   the part of the model that it is in
-     * @param shape  slowest dimension first, as Hugging Face has it; ggml's own order is the reverse
+     * @param file   the part of the model that contains it
+     * @param shape  slowest dimension first, as in Hugging Face; ggml's own order is the reverse
      * @param offset of its first byte in the file
      */
     record Tensor(BoundedFile file, String name, ElementType type, long[] shape, long offset) {

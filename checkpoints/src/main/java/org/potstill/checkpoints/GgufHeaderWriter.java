@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Writes the metadata and tensor table of a GGUF file, version 3, little-endian (the ggml repository, {@code docs/gguf.md}).
- * The tensors' data follow it in the order of the table, each padded to {@value #ALIGNMENT} bytes.
+ * Writer of the metadata and tensor table of a GGUF file, version 3, little-endian (the ggml repository, {@code
+ * docs/gguf.md}). The tensors' data follow in the order of the table, each padded to {@value #ALIGNMENT} bytes.
  */
 final class GgufHeaderWriter {
     static final int ALIGNMENT = 32;
@@ -22,13 +22,19 @@ final class GgufHeaderWriter {
     private record Entry(ElementType type, long[] shape, long bytes) {
     }
 
-    /** @param value an Integer (UINT32), Float (FLOAT32), Boolean, String, {@code int[]} (INT32) or list of Strings */
+    /**
+     * Adds a metadata pair.
+     *
+     * @param value an Integer (UINT32), Float (FLOAT32), Boolean, String, {@code int[]} (INT32) or list of Strings
+     */
     GgufHeaderWriter put(String key, Object value) {
         metadata.put(key, value);
         return this;
     }
 
     /**
+     * Adds a tensor to the table.
+     *
      * @param shape slowest dimension first
      * @param bytes of its data
      */
@@ -37,7 +43,7 @@ final class GgufHeaderWriter {
         return this;
     }
 
-    /** Padded, so that the first tensor's data follow at once. */
+    /** Returns the header, padded so that the first tensor's data can follow at once. */
     byte[] bytes() {
         Out out = new Out();
         out.raw("GGUF".getBytes(StandardCharsets.US_ASCII)).int32(VERSION).int64(tensors.size()).int64(metadata.size());
@@ -55,7 +61,7 @@ final class GgufHeaderWriter {
         return out.raw(new byte[padding(out.bytes.size())]).bytes.toByteArray();
     }
 
-    /** Zeros that follow so many bytes. */
+    /** Returns the number of padding bytes after {@code bytes} bytes of data. */
     static int padding(long bytes) {
         return (int) (-bytes & ALIGNMENT - 1);
     }

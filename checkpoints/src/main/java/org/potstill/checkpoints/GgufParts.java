@@ -10,12 +10,12 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The files of a GGUF model: one, or the parts {@code …-00001-of-00005.gguf} that {@code llama-gguf-split} makes, whichever of
- * them is asked for. The first has the metadata, and may have no tensors; any has tensors of its own.
+ * The files of a GGUF model: one, or the parts {@code …-00001-of-00005.gguf} of {@code llama-gguf-split}, whichever of
+ * them is given. The first has the metadata, and may have no tensors; each part has its own tensors.
  */
 final class GgufParts implements AutoCloseable {
     private static final Pattern NAME = Pattern.compile("(.*)-([0-9]{5})-of-([0-9]{5})\\.gguf");
-    /** Each is an open file. */
+    /** Most parts; each is an open file. */
     private static final int MAX_PARTS = 1000;
 
     private final List<BoundedFile> files = new ArrayList<>();
@@ -34,12 +34,12 @@ final class GgufParts implements AutoCloseable {
         return new GgufParts(path);
     }
 
-    /** In their order. */
+    /** Returns the files in order. */
     List<BoundedFile> files() {
         return files;
     }
 
-    /** The first part's metadata, and all parts' tensors. */
+    /** Returns the first part's metadata and all parts' tensors. */
     GgufHeader header() {
         return header;
     }

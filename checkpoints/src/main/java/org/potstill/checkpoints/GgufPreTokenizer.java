@@ -11,10 +11,11 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * How byte-level BPE cuts a text before merging, by the names that GGUF has for it ({@code tokenizer.ggml.pre}).
+ * Pre-tokenizers of byte-level BPE, which split a text before merging, by their names in GGUF ({@code
+ * tokenizer.ggml.pre}).
  *
- * <p>GGUF does not describe what the names stand for; the descriptions here are those of the Hugging Face tokenizers. Many names
- * stand for the same, since converters name a tokenizer after a model.
+ * <p>GGUF does not define these names; the definitions here are those of the Hugging Face tokenizers. Many names mean the
+ * same, since converters name a pre-tokenizer after a model.
  */
 enum GgufPreTokenizer {
     SMOLLM(Set.of(), List.of(digits(), byteLevel(true)),
@@ -40,15 +41,15 @@ enum GgufPreTokenizer {
     FALCON(Set.of(), splits("[\\p{P}\\$\\+<=>\\^~\\|`]+", Cut.GPT_2, "[0-9][0-9][0-9]"), "falcon"),
     BLOOM(Set.of(), splits(Cut.BLOOM), "bloom", "poro-chat", "gpt3-finnish"),
     VIKING(Set.of(), splits(Cut.BLOOM, "\\p{N}"), "viking"),
-    /** What llama.cpp takes where a converter knew of no name. */
+    /** Default of llama.cpp, if a converter knew no name. */
     DEFAULT(Set.of(), splits("[\\p{P}\\$\\+<=>\\^~\\|]+", Cut.GPT_2, "\\p{N}+", "[0-9][0-9][0-9]"), "default");
 
     private enum Trait {
-        /** Texts are normalised. */
+        /** Texts are normalised to NFC. */
         NFC,
-        /** A word that is a token is taken whole. */
+        /** A word that is itself a token is not split. */
         WHOLE_WORDS,
-        /** Documents begin with the bos where the file does not say. */
+        /** Documents begin with the BOS token unless the file says otherwise. */
         BOS
     }
 
@@ -76,7 +77,7 @@ enum GgufPreTokenizer {
         static final String BLOOM = " ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+";
     }
 
-    /** The first of its names. */
+    /** Canonical name, the first of its names. */
     final String ggufName;
     private final Set<Trait> traits;
     private final List<Object> steps;
@@ -97,7 +98,10 @@ enum GgufPreTokenizer {
         return Arrays.stream(values()).flatMap(each -> each.names.stream()).collect(Collectors.joining(", "));
     }
 
-    /** The one that cuts, normalises and merges as a {@code tokenizer.json} with a BPE model says; none where no name does. */
+    /**
+     * Returns the pre-tokenizer that splits, normalises and merges like a {@code tokenizer.json} with a BPE model; empty
+     * if none does.
+     */
     static Optional<GgufPreTokenizer> of(Map<String, Object> tokenizer) {
         boolean wholeWords = tokenizer.get("model") instanceof Map<?, ?> model && Boolean.TRUE.equals(model.get("ignore_merges"));
         return Arrays.stream(values()).filter(each -> each.wholeWords() == wholeWords
@@ -105,22 +109,22 @@ enum GgufPreTokenizer {
                 && canonical(each.normalizer()).equals(canonical(tokenizer.get("normalizer")))).findFirst();
     }
 
-    /** Whether a word that is a token is taken whole. */
+    /** Returns whether a word that is itself a token is not split. */
     boolean wholeWords() {
         return traits.contains(Trait.WHOLE_WORDS);
     }
 
-    /** Whether documents begin with the bos where the file does not say. */
+    /** Returns whether documents begin with the BOS token unless the file says otherwise. */
     boolean addsBos() {
         return traits.contains(Trait.BOS);
     }
 
-    /** The member "normalizer" of a {@code tokenizer.json}. */
+    /** Returns the member "normalizer" of a {@code tokenizer.json}. */
     Map<String, Object> normalizer() {
         return traits.contains(Trait.NFC) ? members("type", "NFC") : null;
     }
 
-    /** The member "pre_tokenizer" of a {@code tokenizer.json}. */
+    /** Returns the member "pre_tokenizer" of a {@code tokenizer.json}. */
     Object preTokenizer() {
         return steps.size() == 1 ? steps.get(0) : members("type", "Sequence", "pretokenizers", steps);
     }
@@ -142,7 +146,7 @@ enum GgufPreTokenizer {
         return steps;
     }
 
-    /** The steps of a normalizer or pre-tokenizer, sequences spelled out, with nothing but what changes a token. */
+    /** Returns the steps of a normalizer or pre-tokenizer, with sequences flattened and only the members that affect tokens. */
     private static List<Object> canonical(Object step) {
         if (!(step instanceof Map<?, ?> map)) {
             return step == null ? List.of() : List.of(step);

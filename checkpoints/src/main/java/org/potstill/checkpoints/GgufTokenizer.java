@@ -9,10 +9,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The byte-level BPE tokenizer in GGUF metadata, as a {@code tokenizer.json}.
+ * Reader of the byte-level BPE tokenizer in GGUF metadata, as a {@code tokenizer.json}.
  *
- * <p>An unknown name of how text is cut before merging, see {@link GgufPreTokenizer}, is an error: a near miss would train
- * the student on tokens that the teacher never saw.
+ * <p>An unknown pre-tokenizer name, see {@link GgufPreTokenizer}, is an error: a near miss would train the student on
+ * tokens that the teacher never saw.
  */
 final class GgufTokenizer {
     static final int TYPE_NORMAL = 1;
@@ -76,8 +76,8 @@ final class GgufTokenizer {
     }
 
     /**
-     * The tokens, each under a name of its own. Of several that are written alike a text can mean one: that which the metadata
-     * name, else the last that is in use, as transformers has it. The others, and what is empty, become names that only pad.
+     * Makes token names unique. Of several tokens with the same text, text can only produce one: the one the metadata
+     * name, or else the last in use, as in transformers. The others, and empty ones, get padding names.
      */
     private String[] distinct(String[] tokens, long[] types) {
         Map<String, Integer> meant = new HashMap<>();
@@ -99,7 +99,7 @@ final class GgufTokenizer {
         return isNamed ? 2 : types[id] == TYPE_UNUSED ? 0 : 1;
     }
 
-    /** The ends of a document, of a turn and of a message; one that the model has no row for can never be written. */
+    /** Returns the ids that end a document, turn or message, without those beyond the model's rows, which it can never output. */
     private List<Integer> stopIds() {
         List<Integer> ids = new ArrayList<>();
         for (String end : List.of("eos", "eot", "eom")) {

@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Writes a byte-level BPE tokenizer into GGUF metadata: what {@link GgufTokenizer} reads. A tokenizer that would come out
- * as another one is refused.
+ * Writer of a byte-level BPE tokenizer into GGUF metadata, the inverse of {@link GgufTokenizer}. A tokenizer that would
+ * not survive the round trip is rejected.
  */
 final class GgufTokenizerWriter {
     private static final List<String> ENDS = List.of("eos", "eot", "eom");
@@ -22,7 +22,7 @@ final class GgufTokenizerWriter {
     private final int[] types;
     private final List<String> merges = new ArrayList<>();
 
-    /** @param vocabSize rows of the embedding table: llama.cpp wants a token for each */
+    /** @param vocabSize rows of the embedding table: llama.cpp requires a token for each */
     GgufTokenizerWriter(TokenizerDefinition definition, int vocabSize) {
         this.definition = definition;
         this.vocabSize = vocabSize;
@@ -75,7 +75,7 @@ final class GgufTokenizerWriter {
     }
 
     private void add(String content, Object id, int type) {
-        // Beyond the rows there may be added tokens, which the model never saw.
+        // Added tokens may lie beyond the rows; the model never saw those.
         if (id instanceof Long number && number >= 0 && number < vocabSize) {
             tokens[number.intValue()] = content;
             types[number.intValue()] = type;
@@ -95,13 +95,13 @@ final class GgufTokenizerWriter {
         }
     }
 
-    /** End tokens that the file has no place for: three are named, the document's own first. */
+    /** Returns the end tokens for which the file has no place: it can name three, beginning with the document's own. */
     List<Integer> unnamedEnds() {
         List<Integer> ends = ends();
         return ends.subList(Math.min(ENDS.size(), ends.size()), ends.size());
     }
 
-    /** Whether the file cannot say what begins documents. */
+    /** Returns whether the file cannot express what begins documents. */
     boolean beginsOtherwise() {
         return definition.addBos() && !definition.begin().equals(List.of(definition.bosId()));
     }
@@ -120,7 +120,7 @@ final class GgufTokenizerWriter {
                 .put("tokenizer.ggml.tokens", Arrays.asList(tokens))
                 .put("tokenizer.ggml.token_type", types)
                 .put("tokenizer.ggml.merges", merges)
-                // Not so the tokens after a document: llama.cpp would put them after prompts, too.
+                // Tokens after a document are omitted: llama.cpp would add them after prompts too.
                 .put("tokenizer.ggml.add_bos_token", definition.addBos());
         if (definition.bosId() >= 0) {
             header.put("tokenizer.ggml.bos_token_id", definition.bosId());

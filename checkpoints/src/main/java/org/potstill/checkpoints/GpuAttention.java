@@ -8,17 +8,18 @@ import onnx.Onnx.TensorProto.DataType;
 
 /**
  * Attention of whole sequences for GPUs, over rows {@code [B·T, …]} that include padding: each sequence attends to itself
- * alone, and the causal mask keeps padding, which comes last, from reaching what counts.
+ * alone, and padding comes last, so the causal mask hides it from real positions.
  *
- * <p>ONNX Runtime's {@code GroupQueryAttention}, which {@link LlamaAttention} uses, spends most of its time there on rotary
- * embedding: it starts a block of a few threads for each head of each position. Here many heads share a block. For that,
- * the rows of the weights of queries and keys are reordered within each head, so that neighbouring dimensions 2j and 2j + 1
- * turn together and not j and j + D/2; then several heads side by side turn as one wide head. Scores are sums over
- * dimensions: the order does not matter to them, as long as queries and keys share it. And the weights of keys and values
- * are repeated for all the query heads that share them, which makes attention plain multi-head attention.
+ * <p>ONNX Runtime's {@code GroupQueryAttention}, which {@link LlamaAttention} uses, spends most of its time on a GPU on
+ * the rotary embedding: it launches a block of a few threads for each head of each position. Here many heads share a
+ * block. To this end the rows of the query and key weights are reordered within each head, so that the embedding rotates
+ * neighbouring dimensions 2j and 2j + 1 instead of j and j + D/2; several adjacent heads then rotate as one wide head.
+ * Scores are sums over dimensions, so they do not depend on the order as long as queries and keys share it. The weights
+ * of keys and values are repeated for each query head that shares them, which turns grouped-query attention into
+ * multi-head attention.
  */
 final class GpuAttention implements LlamaLayers.Attention {
-    /** Threads of a block, and so dimensions of a wide head. */
+    /** Threads per block, hence dimensions per wide head. */
     private static final int MAX_WIDTH = 1024;
 
     private final OnnxGraph graph;
@@ -28,12 +29,12 @@ final class GpuAttention implements LlamaLayers.Attention {
     private final String sin;
     private final String lastPositions;
     private final String totalLength;
-    /** Heads in a wide head. */
+    /** Heads per wide head. */
     private final int together;
 
     /**
      * @param inputIds [B, T]
-     * @param cosTable [positions, D/2], as {@code sinTable}
+     * @param cosTable [positions, D/2], like {@code sinTable}
      */
     GpuAttention(OnnxGraph graph, CausalLmConfig config, String inputIds, String cosTable, String sinTable) {
         this.graph = graph;
@@ -50,17 +51,17 @@ final class GpuAttention implements LlamaLayers.Attention {
         this.cos = wide(node("Slice", cosTable, graph.longs(0), time, graph.longs(0)));
         this.sin = wide(node("Slice", sinTable, graph.longs(0), time, graph.longs(0)));
         boolean windows = config.variant().slidingWindow() > 0;
-        // Every row counts as full: what padding attends to is computed and never looked at.
+        // All rows count as full: the outputs for padding are computed and ignored.
         this.lastPositions = windows ? int32(node("Expand", node("Sub", time, graph.longs(1)), batch)) : null;
         this.totalLength = windows ? int32(node("Squeeze", time)) : null;
     }
 
-    /** Whether there are fused kernels for such heads; for others there is {@link LlamaAttention}. */
+    /** Returns whether fused kernels exist for this head width; other models use {@link LlamaAttention}. */
     static boolean supports(CausalLmConfig config) {
         return config.headDim() % 16 == 0 && config.headDim() <= MAX_WIDTH;
     }
 
-    /** [T, D/2] for a head to what it is for a wide one. */
+    /** Tiles a table of angles, [T, D/2], to the width of a wide head. */
     private String wide(String table) {
         return together == 1 ? table : node("Tile", table, graph.longs(1, together));
     }
@@ -74,7 +75,7 @@ final class GpuAttention implements LlamaLayers.Attention {
                 config.headNorms() ? graph.longs("head_rows", LongStream.range(0, config.headDim()).map(this::neighbour).toArray()) : null);
     }
 
-    /** [heads·D], of a weight for some heads the row for each dimension of each query head. */
+    /** Returns [heads·D]: for each dimension of each query head its row in a weight for {@code heads} heads. */
     private String rows(String name, int heads, boolean turning) {
         long all = config.numAttentionHeads();
         long d = config.headDim();
@@ -82,7 +83,7 @@ final class GpuAttention implements LlamaLayers.Attention {
                 .map(i -> i / d * heads / all * d + (turning ? neighbour(i % d) : i % d)).toArray());
     }
 
-    /** Which dimension of a head comes to this place: 0, D/2, 1, D/2 + 1, … */
+    /** Returns the dimension of a head that comes to this place: 0, D/2, 1, D/2 + 1, … */
     private long neighbour(long place) {
         return place / 2 + place % 2 * (config.headDim() / 2);
     }
@@ -95,7 +96,7 @@ final class GpuAttention implements LlamaLayers.Attention {
         String values = node("Reshape", v, rowShape);
         int window = config.slidingWindow(layer);
         float scale = (float) (1 / Math.sqrt(config.headDim()));
-        // MultiHeadAttention knows no window.
+        // MultiHeadAttention does not support sliding windows.
         String mixed = window > 0
                 ? graph.contrib("GroupQueryAttention", List.of(queries, keys, values, "", "", lastPositions, totalLength), 3,
                         attribute("num_heads", heads), attribute("kv_num_heads", heads), attribute("scale", scale),
@@ -105,7 +106,7 @@ final class GpuAttention implements LlamaLayers.Attention {
         return node("Reshape", mixed, graph.longs(-1, heads * config.headDim()));
     }
 
-    /** [B·T, heads·D] to [B, T, heads·D], turned by position. */
+    /** Adds the rotary embedding, [B·T, heads·D] to [B, T, heads·D]. */
     private String turned(String x) {
         return graph.contrib("RotaryEmbedding", List.of(node("Reshape", x, rowShape), graph.longs(0), cos, sin), 1,
                 attribute("interleaved", 1L), attribute("num_heads", (long) config.numAttentionHeads() / together));

@@ -7,12 +7,12 @@ import java.util.function.UnaryOperator;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * How a teacher's graph ends in {@link LlamaGraph.Ending#SCORES} on GPUs: what {@link LogitsEnding} computes, in fewer
- * passes over the logits, whose number decides there. The most probable ids are looked for in half precision, in which the
- * logits are made; probabilities are computed once, in single precision, and their logarithms only where they are wanted.
+ * The {@link LlamaGraph.Ending#SCORES} ending for GPUs: the outputs of {@link LogitsEnding} in fewer passes over the
+ * logits, which dominate the time there. Top-k works on the logits in the graph's half precision; probabilities are
+ * computed once, in single precision, and logarithms only for the entries that are output.
  */
 final class GpuScores {
-    /** Large ones keep a GPU busy. */
+    /** Parts that rows are split into; fewer than on a CPU, as large ones keep a GPU busy. */
     private static final int PARTS = 8;
 
     private final OnnxGraph graph;
@@ -26,8 +26,10 @@ final class GpuScores {
     }
 
     /**
-     * @param rows [N, …], of the positions that are wanted
-     * @param head from rows to their logits, [N, V]
+     * Adds the ending and its inputs and outputs to the graph.
+     *
+     * @param rows [N, …], one row per position to score
+     * @param head maps rows to their logits, [N, V]
      */
     static void add(OnnxGraph graph, String rows, UnaryOperator<String> head, int vocabSize) {
         String nextIds = graph.input(LlamaGraph.NEXT_IDS, DataType.INT64, "N", "1");
@@ -46,7 +48,7 @@ final class GpuScores {
         logits = cast(logits, DataType.FLOAT);
         String probabilities = graph.node("Softmax", List.of(logits), attribute("axis", -1L));
         String topLogits = cast(top.values(), DataType.FLOAT);
-        // log Σ exp z = z − log p, where p is largest: it is no less than 1 / V.
+        // log Σ exp z = z − log p for every token. The most probable one is used, as its p is at least 1 / V.
         String logSum = node("Sub", first(topLogits), node("Log", gather(probabilities, first(top.columns()))));
         String mean = graph.node("ReduceSum", List.of(node("Mul", probabilities, logits), graph.longs(-1)), attribute("keepdims", 1L));
         return List.of(node("Sub", topLogits, logSum), cast(top.columns(), DataType.INT32),

@@ -19,9 +19,9 @@ import java.util.stream.Collectors;
 import org.potstill.errors.UserException;
 
 /**
- * A Llama-family model in a Hugging Face folder: {@code config.json}, {@code tokenizer.json}, and
- * {@code model.safetensors} or the shards that {@code model.safetensors.index.json} names. Opening it checks that every
- * tensor is there exactly once, where the index says, and has its right shape.
+ * A Llama-family model in a Hugging Face folder: {@code config.json}, {@code tokenizer.json}, and {@code
+ * model.safetensors} or the shards that {@code model.safetensors.index.json} names. Opening checks that every tensor
+ * occurs exactly once, where the index says, with the right shape.
  */
 final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String CONFIG = "config.json";
@@ -29,10 +29,10 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String INDEX = "model.safetensors.index.json";
     static final int MAX_CONFIG_BYTES = 1 << 20;
     private static final int MAX_INDEX_BYTES = 1 << 26;
-    /** Each is an open file. */
+    /** Most shards; each is an open file. */
     private static final int MAX_SHARDS = 1000;
 
-    /** A tensor by the name that its file has for it. */
+    /** A tensor under the name that its file has for it. */
     private record Stored(SafetensorsFile shard, String name) {
         long[] shape() {
             return shard.shape(name);
@@ -42,7 +42,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
     private final Path folder;
     private final String configJson;
     private final CausalLmConfig config;
-    /** By file name, which orders them for the fingerprint. */
+    /** Shards by file name, the order of the fingerprint. */
     private final SortedMap<String, SafetensorsFile> shards;
     private final Map<String, Stored> tensors;
     private String fingerprint;
@@ -68,7 +68,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
             Map<String, Stored> found = index(folder, shards, index);
             config = config.withVocabSize(rows(found, config));
             if (found.containsKey(LlamaTensors.HEAD)) {
-                // As transformers has it: a head in the file counts, whatever the configuration says of tying.
+                // As in transformers, a head in the file takes precedence over the tying in the configuration.
                 config = config.untied();
             }
             return new HuggingFaceCheckpoint(folder, json, config, shards, checked(folder, config, found));
@@ -78,7 +78,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         }
     }
 
-    /** Where a model is in other formats, too, one that can be read is named. */
+    /** Reads the configuration; its error names a readable file if the folder has the model in other formats too. */
     private static CausalLmConfig config(Path folder, String json) {
         try {
             return CausalLmConfig.fromJson(json, folder.resolve(CONFIG).toString());
@@ -88,7 +88,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         }
     }
 
-    /** The content of a small file of a folder; nothing is allocated for one that is larger. */
+    /** Reads a small file of a folder; allocates nothing for a larger one. */
     static String text(Path path, int maxBytes) {
         try (BoundedFile file = BoundedFile.open(path)) {
             if (file.size() > maxBytes) {
@@ -98,7 +98,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         }
     }
 
-    /** Opens what there is into {@code shards}; tensor to shard as the index says, empty where one file has them all. */
+    /** Opens the files of weights into {@code shards}; returns tensor to shard as in the index, empty for a single file. */
     private static Map<String, String> openShards(Path folder, SortedMap<String, SafetensorsFile> shards) {
         if (Files.isRegularFile(folder.resolve(WEIGHTS))) {
             shards.put(WEIGHTS, SafetensorsFile.open(folder.resolve(WEIGHTS)));
@@ -134,7 +134,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         return index;
     }
 
-    /** Where each tensor is, by the name that transformers has for it. */
+    /** Finds each tensor, by its name in transformers. */
     private static Map<String, Stored> index(Path folder, SortedMap<String, SafetensorsFile> shards, Map<String, String> index) {
         Map<String, Stored> found = new LinkedHashMap<>();
         TensorNames names = new TensorNames(shards.values().stream().flatMap(shard -> shard.names().stream()).collect(Collectors.toSet()));
@@ -153,16 +153,16 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         return found;
     }
 
-    /** The rows of the embedding table: it counts, whatever vocab_size says, since it may have been padded after that was written. */
+    /** Returns the rows of the embedding table, which take precedence over vocab_size: the table may have been padded later. */
     private static int rows(Map<String, Stored> found, CausalLmConfig config) {
         Stored table = found.get(LlamaTensors.EMBEDDING);
         long[] shape = table == null ? new long[0] : table.shape();
         return shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] <= Integer.MAX_VALUE ? (int) shape[0] : config.vocabSize();
     }
 
-    /** The tensors that the model needs, in forward order. */
+    /** Returns the tensors that the model needs, in forward order. */
     private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
-        // A huge layer count with few tensors must not make us build names for layers that are not there.
+        // With few tensors, a huge layer count must not make us build names for missing layers.
         if (found.size() < 9L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
@@ -229,7 +229,10 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         return HuggingFaceTokenizer.read(folder, configJson, config.vocabSize());
     }
 
-    /** SHA-256 over the weights' files in the order of their names and {@code config.json}: name, length, content of each. */
+    /**
+     * Returns the SHA-256 of the files of weights, in the order of their names, and {@code config.json}: name, length and
+     * content of each.
+     */
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {

@@ -12,16 +12,16 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The tokenizer of a Hugging Face folder: {@code tokenizer.json}, and from {@code tokenizer_config.json} and
- * {@code config.json} which tokens begin and end a document; these two and {@code generation_config.json} also name the
- * tokens that end what the model writes.
+ * Reader and writer of the tokenizer in a Hugging Face folder: {@code tokenizer.json}; the tokens that begin and end a
+ * document, from {@code tokenizer_config.json} and {@code config.json}; and the tokens that end the model's output, from
+ * these two and {@code generation_config.json}.
  */
 final class HuggingFaceTokenizer {
     private static final int MAX_TOKENIZER_BYTES = 1 << 27;
     private static final int MAX_CONFIG_BYTES = 1 << 23;
     private static final String PREFIX_SPACE = "add_prefix_space";
     private static final TokenizerTemplate NO_TEMPLATE = new TokenizerTemplate(List.of(), List.of());
-    /** The members that {@link #config} writes. In the folders of older students only its flags say what begins a document. */
+    /** The members that {@link #config} writes. In folders of older students, only its flags tell what begins a document. */
     private static final Set<String> OUR_CONFIG = Set.of("tokenizer_class", "bos_token", "eos_token", "add_bos_token", "add_eos_token",
             PREFIX_SPACE, "chat_template");
 
@@ -59,7 +59,7 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** What a file says; nothing where there is none. */
+    /** Returns the members of a file; empty if it does not exist. */
     private static Map<String, Object> members(Path file) {
         if (!Files.exists(file)) {
             return Map.of();
@@ -71,7 +71,7 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** In a file of its own, or in tokenizer_config.json: one, or several with names. */
+    /** Reads the chat template, from its own file or tokenizer_config.json: a single one, or several with names. */
     private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
         Path file = folder.resolve("chat_template.jinja");
         if (Files.isRegularFile(file)) {
@@ -85,7 +85,7 @@ final class HuggingFaceTokenizer {
         return template instanceof String text ? text : "";
     }
 
-    /** What {@link #read} reads back as this definition's document tokens and template. */
+    /** Writes a {@code tokenizer_config.json} from which {@link #read} restores the definition's document tokens and template. */
     static String config(TokenizerDefinition definition) {
         Map<String, Object> members = new LinkedHashMap<>();
         members.put("tokenizer_class", "PreTrainedTokenizerFast");
@@ -121,7 +121,7 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** Every token and its id. */
+    /** Returns every token with its id. */
     static Map<String, Long> ids(TokenizerDefinition definition) {
         try {
             HuggingFaceTokenizer tokenizer = new HuggingFaceTokenizer(Path.of("tokenizer.json"), Json.object(definition.json()),
@@ -133,7 +133,7 @@ final class HuggingFaceTokenizer {
         }
     }
 
-    /** Where the file's template is another than the definition's, the file with that one. */
+    /** Returns the file with the definition's template, if that differs from its own. */
     static String withTemplate(TokenizerDefinition definition) {
         try {
             Map<String, Object> tokenizer = Json.object(definition.json());
@@ -165,7 +165,7 @@ final class HuggingFaceTokenizer {
         return new TokenizerDefinition(withPrefixSpace(json), bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
     }
 
-    /** The file with the space before texts that transformers has it put there, or not. */
+    /** Adds or removes the space before texts as transformers would. */
     private String withPrefixSpace(String json) {
         boolean isOfOlderStudent = OUR_CONFIG.containsAll(tokenizerConfig.keySet()) && !tokenizerConfig.containsKey(PREFIX_SPACE);
         boolean wanted = Boolean.TRUE.equals(tokenizerConfig.get(PREFIX_SPACE));
@@ -185,12 +185,12 @@ final class HuggingFaceTokenizer {
         return tokenizer.get("pre_tokenizer") instanceof Map<?, ?> cut && "ByteLevel".equals(cut.get("type"));
     }
 
-    /** Whether a byte-level tokenizer puts a space before a text; the library takes silence for yes. */
+    /** Returns whether a byte-level tokenizer adds a space before a text; the library's default is yes. */
     private static boolean putsPrefixSpace(Map<String, Object> tokenizer) {
         return !Boolean.FALSE.equals(((Map<?, ?>) tokenizer.get("pre_tokenizer")).get(PREFIX_SPACE));
     }
 
-    /** What transformers puts around a text. */
+    /** Returns the tokens that transformers adds around a text. */
     private TokenizerTemplate template() throws Json.MalformedException {
         Optional<TokenizerTemplate> written = TokenizerTemplate.of(tokenizer.get("post_processor"));
         TokenizerClass kind = TokenizerClass.of(tokenizerConfig, config);
@@ -206,13 +206,15 @@ final class HuggingFaceTokenizer {
     }
 
     private boolean flag(String key, boolean fallback) {
-        // As in Python, where null is as good as false.
+        // As in Python, null counts as false.
         return tokenizerConfig.containsKey(key) ? Boolean.TRUE.equals(tokenizerConfig.get(key)) : fallback;
     }
 
     /**
-     * @param usual    the class's own token, where no file names one
-     * @param fallback where the vocabulary has neither
+     * Returns the token of a kind: the configured one, else the class's own, else the fallback.
+     *
+     * @param usual    the class's own token, for folders that configure none
+     * @param fallback if the vocabulary has neither
      */
     private List<Integer> token(String kind, String usual, List<Integer> fallback) {
         boolean isNamed = tokenizerConfig.containsKey(kind + "_token");
@@ -224,7 +226,7 @@ final class HuggingFaceTokenizer {
         return id >= 0 ? List.of(id) : own == null ? fallback : List.of(checked(kind, own));
     }
 
-    /** The ids in the two configurations; one that the model has no row for can never be written. */
+    /** Returns the ids in the two configurations, without those beyond the model's rows, which it can never output. */
     private List<Integer> stopIds() {
         List<Integer> ids = new ArrayList<>();
         for (Map<String, Object> from : List.of(config, generationConfig)) {
@@ -251,7 +253,7 @@ final class HuggingFaceTokenizer {
             }
         }
         for (Map<String, Object> added : TokenizerJson.addedTokens(tokenizer)) {
-            // It may be one that the model has no row for: of some models a text can hold tokens that they never saw.
+            // The id may lie beyond the model's rows: some tokenizers have tokens that their model never saw.
             if (added.get("id") instanceof Long id && id >= 0 && id <= Integer.MAX_VALUE) {
                 ids.put(String.valueOf(added.get("content")), id);
             }
@@ -265,14 +267,17 @@ final class HuggingFaceTokenizer {
         return number.intValue();
     }
 
-    /** What tokenizer_config.json calls the token, or null. */
+    /** Returns the token's name in tokenizer_config.json, or null. */
     private String name(String kind) {
         Object token = tokenizerConfig.get(kind + "_token");
         Object content = token instanceof Map<?, ?> added ? added.get("content") : token;
         return content == null ? null : String.valueOf(content);
     }
 
-    /** The token that tokenizer_config.json names or, where it says nothing, the first id that config.json gives; −1 for none. */
+    /**
+     * Returns the id of the token that tokenizer_config.json names or, if it has no entry, the first id in config.json;
+     * −1 for none.
+     */
     private int documentToken(String kind) {
         Object value;
         if (tokenizerConfig.containsKey(kind + "_token")) {

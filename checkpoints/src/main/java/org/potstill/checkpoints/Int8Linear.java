@@ -6,16 +6,16 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Linear layers of {@link Int8Weights} in a graph. Their input is quantised row by row, by its largest magnitude: what
- * the model says of a text does not depend on the texts beside it, as it would with one scale for a whole batch.
+ * Linear layers of {@link Int8Weights} in a graph. Their input is quantised per row, by its largest magnitude, so that
+ * scores of a text do not depend on the texts batched with it, as they would with one scale per batch.
  */
 final class Int8Linear {
-    /** Activations are unsigned for the processor's sake. */
+    /** Zero point of activations, which are unsigned because the CPU's instructions are. */
     private static final int MIDDLE = 128;
     private static final float LARGEST = 127f;
-    /** A row of zeros is divided by this. */
+    /** Smallest scale, against division by zero for a row of zeros. */
     private static final float TINY = 1e-30f;
-    /** What rounding to whole numbers leaves lies within ±½; so many steps a unit spread it over ±127. */
+    /** Steps per unit of the rounding error, which lies within ±½: this spreads it over ±127. */
     private static final float STEPS = 254f;
 
     private final OnnxGraph graph;
@@ -27,9 +27,12 @@ final class Int8Linear {
     }
 
     /**
+     * Adds x · Wᵀ for weights that share an input.
+     *
      * @param x     [N, in]
-     * @param fine  whether what the first 8 bits leave of an activation takes part in another 8: a second product
-     * @param names of the weights, all of which have this input
+     * @param fine  whether to quantise the rounding error of the activations to another 8 bits, at the cost of a second
+     *              product
+     * @param names of the weights
      * @return x · Wᵀ for each, [N, out]
      */
     String[] of(String x, boolean fine, String... names) {

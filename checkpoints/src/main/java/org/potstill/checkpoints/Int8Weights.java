@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A checkpoint's linear layers in 8 bits: each output's weights in 255 even steps between their extremes.
+ * A checkpoint's linear layers in 8 bits: the weights of each output channel in 255 even steps between their extremes.
  *
- * <p>What makes 8-bit activations inexact are a few channels far larger than the others. They are tamed beforehand as in
- * SmoothQuant (Xiao et al. 2022, arXiv 2211.10438): channel j of a layer's input is divided, and its weights are
- * multiplied, by {@code s_j = a_j^0.6 / w_j^0.4}, with a the channel's largest activation on a calibration text and w its
- * largest weight. The division costs nothing when the model runs: it is part of the norm before the layer or of the
- * layer before it. Each s is rounded to a power of two, so that folding it in loses nothing and small differences
- * between machines' calibrations rarely show.
+ * <p>8-bit activations are inexact mostly because a few channels are far larger than the others. These are smoothed
+ * beforehand as in SmoothQuant (Xiao et al. 2022, arXiv 2211.10438): channel j of a layer's input is divided, and its
+ * weights multiplied, by {@code s_j = a_j^0.6 / w_j^0.4}, where a is the channel's largest activation on a calibration
+ * text and w its largest weight. The division is free at run time: it is folded into the norm or the layer before. Each s
+ * is rounded to a power of two, so that folding is exact and small differences between machines' calibrations rarely
+ * matter.
  */
 final class Int8Weights {
     private static final double ACTIVATION_SHARE = 0.6;
@@ -27,9 +27,9 @@ final class Int8Weights {
 
     private final Checkpoint checkpoint;
     private final CausalLmConfig config;
-    /** What the input of each weight has been divided by. */
+    /** Divisors of each weight's input channels. */
     private final Map<String, float[]> ofInput = new HashMap<>();
-    /** What the output, one-dimensional tensors included, has to be divided by. */
+    /** Divisors of each tensor's output channels, one-dimensional tensors included. */
     private final Map<String, float[]> ofOutput = new HashMap<>();
 
     /**
@@ -59,7 +59,7 @@ final class Int8Weights {
         }
     }
 
-    /** The heads of one group share their values, and so their scales. */
+    /** Smooths the channels between values and the output projection. The query heads of a group share values, hence scales. */
     private void smoothHeads(Map<String, float[]> maxima, String before, String weight) {
         float[] weights = largestOfColumns(weight);
         float[] activations = maxima.get(LlamaGraph.channelMaxima(weight));
@@ -91,7 +91,7 @@ final class Int8Weights {
         return scales;
     }
 
-    /** The tensor as stored: a head that is tied has the embedding table's values. */
+    /** Returns the name of the stored tensor: a tied head has the embedding table's values. */
     private String stored(String weight) {
         return weight.equals(LlamaTensors.HEAD) && config.tieWordEmbeddings() ? LlamaTensors.EMBEDDING : weight;
     }
@@ -134,7 +134,7 @@ final class Int8Weights {
         }
     }
 
-    /** What stays in single precision, with the scales folded in: norms and biases. */
+    /** Reads rows of norms and biases, which stay in single precision, with the scales folded in. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
         int begin = target.position();
         checkpoint.readRows(name, firstRow, rowCount, target);
@@ -147,7 +147,7 @@ final class Int8Weights {
         }
     }
 
-    /** Writes a linear layer's bytes, scales and zero points to their places. */
+    /** Writes a linear layer's weights, scales and zero points to their places in the layout. */
     void write(String weight, WeightsLayout layout, FileChannel channel) throws IOException {
         WeightsLayout.Span span = layout.span(weight);
         int out = span.columns();

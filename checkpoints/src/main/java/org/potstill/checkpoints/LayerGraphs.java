@@ -6,33 +6,33 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * A Llama-family decoder cut into one ONNX graph per layer, in single precision, so that its layers can be run in any
- * selection: embedding, layers, head. All refer to the weights that {@link ExternalWeights} writes.
+ * A Llama-family decoder split into one ONNX graph per layer, in single precision, so that any selection of layers can
+ * run: embedding, layers, head. All graphs refer to the weights that {@link ExternalWeights} writes.
  *
- * <p>Hidden states are packed, {@code [N, H]}; layers also read {@code input_ids [B, T]} and {@code positions [N]}, as
- * {@link LlamaGraph} does, to know which rows attend to which.
+ * <p>Hidden states are packed, {@code [N, H]}; as in {@link LlamaGraph}, layers also take {@code input_ids [B, T]} and
+ * {@code positions [N]}, which determine the rows of each sequence.
  */
 public final class LayerGraphs {
     public static final String HIDDEN = "hidden";
     public static final String OUTPUT = "output";
-    /** Rows of hidden states that the head looks at: begin and end, each {@code [1]}. */
+    /** Range of hidden-state rows for the head: begin (inclusive) and end (exclusive), each {@code [1]}. */
     public static final String BEGIN = "begin";
     public static final String END = "end";
-    /** The distributions that others are compared with, {@code [rows, V]}. */
+    /** Reference distributions, {@code [rows, V]}. */
     public static final String PROBABILITIES = "probabilities";
     /** Σ p · log q of each row, {@code [rows, 1]}, in nats. */
     public static final String CROSS = "cross";
-    /** Sums over positions: squares of the feed-forward's inner activations {@code [I]}. */
+    /** Squares of the feed-forward's inner activations, summed over positions, {@code [I]}. */
     public static final String NEURONS = "neurons";
-    /** Sums over positions: norms of what each query head gives {@code [heads]}. */
+    /** Norms of each query head's output, summed over positions, {@code [heads]}. */
     public static final String HEADS = "heads";
-    /** Sums over positions: magnitudes of what the layer's two norms give {@code [H]}. */
+    /** Magnitudes of the outputs of the layer's two norms, summed over positions, {@code [H]}. */
     public static final String CHANNELS = "channels";
 
     private LayerGraphs() {
     }
 
-    /** {@code input_ids [B, T]} and {@code positions [N]} to {@code output [N, H]}. */
+    /** Builds the embedding: {@code input_ids [B, T]} and {@code positions [N]} to {@code output [N, H]}. */
     public static byte[] embedding(CausalLmConfig config) {
         Parts parts = new Parts(config);
         String packed = parts.graph.node("Gather",
@@ -42,10 +42,10 @@ public final class LayerGraphs {
     }
 
     /**
-     * {@code hidden [N, H]}, {@code input_ids} and {@code positions} to {@code output [N, H]}.
+     * Builds a layer: {@code hidden [N, H]}, {@code input_ids} and {@code positions} to {@code output [N, H]}.
      *
-     * @param measured whether the graph also gives {@link #NEURONS}, {@link #HEADS} and {@link #CHANNELS}: the importance of
-     *                 what could be cut from the layer's width (Muralidharan et al. 2024, arXiv 2407.14679)
+     * @param measured whether to also output {@link #NEURONS}, {@link #HEADS} and {@link #CHANNELS}, the importance
+     *                 scores for width pruning (Muralidharan et al. 2024, arXiv 2407.14679)
      */
     public static byte[] layer(CausalLmConfig config, int layer, boolean measured) {
         Parts parts = new Parts(config);
@@ -63,7 +63,10 @@ public final class LayerGraphs {
         return graph.model();
     }
 
-    /** {@code hidden}, {@code begin} and {@code end} to the rows' {@code probabilities} and, of themselves, {@code cross}. */
+    /**
+     * Builds the reference head: {@code hidden}, {@code begin} and {@code end} to the {@code probabilities} of the rows
+     * and, as {@code cross}, their negative entropies.
+     */
     public static byte[] reference(CausalLmConfig config) {
         Parts parts = new Parts(config);
         String logProbabilities = parts.logProbabilities();
@@ -73,7 +76,7 @@ public final class LayerGraphs {
         return parts.graph.model();
     }
 
-    /** {@code hidden}, {@code begin}, {@code end} and {@code probabilities} to {@code cross}. */
+    /** Builds the compared head: {@code hidden}, {@code begin}, {@code end} and {@code probabilities} to {@code cross}. */
     public static byte[] divergence(CausalLmConfig config) {
         Parts parts = new Parts(config);
         parts.cross(parts.graph.input(PROBABILITIES, DataType.FLOAT, "R", "V"), parts.logProbabilities());
@@ -110,7 +113,7 @@ public final class LayerGraphs {
         }
     }
 
-    /** Adds the sums over positions that width pruning goes by. */
+    /** Importance scores for width pruning, summed over positions. */
     private static final class Importance implements LlamaLayers.Observer {
         private final OnnxGraph graph;
         private final CausalLmConfig config;

@@ -6,10 +6,11 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Attention of whole sequences, in two versions that tests compare: {@link PlainAttention}, and ONNX Runtime's
- * {@code GroupQueryAttention}.
+ * Attention of whole sequences, in two versions that tests compare: {@link PlainAttention} and ONNX Runtime's {@code
+ * GroupQueryAttention}.
  *
- * <p>Rows come packed and leave packed. In between they are spread to {@code [B, T]}: each sequence attends to itself alone.
+ * <p>Rows are packed on input and output. In between they are spread to {@code [B, T]}: each sequence attends to itself
+ * alone.
  */
 final class LlamaAttention implements LlamaLayers.Attention {
     private final OnnxGraph graph;
@@ -28,8 +29,8 @@ final class LlamaAttention implements LlamaLayers.Attention {
 
     /**
      * @param inputIds  [B, T]
-     * @param positions [N], where in {@code b·T + t} each packed row belongs; null where rows are not packed, [B·T, …]
-     * @param cosTable  [positions, D/2], as {@code sinTable}
+     * @param positions [N], index in {@code b·T + t} of each packed row; null if rows are not packed but [B·T, …]
+     * @param cosTable  [positions, D/2], like {@code sinTable}
      */
     LlamaAttention(OnnxGraph graph, CausalLmConfig config, Precision precision, String inputIds, String positions,
             String cosTable, String sinTable, boolean fused) {
@@ -57,7 +58,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         return positions == null ? attended : graph.node("Gather", List.of(attended, positions));
     }
 
-    /** [B·T], the packed row of each place; padding borrows the first. */
+    /** Returns [B·T], the packed row for each place; padding gets row 0. */
     private String spreading() {
         String nowhere = graph.node("Expand", List.of(graph.scalar(0), graph.node("ReduceProd", List.of(batchAndTime))));
         String count = graph.node("Squeeze", List.of(graph.node("Shape", List.of(positions))));
@@ -84,7 +85,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         sin = sinTable;
         String batch = graph.node("Gather", List.of(batchAndTime, graph.longs(0)));
         totalLength = int32(time);
-        // Every row counts as full: what padding attends to is computed and never looked at.
+        // All rows count as full: the outputs for padding are computed and ignored.
         lastPositions = int32(graph.node("Expand",
                 List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)));
     }
@@ -103,7 +104,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
     }
 
-    /** [N, n·D] to [B, T, n·D] */
+    /** Spreads packed rows, [N, n·D] to [B, T, n·D]. */
     private String batched(String x, long n) {
         String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(n * config.headDim())), attribute("axis", 0L));
         return graph.node("Reshape", List.of(spread(x), shape));

@@ -4,20 +4,20 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * The forward pass of a Llama-family decoder over whole sequences as an ONNX graph, as a teacher makes it; see
- * {@link LlamaLayers}.
+ * The forward pass of a Llama-family decoder over whole sequences as an ONNX graph, for teachers; see {@link
+ * LlamaLayers}.
  *
  * <p>Inputs: {@code input_ids [B, T]}, padded on the right with any valid id; {@code positions [N]}, the flat indices
- * {@code b·T + t} of all positions that are not padding. Activations are packed, {@code [N, H]}: whatever the lengths,
- * no linear layer works on padding, but for {@link Kernels#GPU}. Only attention sees {@code [B, T]}, where each sequence attends to itself alone and
- * the causal mask keeps what follows it from reaching it.
+ * {@code b·T + t} of all positions that are not padding. Activations are packed, {@code [N, H]}, so that linear layers
+ * never process padding, except with {@link Kernels#GPU}. Only attention works on {@code [B, T]}: each sequence attends
+ * to itself alone, under a causal mask.
  *
- * <p>{@link Ending#SCORES} takes also {@code next_ids [N, 1]} and {@code k [1]}, and gives per position the k most
- * probable ids, their log-probabilities, that of the next token, and the entropy of the distribution: the logits
- * themselves, 4·V bytes a position, never leave the graph. {@link Ending#DRAWS} takes {@code uniforms [N, 3, S]} in the
- * place of k, see {@link CategoricalDraws}, and gives S ids drawn from each distribution, and the mass that they are drawn
- * from; {@link Ending#SCORES_AND_DRAWS} takes both and draws from what is not among the k. {@link Ending#LOGITS} gives all
- * logits, {@code [N, V]}.
+ * <p>{@link Ending#SCORES} also takes {@code next_ids [N, 1]} and {@code k [1]}. Per position it outputs the k most
+ * probable ids, their log-probabilities, the log-probability of the next token, and the entropy of the distribution, in
+ * nats: the logits themselves, 4·V bytes per position, never leave the graph. {@link Ending#DRAWS} takes {@code uniforms
+ * [N, 3, S]} instead of k, see {@link CategoricalDraws}, and outputs S ids drawn from each distribution and the mass they
+ * are drawn from. {@link Ending#SCORES_AND_DRAWS} takes both and draws from the tokens outside the top k. {@link
+ * Ending#LOGITS} outputs all logits, {@code [N, V]}.
  */
 public final class LlamaGraph {
     public static final String INPUT_IDS = "input_ids";
@@ -32,21 +32,22 @@ public final class LlamaGraph {
     public static final String DRAWS = "draws";
     public static final String DRAWN_MASS = "drawn_mass";
     public static final String LOGITS = "logits";
-    /** Uniform numbers a draw: for a group of blocks, a block of ids, an id. */
+    /** Uniform numbers per draw: one each for the group of blocks, the block and the id. */
     public static final int DRAW_STEPS = 3;
-    /** Ids in a block. */
+    /** Ids per block of {@link CategoricalDraws}. */
     public static final int DRAW_BLOCK = 64;
-    /** Ids in a group. */
+    /** Ids per group of blocks. */
     public static final int DRAW_GROUP = 32 * DRAW_BLOCK;
 
     /**
-     * What the graph computes of the logits. CHANNEL_MAXIMA: nothing; instead an output of each linear layer's input,
-     * named after its weight (the first of several that share theirs), {@code [in]}: the largest magnitude of each channel.
+     * Outputs of the graph, see {@link LlamaGraph}. CHANNEL_MAXIMA computes no logits, but for each linear layer the
+     * largest magnitude of each input channel, {@code [in]}, named after its weight; layers that share an input share the
+     * output, named after the first.
      */
     public enum Ending {
         SCORES, DRAWS, SCORES_AND_DRAWS, LOGITS, CHANNEL_MAXIMA;
 
-        /** Whether the k most probable ids are among what it gives. */
+        /** Returns whether the outputs include the k most probable ids. */
         public boolean hasTop() {
             return this == SCORES || this == SCORES_AND_DRAWS;
         }
@@ -57,17 +58,17 @@ public final class LlamaGraph {
     }
 
     /**
-     * PLAIN spells attention and norm out in standard operators, the reference; FUSED uses ONNX Runtime's own, whose
-     * attention takes heads of a multiple of 16 only: other models get plain attention. GPU uses more of them, in the ways
-     * that suit a GPU, see {@link GpuAttention} and {@link GpuScores}, and does not pack: moving rows costs a GPU more than
-     * computing on the padding.
+     * Operators that the graph is built from. PLAIN, the reference, writes out attention and norm in standard operators.
+     * FUSED uses ONNX Runtime's own, whose attention needs a head width that is a multiple of 16; other models get plain
+     * attention. GPU uses more of them, as suits a GPU, see {@link GpuAttention} and {@link GpuScores}, and does not
+     * pack: on a GPU, moving rows costs more than computing on padding.
      */
     public enum Kernels { PLAIN, FUSED, GPU }
 
     private LlamaGraph() {
     }
 
-    /** A serialised ONNX model whose weights are those that {@link ExternalWeights} writes. */
+    /** Returns a serialised ONNX model whose weights are the file that {@link ExternalWeights} writes. */
     public static byte[] build(CausalLmConfig config, Ending ending, Kernels kernels, Precision precision) {
         OnnxGraph graph = new OnnxGraph("llama");
         LlamaLayers layers = new LlamaLayers(graph, config, kernels, precision, ending == Ending.CHANNEL_MAXIMA);
@@ -93,7 +94,7 @@ public final class LlamaGraph {
         return graph.model();
     }
 
-    /** Under what name the largest magnitudes of a weight's input come out. */
+    /** Returns the name of the output with the channel maxima of a weight's input. */
     static String channelMaxima(String weight) {
         return weight + ".channel_maxima";
     }

@@ -11,48 +11,52 @@ import onnx.Onnx.TensorProto.DataType;
 
 /**
  * The layers of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971; grouped-query attention: Ainslie et al.
- * 2023, arXiv 2305.13245) in an ONNX graph, from token ids to logits. Activations are packed, {@code [N, H]}; what belongs
- * together in them only attention knows, which graphs bring: {@link LlamaGraph} and {@link CachedLlamaGraph}.
+ * 2023, arXiv 2305.13245) in an ONNX graph, from token ids to logits. Activations are packed, {@code [N, H]}: only the
+ * attention, which each graph supplies, knows which rows form a sequence. See {@link LlamaGraph} and {@link
+ * CachedLlamaGraph}.
  */
 final class LlamaLayers {
-    /** What a layer attends to. */
+    /** Attention as a graph implements it: with or without packing, padding and a cache. */
     interface Attention {
         /**
-         * @param q [N, heads·D], before it is turned
-         * @param k [N, keyValueHeads·D], as {@code v}, or what {@link #rows} asks for
+         * Adds a layer's attention, rotary embedding included.
+         *
+         * @param q [N, heads·D], before the rotary embedding
+         * @param k [N, keyValueHeads·D], like {@code v}, or the rows that {@link #rows} selects
          * @return [N, heads·D]
          */
         String of(String q, String k, String v, int layer);
 
-        /** Null for all rows as they are. */
+        /** Returns the rows of the projections that this attention takes; null for all rows in stored order. */
         default Rows rows() {
             return null;
         }
     }
 
     /**
-     * How an attention wants its inputs made: which rows of the weights, and so of the biases, in which order.
+     * Rows of the query, key and value projections, and of their biases, in the order that an attention takes them.
      *
-     * @param queries [heads·D], as {@code keys} and {@code values}, which is null where that is all rows as they are
-     * @param head    [D], the order of the dimensions of a head of queries or keys, for the gains of their norms; null in
-     *                models that have none
+     * @param queries row indices [heads·D], as are {@code keys} and {@code values}; {@code values} is null for all rows
+     *                in stored order
+     * @param head    [D], the matching order of a head's dimensions, for the gains of the query and key norms; null in
+     *                models without such norms
      */
     record Rows(String queries, String keys, String values, String head) {
     }
 
-    /** Looks at a layer's activations while its graph is built. */
+    /** Hook for a layer's activations while its graph is built. */
     interface Observer {
         Observer NONE = new Observer() { };
 
-        /** @param x [N, H], what attention, then what the feed-forward reads */
+        /** Receives the input of attention, then the input of the feed-forward, [N, H]. */
         default void normed(String x) {
         }
 
-        /** @param x [N, heads·D], what the heads give */
+        /** Receives the output of the attention heads, [N, heads·D]. */
         default void attended(String x) {
         }
 
-        /** @param x [N, I], the feed-forward's inner activations */
+        /** Receives the inner activations of the feed-forward, [N, I]. */
         default void neurons(String x) {
         }
     }
@@ -65,12 +69,15 @@ final class LlamaLayers {
     private final WeightsLayout weights;
     private final Int8Linear int8;
 
-    /** @param channelMaxima whether each linear layer's input is to be looked at, see {@link LlamaGraph.Ending#CHANNEL_MAXIMA} */
+    /**
+     * @param channelMaxima whether to output the channel maxima of linear layers' inputs, see {@link
+     *                      LlamaGraph.Ending#CHANNEL_MAXIMA}
+     */
     LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima) {
         this(graph, config, kernels, precision, channelMaxima, WeightsLayout.of(config, precision));
     }
 
-    /** @param weights a layout for the precision */
+    /** @param weights layout for {@code precision} */
     LlamaLayers(OnnxGraph graph, CausalLmConfig config, LlamaGraph.Kernels kernels, Precision precision, boolean channelMaxima,
             WeightsLayout weights) {
         this.graph = graph;
@@ -83,8 +90,10 @@ final class LlamaLayers {
     }
 
     /**
+     * Adds the embedding, all layers and the final norm.
+     *
      * @param packedIds [N]
-     * @return [N, H], what the head makes logits of
+     * @return [N, H], the input of the language-model head
      */
     String hidden(String packedIds, Attention attention) {
         String x = embed(packedIds);
@@ -99,12 +108,12 @@ final class LlamaLayers {
         return state.normed;
     }
 
-    /** Of the norm before a layer, or before the head. */
+    /** Returns the name of the gain of the norm before a layer, or before the head. */
     private String inputGain(int layer) {
         return layer < config.numHiddenLayers() ? layer(layer, "input_layernorm") : FINAL_NORM;
     }
 
-    /** The residual stream, and its norm for what reads it next. */
+    /** The residual stream and its norm, the input of the next sublayer. */
     private record Residual(String sum, String normed) {
     }
 
@@ -124,19 +133,19 @@ final class LlamaLayers {
                 : new String[] {gemm(x, names[0], rows.queries), gemm(x, names[1], rows.keys), gemm(x, names[2], rows.values)};
     }
 
-    /** As the precision has it, [N, V]. */
+    /** Adds the language-model head; returns logits [N, V], in half precision for FP16. */
     String rawLogits(String hidden) {
         return linear(hidden, HEAD)[0];
     }
 
-    /** [N] to [N, H] */
+    /** Adds the embedding, [N] to [N, H]. */
     String embed(String packedIds) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
         return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16
                 ? graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber())) : x;
     }
 
-    /** One layer by itself, [N, H] to [N, H]. */
+    /** Adds a single layer, [N, H] to [N, H]. */
     String layer(String x, int layer, Attention attention, Observer observer) {
         Residual middle = attend(new Residual(x, rmsNorm(x, weight(inputGain(layer)))), layer, attention, observer);
         return add(middle.sum, feedForward(middle.normed, layer, observer));
@@ -157,7 +166,7 @@ final class LlamaLayers {
         return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0], layer(layer, "post_attention_layernorm"));
     }
 
-    /** SwiGLU (Shazeer 2020, arXiv 2002.05202). */
+    /** Adds SwiGLU (Shazeer 2020, arXiv 2002.05202). */
     private String feedForward(String normed, int layer, Observer observer) {
         observer.normed(normed);
         String[] gateUp = linear(normed, layer(layer, "mlp.gate_proj"), layer(layer, "mlp.up_proj"));
@@ -170,12 +179,12 @@ final class LlamaLayers {
         return rmsNorm(x, weight(FINAL_NORM));
     }
 
-    /** In single precision, [N, V]. */
+    /** Adds the language-model head; returns logits [N, V] in single precision. */
     String logits(String hidden) {
         return float32(rawLogits(hidden));
     }
 
-    /** x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */
+    /** Adds RMSNorm: x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */
     private String rmsNorm(String x, String gain) {
         if (kernels != LlamaGraph.Kernels.PLAIN) {
             return graph.node("SimplifiedLayerNormalization", List.of(x, gain),
@@ -187,7 +196,7 @@ final class LlamaLayers {
         return mul(graph.node("Div", List.of(x, root)), gain);
     }
 
-    /** Each head by itself: Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
+    /** Adds RMSNorm over each head separately, as in Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
     private String headNorm(String x, String gain, long heads) {
         String normed = rmsNorm(graph.node("Reshape", List.of(x, graph.longs(-1, config.headDim()))), gain);
         return graph.node("Reshape", List.of(normed, graph.longs(-1, heads * config.headDim())));
@@ -197,7 +206,7 @@ final class LlamaLayers {
         return mul(x, graph.node("Sigmoid", List.of(x)));
     }
 
-    /** x · Wᵀ, plus the bias where there is one, for each of the weights. */
+    /** Adds x · Wᵀ for each weight, plus its bias if the model has one. */
     private String[] linear(String x, String... names) {
         if (channelMaxima) {
             channelMaxima(x, names[0]);
@@ -205,7 +214,8 @@ final class LlamaLayers {
         if (precision != Precision.INT8) {
             return Arrays.stream(names).map(name -> gemm(x, name, null)).toArray(String[]::new);
         }
-        // Where 8 bits of activation cost the most: with SmolLM2-135M, KL to FP32 falls from 0.0143 to 0.0088 nats.
+        // 8-bit activations cost most here: with the finer product, SmolLM2-135M's KL to FP32 falls from 0.0143 to 0.0088
+        // nats.
         boolean fine = names[0].endsWith("q_proj.weight") || names[0].endsWith("down_proj.weight");
         String[] products = int8.of(x, fine, names);
         for (int i = 0; i < names.length; i++) {
@@ -222,7 +232,7 @@ final class LlamaLayers {
                 attribute("transB", 1L));
     }
 
-    /** Some rows of a weight, once and for all: the engine computes what is made of constants when it loads the graph. */
+    /** Selects rows of a weight; null for all. This is free at run time: the engine folds constants when it loads the graph. */
     private String picked(String name, String rows) {
         return rows == null ? weight(name) : graph.node("Gather", List.of(weight(name), rows), attribute("axis", 0L));
     }

@@ -9,10 +9,10 @@ import java.util.function.UnaryOperator;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * How a teacher's graph ends, see {@link LlamaGraph}.
+ * The endings of a teacher's graph from the logits on, see {@link LlamaGraph}.
  *
- * <p>Scores are computed for one part of the rows after another, so that there are never more than a {@value #PARTS}th of
- * all logits at once: of 2,048 positions over 49,152 tokens they would be 400 MB, several times over.
+ * <p>Scores are computed for one part of the rows after another, so that at most a {@value #PARTS}th of all logits is in
+ * memory at once: for 2,048 positions and 49,152 tokens all of them would take 400 MB, several times over.
  */
 final class LogitsEnding {
     private static final int PARTS = 16;
@@ -24,8 +24,10 @@ final class LogitsEnding {
     }
 
     /**
-     * @param rows [N, …], of the positions that are wanted
-     * @param head from rows to their logits in single precision, [N, V], each row by itself
+     * Adds an ending and its inputs and outputs to the graph.
+     *
+     * @param rows [N, …], one row per position to score
+     * @param head maps rows to their logits in single precision, [N, V], each row independently
      */
     static void add(OnnxGraph graph, String rows, UnaryOperator<String> head, LlamaGraph.Ending ending, int vocabSize) {
         if (ending == LlamaGraph.Ending.LOGITS) {
@@ -78,14 +80,15 @@ final class LogitsEnding {
     }
 
     /**
-     * Not by ReduceLogSumExp: ONNX Runtime's adds one float after another, which over 49,152 of them came out 1.3e-4 too
-     * low on average. Nor by Exp and ReduceSum: the order of its additions depends on how many rows there are.
+     * Adds log-softmax over each row. ReduceLogSumExp would be inexact: it adds floats one by one, which for 49,152 of
+     * them came out 1.3e-4 too low on average. With Exp and ReduceSum the order of additions would depend on the number
+     * of rows.
      */
     private String logSoftmax(String logits) {
         return graph.node("LogSoftmax", List.of(logits), attribute("axis", -1L));
     }
 
-    /** The probabilities with zeros in these columns. */
+    /** Sets the probabilities in these columns to zero. */
     private String without(String probabilities, String columns) {
         String zeros = graph.node("ConstantOfShape", List.of(node("Shape", columns)));
         return graph.node("ScatterElements", List.of(probabilities, columns, zeros), attribute("axis", 1L));

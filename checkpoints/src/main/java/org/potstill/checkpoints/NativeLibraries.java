@@ -5,14 +5,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.potstill.errors.UserException;
 
-/** Why native libraries cannot be loaded. */
+/** Loading of native libraries, with diagnosis of failures. */
 public final class NativeLibraries {
     private NativeLibraries() {
     }
 
     /**
-     * Has those that are unpacked below the home folder, where a user has none, unpacked in a folder of this user's. Their own
-     * choice is one for temporary files, under a name that anybody can take first.
+     * Makes libraries unpack to a private folder if the home folder is not writable. By default they would then use the
+     * temporary folder, under a name that anyone can take first.
      */
     public static void keepPrivate() {
         if (!Files.isWritable(Path.of(System.getProperty("user.home")))) {
@@ -28,7 +28,7 @@ public final class NativeLibraries {
         }
     }
 
-    /** Loads a library, or says in one sentence why it cannot be loaded: no error of the JVM's, of which an executor would die. */
+    /** Loads a library; a failure is a user's error in one sentence, not a JVM error, which would kill an executor. */
     public static void load(String library, Runnable load) {
         try {
             NativeWork.run(load);
@@ -37,7 +37,11 @@ public final class NativeLibraries {
         }
     }
 
-    /** @param thrown by an attempt to load it, the first or a later one */
+    /**
+     * Explains why a library cannot be loaded.
+     *
+     * @param thrown by the first or a later attempt to load it
+     */
     public static UserException failure(String library, Throwable thrown) {
         Throwable root = thrown;
         while (root.getCause() != null && root.getCause() != root) {
@@ -48,7 +52,7 @@ public final class NativeLibraries {
                 : CheckpointErrors.nativeLibrary(library, String.valueOf(root.getMessage()), thrown);
     }
 
-    /** Whether files in a folder cannot be executed, because its file system is mounted so. */
+    /** Returns whether files in a folder cannot be executed, because its file system is mounted noexec. */
     public static boolean isNoexec(Path folder) {
         try {
             Path probe = Files.createTempFile(folder, "potstill-", ".probe");

@@ -11,13 +11,17 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
- * The gate that calls of native libraries go through. A process that ends while one of them runs dies of a segmentation fault
- * instead: what the libraries share is torn down under the call. So the end waits for calls that run, and lets no other begin.
+ * A gate for calls into native libraries. A process that exits during such a call crashes with a segmentation fault,
+ * because the libraries' shared state is torn down under it. Exit therefore waits for running calls and lets no other
+ * begin.
  */
 public final class NativeWork {
     private static final int PATIENCE_SECONDS = 60;
     private static final ReadWriteLock GATE = new ReentrantReadWriteLock();
-    /** With the lock of each that keeps interrupts out of its calls: a library that is being unpacked is to be whole. */
+    /**
+     * Threads with interruptible work, each with a lock that keeps interrupts out of its native calls: unpacking a
+     * library, for one, must complete.
+     */
     private static final Map<Thread, Lock> ABANDONABLE = new ConcurrentHashMap<>();
     private static final Queue<Runnable> LAST = new ConcurrentLinkedQueue<>();
     private static volatile boolean ending;
@@ -36,9 +40,9 @@ public final class NativeWork {
     private NativeWork() {
     }
 
-    /** Runs a call, or several; once the process ends, none, for ever. A call within a call of the same thread is free. */
+    /** Runs native calls, unless the process is exiting. Nested calls in the same thread are free. */
     public static <T, E extends Exception> T call(Work<T, E> work) throws E {
-        // Elsewhere the gate's once more, which costs nothing.
+        // Other threads lock the gate a second time, which costs nothing.
         Lock quiet = ABANDONABLE.getOrDefault(Thread.currentThread(), GATE.readLock());
         GATE.readLock().lock();
         quiet.lock();
@@ -60,8 +64,8 @@ public final class NativeWork {
     }
 
     /**
-     * Runs what takes long, cleans up after itself when it is interrupted, and goes through the gate with its native calls. The
-     * end of the process interrupts it between those and waits for it, so that nothing half-made stays on the disk.
+     * Runs long work that cleans up when interrupted and makes its native calls through the gate. Exit interrupts it
+     * between those calls and waits for it, so that nothing half-written stays on disk.
      */
     public static <T, E extends Exception> T abandonable(Work<T, E> work) throws E {
         Lock outer = ABANDONABLE.putIfAbsent(Thread.currentThread(), new ReentrantLock());
@@ -75,7 +79,7 @@ public final class NativeWork {
         }
     }
 
-    /** Has something done when the process ends and all calls have returned. */
+    /** Registers work to run at exit, after all calls have returned. */
     public static void atEnd(Runnable work) {
         LAST.add(work);
     }
@@ -97,8 +101,8 @@ public final class NativeWork {
     }
 
     /**
-     * Waits for the calls that run, and lets no other begin, ever. Java calls this at the end of the process, but beside what else is
-     * to be done then, ONNX Runtime's own teardown among it: who ends a process while work may be under way calls it before.
+     * Waits for running calls and lets no other begin, ever. A shutdown hook calls this, but concurrently with other
+     * hooks, such as ONNX Runtime's teardown: code that exits while work may be running must call it first.
      */
     public static synchronized void end() {
         if (ended) {
@@ -112,7 +116,7 @@ public final class NativeWork {
                 ABANDONABLE.forEach(NativeWork::interrupt);
                 Thread.sleep(10);
             }
-            // Never given back.
+            // Never released.
             if (GATE.writeLock().tryLock(deadline - System.nanoTime(), TimeUnit.NANOSECONDS)) {
                 LAST.forEach(Runnable::run);
             }

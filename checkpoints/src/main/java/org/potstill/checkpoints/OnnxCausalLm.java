@@ -11,17 +11,17 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * A ready-made {@code model.onnx} of any architecture, as Hugging Face Optimum or torch.onnx export it, with its
- * {@code config.json} and {@code tokenizer.json} beside it or one folder up.
+ * A ready-made {@code model.onnx} of any architecture, as exported by Hugging Face Optimum or torch.onnx, with its {@code
+ * config.json} and {@code tokenizer.json} beside it or one folder up.
  *
- * <p>What it has to have: an input {@code input_ids [B, T]} and an output {@code logits [B, T, V]}; it may ask for
- * {@code attention_mask}, {@code position_ids}, {@code past_key_values.*} and {@code use_cache_branch}. No operators but
- * those of ONNX and ONNX Runtime, and none that look at a whole batch at once.
+ * <p>It must have an input {@code input_ids [B, T]} and an output {@code logits [B, T, V]}, and may take {@code
+ * attention_mask}, {@code position_ids}, {@code past_key_values.*} and {@code use_cache_branch}. It may only use
+ * operators of ONNX and ONNX Runtime, and none that mix the rows of a batch.
  */
 public final class OnnxCausalLm implements CausalLm {
-    /** To be raised whenever the bytes that {@link OnnxWeights#write} makes of the same model change. */
+    /** Version to increment whenever the bytes that {@link OnnxWeights#write} makes of a model change. */
     private static final int LAYOUT_VERSION = 1;
-    /** Names of whole graphs in full precision, as Optimum has given them over the years. */
+    /** Names that Optimum has given full-precision graphs over the years. */
     private static final List<String> NAMES = List.of("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx");
     private static final List<String> PLACES = List.of("", "onnx");
 
@@ -43,7 +43,7 @@ public final class OnnxCausalLm implements CausalLm {
         this.maxPositionEmbeddings = folder.maxPositionEmbeddings();
     }
 
-    /** The graph's file, if the path is one or is a folder with one and without weights in safetensors. */
+    /** Returns the graph's file, if the path is one, or a folder with one and no safetensors weights. */
     static Optional<Path> find(Path path) {
         if (!Files.isDirectory(path)) {
             return Optional.of(path).filter(p -> p.toString().endsWith(".onnx"));
@@ -59,9 +59,9 @@ public final class OnnxCausalLm implements CausalLm {
     }
 
     /**
-     * A folder's graph, in it or in its {@code onnx} folder: one of the usual names, or the only one that there is.
+     * Returns the graph of a folder or its {@code onnx} folder: one of the usual names, or the only one.
      *
-     * @throws org.potstill.errors.UserException if there are several others, such as of several precisions
+     * @throws org.potstill.errors.UserException if there are several others, for example of several precisions
      */
     static Optional<Path> within(Path folder) {
         List<Path> usual = PLACES.stream().flatMap(place -> NAMES.stream().map(name -> folder.resolve(place).resolve(name)))
@@ -84,7 +84,11 @@ public final class OnnxCausalLm implements CausalLm {
         }
     }
 
-    /** @throws org.potstill.errors.UserException if the file is damaged or is not a causal language model */
+    /**
+     * Opens a graph.
+     *
+     * @throws org.potstill.errors.UserException if the file is damaged or is not a causal language model
+     */
     public static OnnxCausalLm open(Path file) {
         OnnxWeights weights = new OnnxWeights(file);
         try (BoundedFile bytes = BoundedFile.open(file)) {
@@ -102,7 +106,7 @@ public final class OnnxCausalLm implements CausalLm {
         return maxPositionEmbeddings;
     }
 
-    /** As many as are stored: those that the export has twice count twice, those that it packs count packed. */
+    /** Counts weights as stored: duplicates in the export count twice, packed ones count packed. */
     @Override
     public long parameters() {
         return weights.parameters();
@@ -118,7 +122,7 @@ public final class OnnxCausalLm implements CausalLm {
         return folder.tokenizer(vocabSize);
     }
 
-    /** Over the graph's file and then, by name, the files that it says its weights lie in. */
+    /** Covers the graph's file and then, by name, the files with its weights. */
     @Override
     public synchronized String fingerprint() {
         if (fingerprint == null) {
@@ -153,7 +157,7 @@ public final class OnnxCausalLm implements CausalLm {
         return new ScratchFolder(scratch, name, ExternalWeights.FILE_NAME, weights.bytes()).materialize(weights::write);
     }
 
-    /** Files are opened when they are read. */
+    /** Does nothing: files are only open while they are read. */
     @Override
     public void close() {
     }

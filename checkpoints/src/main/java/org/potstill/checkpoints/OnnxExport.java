@@ -15,8 +15,8 @@ import org.nd4j.shade.protobuf.CodedOutputStream;
 import org.nd4j.shade.protobuf.WireFormat;
 
 /**
- * Writes a checkpoint as {@code model.onnx}, the graph that {@link CachedLlamaGraph} describes. The weights are inside where the file stays below the 2 GiB that its format ends at, and otherwise in
- * {@code model.onnx_data} beside it. The heap holds neither.
+ * Export of a checkpoint as {@code model.onnx}, the graph of {@link CachedLlamaGraph}. Weights are inside if the file
+ * stays below the format's limit of 2 GiB, and otherwise in {@code model.onnx_data} beside it. The heap holds neither.
  */
 public final class OnnxExport {
     public static final String MODEL = "model.onnx";
@@ -26,7 +26,7 @@ public final class OnnxExport {
     private final ModelProto model;
     private final Weights weights;
 
-    /** Writes a tensor's bytes to where the channel is. */
+    /** Writes a tensor's bytes at the channel's position. */
     private interface Weights {
         void write(String name, WeightsLayout.Span span, FileChannel channel) throws IOException;
     }
@@ -40,18 +40,18 @@ public final class OnnxExport {
     /**
      * Writes the model in single precision.
      *
-     * @param folder that is there; its files of these names are replaced
+     * @param folder that exists; files of these names are replaced
      */
     public static void write(Checkpoint checkpoint, Path folder) {
         write(checkpoint, folder, Integer.MAX_VALUE);
     }
 
     /**
-     * Writes the model in 8 bits, see {@link Int8Weights}, its embedding table in half precision: as
-     * {@link #write(Checkpoint, Path)}.
+     * Writes the model in INT8, see {@link Int8Weights}, with a half-precision embedding table; otherwise like {@link
+     * #write(Checkpoint, Path)}.
      *
-     * @param calibration what activations are measured on
-     * @param scratch     folder for the weights in single precision and in 8 bits; what is there is kept
+     * @param calibration to measure activations
+     * @param scratch     folder for the weights in single precision and INT8; existing ones are reused
      */
     public static void writeInt8(Checkpoint checkpoint, CausalLm.Calibration calibration, Path scratch, Path folder) {
         CausalLmConfig config = checkpoint.config();
@@ -100,7 +100,7 @@ public final class OnnxExport {
         }
     }
 
-    /** A graph's initializers come last, so that each can be written when its turn comes. False where they are too large. */
+    /** Writes the model as one file, initializers last, one by one; returns false if they are too large. */
     private boolean writeWhole(Path file, int maxModelBytes) throws IOException {
         GraphProto.Builder light = model.getGraph().toBuilder().clearInitializer();
         long graphBytes = 0;
@@ -181,7 +181,7 @@ public final class OnnxExport {
         return tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL;
     }
 
-    /** Name, shape and type, without saying where the data lie. */
+    /** Returns a tensor's name, shape and type, without the location of its data. */
     private static TensorProto described(TensorProto tensor) {
         return tensor.toBuilder().clearExternalData().clearDataLocation().build();
     }

@@ -23,7 +23,7 @@ import onnx.Onnx.TypeProto;
 import onnx.Onnx.ValueInfoProto;
 import org.nd4j.shade.protobuf.ByteString;
 
-/** An ONNX graph under construction. Values are known by name; a node returns the name of what it computes. */
+/** A builder of an ONNX graph. Values are identified by name; adding a node returns the name of its output. */
 final class OnnxGraph {
     private static final OperatorSetIdProto STANDARD = OperatorSetIdProto.newBuilder().setDomain("").setVersion(17).build();
     private static final int IR_VERSION = 8;
@@ -49,41 +49,41 @@ final class OnnxGraph {
         return input(valueInfo(name, type, dimensions));
     }
 
-    /** One that another graph has. */
+    /** Adds an input declared by another graph. */
     String input(ValueInfoProto input) {
         graph.addInput(input);
         return input.getName();
     }
 
-    /** Gives a value the public name and type that another graph's output has. */
+    /** Declares a value as output, with the name and type of another graph's output. */
     void output(String value, ValueInfoProto output) {
         define(output.getName(), value);
         graph.addOutput(output);
     }
 
-    /** Gives a value its public name. */
+    /** Declares a value as output. */
     void output(String value, String name, TensorProto.DataType type, String... dimensions) {
         output(value, valueInfo(name, type, dimensions));
     }
 
-    /** Puts the output that was declared last before the others. */
+    /** Moves the last declared output to the front. */
     void lastOutputFirst() {
         List<ValueInfoProto> outputs = new ArrayList<>(graph.getOutputList());
         outputs.add(0, outputs.remove(outputs.size() - 1));
         graph.clearOutput().addAllOutput(outputs);
     }
 
-    /** Computes under a name that is given, for nodes that are spliced in. */
+    /** Gives a value a fixed name, for spliced nodes to refer to. */
     void define(String name, String value) {
         graph.addNode(NodeProto.newBuilder().setOpType("Identity").setName(name).addInput(value).addOutput(name));
     }
 
-    /** Adds another graph's nodes and initializers, whose names must not be ours. */
+    /** Adds another graph's nodes and initializers, whose names must not clash with ours. */
     void splice(GraphProto other) {
         graph.addAllNode(other.getNodeList()).addAllInitializer(other.getInitializerList());
     }
 
-    /** Drops what no output needs. */
+    /** Removes nodes that no output needs. */
     void prune() {
         Map<String, NodeProto> producers = new HashMap<>();
         graph.getNodeList().forEach(node -> node.getOutputList().forEach(output -> producers.put(output, node)));
@@ -102,14 +102,14 @@ final class OnnxGraph {
         graph.clearNode().addAllNode(nodes).clearInitializer().addAllInitializer(tensors);
     }
 
-    /** Adds a node that does to {@code inputs} what {@code node} does to its own; its first output. */
+    /** Adds a copy of a node with other inputs; returns its first output. */
     String like(NodeProto node, List<String> inputs) {
         String name = node.getOpType() + "_" + nodes++;
         graph.addNode(node.toBuilder().setName(name).clearInput().addAllInput(inputs).clearOutput().addOutput(name));
         return name;
     }
 
-    /** A weight that lies in another file; declaring one twice is once. */
+    /** Refers to a weight in another file; repeated calls declare it once. */
     String external(String name, WeightsLayout.Span span) {
         if (initializers.add(name)) {
             TensorProto.Builder tensor = TensorProto.newBuilder().setName(name)
@@ -130,7 +130,7 @@ final class OnnxGraph {
         return longs("longs" + Arrays.toString(values).replace(" ", ""), values);
     }
 
-    /** Under a name of its own, for many of them. */
+    /** Adds an INT64 constant as a named initializer, for long ones. */
     String longs(String name, long... values) {
         ByteBuffer bytes = ByteBuffer.allocate(values.length * 8).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asLongBuffer().put(values);
@@ -167,12 +167,12 @@ final class OnnxGraph {
         return node("", op, inputs, outputs, attributes);
     }
 
-    /** Adds a node of ONNX Runtime's own operator set; its first output. */
+    /** Adds a node of ONNX Runtime's own operator set; returns its first output. */
     String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
         return node(CONTRIB_DOMAIN, op, inputs, outputs, attributes)[0];
     }
 
-    /** The same with several outputs, of which those that {@code wanted} says are false are not there. */
+    /** Adds such a node with several outputs, omitting those that {@code wanted} marks false. */
     String[] contrib(String op, List<String> inputs, boolean[] wanted, Attribute... attributes) {
         String[] names = node(CONTRIB_DOMAIN, op, inputs, wanted.length, attributes);
         NodeProto.Builder node = graph.getNodeBuilder(graph.getNodeCount() - 1);
@@ -186,7 +186,7 @@ final class OnnxGraph {
         return model(IR_VERSION, List.of(STANDARD, OperatorSetIdProto.newBuilder().setDomain(CONTRIB_DOMAIN).setVersion(1).build()));
     }
 
-    /** Of ONNX's own operators only, for any runtime. */
+    /** Returns the model, which uses ONNX's own operators only, for any runtime. */
     byte[] standardModel() {
         return model(IR_VERSION, List.of(STANDARD));
     }
@@ -243,7 +243,7 @@ final class OnnxGraph {
         return name;
     }
 
-    /** A dimension is a number or, for what differs from call to call, a name. */
+    /** Declares a value; a dimension is a number or, if it varies between calls, a name. */
     private static ValueInfoProto valueInfo(String name, TensorProto.DataType type, String... dimensions) {
         TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
         for (String dimension : dimensions) {

@@ -14,11 +14,11 @@ import onnx.Onnx.NodeProto;
 import onnx.Onnx.TensorProto;
 
 /**
- * The head of a ready-made graph, computed for the wanted positions only.
+ * The head of a ready-made graph, recomputed for the wanted positions only.
  *
- * <p>Walks from the logits back through what works on each position by itself, to the product with the head's matrix,
- * and does all that again after picking the wanted rows of the hidden states. Where it meets something else it picks
- * the rows there, at worst of the logits: right all the same, only slower.
+ * <p>It walks from the logits back through nodes that treat each position independently, up to the product with the
+ * head's matrix, then repeats these nodes on the wanted rows of the hidden states. At any other node it picks the rows
+ * there, at worst those of the logits: correct, but slower.
  */
 final class OnnxHead {
     private static final int MAX_STEPS = 8;
@@ -42,10 +42,14 @@ final class OnnxHead {
         }
     }
 
-    /** @return [N, last dimension of {@code value}]: rows {@code positions} of a value [B, T, …] or [B·T, …] */
+    /**
+     * Returns the wanted rows of a value.
+     *
+     * @return [N, last dimension of {@code value}]: rows {@code positions} of a value [B, T, …] or [B·T, …]
+     */
     String rows(String value) {
         List<NodeProto> after = new ArrayList<>();
-        // Each step goes to another node, so that a graph in a circle ends the walk.
+        // Each step removes a node, so the walk ends even in a cyclic graph.
         for (NodeProto node = producers.remove(value); node != null; node = producers.remove(value)) {
             if (isProduct(node)) {
                 return allButLast(again(after, graph.like(node, with(node, picked(node.getInput(0), andOneMore())))));
@@ -68,8 +72,9 @@ final class OnnxHead {
     }
 
     /**
-     * ONNX Runtime multiplies a single row with a matrix that it has not packed, as in half precision on a CPU, in
-     * another order than several rows. A row too many keeps the result of a row independent of how many there are.
+     * Returns the positions with one extra. ONNX Runtime multiplies a single row by an unpacked matrix, as in half
+     * precision on a CPU, in another order than several rows; the extra row keeps results independent of the number of
+     * rows.
      */
     private String andOneMore() {
         String first = graph.node("Gather", List.of(positions, graph.longs(0)), attribute("axis", 0L));
@@ -90,7 +95,7 @@ final class OnnxHead {
         return rows;
     }
 
-    /** Where the node makes each row of one row of its input: that input. */
+    /** Returns the input of a node that maps each row independently; null for other nodes. */
     private String rowByRow(NodeProto node) {
         if (node.getInputCount() == 0 || node.getOutputCount() != 1) {
             return null;
@@ -100,13 +105,13 @@ final class OnnxHead {
             case "Identity", "Cast", "Tanh" -> first;
             case "Add", "Mul", "Sub", "Div" -> node.getInputCount() != 2 ? null
                     : isVector(node.getInput(1)) ? first : isVector(first) ? node.getInput(1) : null;
-            // Same rows before and after, if both are V wide.
+            // The rows are the same if both sides are V wide.
             case "Reshape" -> width(first) == vocabSize ? first : null;
             default -> null;
         };
     }
 
-    /** A number or one for each column. */
+    /** Returns whether a constant is a scalar or has one number per column. */
     private boolean isVector(String name) {
         List<Long> shape = shape(name);
         return shape != null && shape.size() <= 1;
@@ -116,7 +121,7 @@ final class OnnxHead {
         return columns(node) > 0;
     }
 
-    /** Width of what a product with a constant matrix makes, or −1 where that is not what the node computes. */
+    /** Returns the output width of a product with a constant matrix, or −1 for other nodes. */
     private long columns(NodeProto node) {
         List<String> rest = node.getInputList().stream().skip(1).filter(name -> !name.isEmpty()).toList();
         if (rest.isEmpty() || !rest.stream().allMatch(name -> shape(name) != null)) {
@@ -133,7 +138,7 @@ final class OnnxHead {
         };
     }
 
-    /** Shape of a value that is a constant, or a constant that is turned over, dequantised or cast; otherwise null. */
+    /** Returns the shape of a constant, also if transposed, dequantised or cast; otherwise null. */
     private List<Long> shape(String value) {
         boolean turned = false;
         for (int step = 0; step < MAX_STEPS; step++) {
@@ -150,14 +155,14 @@ final class OnnxHead {
                     || !Set.of("Transpose", "Cast", "Identity", "DequantizeLinear").contains(node.getOpType())) {
                 return null;
             }
-            // Only of matrices does it matter, and those have one way to be turned.
+            // Only matrices matter, and they can be transposed in only one way.
             turned ^= node.getOpType().equals("Transpose");
             value = node.getInput(0);
         }
         return null;
     }
 
-    /** Width of a value that a product makes, or −1 where it is not known. */
+    /** Returns the width of a product's output, or −1 if unknown. */
     private long width(String value) {
         for (int step = 0; step < MAX_STEPS; step++) {
             NodeProto node = producers.get(value);

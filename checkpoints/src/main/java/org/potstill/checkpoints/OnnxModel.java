@@ -6,7 +6,7 @@ import java.nio.file.Path;
  * A forward pass, ready for an engine.
  *
  * @param bytes   a serialised ONNX model
- * @param weights the folder of the files that it refers to
+ * @param weights folder of the files that the model refers to
  */
 public record OnnxModel(byte[] bytes, Path weights) {
 }

@@ -13,20 +13,20 @@ import org.nd4j.shade.protobuf.InvalidProtocolBufferException;
 import org.nd4j.shade.protobuf.WireFormat;
 
 /**
- * Reads a {@code model.onnx} and leaves the weights where they are: the data of every large initializer becomes
- * external data, as if the file had been written that way, in the file {@link #ITSELF}. The heap holds the rest only.
+ * A reader of {@code model.onnx} that leaves the weights in the file: the data of every large initializer become external
+ * data in the file {@link #ITSELF}, as if written that way. The heap holds only the rest.
  */
 final class OnnxModelFile {
-    /** The location of data inside the model's own file. A model may say so too: it then reads what it could have held. */
+    /** Location of data inside the model's own file. If a model itself uses it, it only refers to its own bytes. */
     static final String ITSELF = "";
-    /** Smaller data stays: shapes and scalars, which an engine wants to see when it plans. */
+    /** Smallest data to leave in the file. Smaller ones are shapes and scalars, which an engine needs for planning. */
     static final int LARGE_BYTES = 1024;
-    /** A graph of a thousand layers has a tenth of this. */
+    /** Largest graph; a thousand layers take a tenth of this. */
     private static final int MAX_GRAPH_BYTES = 256 << 20;
     private static final int MAX_DEPTH = 32;
     private static final int BUFFER_BYTES = 1 << 16;
 
-    /** The messages on the way to an initializer. */
+    /** Protobuf messages on the path to an initializer. */
     private enum Message {
         MODEL, GRAPH, NODE, ATTRIBUTE, TENSOR;
 
@@ -66,7 +66,7 @@ final class OnnxModelFile {
         }
     }
 
-    /** The message up to the current limit, less its large data. */
+    /** Copies the message up to the current limit, without its large data. */
     private byte[] without(Message message, int depth) throws IOException {
         if (depth > MAX_DEPTH) {
             throw malformed(path, "its graphs are nested deeper than " + MAX_DEPTH);

@@ -12,18 +12,18 @@ import onnx.Onnx.NodeProto;
 import onnx.Onnx.TensorProto;
 import onnx.Onnx.ValueInfoProto;
 
-/** Rewriting of whole graphs that others made, with the graphs inside their nodes. */
+/** Rewriting of third-party graphs, including the graphs inside their nodes. */
 final class OnnxSurgery {
-    /** Operator sets that ONNX Runtime itself brings. */
+    /** Operator sets built into ONNX Runtime. */
     static final Set<String> DOMAINS = Set.of("", OnnxGraph.CONTRIB_DOMAIN);
-    /** These look at all rows at once: what they make of a sequence would depend on its company. */
+    /** Operators that mix all rows: their results for a sequence depend on the rest of the batch. */
     private static final Set<String> ACROSS_ROWS =
             Set.of("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM");
 
     private OnnxSurgery() {
     }
 
-    /** ONNX's own operators have two names for their domain. */
+    /** Normalises a domain: ONNX's own operators have two names for theirs. */
     static String domain(String domain) {
         return domain.equals("ai.onnx") ? "" : domain;
     }
@@ -62,7 +62,7 @@ final class OnnxSurgery {
         return tensor.getDataLocationValue() != 0 || tensor.getExternalDataCount() > 0;
     }
 
-    /** The graph with the else branch of every {@code If} on this input in place of the {@code If}. */
+    /** Replaces every {@code If} on this input with its else branch. */
     static GraphProto inlineIf(GraphProto graph, String condition) {
         GraphProto.Builder flat = graph.toBuilder().clearNode();
         for (NodeProto node : graph.getNodeList()) {
@@ -90,8 +90,8 @@ final class OnnxSurgery {
     }
 
     /**
-     * The graph with {@code prefix} before each name, weights in their new place, and without what is only said of
-     * values: shapes that others inferred of inputs that are not given any more.
+     * Adds {@code prefix} to every name, relocates weights, and drops annotations such as inferred shapes, which may
+     * refer to inputs that are gone.
      */
     static GraphProto prefixed(GraphProto graph, String prefix, OnnxWeights weights) {
         GraphProto.Builder result = GraphProto.newBuilder().setName(graph.getName());
@@ -105,7 +105,7 @@ final class OnnxSurgery {
             result.addInitializer(weights.relocate(tensor).toBuilder().setName(prefix + tensor.getName()));
         }
         for (NodeProto node : graph.getNodeList()) {
-            // Nodes of two graphs may have the same name; nobody needs it.
+            // Names of nodes may clash between graphs, and nothing needs them.
             NodeProto.Builder renamed = node.toBuilder().clearName().clearDocString().setDomain(domain(node.getDomain()));
             for (int i = 0; i < node.getInputCount(); i++) {
                 renamed.setInput(i, prefixed(node.getInput(i), prefix));
@@ -129,7 +129,7 @@ final class OnnxSurgery {
         return result.build();
     }
 
-    /** Names of the values that a node reads, those that the graphs inside it read of this one among them. */
+    /** Returns the names of the values that a node reads, including those that its inner graphs read from outside. */
     static List<String> reads(NodeProto node) {
         List<String> names = new ArrayList<>(node.getInputList());
         for (AttributeProto attribute : node.getAttributeList()) {
@@ -143,7 +143,7 @@ final class OnnxSurgery {
         return names;
     }
 
-    /** An input that is left out has no name. */
+    /** Prefixes a name; an omitted input has none. */
     private static String prefixed(String name, String prefix) {
         return name.isEmpty() ? name : prefix + name;
     }

@@ -15,15 +15,15 @@ import onnx.Onnx.StringStringEntryProto;
 import onnx.Onnx.TensorProto;
 
 /**
- * The weights of a ready-made ONNX model, wherever its tensors say that they lie, and where they go: all into one file
- * of our own, aligned to pages. An engine then opens no file that a model names.
+ * The weights of a ready-made ONNX model, wherever its tensors locate them, and their copy: a single page-aligned file of
+ * ours. An engine then opens no file that a model names.
  *
- * <p>A model may name files of its own folder only: no folders, nothing absolute, no link that leads out.
+ * <p>A model may only name files in its own folder: no subfolders, absolute paths, or links that lead outside.
  */
 final class OnnxWeights {
     private static final int PAGE_BYTES = 4096;
     private static final int CHUNK_BYTES = 1 << 20;
-    /** By {@link TensorProto.DataType} number, some of which are younger than our classes; 0 where there is no fixed width. */
+    /** Bits per element by {@link TensorProto.DataType} number, some newer than our classes; 0 without a fixed width. */
     private static final int[] BITS_OF_TYPE =
         {0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4};
 
@@ -32,7 +32,7 @@ final class OnnxWeights {
 
     private final Path modelFile;
     private final Map<String, Long> sizes = new HashMap<>();
-    /** To the offset in our file. */
+    /** Offset of each source in our file. */
     private final Map<Source, Long> layout = new LinkedHashMap<>();
     private long end;
     private long parameters;
@@ -41,7 +41,7 @@ final class OnnxWeights {
         this.modelFile = modelFile;
     }
 
-    /** The same tensor with its data, where that is external, in our file; what it says of the old place is checked. */
+    /** Returns the tensor with external data moved to our file; checks its old location. */
     TensorProto relocate(TensorProto tensor) {
         count(tensor);
         if (tensor.getDataLocationValue() != TensorProto.DataLocation.EXTERNAL_VALUE) {
@@ -61,17 +61,17 @@ final class OnnxWeights {
                 .build();
     }
 
-    /** Bytes of our file. */
+    /** Returns the size of our file in bytes. */
     long bytes() {
         return end;
     }
 
-    /** Numbers in all tensors but those of whole numbers, which are shapes and indices. */
+    /** Returns the number of elements in all tensors except integer ones, which are shapes and indices. */
     long parameters() {
         return parameters;
     }
 
-    /** Names of the files beside the model's own, sorted. */
+    /** Returns the names of the files beside the model's own, sorted. */
     SortedSet<String> fileNames() {
         SortedSet<String> names = new TreeSet<>();
         layout.keySet().forEach(source -> names.add(source.fileName));
@@ -140,7 +140,7 @@ final class OnnxWeights {
         return new Source(location, offset, length);
     }
 
-    /** Of a file that is sound to read; anything else is refused. */
+    /** Returns the size of a file that is safe to read; rejects any other. */
     private long size(String location) {
         boolean itself = location.equals(OnnxModelFile.ITSELF);
         if (!itself && (!location.matches("[^/\\\\:\\x00-\\x1f]{1,255}") || location.equals(".") || location.equals(".."))) {

@@ -6,10 +6,10 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Causal grouped-query attention with rotary embedding (Su et al. 2021, arXiv 2104.09864), spelled out in standard
- * operators, in single precision: in a half-precision model, casts lie around it.
+ * Causal grouped-query attention with rotary embedding (Su et al. 2021, arXiv 2104.09864) in standard operators. It
+ * computes in single precision: a half-precision model casts around it.
  *
- * <p>Within, queries are {@code [B, keyValueHeads, group, T, D]}; keys and values have a group of one, which broadcasts.
+ * <p>Inside, queries are {@code [B, keyValueHeads, group, T, D]}; keys and values have a group of one, which broadcasts.
  */
 final class PlainAttention {
     private final OnnxGraph graph;
@@ -19,7 +19,7 @@ final class PlainAttention {
     private final boolean half;
     private final String batchAndTime;
 
-    /** @param batchAndTime [2], the shape that rows are laid out in */
+    /** @param batchAndTime [2], B and T */
     PlainAttention(OnnxGraph graph, CausalLmConfig config, Precision precision, String batchAndTime) {
         this.graph = graph;
         this.heads = config.numAttentionHeads();
@@ -29,12 +29,12 @@ final class PlainAttention {
         this.batchAndTime = batchAndTime;
     }
 
-    /** [B·T, heads·D] to [B, keyValueHeads, group, T, D] */
+    /** Splits queries into heads, [B·T, heads·D] to [B, keyValueHeads, group, T, D]. */
     String queries(String x) {
         return split(x, heads / keyValueHeads);
     }
 
-    /** Or values: [B·T, keyValueHeads·D] to [B, keyValueHeads, 1, T, D] */
+    /** Splits keys or values into heads, [B·T, keyValueHeads·D] to [B, keyValueHeads, 1, T, D]. */
     String keys(String x) {
         return split(x, 1);
     }
@@ -47,9 +47,9 @@ final class PlainAttention {
     }
 
     /**
-     * Turns dimension j together with j + D/2, as Hugging Face does.
+     * Adds the rotary embedding, which rotates dimension j with j + D/2, as Hugging Face does.
      *
-     * @param cos of each position, [T, D/2] or what broadcasts to queries and keys, as {@code sin}
+     * @param cos per position, [T, D/2] or a shape that broadcasts to queries and keys, like {@code sin}
      */
     String rotate(String x, String cos, String sin) {
         long half = headDim / 2;
@@ -60,22 +60,24 @@ final class PlainAttention {
     }
 
     /**
-     * Which keys have left a query's sliding window.
+     * Returns a mask of the keys that have left a query's sliding window.
      *
-     * @param query [T, 1], the place of each query
-     * @param key   [1, keys], that of each key
+     * @param query [T, 1], position of each query
+     * @param key   [1, keys], position of each key
      */
     String gone(String query, String key, int window) {
         return node("LessOrEqual", key, node("Sub", query, graph.scalar((long) window)));
     }
 
-    /** What is added to scores: nothing, or for what a query must not see, so much that nothing is left of it. */
+    /** Turns a boolean mask into a term to add to scores: 0, or the lowest float where hidden. */
     String mask(String hidden) {
         return node("Where", hidden, graph.scalar(-Float.MAX_VALUE), graph.scalar(0f));
     }
 
     /**
-     * @param mask [T, keys] or what broadcasts to scores
+     * Adds softmax(q · kᵀ / √D + mask) · v.
+     *
+     * @param mask [T, keys] or a shape that broadcasts to scores
      * @return [B·T, heads·D]
      */
     String mix(String queries, String keys, String values, String mask) {

@@ -1,6 +1,6 @@
 package org.potstill.checkpoints;
 
-/** In what numbers a teacher computes. */
+/** Number format in which a teacher computes. */
 public enum Precision {
     /** Single precision throughout: the reference. */
     FP32(4),
@@ -15,7 +15,7 @@ public enum Precision {
         this.bytes = bytes;
     }
 
-    /** Of a weight. */
+    /** Returns the bytes per weight. */
     public int bytes() {
         return bytes;
     }

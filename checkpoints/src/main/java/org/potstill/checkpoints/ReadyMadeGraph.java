@@ -19,15 +19,15 @@ import onnx.Onnx.TensorShapeProto.Dimension;
 import onnx.Onnx.ValueInfoProto;
 
 /**
- * A causal language model's graph as Hugging Face Optimum or torch.onnx export it, given {@link LlamaGraph}'s inputs and
+ * A causal language model's graph from Hugging Face Optimum or torch.onnx, adapted to {@link LlamaGraph}'s inputs and
  * endings.
  *
- * <p>What such a graph asks for besides {@code input_ids} follows from their shape [B, T]: an attention mask of ones
- * (rows are padded on the right, and a causal mask keeps real positions from seeing that), positions 0 to T − 1, and
- * pasts without a token. What it gives besides logits is dropped.
+ * <p>Inputs besides {@code input_ids} follow from its shape [B, T]: an attention mask of ones (rows are padded on the
+ * right, which the causal mask hides from real positions), positions 0 to T − 1, and empty pasts. Outputs other than
+ * logits are dropped.
  */
 final class ReadyMadeGraph {
-    /** Of all names in the graph as it came: ours, which have no slash, stay free. */
+    /** Prefix of all names of the original graph: ours, which have no slash, cannot clash. */
     private static final String THEIRS = "model/";
     private static final String USE_CACHE = "use_cache_branch";
     private static final Set<Integer> NUMBERS = Set.of(DataType.FLOAT_VALUE, DataType.FLOAT16_VALUE, DataType.BFLOAT16_VALUE,
@@ -41,7 +41,7 @@ final class ReadyMadeGraph {
     private final ValueInfoProto inputIds;
     private final ValueInfoProto logits;
 
-    /** Refuses what is not a causal language model, naming what it found. */
+    /** Adapts a graph; rejects one that is not a causal language model, naming what was found. */
     ReadyMadeGraph(Path file, ModelProto model, OnnxWeights weights) {
         this.file = file;
         this.model = model;
@@ -64,7 +64,7 @@ final class ReadyMadeGraph {
         feed(new OnnxGraph("only to see whether it can be fed"));
     }
 
-    /** The last dimension of the logits, or −1 where the graph does not say. */
+    /** Returns the last dimension of the logits, or −1 if the graph does not declare it. */
     long vocabSize() {
         Dimension last = logits.getType().getTensorType().getShape().getDim(2);
         return last.getDimValue() > 0 ? last.getDimValue() : -1;
@@ -84,8 +84,8 @@ final class ReadyMadeGraph {
     }
 
     /**
-     * Their graph as it came, for generating text; refused where it keeps no keys and values, or not as
-     * {@link CachedLlamaGraph} has them.
+     * Returns the original graph, for generating text; rejects it unless it has a key/value cache like {@link
+     * CachedLlamaGraph}.
      */
     byte[] cached() {
         GraphProto graph = model.getGraph();
@@ -111,14 +111,14 @@ final class ReadyMadeGraph {
         return whole.model(model.getIrVersion(), operatorSets());
     }
 
-    /** Those that are not weights. */
+    /** Returns the inputs that are not weights. */
     private List<ValueInfoProto> theirInputs() {
         Set<String> constants = new HashSet<>();
         theirs.getInitializerList().forEach(tensor -> constants.add(tensor.getName()));
         return model.getGraph().getInputList().stream().filter(input -> !constants.contains(THEIRS + input.getName())).toList();
     }
 
-    /** Computes their inputs of ours; returns the positions that are wanted. */
+    /** Computes the original inputs from ours; returns the wanted positions. */
     private String feed(OnnxGraph graph) {
         String ids = graph.input(LlamaGraph.INPUT_IDS, DataType.INT64, "B", "T");
         String positions = graph.input(LlamaGraph.POSITIONS, DataType.INT64, "N");
@@ -129,9 +129,9 @@ final class ReadyMadeGraph {
                 case "input_ids" -> ids;
                 case "attention_mask" -> filled(graph, shape, graph.scalar(1), input);
                 case "position_ids" -> filled(graph, shape, range(graph, shape), input);
-                // Whatever it is about to do with a cache: there is none.
+                // Never use the cache: it is empty.
                 case USE_CACHE -> graph.longs(0);
-                // All of them.
+                // 0 keeps all logits.
                 case "num_logits_to_keep" -> rank(input) == 0 ? graph.scalar(0) : graph.longs(0);
                 default -> past(graph, batch, input);
             };
@@ -149,13 +149,13 @@ final class ReadyMadeGraph {
         return graph.node("Expand", List.of(values, shape));
     }
 
-    /** [T]: 0, 1, … */
+    /** Returns [T]: 0, 1, … */
     private static String range(OnnxGraph graph, String shape) {
         String time = graph.node("Gather", List.of(shape, graph.scalar(1)));
         return graph.node("Range", List.of(graph.scalar(0), time, graph.scalar(1)));
     }
 
-    /** Keys or values of no token: the batch's dimension first, one of no length, the others as declared. */
+    /** Makes empty keys or values: batch first, one dimension of length 0, the others as declared. */
     private String past(OnnxGraph graph, String batch, ValueInfoProto input) {
         if (!input.getName().startsWith("past_key") && !input.getName().startsWith("past.")) {
             throw CheckpointErrors.notCausalLm(file, "asks for an input " + described(input)
@@ -176,7 +176,7 @@ final class ReadyMadeGraph {
         return graph.node("Expand", List.of(graph.scalar(0f), dimensions));
     }
 
-    /** Refuses another rank, and a batch or a time that is fixed. */
+    /** Rejects another rank, and a fixed batch or time dimension. */
     private void requireFree(ValueInfoProto value, int rank) {
         List<Dimension> shape = value.getType().getTensorType().getShape().getDimList();
         if (shape.size() != rank || shape.get(0).getDimValue() != 0 || shape.get(1).getDimValue() != 0) {
@@ -185,7 +185,7 @@ final class ReadyMadeGraph {
         }
     }
 
-    /** Theirs, less those of operators that they do not use. */
+    /** Returns the graph's operator sets, without unused ones. */
     private List<OperatorSetIdProto> operatorSets() {
         Map<String, OperatorSetIdProto> sets = new LinkedHashMap<>();
         for (OperatorSetIdProto set : model.getOpsetImportList()) {
@@ -218,7 +218,7 @@ final class ReadyMadeGraph {
                 + (values.size() > 8 ? ", …" : "");
     }
 
-    /** Name and shape: {@code logits [batch, time, 304]} */
+    /** Describes a value by name and shape: {@code logits [batch, time, 304]}. */
     private static String described(ValueInfoProto value) {
         return value.getName() + " " + value.getType().getTensorType().getShape().getDimList().stream()
                 .map(d -> d.getDimValue() != 0 ? Long.toString(d.getDimValue())

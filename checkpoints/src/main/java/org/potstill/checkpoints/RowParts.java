@@ -6,15 +6,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 
-/**
- * Computes something of the rows of a value one part after another, so that what is only needed on the way is never there
- * for all rows at once.
- */
+/** A computation over the rows of a value in parts, so that intermediate results never exist for all rows at once. */
 final class RowParts {
-    /** What is computed of a part. */
+    /** The computation for one part. */
     interface Computation {
         /**
-         * @param part from a value [N, …] to its rows of this part
+         * Adds the nodes for one part.
+         *
+         * @param part maps a value [N, …] to its rows of this part
          * @return results [rows of the part, …], the same number for each part
          */
         List<String> of(UnaryOperator<String> part);
@@ -29,8 +28,10 @@ final class RowParts {
     }
 
     /**
-     * @param rows [N, …], which tells how many there are
-     * @return each of the results, of all rows, [N, …]
+     * Adds a computation over all rows, part by part.
+     *
+     * @param rows [N, …], any value with the number of rows
+     * @return each of the results for all rows, [N, …]
      */
     List<String> compute(String rows, Computation computation) {
         String count = node("Gather", node("Shape", rows), graph.longs(0));
@@ -39,7 +40,7 @@ final class RowParts {
         List<List<String>> ofParts = new ArrayList<>();
         String nothing = graph.longs(0);
         for (int i = 0; i < parts; i++) {
-            // Where few rows do not make so many parts, the last ones hold the last row again: empty ones crash TopK.
+            // With too few rows for all parts, the last parts repeat the last row: empty ones crash TopK.
             String begin = node("Add", node("Min", node("Mul", step, graph.longs(i)), last), nothing);
             String end = node("Min", node("Mul", step, graph.longs(i + 1)), count);
             ofParts.add(computation.of(value -> node("Slice", value, begin, end, graph.longs(0))));
@@ -55,7 +56,8 @@ final class RowParts {
     }
 
     /**
-     * Zero, but not before these are there: without it the engine may compute the logits of all parts and then go on.
+     * Returns zero, but only once these results are computed: without this dependency the engine might compute the logits
+     * of all parts first.
      */
     private String onceDone(List<String> results) {
         String rows = graph.longs(0);

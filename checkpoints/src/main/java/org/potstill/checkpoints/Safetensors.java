@@ -17,10 +17,10 @@ import java.util.TreeMap;
 import java.util.UUID;
 
 /**
- * Writes safetensors files, F32, tensor by tensor.
+ * Writer of safetensors files, F32, tensor by tensor.
  *
- * <p>The same tensors in the same order give the same bytes. The file appears whole or not at all: it is written
- * beside its target, synced, and moved into place.
+ * <p>The same tensors in the same order give the same bytes. Files appear atomically: they are written next to the
+ * target, synced, and moved into place.
  */
 public final class Safetensors {
     private static final int CHUNK_FLOATS = 1 << 18;
@@ -28,28 +28,30 @@ public final class Safetensors {
     private Safetensors() {
     }
 
-    /** Hands out a tensor's values when their turn comes, from the buffer's position to its limit. */
+    /** Supplies a tensor's values, from the buffer's position to its limit, when it is written. */
     @FunctionalInterface
     public interface Values {
         FloatBuffer of(String name);
     }
 
-    /** Reads rows of a tensor to a buffer, from its position on; a vector is one row. */
+    /** Reads rows of a tensor into a buffer, from its position on; a vector is one row. */
     @FunctionalInterface
     public interface Rows {
         void read(String name, long firstRow, long rowCount, FloatBuffer target);
     }
 
-    /** What comes after the header. */
+    /** The data after the header. */
     private interface Data {
         void write(FileChannel channel) throws IOException;
     }
 
     /**
+     * Writes a file from whole tensors.
+     *
      * @param target   replaced if it exists
-     * @param shapes   name to shape, written in this map's order: use one with an order of its own
+     * @param shapes   name to shape, written in the map's order: use an ordered map
      * @param metadata string pairs for the header, sorted by key; may be empty
-     * @param values   asked once for each name, in order; a tensor must have exactly its shape's number of values
+     * @param values   called once per name, in order; must return exactly as many values as the shape has
      */
     public static void write(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Values values) {
         create(target, shapes, metadata, channel -> {
@@ -59,7 +61,7 @@ public final class Safetensors {
         });
     }
 
-    /** The same of tensors that no heap need hold: asked for some rows at a time, in order. */
+    /** Writes a file from rows, for tensors larger than the heap: rows are requested in order. */
     public static void writeRows(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Rows source) {
         create(target, shapes, metadata, channel -> {
             for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
@@ -68,7 +70,7 @@ public final class Safetensors {
         });
     }
 
-    /** A file whose values are all zero, to be written in place: the tensors lie at its end, one after the other. */
+    /** Writes a file of zeros, to be filled in place: the tensors are at its end, in order. */
     public static void writeZeros(Path target, Map<String, long[]> shapes, Map<String, String> metadata) {
         create(target, shapes, metadata, channel -> {
             long bytes = Float.BYTES * shapes.values().stream().mapToLong(Safetensors::elements).sum();
@@ -81,7 +83,7 @@ public final class Safetensors {
     private static void create(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Data data) {
         try {
             Path folder = target.toAbsolutePath().getParent();
-            // Not Files.createTempFile: its files are readable by their owner only.
+            // Not Files.createTempFile, whose files only their owner can read.
             Path temporary = folder.resolve("." + target.getFileName() + "." + UUID.randomUUID() + ".tmp");
             try {
                 try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW,
@@ -124,7 +126,7 @@ public final class Safetensors {
         json.endObject();
         json.flush();
         byte[] bytes = text.toString().getBytes(StandardCharsets.UTF_8);
-        // Spaces after the header let the data begin on a multiple of eight, as the format's own writer does.
+        // The header is padded with spaces to a multiple of eight bytes, as by the format's own writer.
         int padded = (bytes.length + 7) / 8 * 8;
         ByteBuffer header = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN).putLong(padded).put(bytes);
         while (header.hasRemaining()) {

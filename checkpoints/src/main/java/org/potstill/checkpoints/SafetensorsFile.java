@@ -13,24 +13,24 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Tensors of a safetensors file (F32, F16, BF16), read as floats. Nothing in the header is believed before it is
- * checked: lengths against the file, byte ranges against the shapes, and that ranges neither overlap nor leave holes.
+ * Reader of a safetensors file's tensors (F32, F16, BF16) as floats. The header is untrusted: lengths are checked against
+ * the file and byte ranges against the shapes, and ranges must neither overlap nor leave gaps.
  *
- * <p>The format: 8 bytes little-endian header length, a JSON header, then the data.
+ * <p>Format: 8 bytes of header length, little-endian, a JSON header, then the data.
  */
 public final class SafetensorsFile implements AutoCloseable {
     private static final String FORMAT = "safetensors";
-    /** The reference reader's own limit. */
+    /** Limit of the reference reader. */
     private static final int MAX_HEADER_BYTES = 100_000_000;
     private static final Map<String, ElementType> TYPES =
             Map.of("F32", ElementType.F32, "F16", ElementType.F16, "BF16", ElementType.BF16);
-    /** Of the format's other types, which are not read but may be passed by, how many bits an element has. */
+    /** Bits per element of the format's other types, which cannot be read but may be present. */
     private static final Map<String, Integer> OTHER_BITS = Map.ofEntries(Map.entry("BOOL", 8), Map.entry("U8", 8), Map.entry("I8", 8),
             Map.entry("F8_E5M2", 8), Map.entry("F8_E4M3", 8), Map.entry("F8_E8M0", 8), Map.entry("I16", 16), Map.entry("U16", 16),
             Map.entry("I32", 32), Map.entry("U32", 32), Map.entry("I64", 64), Map.entry("U64", 64), Map.entry("F64", 64),
             Map.entry("C64", 64), Map.entry("F4", 4), Map.entry("F6_E2M3", 6), Map.entry("F6_E3M2", 6));
 
-    /** @param type null for one that is not read */
+    /** @param type null if it cannot be read */
     private record Entry(String name, String typeName, ElementType type, long[] shape, long begin, long end) {
     }
 
@@ -59,7 +59,7 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    /** Tensor names in the order of the header. */
+    /** Returns the tensor names in the order of the header. */
     public Set<String> names() {
         return Collections.unmodifiableSet(entries.keySet());
     }
@@ -68,28 +68,32 @@ public final class SafetensorsFile implements AutoCloseable {
         return entry(name).shape.clone();
     }
 
-    /** @throws org.potstill.errors.UserException if it is not one of those that are read */
+    /**
+     * Returns a tensor's type.
+     *
+     * @throws org.potstill.errors.UserException if it cannot be read
+     */
     ElementType type(String name) {
         return readable(name).type;
     }
 
-    /** The type as the file has it, whether it is read or not. */
+    /** Returns the file's name of a tensor's type, readable or not. */
     String typeName(String name) {
         return entry(name).typeName;
     }
 
-    /** The header's {@code __metadata__}; empty where it has none. */
+    /** Returns the header's {@code __metadata__}; empty if it has none. */
     public Map<String, String> metadata() {
         return Collections.unmodifiableMap(metadata);
     }
 
-    /** Writes the tensor's values, row-major, into {@code target} from its position on. */
+    /** Reads the tensor's values, row-major, into {@code target} from its position on. */
     public void read(String name, FloatBuffer target) {
         Entry entry = readable(name);
         readElements(entry, 0, (entry.end - entry.begin) / entry.type.blockBytes, target);
     }
 
-    /** The same for {@code count} values from {@code first} on. */
+    /** Reads {@code count} values from {@code first} on. */
     public void read(String name, long first, long count, FloatBuffer target) {
         Entry entry = readable(name);
         if (first < 0 || count < 0 || first > (entry.end - entry.begin) / entry.type.blockBytes - count) {
@@ -98,7 +102,7 @@ public final class SafetensorsFile implements AutoCloseable {
         readElements(entry, first, count, target);
     }
 
-    /** The same for some rows of a matrix; a vector or a number is one row. */
+    /** Reads some rows of a matrix; a vector or a scalar is one row. */
     void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
         Entry entry = readable(name);
         long rows = entry.shape.length < 2 ? 1 : entry.shape[0];

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.OptionalInt;
 
 /**
- * The text of each token by itself, in UTF-8: the texts of a document's tokens, one after another, are the document as its
- * tokenizer has normalised it. So it can be told which token holds which part of a text; one token may hold a part of a character.
+ * The text of each token on its own, in UTF-8. Concatenated over a document's tokens, it is the document as normalised by
+ * its tokenizer, which tells which token covers which part of a text; a token may cover part of a character.
  */
 public final class TokenBytes {
     private static final byte[] NONE = new byte[0];
@@ -22,7 +22,11 @@ public final class TokenBytes {
         this.bytes = bytes;
     }
 
-    /** @throws org.potstill.errors.UserException when the definition is damaged */
+    /**
+     * Makes the texts of a vocabulary.
+     *
+     * @throws org.potstill.errors.UserException if the definition is damaged
+     */
     public static TokenBytes of(TokenizerDefinition definition) {
         try {
             Map<String, Object> json = Json.object(definition.json());
@@ -40,12 +44,12 @@ public final class TokenBytes {
         }
     }
 
-    /** The text of a token; nothing for an id that stands for none. Not to be changed. */
+    /** Returns the text of a token; empty for an id without a token. Not a copy: read only. */
     public byte[] bytes(int id) {
         return bytes.getOrDefault(id, NONE);
     }
 
-    /** The text of several tokens. */
+    /** Returns the text of several tokens. */
     public byte[] bytes(int[] ids) {
         ByteArrayOutputStream text = new ByteArrayOutputStream();
         for (int id : ids) {
@@ -54,7 +58,7 @@ public final class TokenBytes {
         return text.toByteArray();
     }
 
-    /** What the decoder of a {@code tokenizer.json} makes of one piece. */
+    /** The decoder of a {@code tokenizer.json}, for single pieces. */
     private record Decoder(boolean byteLevel, boolean byteFallback, Map<String, String> replaced) {
         private static final int[] BYTES = bytesOfAlphabet();
 
@@ -108,7 +112,7 @@ public final class TokenBytes {
             return text.getBytes(StandardCharsets.UTF_8);
         }
 
-        /** A piece with a character that stands for no byte is taken as it is, as the library does. */
+        /** Maps a piece to bytes; a piece with a character outside the alphabet is taken literally, as in the library. */
         private static byte[] ofAlphabet(String piece) {
             byte[] bytes = new byte[piece.length()];
             OptionalInt foreign = piece.chars().filter(c -> c >= BYTES.length || BYTES[c] < 0).findAny();
@@ -121,7 +125,7 @@ public final class TokenBytes {
             return bytes;
         }
 
-        /** GPT-2's alphabet: printable bytes stand for themselves, the others are moved beyond 255, in their order. */
+        /** Makes GPT-2's alphabet: printable bytes stand for themselves, the others are moved above 255, in order. */
         private static int[] bytesOfAlphabet() {
             int[] bytes = new int[512];
             Arrays.fill(bytes, -1);

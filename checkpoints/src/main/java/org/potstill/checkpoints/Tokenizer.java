@@ -9,19 +9,18 @@ import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
- * Text to token ids and back. Safe for use by several threads.
+ * A tokenizer: text to token ids and back. Thread-safe.
  *
- * <p>No special tokens are added, nothing is truncated or padded. A text that spells out a control token
- * ({@code <|endoftext|>}) is tokenized as the characters it has: text from a corpus must not be able to end a
- * document.
+ * <p>It adds no special tokens, and neither truncates nor pads. Text that spells out a control token ({@code
+ * <|endoftext|>}) is tokenized as plain characters: text from a corpus must not be able to end a document.
  *
- * <p>The work is done by Hugging Face's tokenizers library through DJL's binding. The binding's native calls are
- * used directly, not its {@code HuggingFaceTokenizer}: that class reports its use over the network, and builds two
- * Java objects for every token of a text.
+ * <p>Hugging Face's tokenizers library does the work, through DJL's binding. The binding's native calls are used
+ * directly, not its {@code HuggingFaceTokenizer}, which reports its use over the network and creates two Java objects per
+ * token.
  */
 public final class Tokenizer implements AutoCloseable {
     static {
-        // On a machine with a CUDA driver the binding would download another build of itself.
+        // With a CUDA driver, the binding would download another build of itself.
         NativeLibraries.setUnlessGiven("RUST_FLAVOR", "cpu");
         NativeLibraries.setUnlessGiven("OPT_OUT_TRACKING", "true");
         NativeLibraries.keepPrivate();
@@ -44,15 +43,16 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Token ids of a text, without special tokens added; special tokens spelled out in the text are not recognised as such. */
+    /** Encodes a text as token ids. No special tokens are added, and special tokens spelled out in the text are not recognised. */
     public int[] encode(String text) {
         return encode(text, false);
     }
 
     /**
-     * Token ids of a text, without special tokens added.
+     * Encodes a text as token ids, without adding special tokens.
      *
-     * @param special whether special tokens spelled out in the text are meant as such, as in what a {@link ChatTemplate} wrote
+     * @param special whether to recognise special tokens spelled out in the text, as in the output of a {@link
+     *                ChatTemplate}
      */
     public int[] encode(String text, boolean special) {
         return encode(special ? decoder : encoder, text);
@@ -74,7 +74,7 @@ public final class Tokenizer implements AutoCloseable {
         });
     }
 
-    /** The text of token ids, control tokens spelled out; bytes that are not UTF-8 become U+FFFD. */
+    /** Decodes token ids to text, control tokens spelled out; bytes that are not UTF-8 become U+FFFD. */
     public String decode(int[] ids) {
         long[] wide = new long[ids.length];
         for (int i = 0; i < ids.length; i++) {
@@ -86,7 +86,10 @@ public final class Tokenizer implements AutoCloseable {
         return whileOpen(() -> TokenizersLibrary.LIB.decode(decoder, wide, false));
     }
 
-    /** Names the first of a text's tokens that a model has no row for, which the tokenizer may know all the same. */
+    /**
+     * Describes the first token that is beyond a model's embedding table, though known to the tokenizer; empty if there
+     * is none.
+     */
     public Optional<String> beyondRows(int[] ids, int rows) {
         return IntStream.of(ids).filter(id -> id >= rows).mapToObj(id -> "it holds " + decode(new int[] {id}) + ", token " + id
                 + " of the tokenizer, and the model has " + rows + " rows").findFirst();
@@ -114,7 +117,7 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Native handles must not be freed under a running call. */
+    /** Runs a call under a lock: native handles must not be freed meanwhile. */
     private <T> T whileOpen(Supplier<T> call) {
         lock.readLock().lock();
         try {
@@ -127,7 +130,7 @@ public final class Tokenizer implements AutoCloseable {
         }
     }
 
-    /** Halves of surrogate pairs that stand alone have no UTF-8; they become U+FFFD before native code sees them. */
+    /** Replaces unpaired surrogates, which have no UTF-8 encoding, with U+FFFD. */
     private static String wellFormed(String text) {
         StringBuilder mended = null;
         for (int i = 0; i < text.length(); i++) {

@@ -5,8 +5,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The classes of transformers that put tokens around a text by their own flags, whatever template {@code tokenizer.json} has. As
- * transformers 4.57 does it; for folders that say they were written by transformers 5, as 5.24 does.
+ * Tokenizer classes of transformers that add tokens around a text by their own flags, whatever the template in {@code
+ * tokenizer.json}. Follows transformers 4.57; for folders written by transformers 5, version 5.24.
  */
 enum TokenizerClass {
     LLAMA("LlamaTokenizer", true, "<s>", "</s>", "arcee", "deepseek_v2", "deepseek_v3", "diffllama", "ernie4_5", "ernie4_5_moe", "jamba",
@@ -16,17 +16,17 @@ enum TokenizerClass {
     COHERE("CohereTokenizer", true, "<BOS_TOKEN>", "<|END_OF_TURN_TOKEN|>", "cohere", "cohere2"),
     GPT_NEOX("GPTNeoXTokenizer", false, "<|endoftext|>", "<|endoftext|>", "falcon_mamba", "gpt_neox", "mamba", "mamba2", "mpt", "olmo",
             "olmo2", "olmoe", "rwkv", "stablelm", "xlstm"),
-    /** One that puts nothing around a text, neither by template nor by flags. */
+    /** A class that adds nothing around a text, neither by template nor by flags. */
     NEITHER("", false, "", ""),
-    /** Every other, which goes by the template. */
+    /** Any other class: the template decides. */
     OTHER("", false, "", "");
 
-    /** Whether texts begin with {@link #bos} where no flag says otherwise. */
+    /** Whether texts begin with {@link #bos} unless a flag says otherwise. */
     final boolean addsBos;
     final String bos;
     final String eos;
     private final String name;
-    /** Kinds of model that have it where the folder names no class. */
+    /** Model types that use this class if the folder names none. */
     private final Set<String> modelTypes;
 
     TokenizerClass(String name, boolean addsBos, String bos, String eos, String... modelTypes) {
@@ -42,7 +42,7 @@ enum TokenizerClass {
         return !isOfFive(config) ? ofFour : ofFour == GPT_NEOX ? NEITHER : OTHER;
     }
 
-    /** Whether tokenizer_config.json says, by its silence, too, if a byte-level tokenizer puts a space before a text. */
+    /** Returns whether tokenizer_config.json, even by omission, decides if a byte-level tokenizer adds a space before a text. */
     static boolean setsPrefixSpace(Map<String, Object> tokenizerConfig, Map<String, Object> config) {
         TokenizerClass ofFour = ofFour(tokenizerConfig, config);
         return isOfFive(config) ? String.valueOf(named(tokenizerConfig, config)).startsWith("GPT2Tokenizer")

@@ -9,19 +9,19 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Edits of a {@code tokenizer.json} before the native library gets it. */
+/** Edits of a {@code tokenizer.json} before it goes to the native library. */
 final class TokenizerJson {
     private TokenizerJson() {
     }
 
-    /** The same tokenizer without truncation, padding and template: those are nobody's business but the caller's. */
+    /** Removes truncation, padding and template, which are up to the caller. */
     static String withoutLimits(String json) {
         return write(parse(json));
     }
 
     /**
-     * The same tokenizer, unable to produce control tokens: special added tokens are neither looked for in the text
-     * nor left in the vocabulary, where merges could reach them. All other tokens keep their ids.
+     * Makes the tokenizer unable to produce control tokens: special added tokens are neither searched for in the text nor
+     * kept in the vocabulary, where merges could reach them. All other tokens keep their ids.
      */
     static String withoutControlTokens(String json) {
         Map<String, Object> tokenizer = parse(json);
@@ -45,10 +45,10 @@ final class TokenizerJson {
             if (model.get("merges") instanceof List<?> merges) {
                 model.put("merges", merges.stream().filter(m -> !touches(m, control)).toList());
             }
-            // What stands for the unknown must stay: the model fails without it.
+            // The unknown token must stay: the model fails without it.
             control.remove(model.get("unk_token"));
             vocabulary.keySet().removeAll(control);
-            // The library gives an added token that is not in the vocabulary the next free id, not the one written there.
+            // The library would give an added token missing from the vocabulary the next free id instead of its own.
             for (Map<String, Object> token : kept) {
                 vocabulary.putIfAbsent(String.valueOf(token.get("content")), token.get("id"));
             }
@@ -59,8 +59,8 @@ final class TokenizerJson {
     }
 
     /**
-     * In a unigram model a piece's place is its id. A control token's place is taken by a piece that no text can hold:
-     * with noncharacters, and a space, which such models replace before they look.
+     * Replaces control tokens of a unigram model, in which a piece's position is its id, with pieces that no text can
+     * contain: noncharacters and a space, which such models replace before the lookup.
      */
     private static List<Object> unigram(List<?> pieces, Object unknown, Set<Object> control, List<Map<String, Object>> added)
             throws Json.MalformedException {
@@ -111,7 +111,7 @@ final class TokenizerJson {
         }
     }
 
-    /** Whether a merge, {@code "a b"} or {@code ["a", "b"]}, takes or makes one of the tokens. */
+    /** Returns whether a merge, {@code "a b"} or {@code ["a", "b"]}, takes or makes one of the tokens. */
     private static boolean touches(Object merge, Set<Object> tokens) {
         Object[] pair = merge instanceof List<?> list ? list.toArray() : String.valueOf(merge).split(" ", 2);
         return pair.length != 2 || tokens.contains(pair[0]) || tokens.contains(pair[1])

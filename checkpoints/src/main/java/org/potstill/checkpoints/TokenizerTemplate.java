@@ -8,15 +8,20 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What the post-processor of a {@code tokenizer.json} puts around a text: {@code [CLS]} and {@code [SEP]} in {@code [CLS] A [SEP]}.
+ * Tokens that the post-processor of a {@code tokenizer.json} adds around a text: {@code [CLS]} and {@code [SEP]} in
+ * {@code [CLS] A [SEP]}.
  *
  * @param begin token ids before the text
- * @param end   token ids after it
+ * @param end   token ids after the text
  */
 record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
     private static final Set<String> WITH_CLS_AND_SEP = Set.of("BertProcessing", "RobertaProcessing");
 
-    /** @return nothing where the post-processor leaves the tokens alone */
+    /**
+     * Reads a post-processor.
+     *
+     * @return empty if the post-processor adds no tokens
+     */
     static Optional<TokenizerTemplate> of(Object processor) throws Json.MalformedException {
         if (!(processor instanceof Map<?, ?> map)) {
             return Optional.empty();
@@ -82,9 +87,9 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
     }
 
     /**
-     * A post-processor with this template in the place of the one that it has.
+     * Returns a post-processor with this template instead of its own.
      *
-     * @param names of the tokens, by their ids
+     * @param names of the tokens, by id
      */
     Object in(Object processor, Map<Integer, String> names) {
         List<Object> kept = new ArrayList<>();
@@ -140,7 +145,7 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
         return members("Sequence", members("id", id, "type_id", type));
     }
 
-    /** In this order: that of {@code Map.of} is another in each JVM. */
+    /** Makes a map in this order, as the order of {@code Map.of} differs between JVMs. */
     private static Map<String, Object> members(Object... namesAndValues) {
         return GgufPreTokenizer.members(namesAndValues);
     }

@@ -5,12 +5,12 @@ import java.util.Map;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Where each tensor of a Llama-family model lies in the one raw, little-endian file that {@link LlamaGraph} refers to.
+ * The layout of a Llama-family model's tensors in the single raw, little-endian file to which {@link LlamaGraph} refers.
  *
- * <p>In {@link Precision#FP32} and {@link Precision#FP16} tensors have their Hugging Face names and shapes. In
- * {@link Precision#INT8} the weight of a linear layer lies transposed, {@code [in, out]}, as signed bytes, with a float
- * scale and a signed zero point for each output in {@link #scale} and {@link #zeroPoint} beside it; a head that is tied to
- * the embedding table has bytes of its own. All else is in single precision.
+ * <p>In {@link Precision#FP32} and {@link Precision#FP16}, tensors have their Hugging Face names and shapes. In {@link
+ * Precision#INT8}, a linear layer's weight is transposed, {@code [in, out]}, as signed bytes, with a float scale and a
+ * signed zero point per output in {@link #scale} and {@link #zeroPoint}; a head tied to the embedding table has bytes of
+ * its own. All else is in single precision.
  */
 final class WeightsLayout {
     static final String ROPE_COS = "rope.cos";
@@ -19,7 +19,7 @@ final class WeightsLayout {
     private static final String ZERO_POINT = ".zero_point";
     private static final int PAGE_BYTES = 4096;
 
-    /** Where a tensor lies in the file. */
+    /** A tensor's place in the file. */
     record Span(long offset, long bytes, long[] shape, DataType type) {
         long rows() {
             return shape.length == 1 ? 1 : shape[0];
@@ -40,7 +40,10 @@ final class WeightsLayout {
         return of(config, precision, precision == Precision.FP16 ? DataType.FLOAT16 : DataType.FLOAT);
     }
 
-    /** That of {@link Precision#INT8} with an embedding table in half precision: in small models it is most of the file. */
+    /**
+     * Returns the layout of {@link Precision#INT8} with a half-precision embedding table, which dominates the file of a
+     * small model.
+     */
     static WeightsLayout int8Export(CausalLmConfig config) {
         return of(config, Precision.INT8, DataType.FLOAT16);
     }
@@ -73,7 +76,7 @@ final class WeightsLayout {
         return weight + ZERO_POINT;
     }
 
-    /** Whether this is the scale or zero point of a weight, written with its bytes. */
+    /** Returns whether this is the scale or zero point of a weight, which is written with its bytes. */
     static boolean belongsToBytes(String name) {
         return name.endsWith(SCALE) || name.endsWith(ZERO_POINT);
     }

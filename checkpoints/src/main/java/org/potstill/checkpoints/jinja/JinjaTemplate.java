@@ -7,24 +7,29 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * A template in the part of Jinja 2 that chat templates are written in, and as transformers sets it up: {@code trim_blocks}
- * and {@code lstrip_blocks}, {@code break} and {@code continue}, {@code raise_exception}, {@code strftime_now},
- * {@code tojson} without escapes, nothing escaped for HTML. What is not known, an argument included, is refused by name.
+ * A template in the subset of Jinja 2 that chat templates use, set up as in transformers: {@code trim_blocks} and {@code
+ * lstrip_blocks}, {@code break} and {@code continue}, {@code raise_exception}, {@code strftime_now}, {@code tojson}
+ * without escapes, no HTML escaping. Anything unknown, arguments included, is rejected by name.
  *
- * <p>Nothing of Java can be reached from a template: values are those of {@link Values}, and members, filters, tests and
- * functions are those listed here. A rendering that takes too long or makes too much is ended, see {@link Budget}.
+ * <p>A template cannot reach Java: values are those of {@link Values}, and members, filters, tests and functions those
+ * listed here. Rendering that takes too long or produces too much is aborted, see {@link Budget}.
  */
 public final class JinjaTemplate {
-    /** Stands for a variable that has a value which is not known here: a template that asks for it is refused. */
+    /** Value of a variable whose actual value is unknown here: templates that use it are rejected. */
     public static final Object UNKNOWN = new Object();
-    /** Begins what a template has to say itself, by {@code raise_exception}. */
+    /** Prefix of messages that a template raises with {@code raise_exception}. */
     public static final String RAISED = "it says: ";
     private static final int MAX_SOURCE_CHARS = 1 << 20;
 
     private final Statement statement;
     private final Supplier<LocalDateTime> now;
 
-    /** @param now for {@code strftime_now} */
+    /**
+     * Parses a template.
+     *
+     * @param now time for {@code strftime_now}
+     * @throws TemplateException if it is malformed or uses something unsupported
+     */
     public JinjaTemplate(String source, Supplier<LocalDateTime> now) throws TemplateException {
         if (source.length() > MAX_SOURCE_CHARS) {
             throw new TemplateException("it is longer than " + MAX_SOURCE_CHARS + " characters");
@@ -37,7 +42,12 @@ public final class JinjaTemplate {
         }
     }
 
-    /** @param variables texts, Long, Double, Boolean, lists and maps of these, null and {@link #UNKNOWN} */
+    /**
+     * Renders the template.
+     *
+     * @param variables String, Long, Double, Boolean, lists and maps of these, null and {@link #UNKNOWN}
+     * @throws TemplateException if the template fails, raises an exception, or exceeds its budget
+     */
     public String render(Map<String, ?> variables) throws TemplateException {
         Scope globals = new Scope(new Budget());
         globals.set("raise_exception", (Function) (arguments, budget) -> {
@@ -65,7 +75,7 @@ public final class JinjaTemplate {
         return out.toString();
     }
 
-    /** Of another mapping, or of pairs, and of named arguments. */
+    /** Makes a mapping from another mapping or from pairs, and from named arguments. */
     private static Map<Object, Object> mapping(String function, Function.Arguments arguments) throws TemplateException {
         if (arguments.places().size() > 1) {
             throw new TemplateException("'" + function + "' is given " + arguments.places().size() + " arguments, and takes 1");
@@ -87,7 +97,7 @@ public final class JinjaTemplate {
         return mapping;
     }
 
-    /** Jinja's {@code joiner}: nothing at first, and its separator from then on. */
+    /** Makes Jinja's {@code joiner}: empty on the first call, then its separator. */
     private static Object joiner(Function.Arguments arguments, Budget budget) throws TemplateException {
         Object separator = arguments.checked("joiner", List.of("sep")).get(0, "sep", ", ");
         boolean[] used = new boolean[1];
