@@ -9,11 +9,10 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 
 /**
- * Random reads of a file of any size, never past its end.
+ * A file of any size for random reads, never past its end.
  *
- * <p>Plain reads, neither a mapping nor a channel: closing is then immediate, a file that shrinks gives an exception
- * instead of a dead process, and a thread that Spark interrupts does not close the file for all others.
- * Safe for use by several threads.
+ * <p>It uses plain reads, neither a mapping nor a channel: closing is immediate, a file that shrinks causes an exception
+ * instead of a crash, and a thread that Spark interrupts does not close the file for all others. Thread-safe.
  */
 final class BoundedFile implements AutoCloseable {
     private static final int DIGEST_CHUNK_BYTES = 1 << 20;
@@ -46,7 +45,7 @@ final class BoundedFile implements AutoCloseable {
         }
     }
 
-    /** What a clone without Git LFS has in place of every large file. */
+    /** Rejects a Git LFS pointer, which a clone without LFS has instead of a large file. */
     private void refusePointer() {
         if (size >= POINTER.length() && size <= MAX_POINTER_BYTES
                 && new String(read(0, POINTER.length(), "its begin").array(), StandardCharsets.US_ASCII).equals(POINTER)) {
@@ -62,7 +61,7 @@ final class BoundedFile implements AutoCloseable {
         return size;
     }
 
-    /** Little-endian view of {@code length} bytes from {@code offset} on; nothing is allocated for bytes not there. */
+    /** Reads {@code length} bytes from {@code offset} on, little-endian; checks the range before allocating. */
     ByteBuffer read(long offset, int length, String what) {
         requireInside(offset, length, what);
         byte[] bytes = new byte[length];
@@ -70,7 +69,7 @@ final class BoundedFile implements AutoCloseable {
         return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Fills the first {@code length} of {@code bytes} from {@code offset} on. */
+    /** Reads {@code length} bytes from {@code offset} on into {@code bytes}. */
     void readInto(long offset, byte[] bytes, int length) {
         try {
             synchronized (file) {

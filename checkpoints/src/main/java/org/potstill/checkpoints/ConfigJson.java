@@ -39,7 +39,7 @@ final class ConfigJson {
         }
     }
 
-    /** The members that tell of the language model: of one that also sees or hears, they are in an object of their own. */
+    /** Returns the members of the language model; in a multimodal model they are in an object of their own. */
     static Map<String, Object> ofText(Map<String, Object> members) throws Json.MalformedException {
         if (members.get("text_config") == null || members.containsKey("hidden_size")) {
             return members;
@@ -251,7 +251,7 @@ final class ConfigJson {
         return number.doubleValue();
     }
 
-    /** The shortest decimal that is this float: 1.0E-5, not 9.999999747378752E-6. */
+    /** Returns the shortest decimal for this float: 1.0E-5, not 9.999999747378752E-6. */
     static double decimal(float value) {
         return Double.parseDouble(Float.toString(value));
     }

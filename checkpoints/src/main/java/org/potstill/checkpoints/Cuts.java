@@ -7,12 +7,13 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * The parts of a decoder that a smaller one keeps, by their numbers in the original, ascending.
+ * The parts of a decoder that a smaller one keeps, as ascending indices into the original.
  *
- * @param layers   of the original
- * @param channels of the residual stream
- * @param neurons  of the feed-forward in each layer of the original; equally many in all
- * @param groups   key/value heads, with the query heads that share them, in each layer of the original; equally many in all
+ * @param layers   layers of the original
+ * @param channels channels of the residual stream
+ * @param neurons  feed-forward neurons in each layer of the original; equally many in all
+ * @param groups   key/value heads, with the query heads that share them, in each layer of the original; equally many in
+ *                 all
  */
 public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups) implements Serializable {
     public Cuts {
@@ -22,7 +23,7 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
         }
     }
 
-    /** Keeps all of a model. */
+    /** Returns cuts that keep the whole model. */
     public static Cuts none(CausalLmConfig config) {
         int layers = config.numHiddenLayers();
         int[][] neurons = new int[layers][];
@@ -36,7 +37,7 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
         return new Cuts(kept, channels, neurons, groups);
     }
 
-    /** The shape of what is left of a model. */
+    /** Returns the shape of a model after the cuts. */
     public CausalLmConfig apply(CausalLmConfig config) {
         int perGroup = config.numAttentionHeads() / config.numKeyValueHeads();
         CausalLmConfig.Variant variant = config.variant();
@@ -52,7 +53,7 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
                         sliding.isEmpty() ? 0 : variant.slidingWindow(), sliding, variant.ropeDivisors()));
     }
 
-    /** The numbers of the largest values, ascending; of equal ones the first. */
+    /** Returns the indices of the largest values, ascending; ties by smaller index. */
     public static int[] largest(double[] values, int count) {
         return IntStream.range(0, values.length).boxed().sorted((a, b) -> Double.compare(values[b], values[a])).limit(count)
                 .mapToInt(Integer::intValue).sorted().toArray();

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.potstill.errors.UserException;
 
-/** What a file is that was given as a model and is no GGUF file. */
+/** Diagnosis of a file given as a model that is not a GGUF file. */
 final class FileDiagnosis {
     private FileDiagnosis() {
     }

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.potstill.errors.UserException;
 
-/** What a folder is that cannot be opened as a model. */
+/** Diagnosis of a folder that cannot be opened as a model. */
 final class FolderDiagnosis {
     private static final int MAX_FOUND = 20;
     private static final int MAX_ADAPTER_BYTES = 1 << 20;
@@ -64,7 +64,7 @@ final class FolderDiagnosis {
         return names.isEmpty() ? CheckpointErrors.emptyFolder(folder) : CheckpointErrors.noCheckpoint(folder, required);
     }
 
-    /** One that is read if its own path is given; of a model in parts, the first. */
+    /** Returns whether a file can be opened as a model by its own path; of a model in parts, only the first. */
     private boolean isModel(String name) {
         return name.endsWith(".gguf") && !name.matches(".*-(?!00001)[0-9]{5}-of-[0-9]{5}\\.gguf");
     }
@@ -73,7 +73,7 @@ final class FolderDiagnosis {
         return names.stream().filter(name -> name.matches(pattern)).findFirst().orElse(null);
     }
 
-    /** Folders of models: the checkpoints of a training, or the snapshots of the Hugging Face cache. */
+    /** Returns subfolders that may hold models: checkpoints of a training run, or snapshots of the Hugging Face cache. */
     private Stream<Path> subfolders(String below) {
         Path parent = folder.resolve(below).normalize();
         if (!Files.isDirectory(parent)) {

@@ -16,7 +16,7 @@ public final class Half {
         return Float.intBitsToFloat(sign | bits);
     }
 
-    /** The nearest half, of two the even one; infinite from 65520 on. */
+    /** Rounds to the nearest half, ties to even; infinite from 65520 on. */
     public static short of(float value) {
         int bits = Float.floatToRawIntBits(value);
         int sign = bits >>> 16 & 0x8000;

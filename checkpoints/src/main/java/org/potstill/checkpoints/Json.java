@@ -11,10 +11,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * JSON from files that nobody vouches for: strict syntax, bounded depth, no duplicate keys.
+ * A parser of JSON from untrusted files: strict syntax, bounded depth, no duplicate keys.
  *
- * <p>Only Gson's streaming classes are used: they are the same in every version that a Spark distribution may put
- * first on the class path.
+ * <p>It uses only Gson's streaming classes, which are the same in every version that a Spark distribution may put first
+ * on the class path.
  */
 final class Json {
     private static final int MAX_DEPTH = 16;
@@ -22,14 +22,14 @@ final class Json {
     private Json() {
     }
 
-    /** Thrown for malformed text; the caller knows the file and makes the user's error of it. */
+    /** Thrown for malformed text; callers, who know the file, convert it to a user's error. */
     static final class MalformedException extends Exception {
         MalformedException(String message) {
             super(message);
         }
     }
 
-    /** The members of a JSON object: strings, {@link Double}, {@link Long}, {@link Boolean}, maps, lists and nulls. */
+    /** Parses a JSON object: strings, {@link Double}, {@link Long}, {@link Boolean}, maps, lists and nulls. */
     static Map<String, Object> object(String text) throws MalformedException {
         try (JsonReader reader = new JsonReader(new StringReader(text))) {
             Object value = value(reader, 0);
@@ -92,7 +92,7 @@ final class Json {
 
     private static Object number(String text) {
         boolean integral = text.chars().allMatch(c -> c == '-' || (c >= '0' && c <= '9'));
-        // What no long holds, such as the 10^30 that transformers writes for "no limit", is a real number.
+        // Integers that exceed a long, such as the 10^30 that transformers writes for "no limit", become doubles.
         if (integral && new BigInteger(text).bitLength() < Long.SIZE) {
             return Long.valueOf(text);
         }

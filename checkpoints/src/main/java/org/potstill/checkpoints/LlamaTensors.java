@@ -9,7 +9,7 @@ public final class LlamaTensors {
     public static final String EMBEDDING = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
     public static final String HEAD = "lm_head.weight";
-    /** What GGUF holds the divisors of the rotary frequencies in; Hugging Face has no tensor for them. */
+    /** Name of GGUF's tensor of rotary-frequency divisors; Hugging Face has none. */
     static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
 
     private static final Map<String, String> GGML_LAYER_NAMES = Map.ofEntries(
@@ -28,17 +28,20 @@ public final class LlamaTensors {
     private LlamaTensors() {
     }
 
-    /** E.g. {@code layer(3, "self_attn.q_proj")} is {@code model.layers.3.self_attn.q_proj.weight}. */
+    /**
+     * Returns the name of a layer's weight: {@code layer(3, "self_attn.q_proj")} is {@code
+     * model.layers.3.self_attn.q_proj.weight}.
+     */
     public static String layer(int layer, String part) {
         return "model.layers." + layer + "." + part + ".weight";
     }
 
-    /** The name of the bias that belongs to a weight, in models that have it. */
+    /** Returns the name of a weight's bias. */
     public static String bias(String weight) {
         return weight.substring(0, weight.length() - "weight".length()) + "bias";
     }
 
-    /** Every tensor that a model of this shape has, linear weights as {@code [out, in]}, in forward order. */
+    /** Returns every tensor of a model of this shape, linear weights as {@code [out, in]}, in forward order. */
     public static Map<String, long[]> shapes(CausalLmConfig config) {
         long hidden = config.hiddenSize();
         long queries = (long) config.numAttentionHeads() * config.headDim();
@@ -69,7 +72,7 @@ public final class LlamaTensors {
         return shapes;
     }
 
-    /** How many weights a model of this shape has. */
+    /** Returns the number of weights of a model of this shape. */
     public static long parameters(CausalLmConfig config) {
         return shapes(config).values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
     }
@@ -81,7 +84,7 @@ public final class LlamaTensors {
         }
     }
 
-    /** The Hugging Face name of a ggml tensor, or null for one that no model of the family has. */
+    /** Returns the Hugging Face name of a ggml tensor, or null if no model of the family has it. */
     static String ofGgml(String name) {
         switch (name) {
             case "token_embd.weight":
@@ -101,7 +104,7 @@ public final class LlamaTensors {
         }
     }
 
-    /** The ggml name of a Hugging Face tensor. */
+    /** Returns the ggml name of a Hugging Face tensor. */
     static String toGgml(String name) {
         switch (name) {
             case EMBEDDING:

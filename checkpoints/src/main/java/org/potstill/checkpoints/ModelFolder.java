@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What Hugging Face lays beside a ready-made model, in its folder or the one above it. */
+/** The Hugging Face files of a ready-made model, in its folder or the one above. */
 public final class ModelFolder {
     private final Path model;
     private final Path configFile;
@@ -24,7 +24,7 @@ public final class ModelFolder {
         }
     }
 
-    /** A graph of token ids to logits may also be of a model that sees the whole text. */
+    /** Checks the architecture: a graph from token ids to logits may also be a model that sees the whole text. */
     public void requireCausalLm() {
         if (config.get("architectures") instanceof List<?> names && !names.isEmpty()) {
             String name = String.valueOf(names.get(0));
@@ -34,7 +34,11 @@ public final class ModelFolder {
         }
     }
 
-    /** @param declared by the graph, or −1; both may not differ */
+    /**
+     * Returns the vocabulary size.
+     *
+     * @param declared by the graph, or −1; must agree with the configuration
+     */
     public int vocabSize(long declared) {
         Object value = config.get("vocab_size");
         if (declared > 0 && (value == null || value.equals(declared))) {

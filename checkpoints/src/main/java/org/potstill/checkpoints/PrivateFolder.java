@@ -10,8 +10,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
 /**
- * Folders that only the user of this process can write to. What lies in a scratch folder is loaded as it is, native libraries
- * among it, and the folder for temporary files is everybody's.
+ * Folders that only the user of this process can write to. Files in a scratch folder, native libraries among them, are
+ * loaded unchecked, and the folder for temporary files is writable by everyone.
  */
 public final class PrivateFolder {
     private static final Set<PosixFilePermission> OWNERS = PosixFilePermissions.fromString("rwx------");
@@ -21,8 +21,8 @@ public final class PrivateFolder {
     }
 
     /**
-     * The folder, made for this user alone where it is not there; or, where it is another's or others may write to it, a folder
-     * in it that is this user's.
+     * Returns the folder, created for this user alone if missing; if it is another user's or others can write to it, a
+     * folder inside it that is this user's.
      */
     public static Path in(Path folder) {
         try {
@@ -47,7 +47,7 @@ public final class PrivateFolder {
         }
     }
 
-    /** A folder in the one for temporary files. */
+    /** Returns a private folder inside the folder for temporary files. */
     static Path temporary(String name) {
         return in(Path.of(System.getProperty("java.io.tmpdir"), name + "-" + userName()));
     }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.stream.IntStream;
 
-/** What {@link Cuts} leave of a checkpoint, read from it row by row. Closing it leaves the original open. */
+/** A checkpoint after {@link Cuts}, read from the original row by row. Closing it leaves the original open. */
 public final class PrunedCheckpoint implements Checkpoint {
     private static final String LAYERS = "model.layers.";
     /** Rows that are read at once where columns are picked from them. */
@@ -105,7 +105,7 @@ public final class PrunedCheckpoint implements Checkpoint {
         return part.contains("down_proj") ? cuts.neurons()[layer] : cuts.channels();
     }
 
-    /** The places of all heads of the groups that are kept. */
+    /** Returns the indices of all dimensions of the kept groups' heads. */
     private int[] heads(int layer, int headsPerGroup) {
         int width = headsPerGroup * original.config().headDim();
         return Arrays.stream(cuts.groups()[layer]).flatMap(group -> IntStream.range(group * width, (group + 1) * width)).toArray();

@@ -4,14 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Llama 3.1's scaling of the rotary frequencies, as transformers has it: waves that turn fewer than {@code lowFreqFactor}
- * times in the original context are slowed by {@code factor}, those of more than {@code highFreqFactor} turns are left, and
- * those between are in between.
+ * Llama 3.1's scaling of the rotary frequencies, as in transformers: frequencies with fewer than {@code lowFreqFactor}
+ * turns in the original context are divided by {@code factor}, those with more than {@code highFreqFactor} turns are
+ * unchanged, and those between are interpolated.
  *
- * @param factor            how many times slower; at least 1
+ * @param factor            divisor of low frequencies; at least 1
  * @param lowFreqFactor     above 0
  * @param highFreqFactor    above {@code lowFreqFactor}
- * @param originalPositions longest sequence that the frequencies were made for
+ * @param originalPositions longest sequence that the frequencies were made for, in tokens
  */
 public record RopeScaling(double factor, double lowFreqFactor, double highFreqFactor, double originalPositions) {
     /** What all of Meta's models have, but for the factor: 8 in Llama 3.1, 32 in the small ones of 3.2. */
@@ -27,7 +27,7 @@ public record RopeScaling(double factor, double lowFreqFactor, double highFreqFa
         }
     }
 
-    /** What each frequency is divided by, {@code headDim / 2} numbers. */
+    /** Returns the divisors of the frequencies, {@code headDim / 2} numbers. */
     public List<Float> divisors(int headDim, double theta) {
         List<Float> divisors = new ArrayList<>();
         for (int j = 0; j < Math.min(headDim, CausalLmConfig.MAX_HEAD_DIM) / 2; j++) {

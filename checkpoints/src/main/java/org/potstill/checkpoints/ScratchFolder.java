@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.UUID;
 import java.util.stream.Stream;
 
-/** A folder with one large file that appears whole or not at all, and is used again when it is there. */
+/** A folder with one large file that appears atomically and is reused if it exists. */
 final class ScratchFolder {
     /** Writes the file, which is not there yet, down to the disk. */
     interface Content {
@@ -36,10 +36,7 @@ final class ScratchFolder {
         this.bytes = bytes;
     }
 
-    /**
-     * The folder, its file written if it is not there. When several processes ask at once, one writes and the others
-     * wait for it.
-     */
+    /** Returns the folder, its file written if missing. If several processes ask at once, one writes and the others wait. */
     Path materialize(Content content) {
         try {
             if (isComplete()) {

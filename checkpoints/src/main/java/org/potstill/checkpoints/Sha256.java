@@ -12,26 +12,26 @@ public final class Sha256 {
     private Sha256() {
     }
 
-    /** In hex. */
+    /** Returns the SHA-256 of a file, in hex. */
     public static String of(Path path) {
         try (BoundedFile file = BoundedFile.open(path)) {
             return of(List.of(file));
         }
     }
 
-    /** Of a text's UTF-8, in hex. */
+    /** Returns the SHA-256 of a text's UTF-8, in hex. */
     public static String of(String text) {
         return HexFormat.of().formatHex(digest().digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Of what files hold, one after the other. */
+    /** Returns the SHA-256 of the concatenated contents of files, in hex. */
     static String of(List<BoundedFile> files) {
         MessageDigest sha = digest();
         files.forEach(file -> file.digest(sha));
         return HexFormat.of().formatHex(sha.digest());
     }
 
-    /** One that has seen nothing yet. */
+    /** Returns a new SHA-256 digest. */
     public static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");

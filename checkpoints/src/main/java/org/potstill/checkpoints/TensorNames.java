@@ -5,8 +5,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * The names of a checkpoint's tensors as transformers would have them: without what {@code torch.compile}, data-parallel
- * training and models around this one put before them, and with the {@code model.} that base models leave out.
+ * The names of a checkpoint's tensors in transformers' form: without the prefixes of {@code torch.compile}, data-parallel
+ * training and enclosing models, and with the {@code model.} that base models omit.
  */
 final class TensorNames {
     private static final Pattern WRAPPERS = Pattern.compile("_orig_mod\\.|_fsdp_wrapped_module\\.|_checkpoint_wrapped_module\\.");

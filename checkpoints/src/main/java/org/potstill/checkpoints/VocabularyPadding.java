@@ -7,8 +7,8 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Entries of a vocabulary that no text becomes: where an embedding table is longer than the tokenizer, llama.cpp's converter
- * names a token for each row that is left, {@code [PAD151936]} for row 151936.
+ * Vocabulary entries that no text produces: if an embedding table is longer than the tokenizer, llama.cpp's converter
+ * adds a token for each remaining row, {@code [PAD151936]} for row 151936.
  */
 final class VocabularyPadding {
     private VocabularyPadding() {

@@ -2,7 +2,7 @@ package org.potstill.checkpoints.jinja;
 
 import java.util.List;
 
-/** What one rendering may use. Templates come with models from anywhere: none may take memory or time without end. */
+/** The limits of one rendering. Templates are untrusted: none may use unbounded memory or time. */
 final class Budget {
     /** Characters of one text, be it the whole output. */
     static final int MAX_CHARS = 1 << 22;
@@ -11,7 +11,7 @@ final class Budget {
     private static final int STEPS_BETWEEN_LOOKS = 256;
     private static final long MAX_NANOS = 4_000_000_000L;
 
-    /** Of all that is computed, whether it is still held or not. */
+    /** Most bytes computed, whether still in use or not. */
     private static final long MAX_BYTES = 1 << 28;
 
     private final long deadline = System.nanoTime() + MAX_NANOS;

@@ -3,7 +3,7 @@ package org.potstill.checkpoints.jinja;
 import java.util.List;
 import org.potstill.checkpoints.jinja.Token.Kind;
 
-/** Where a parser is. */
+/** A parser's position in a list of tokens. */
 final class Cursor {
     private final List<Token> tokens;
     private int at;

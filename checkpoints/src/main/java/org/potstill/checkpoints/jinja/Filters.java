@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** What follows a bar. */
+/** Jinja's filters, the names after a bar. */
 final class Filters {
     private static final Map<String, List<String>> SIGNATURES = Function.signatures("trim chars", "string", "safe", "escape", "e",
             "tojson ensure_ascii indent separators sort_keys", "length", "count", "upper", "lower", "capitalize", "title",

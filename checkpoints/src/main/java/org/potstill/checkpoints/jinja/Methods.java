@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** What follows a point: members, and those methods of Python's texts, lists and mappings that change nothing. */
+/** Members of values, and those methods of Python's strings, lists and mappings that change nothing. */
 final class Methods {
     /** To Jinja's sandbox there are none of these, where the value is a mapping or a list. */
     private static final Set<String> CHANGING = Set.of("clear", "pop", "popitem", "setdefault", "update");

@@ -3,7 +3,7 @@ package org.potstill.checkpoints.jinja;
 import java.util.List;
 import java.util.Map;
 
-/** What follows {@code is}. */
+/** Jinja's tests, the names after {@code is}. */
 final class Tests {
     private static final Map<String, String> ALIASES = Map.ofEntries(Map.entry("==", "eq"), Map.entry("equalto", "eq"), Map.entry("!=", "ne"),
             Map.entry("<", "lt"), Map.entry("lessthan", "lt"), Map.entry("<=", "le"), Map.entry(">", "gt"),

@@ -5,7 +5,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 
-/** What Python does with texts, character by character. */
+/** Python's string operations, by code point. */
 final class Texts {
     private static final int SHOWN = 60;
 

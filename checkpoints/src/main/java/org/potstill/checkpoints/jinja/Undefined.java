@@ -1,9 +1,9 @@
 package org.potstill.checkpoints.jinja;
 
 /**
- * A value that is not there: empty where it is written, an error where it is used.
+ * A missing value: empty when written, an error when used.
  *
- * @param name of the variable or member that was asked for; empty where it has none
+ * @param name of the variable or member; empty if it has none
  */
 record Undefined(String name) {
     static final Undefined NAMELESS = new Undefined("");
