@@ -33,7 +33,7 @@ record EvaluateSettings(int maxTokens, SortedMap<String, String> corpora, Sorted
                 s.integer("evaluate.text-tokens", 2, 1 << 16));
     }
 
-    /** Returns the precision. AUTO keeps a teacher's fp16, without which it may not fit, but not int8, whose cost is a separate question. */
+    /** Returns the precision. AUTO keeps a teacher's fp16, without which it may not fit, but not int8, whose cost is another question. */
     private static Precision precision(Settings s) {
         return switch (s.choice("evaluate.precision", Wanted.class)) {
             case FP32 -> Precision.FP32;
