@@ -7,33 +7,33 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.resource.ResourceInformation;
 import org.apache.spark.util.SerializableConfiguration;
 
-/** What the cluster has to run on. */
+/** Resources of the cluster. */
 public final class Cluster {
     private Cluster() {
     }
 
-    /** Cores of one executor: as set, all of a local master, else of the machine that the driver is like. */
+    /** Returns the cores per executor: as configured, or all of a local master; otherwise assumes the driver's number. */
     public static int coresPerExecutor(JavaSparkContext sc) {
         return sc.getConf().getInt("spark.executor.cores",
                 sc.isLocal() ? sc.defaultParallelism() : Runtime.getRuntime().availableProcessors());
     }
 
-    /** Tasks that run at once in one executor. */
+    /** Returns the number of concurrent tasks per executor. */
     public static int taskSlotsPerExecutor(JavaSparkContext sc) {
         return sc.isLocal() ? taskSlots(sc) : Math.max(1, coresPerExecutor(sc) / coresPerTask(sc));
     }
 
-    /** Tasks that run at once. Executors that have not registered yet are not counted. */
+    /** Returns the number of concurrent tasks on all executors registered so far. */
     public static int taskSlots(JavaSparkContext sc) {
         return Math.max(1, sc.defaultParallelism() / coresPerTask(sc));
     }
 
-    /** Executors registered now; a local master is one. */
+    /** Returns the number of executors registered so far; 1 for a local master. */
     public static int executors(JavaSparkContext sc) {
         return sc.isLocal() ? 1 : Math.max(1, sc.sc().statusTracker().getExecutorInfos().length - 1);
     }
 
-    /** The GPU that Spark gave this task; none where the cluster deals none out: a local master, a Databricks single node. */
+    /** Returns the GPU that Spark assigned to this task; empty without GPU scheduling: a local master, a Databricks single node. */
     public static OptionalInt gpuOfTask() {
         TaskContext task = TaskContext.get();
         ResourceInformation gpu = task == null ? null : task.resourcesJMap().get("gpu");
@@ -47,7 +47,7 @@ public final class Cluster {
         return OptionalInt.of(Integer.parseInt(address));
     }
 
-    /** Hadoop's settings of the driver, for tasks. */
+    /** Broadcasts the driver's Hadoop configuration to tasks. */
     public static Broadcast<SerializableConfiguration> hadoop(JavaSparkContext sc) {
         return sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
     }

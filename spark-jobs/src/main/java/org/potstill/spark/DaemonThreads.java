@@ -2,12 +2,12 @@ package org.potstill.spark;
 
 import java.util.concurrent.ThreadFactory;
 
-/** Threads that keep no process alive. */
+/** Factory of threads that do not keep the process alive. */
 public final class DaemonThreads {
     private DaemonThreads() {
     }
 
-    /** Each of them has the name. */
+    /** Returns a factory of daemon threads that all have this name. */
     public static ThreadFactory named(String name) {
         return task -> {
             Thread thread = new Thread(task, name);

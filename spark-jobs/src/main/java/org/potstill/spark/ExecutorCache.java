@@ -5,19 +5,19 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
- * An expensive thing of which each device of an executor JVM has one: made by the first task that asks, shared by the
- * others, replaced (and closed) on all devices when another key is asked for. Tasks of one job ask for one key.
+ * A cache of one expensive object per device of an executor's JVM: created by the first task that asks, shared by the others, and
+ * closed and replaced on all devices when another key is requested. All tasks of a job use the same key.
  */
 public final class ExecutorCache<T extends AutoCloseable> {
     private final Map<Integer, T> values = new TreeMap<>();
     private String key;
 
-    /** For things that do not live on a device. */
+    /** Returns the object for a key, creating it if necessary, when it is not bound to a device. */
     public T get(String wanted, Supplier<T> make) {
         return get(wanted, 0, make);
     }
 
-    /** @param device any number that tells devices apart */
+    /** Returns the object for a key and device, creating it if necessary. @param device any number that identifies a device */
     public synchronized T get(String wanted, int device, Supplier<T> make) {
         if (!wanted.equals(key)) {
             clear();
@@ -31,7 +31,7 @@ public final class ExecutorCache<T extends AutoCloseable> {
         return value;
     }
 
-    /** Closes all that there is. */
+    /** Closes all cached objects. */
     public synchronized void clear() {
         Map<Integer, T> old = new TreeMap<>(values);
         values.clear();

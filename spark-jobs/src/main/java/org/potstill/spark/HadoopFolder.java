@@ -23,7 +23,7 @@ import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
 
-/** A folder on any Hadoop file system. Files appear in it once they are whole, see {@link WholeFile}. */
+/** A folder on any Hadoop file system, in which files appear atomically, see {@link WholeFile}. */
 public final class HadoopFolder {
     public static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     private static final int MAX_BYTES = 256 << 20;
@@ -38,7 +38,7 @@ public final class HadoopFolder {
         try {
             Path given = new Path(path);
             FileSystem found = given.getFileSystem(hadoop);
-            // Without Hadoop's .crc files beside each file: people edit and copy what lies here.
+            // Without Hadoop's .crc files, because people edit and copy these files.
             this.fs = found instanceof LocalFileSystem local ? local.getRawFileSystem() : found;
             this.path = fs.makeQualified(given);
         } catch (IOException | IllegalArgumentException e) {
@@ -64,7 +64,7 @@ public final class HadoopFolder {
         return new HadoopFolder(what, path(name), fs);
     }
 
-    /** Makes the folder and a file in it: an output that cannot be written is known before any work is done. */
+    /** Checks, before any work is done, that the folder exists or can be created and is writable. */
     public void requireWritable() {
         Path probe = path("_probe-" + UUID.randomUUID());
         try {
@@ -84,12 +84,12 @@ public final class HadoopFolder {
         }
     }
 
-    /** Names in the folder, sorted; none when it does not exist. */
+    /** Returns the names in the folder, sorted; empty if it does not exist. */
     public List<String> names() {
         return list().stream().map(status -> status.getPath().getName()).toList();
     }
 
-    /** What is in the folder, sorted by name; nothing when it does not exist. */
+    /** Lists the folder, sorted by name; empty if it does not exist. */
     public List<FileStatus> list() {
         try {
             FileStatus[] found = fs.listStatus(path);
@@ -102,7 +102,7 @@ public final class HadoopFolder {
         }
     }
 
-    /** All files below the folder; none when it does not exist. */
+    /** Lists all files below the folder; empty if it does not exist. */
     public List<FileStatus> tree() {
         try {
             List<FileStatus> files = new ArrayList<>();
@@ -117,7 +117,7 @@ public final class HadoopFolder {
         }
     }
 
-    /** Whether it is what a writer that did not come to its end, or is at work, has written so far. */
+    /** Whether this is the name of an incomplete file of a running or killed writer. */
     public static boolean isIncoming(String name) {
         return name.startsWith(WholeFile.INCOMING);
     }
@@ -150,7 +150,7 @@ public final class HadoopFolder {
         writeText(name, json(content));
     }
 
-    /** Writes JSON unless there is a file of that name. */
+    /** Writes JSON unless a file of that name exists. */
     public void createJson(String name, Object content) {
         byte[] bytes = json(content).getBytes(StandardCharsets.UTF_8);
         create(name, out -> out.write(bytes));
@@ -176,7 +176,7 @@ public final class HadoopFolder {
         write(name, out -> Files.copy(local, out));
     }
 
-    /** Writes a file in place of the one of that name, if there is one. */
+    /** Writes a file, replacing any file of that name. */
     public void write(String name, Content content) {
         try (WholeFile file = WholeFile.replace(fs, path(name))) {
             content.writeTo(file.out());
@@ -186,15 +186,15 @@ public final class HadoopFolder {
         }
     }
 
-    /** What goes into a file. */
+    /** Content of a file. */
     public interface Content {
         void writeTo(FSDataOutputStream out) throws IOException;
     }
 
     /**
-     * Writes a file that appears once it is whole, unless there is one of that name: it is taken to hold the same.
+     * Writes a file atomically, unless one of that name exists, which is assumed to have the same content.
      *
-     * @return its length in bytes
+     * @return the file's length in bytes
      */
     public long create(String name, Content content) {
         Path target = path(name);
@@ -211,7 +211,7 @@ public final class HadoopFolder {
         }
     }
 
-    /** Copies a file or folder from here to a local path. */
+    /** Copies a file or folder of this folder to a local path. */
     public void fetch(String name, java.nio.file.Path local) {
         try {
             fs.copyToLocalFile(false, path(name), new Path(local.toUri()), true);
@@ -222,7 +222,7 @@ public final class HadoopFolder {
 
     public void delete(String name) {
         try {
-            // Not by the raw local file system: other tools leave .crc files beside theirs, and they must go, too.
+            // Not by the raw local file system, which would leave other tools' .crc files behind.
             path(name).getFileSystem(fs.getConf()).delete(path(name), true);
         } catch (IOException e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);

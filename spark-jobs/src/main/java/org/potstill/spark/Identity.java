@@ -5,12 +5,12 @@ import java.util.LinkedHashSet;
 import java.util.Optional;
 import java.util.Set;
 
-/** What a folder must agree with to go on from it, or to stand for a run: settings and fingerprints by name. */
+/** Comparison of identities: the settings and fingerprints that must match to resume from a folder or reuse its result. */
 public final class Identity {
     private Identity() {
     }
 
-    /** The first key in which two identities differ. */
+    /** Returns the first key in which two identities differ. */
     public static Optional<String> firstDifference(JsonNode now, JsonNode then) {
         Set<String> keys = new LinkedHashSet<>();
         now.fieldNames().forEachRemaining(keys::add);

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.potstill.checkpoints.PrivateFolder;
 
-/** A local folder that goes, with all in it, when closed. */
+/** A local folder that is deleted with its contents when closed. */
 public final class TemporaryFolder implements AutoCloseable {
     private final Path path;
 
@@ -23,7 +23,7 @@ public final class TemporaryFolder implements AutoCloseable {
 
     private static Path in(Path parent) {
         try {
-            // Its owner's alone.
+            // Accessible to its owner only.
             return Files.createTempDirectory(parent, "potstill-");
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", parent.toString(), e);

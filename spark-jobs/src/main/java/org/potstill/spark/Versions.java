@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.Properties;
 
-/** What this build is. */
+/** Versions of this build. */
 public final class Versions {
     private Versions() {
     }
@@ -13,12 +13,12 @@ public final class Versions {
         return property("version");
     }
 
-    /** Spark's version that it was built with. */
+    /** Returns the Spark version of the build. */
     static String spark() {
         return property("spark");
     }
 
-    /** Scala's binary version that it was built for. */
+    /** Returns the Scala binary version of the build. */
     static String scala() {
         return property("scala");
     }

@@ -16,17 +16,16 @@ import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
 
 /**
- * A file that appears whole or not at all.
+ * A file that appears atomically: complete or not at all.
  *
- * <p>A file system (local, HDFS) shows a file from its first byte on: it is written as {@code _incoming-…} beside its
- * place, brought to the disk and renamed. An object store has no such rename, but shows an object only once its stream
- * is closed: it is written under its own name, and a stream that did not come to its end is aborted, or where the store
- * knows no abort never closed. What a killed writer leaves is an {@code _incoming-} file, or parts of an upload that no
- * listing shows (S3A removes them with {@code fs.s3a.multipart.purge}).
+ * <p>File systems (local, HDFS) show a file from its first byte, so it is written as {@code _incoming-…} in the same folder, synced
+ * to disk and renamed. Object stores have no atomic rename but show an object only once its stream is closed, so it is written under
+ * its final name; an incomplete stream is aborted or, if the store does not support that, never closed. A killed writer leaves an
+ * {@code _incoming-} file, or parts of an upload that no listing shows (S3A removes them with {@code fs.s3a.multipart.purge}).
  */
 final class WholeFile implements AutoCloseable {
     static final String INCOMING = "_incoming-";
-    /** Object stores whose streams cannot say that they are: those of S3A can be aborted, and say so. */
+    /** Schemes of object stores that are not recognised by abortable streams, as S3A's are. */
     private static final Set<String> OBJECT_STORES = Set.of("s3", "s3n", "gs", "oss", "cosn", "obs");
 
     private final FileSystem fs;
@@ -42,12 +41,12 @@ final class WholeFile implements AutoCloseable {
         this.out = fs.create(written, true);
     }
 
-    /** Begins a file that is to appear under a name of its own: where there is one already, it holds the same. */
+    /** Begins a new file; an existing file of the same name is assumed to have the same content. */
     static WholeFile create(FileSystem fs, Path target) throws IOException {
         return new WholeFile(fs, target, isObjectStore(fs, target) ? target : incoming(target));
     }
 
-    /** Begins a file that is to take another's place in one step, where the file system can do that. */
+    /** Begins a file that replaces another, atomically if the file system supports it. */
     static WholeFile replace(FileSystem fs, Path target) throws IOException {
         return new WholeFile(fs, target, isObjectStore(fs, target) || !replaces(fs, target) ? target : incoming(target));
     }
@@ -58,7 +57,7 @@ final class WholeFile implements AutoCloseable {
                 || scheme != null && OBJECT_STORES.contains(scheme.toLowerCase(Locale.ROOT));
     }
 
-    /** Whether it has a rename over an existing file. What only {@link FileSystem} knows has none. */
+    /** Whether the file system can rename over an existing file, which one without a {@link FileContext} cannot. */
     private static boolean replaces(FileSystem fs, Path target) throws IOException {
         try {
             return fs instanceof RawLocalFileSystem || FileContext.getFileContext(target.toUri(), fs.getConf()) != null;
@@ -75,7 +74,7 @@ final class WholeFile implements AutoCloseable {
         return out;
     }
 
-    /** The file is whole: it appears, unless there is one of its name. */
+    /** Completes the file and makes it appear, unless one of its name exists. */
     void publish() throws IOException {
         finish();
         if (written.equals(target)) {
@@ -86,7 +85,7 @@ final class WholeFile implements AutoCloseable {
                 throw new FileAlreadyExistsException(target.toString());
             }
         } catch (IOException e) {
-            // Some file systems return false where others throw: another task may have been faster.
+            // Some file systems return false, others throw; either way, another task may have been faster.
             if (!fs.exists(target)) {
                 throw e instanceof FileAlreadyExistsException ? new IOException("cannot rename " + written + " to " + target) : e;
             }
@@ -94,7 +93,7 @@ final class WholeFile implements AutoCloseable {
         }
     }
 
-    /** The file is whole: it appears in place of the one of its name. */
+    /** Completes the file and makes it replace any file of its name. */
     void publishOver() throws IOException {
         finish();
         if (!written.equals(target)) {
@@ -102,10 +101,10 @@ final class WholeFile implements AutoCloseable {
         }
     }
 
-    /** Renames over what may be there, in one step. */
+    /** Renames atomically, replacing any existing file. */
     private static void rename(FileSystem fs, Path from, Path to) throws IOException {
         if (fs instanceof RawLocalFileSystem) {
-            // FileContext would delete first on a local disk, where the system's own rename replaces.
+            // On a local disk FileContext would first delete the target, whereas the operating system's rename replaces it.
             if (!fs.rename(from, to)) {
                 throw new IOException("cannot rename " + from + " to " + to);
             }
@@ -116,14 +115,14 @@ final class WholeFile implements AutoCloseable {
 
     private void finish() throws IOException {
         if (!written.equals(target) && out.hasCapability(StreamCapabilities.HSYNC)) {
-            // Else a file could be renamed and lose its bytes with the machine's power.
+            // Otherwise a power failure could leave a renamed file without its data.
             out.hsync();
         }
         out.close();
         closed = true;
     }
 
-    /** Takes back what was not published. */
+    /** Discards the file if it was not published. */
     @Override
     public void close() throws IOException {
         if (closed) {

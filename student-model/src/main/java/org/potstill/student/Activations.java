@@ -5,12 +5,12 @@ import java.util.List;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.CausalLmConfig;
 
-/** What the forward pass leaves for the backward pass, and room to work; allocated once for the largest batch so far. */
+/** Activations that the forward pass keeps for the backward pass, and scratch memory; allocated for a maximum number of rows. */
 final class Activations {
     /**
-     * Of one decoder layer; {@code input} and {@code middle} are the residual stream before and after attention.
+     * Activations of one decoder layer; {@code input} and {@code middle} are the residual stream before and after attention.
      *
-     * @param unnormed queries and keys before their heads' norms; null where there are no such norms
+     * @param unnormed queries and keys before their per-head norms; null in models without such norms
      */
     record Block(Matrix input, Matrix inputNormed, Matrix unnormed, Matrix qkv, Matrix attended, Matrix middle,
             Matrix middleNormed, Matrix gateUp, Matrix activated) {
@@ -21,7 +21,7 @@ final class Activations {
         }
     }
 
-    /** Gradients by the same, reused from layer to layer; {@code output} is the gradient by the layer's output. */
+    /** Gradients of one layer's activations, reused from layer to layer; {@code output} is that of the layer's output. */
     record Gradients(Matrix output, Matrix middle, Matrix input, Matrix normed, Matrix qkv, Matrix attended,
             Matrix activated) {
         Gradients rows(int from, int to) {
@@ -29,7 +29,7 @@ final class Activations {
                     qkv.rows(from, to), attended.rows(from, to), activated.rows(from, to));
         }
 
-        /** Those of the layer below, whose output is this one's input. */
+        /** Returns the gradients for the layer below, whose output is this layer's input. */
         Gradients below() {
             return new Gradients(input, middle, output, normed, qkv, attended, activated);
         }
@@ -37,14 +37,14 @@ final class Activations {
 
     final int capacity;
     private final Block[] blocks;
-    /** The residual stream after the last layer, and that normed. */
+    /** The residual stream after the last layer, before and after the final norm. */
     private final Matrix last;
     private final Matrix lastNormed;
     private final Gradients gradients;
     private final List<Matrix> all = new ArrayList<>();
     private final DataType type;
 
-    /** @param checkpointing all layers share what can be computed again from their inputs */
+    /** @param checkpointing whether all layers share the memory of what can be recomputed from their inputs */
     Activations(CausalLmConfig c, DataType type, int rows, boolean checkpointing) {
         this.type = type;
         capacity = rows;
@@ -64,7 +64,7 @@ final class Activations {
                 allocate(c.hiddenSize()), allocate(qkv), allocate(queries), allocate(c.intermediateSize()));
     }
 
-    /** Floats that a row takes, reckoned. */
+    /** Calculates the number of floats per row without allocating any. */
     static long floatsPerRow(CausalLmConfig c, boolean checkpointing) {
         long hidden = c.hiddenSize();
         long inner = c.intermediateSize();
@@ -75,7 +75,7 @@ final class Activations {
                 + 6 * hidden + qkv + queries + inner;
     }
 
-    /** Floats that it holds. */
+    /** Returns the number of floats allocated. */
     long floats() {
         return all.stream().mapToLong(matrix -> (long) matrix.rows() * matrix.columns()).sum();
     }
@@ -84,7 +84,7 @@ final class Activations {
         return blocks[layer].rows(0, rows);
     }
 
-    /** Where the layer's output goes. */
+    /** Returns the matrix that receives a layer's output: the next layer's input, or {@code last}. */
     Matrix output(int layer, int rows) {
         return (layer + 1 == blocks.length ? last : blocks[layer + 1].input()).rows(0, rows);
     }

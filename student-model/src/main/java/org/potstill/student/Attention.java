@@ -8,14 +8,15 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * Causal attention with grouped queries (Ainslie et al. 2023); a sequence's query heads that share a key head are one
- * piece of work. The backward pass computes the probabilities again, so that memory grows with the square of one
- * sequence's length, not with sequences, heads and layers as well.
+ * Causal grouped-query attention (Ainslie et al. 2023). The query heads of a sequence that share a key head are one piece of
+ * work. The backward pass recomputes the probabilities, so memory grows with the square of the longest sequence's length, not
+ * with the number of sequences, heads and layers as well.
  *
- * <p>A row of {@code qkv} holds the query heads, then the key heads, then the value heads, rotated already.
+ * <p>A row of {@code qkv} holds the query heads, the key heads and the value heads, in this order; queries and keys are already
+ * rotated.
  */
 final class Attention {
-    /** Room for one head, {@code [longest, longest]}. */
+    /** Scratch memory for one head, {@code [longest, longest]} each. */
     private record Scratch(Matrix scores, Matrix gradient) {
     }
 
@@ -23,7 +24,7 @@ final class Attention {
     private final DataType type;
     private final double scale;
     private final int group;
-    /** One for each thread that ever worked here at once. */
+    /** Free scratch memory: at most one per thread that has run concurrently. */
     private final Queue<Scratch> idle = new ConcurrentLinkedQueue<>();
 
     Attention(CausalLmConfig config, DataType type) {
@@ -33,7 +34,11 @@ final class Attention {
         this.group = config.numAttentionHeads() / config.numKeyValueHeads();
     }
 
-    /** @param window how many keys, its own included, a query sees; 0 for all before it */
+    /**
+     * Computes the attention of all heads.
+     *
+     * @param window number of keys that a query sees, including its own; 0 for all up to its own
+     */
     void forward(PackedBatch batch, Matrix qkv, Matrix out, int window) {
         eachGroup(batch, (from, to, keyHead, scratch) -> {
             Matrix rows = qkv.rows(from, to);
@@ -52,7 +57,7 @@ final class Attention {
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             Matrix dP = scratch.gradient().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
-                // The first query head of a group sets the gradient of the shared key and value, the others add.
+                // The first query head of a group overwrites the gradient of the shared key and value; the others add to it.
                 double beta = h % group == 0 ? 0 : 1;
                 Matrix dHead = head(dOut.rows(from, to), h);
                 probabilities(rows, h, p, window);

@@ -7,8 +7,8 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.ShortPointer;
 
 /**
- * Products of operands rounded to bfloat16, summed in single precision. All parameters are rounded once a step, in a copy
- * that has the flat vector's order; other operands when they are multiplied, in memory of the thread that does.
+ * Matrix products of operands rounded to bfloat16, accumulated in single precision. All parameters are rounded once per step, into
+ * a copy in the order of the flat vector; other operands are rounded when multiplied, into the calling thread's own memory.
  */
 final class Bf16Products implements Products {
     private static final int PIECE = 1 << 13;
@@ -18,7 +18,7 @@ final class Bf16Products implements Products {
     private final Rounded weights;
     private final ThreadLocal<Scratch> scratch = ThreadLocal.withInitial(Scratch::new);
 
-    /** Memory for bfloat16 numbers. */
+    /** Off-heap memory for bfloat16 values. */
     private static final class Rounded {
         private final ShortPointer memory;
         private final ShortBuffer values;
@@ -79,12 +79,12 @@ final class Bf16Products implements Products {
         weights.memory.close();
     }
 
-    /** Where the copy of a matrix within the parameters begins. */
+    /** Returns the address of the rounded copy of a matrix of parameters. */
     private long weight(Matrix w) {
         return weights.memory.address() + (w.address() - parameters.address()) / 2;
     }
 
-    /** Address of a copy without gaps between rows. */
+    /** Rounds a matrix into a copy without gaps between rows and returns its address. */
     private long rounded(Matrix x, boolean first) {
         Scratch own = scratch.get();
         int length = Math.multiplyExact(x.rows(), x.columns());
@@ -99,7 +99,7 @@ final class Bf16Products implements Products {
             }
         }
         IntBuffer from = bits(x);
-        // Without gaps it is all one row.
+        // A matrix without gaps is treated as a single row.
         int width = x.stride() == x.columns() ? length : x.columns();
         for (int begin = 0; begin < length; begin += width) {
             int at = x.index(begin / x.columns(), 0);
@@ -121,14 +121,14 @@ final class Bf16Products implements Products {
         to.put(place, own.rounded, 0, n);
     }
 
-    /** The bits of {@code n} floats. */
+    /** Rounds the bits of {@code n} floats. */
     static void round(int[] bits, short[] rounded, int n) {
         for (int i = Row.VECTORS ? VectorRow.roundToBf16(bits, rounded, n) : 0; i < n; i++) {
             rounded[i] = rounded(bits[i]);
         }
     }
 
-    /** To the nearest, of two the even one. */
+    /** Rounds to nearest, ties to even. */
     static short rounded(int bits) {
         return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }

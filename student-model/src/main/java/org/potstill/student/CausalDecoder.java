@@ -24,19 +24,19 @@ import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * A whole decoder of the Llama family with its loss as one Deeplearning4j layer, the only one of its network.
+ * A whole decoder of the Llama family with its loss, as the only layer of a Deeplearning4j network.
  *
- * <p>One layer, because Deeplearning4j shares no weights between layers and the head may be the embedding table. So the
- * clip of its gradient per layer is a clip of the global norm.
+ * <p>It is one layer because Deeplearning4j cannot share weights between layers and the head may be the embedding table. As a
+ * consequence, Deeplearning4j's per-layer gradient clipping clips the global norm.
  *
  * <p>Features are token ids {@code [batch, time]}, padded on the right. Labels are {@code [batch, time, 1 + 2k]}: the
  * next token's id, then k ids that the teacher kept (−1 for none), then their probabilities. Masks are
- * {@code [batch, time]}; a position that the label mask leaves out counts in no mean. Ids are exact in single
- * precision up to 2²⁴, above any vocabulary that {@link CausalLmConfig} allows.
+ * {@code [batch, time]}; positions outside the label mask are excluded from all means. Ids are exact in single
+ * precision up to 2²⁴, above any vocabulary size that {@link CausalLmConfig} allows.
  */
 final class CausalDecoder extends BaseLayer {
     private static final long serialVersionUID = 1L;
-    /** In single precision, all parameters must fit one direct buffer, which counts its bytes in an int. */
+    /** All parameters must fit into one direct buffer of floats, whose size in bytes is an int. */
     private static final long MAX_PARAMETERS = (1 << 29) - 1;
 
     private final CausalLmConfig config;
@@ -45,8 +45,8 @@ final class CausalDecoder extends BaseLayer {
     private final double weightDecay;
 
     /**
-     * @param weightDecay decoupled, times the learning rate; on matrices only
-     * @param maxGradientNorm 0 for no clip
+     * @param weightDecay     decoupled weight decay, multiplied by the learning rate; applied to matrices only
+     * @param maxGradientNorm limit of the gradient's L2 norm; 0 for no clipping
      */
     CausalDecoder(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay, double maxGradientNorm,
             IUpdater updater) {
@@ -62,7 +62,7 @@ final class CausalDecoder extends BaseLayer {
         }
     }
 
-    /** A network of this one layer. */
+    /** Configures a network whose only layer is the decoder. */
     static MultiLayerNetwork network(CausalLmConfig config, TrainingOptions options, long seed, DataType type) {
         ISchedule schedule = options.schedule();
         boolean sgd = options.optimizer() == TrainingOptions.Optimizer.SGD;
@@ -76,8 +76,8 @@ final class CausalDecoder extends BaseLayer {
     static MultiLayerNetwork network(CausalLmConfig config, Objective objective, DecoderKind kind, double weightDecay,
             double maxGradientNorm, IUpdater updater, long seed, DataType type) {
         requirePossible(config);
-        // Memory is ours and reused from step to step, so that Deeplearning4j's workspaces would only add copies; and
-        // the gradient is a mean already, so that it must not be divided by the batch size.
+        // The decoder reuses its own memory from step to step, so Deeplearning4j's workspaces would only add copies. The
+        // gradient is already a mean, so it must not be divided by the batch size.
         MultiLayerConfiguration configuration = new NeuralNetConfiguration.Builder()
                 .seed(seed)
                 .dataType(type)
@@ -132,7 +132,7 @@ final class CausalDecoder extends BaseLayer {
 
     @Override
     public void setNIn(InputType inputType, boolean override) {
-        // Its width is the configuration's, whatever comes in.
+        // The configuration alone determines the width.
     }
 
     @Override

@@ -16,7 +16,7 @@ import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.CausalLmConfig;
 
-/** {@link Decoder} as Deeplearning4j sees it: an output layer. {@link CausalDecoder} says what goes in. */
+/** A {@link Decoder} adapted to Deeplearning4j's output layer; {@link CausalDecoder} describes its inputs. */
 final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutputLayer {
     private static final long serialVersionUID = 1L;
 
@@ -34,12 +34,12 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
         this.alpha = alpha;
     }
 
-    /** Weight of the divergence from now on. */
+    /** Sets the weight of the divergence. */
     void setAlpha(double alpha) {
         this.alpha = alpha;
     }
 
-    /** The losses of the last batch, or null. */
+    /** Returns the losses of the last batch, or null if there is none. */
     StepLoss loss() {
         return loss;
     }
@@ -79,13 +79,13 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
         return score;
     }
 
-    /** Decoupled weight decay is a part of the step, not of the loss. */
+    /** Returns 0: decoupled weight decay is part of the step, not of the loss. */
     @Override
     public double calcRegularizationScore(boolean backpropParamsOnly) {
         return 0;
     }
 
-    /** Logits, {@code [batch, time, vocabSize]}; padding is zero. */
+    /** Returns the logits, {@code [batch, time, vocabSize]}; those of padding are zero. */
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaceMgr) {
         PackedBatch batch = PackedBatch.of(input, featuresMask, null, null);
@@ -142,7 +142,7 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
 
     @Override
     public void clearNoiseWeightParams() {
-        // It has no weight noise.
+        // Weight noise is not used.
     }
 
     void free() {
@@ -153,7 +153,7 @@ final class CausalDecoderLayer extends BaseLayer<CausalDecoder> implements IOutp
         return PackedBatch.of(input, featuresMask, labels, maskArray);
     }
 
-    // Classifier, which IOutputLayer drags in, speaks of dense labels: a row of scores per example.
+    // The methods of Classifier, a superinterface of IOutputLayer, assume dense labels: a row of scores per example.
 
     @Override
     public INDArray computeScoreForExamples(double fullNetworkRegScore, LayerWorkspaceMgr workspaceMgr) {

@@ -3,27 +3,35 @@ package org.potstill.student;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The mathematics of a decoder of the Llama family (Touvron et al. 2023, arXiv 2302.13971), with what Mistral, Qwen2 and Qwen3
- * add to it: forward, loss, backward. Knows nothing of Deeplearning4j; {@link CausalDecoderLayer} puts it there.
- * {@link FusedDecoder} is written for CPUs, {@link Nd4jDecoder} in ND4J's operations, for any of its backends; each is the
- * other's oracle.
+ * The forward pass, loss and backward pass of a decoder of the Llama family (Touvron et al. 2023, arXiv 2302.13971), including
+ * the variations of Mistral, Qwen2 and Qwen3. Independent of Deeplearning4j, to which {@link CausalDecoderLayer} adapts it.
+ * {@link FusedDecoder} targets CPUs; {@link Nd4jDecoder} uses ND4J operations and runs on any of its backends. Each serves as
+ * the other's test oracle.
  */
 interface Decoder {
-    /** @param flat all parameters, in the order of {@link Weights}; seen, not copied */
+    /**
+     * Sets the vector that holds the parameters.
+     *
+     * @param flat all parameters, in the order of {@link Weights}; not copied
+     */
     void setParameters(INDArray flat);
 
-    /** @param flat where gradients go */
+    /**
+     * Sets the vector that receives the gradients.
+     *
+     * @param flat in the order of {@link Weights}; not copied
+     */
     void setGradients(INDArray flat);
 
-    /** The loss of a batch, no gradient. */
+    /** Computes the loss of a batch without a gradient. */
     StepLoss loss(PackedBatch batch, double alpha);
 
-    /** The loss of a batch; replaces the gradients by its gradient. */
+    /** Computes the loss of a batch and overwrites the gradients with its gradient. */
     StepLoss lossAndGradient(PackedBatch batch, double alpha);
 
-    /** Of every row, {@code [rows, vocabSize]}, for the caller to close. */
+    /** Returns the logits of all rows, {@code [rows, vocabSize]}; the caller closes them. */
     INDArray logits(PackedBatch batch);
 
-    /** Gives back memory outside the heap. */
+    /** Frees off-heap memory. */
     void free();
 }

@@ -5,18 +5,18 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
 
 /**
- * Which {@link Decoder} computes.
+ * Choice of a {@link Decoder} implementation.
  *
- * @param nd4j          in ND4J's operations, and otherwise the decoder that is made for CPUs
- * @param checkpointing layers keep their inputs only
- * @param precision     of linear layers
+ * @param nd4j          true for {@link Nd4jDecoder}, false for {@link FusedDecoder}
+ * @param checkpointing whether layers keep only their inputs for the backward pass
+ * @param precision     precision of matrix products in linear layers
  */
 record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precision) {
     static final DecoderKind FUSED = new DecoderKind(false, false, MatrixPrecision.FP32);
     static final DecoderKind FUSED_CHECKPOINTING = new DecoderKind(false, true, MatrixPrecision.FP32);
     static final DecoderKind ND4J = new DecoderKind(true, false, MatrixPrecision.FP32);
 
-    /** On ND4J's CUDA backend its operations. */
+    /** Chooses the decoder for these options: ND4J's operations on its CUDA backend, the fused decoder on CPUs. */
     static DecoderKind of(TrainingOptions options) {
         boolean bf16 = options.precision() == MatrixPrecision.BF16;
         if (bf16 && !Student.canUseBf16()) {

@@ -13,7 +13,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.CausalLmConfig;
 
-/** Lays the decoder's parameters into Deeplearning4j's flat vector, row-major, in the order of {@link Weights}. */
+/** Initialiser of the decoder's parameters in Deeplearning4j's flat vector, row-major, in the order of {@link Weights}. */
 final class DecoderParameters implements ParamInitializer {
     private static final double STANDARD_DEVIATION = 0.02;
     private static final int DRAWN_AT_ONCE = 1 << 20;
@@ -24,7 +24,7 @@ final class DecoderParameters implements ParamInitializer {
         this.config = config;
     }
 
-    /** Deeplearning4j cuts gradient names at their last underscore, so names here have none. */
+    /** Converts a tensor's name to a key without underscores, at the last of which Deeplearning4j would cut it. */
     static String key(String name) {
         return name.replace('_', '-');
     }
@@ -33,7 +33,7 @@ final class DecoderParameters implements ParamInitializer {
         return key.endsWith("norm.weight");
     }
 
-    /** Whether it is a norm's gain or a bias, which are not decayed. */
+    /** Whether the key names a norm's gain or a bias, which have no weight decay. */
     static boolean isVector(String key) {
         return isNorm(key) || isBias(key);
     }
@@ -110,8 +110,9 @@ final class DecoderParameters implements ParamInitializer {
     }
 
     /**
-     * Norms 1, biases 0, matrices normal; what writes to the residual stream is narrower, as in GPT-2, so that the stream's
-     * variance does not grow with depth. {@link Random} is specified to the bit, unlike ND4J's generators.
+     * Initialises norms to 1, biases to 0 and matrices from a normal distribution. As in GPT-2, projections into the residual
+     * stream have a smaller standard deviation, so that the stream's variance does not grow with depth. Uses {@link Random},
+     * which is specified to the bit, unlike ND4J's generators.
      */
     private void randomize(Map<String, INDArray> table, long seed) {
         Random random = new Random(seed);

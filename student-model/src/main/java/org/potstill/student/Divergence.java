@@ -1,11 +1,11 @@
 package org.potstill.student;
 
 /**
- * How far the student's distribution S is from the teacher's P, as a sum over tokens (and the ghost bucket of all tokens
- * that the teacher did not keep).
+ * Divergence of the student's distribution S from the teacher's P: a sum over tokens (and the ghost bucket, which stands for all
+ * tokens that the teacher did not keep).
  */
 public enum Divergence {
-    /** KL(P‖S): S covers all that P holds likely (Hinton et al. 2015, arXiv 1503.02531). */
+    /** KL(P‖S), mode-covering: S covers whatever is likely under P (Hinton et al. 2015, arXiv 1503.02531). */
     FORWARD_KL {
         @Override
         double term(double p, double s, double logS) {
@@ -17,7 +17,7 @@ public enum Divergence {
             return -p;
         }
     },
-    /** KL(S‖P): S avoids what P holds unlikely (Gu et al. 2024, arXiv 2306.08543). */
+    /** KL(S‖P), mode-seeking: S avoids whatever is unlikely under P (Gu et al. 2024, arXiv 2306.08543). */
     REVERSE_KL {
         @Override
         double term(double p, double s, double logS) {
@@ -43,12 +43,12 @@ public enum Divergence {
         }
     };
 
-    /** One token's share, in nats. {@code logS} is the logarithm of s, known where s underflows. */
+    /** Returns one token's contribution in nats; {@code logS} is the logarithm of s, finite even if s underflows. */
     abstract double term(double p, double s, double logS);
 
     /**
-     * s times the derivative of {@link #term} by s, up to a multiple of s that is the same for all tokens, which no logit
-     * feels: {@code ∂/∂zⱼ = slopeⱼ − sⱼ·Σ slope}.
+     * Returns s times the derivative of {@link #term} with respect to s, up to the same multiple of s for all tokens, which
+     * cancels in the gradient: {@code ∂/∂zⱼ = slopeⱼ − sⱼ·Σ slope}.
      */
     abstract double slope(double p, double s, double logS);
 }

@@ -1,6 +1,6 @@
 package org.potstill.student;
 
-/** The plain way to do it, in double precision. */
+/** Straightforward reference implementation in double precision. */
 final class DoubleRow implements Row {
     private final double[] values;
 

@@ -1,8 +1,8 @@
 package org.potstill.student;
 
-/** Loops that the JIT compiler vectorises: counted, over heap arrays, no calls inside, no reduction in strict order. */
+/** A row whose loops the JIT compiler vectorises: counted, over heap arrays, without calls or strictly ordered reductions. */
 final class FloatRow extends FloatValues {
-    /** Sums run in single precision over this many elements, then in double. */
+    /** Elements summed in single precision before the sum goes on in double. */
     private static final int BLOCK = 512;
 
     FloatRow(int length) {
@@ -11,7 +11,7 @@ final class FloatRow extends FloatValues {
 
     @Override
     public double max(int n) {
-        // Four chains, because one would wait for itself at each element.
+        // Four independent chains: a single one would be bound by the latency of each operation.
         final float[] x = values;
         float a = x[0];
         float b = a;

@@ -2,7 +2,7 @@ package org.potstill.student;
 
 import java.util.Arrays;
 
-/** What rows of floats have in common, whatever their loops are written for. */
+/** Common parts of {@link FloatRow} and {@link VectorRow}. */
 abstract class FloatValues implements Row {
     final float[] values;
 
@@ -36,7 +36,7 @@ abstract class FloatValues implements Row {
         Arrays.fill(values, from, to, (float) value);
     }
 
-    /** {@link #rotate} of one head, which begins at {@code first}, from its pair {@code from} on. */
+    /** Applies {@link #rotate} to one head, which begins at element {@code first}, from its pair {@code from} on. */
     final void rotateHead(int first, int from, int half, float[] angles, int sign) {
         final float[] x = values;
         for (int j = from; j < half; j++) {

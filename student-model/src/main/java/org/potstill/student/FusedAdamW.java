@@ -6,18 +6,18 @@ import java.util.Map;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * Clipping, AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) and the step in one pass over memory, shared out among
- * threads: what Deeplearning4j's {@code ClipL2PerLayer}, {@code Adam} and {@code WeightDecay} do one after the other, and
- * compute the same. As there, epsilon stands beside the uncorrected second moment.
+ * Gradient clipping, AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) and the update of the parameters in one multithreaded
+ * pass over memory. Computes the same as Deeplearning4j's {@code ClipL2PerLayer}, {@code Adam} and {@code WeightDecay} in
+ * sequence. As there, epsilon is added to the root of the uncorrected second moment.
  */
 final class FusedAdamW {
     private static final int PIECE = 1 << 12;
 
-    /** Neighbours in the flat vector. */
+    /** A contiguous range of the flat vector. */
     private record Piece(int begin, int length, boolean decayed) {
     }
 
-    /** Memory of a thread, for one piece after the other. */
+    /** A thread's working memory for one piece at a time. */
     private static final class Scratch {
         private final float[] parameters = new float[PIECE];
         private final float[] gradient = new float[PIECE];
@@ -42,7 +42,7 @@ final class FusedAdamW {
         }
     }
 
-    /** L2 norm of the gradient, {@code [1, n]}. */
+    /** Computes the L2 norm of the gradient, {@code [1, n]}. */
     double norm(Matrix gradient) {
         double[] squares = new double[pieces.size()];
         Slices.each(pieces.size(), i -> {
@@ -58,12 +58,14 @@ final class FusedAdamW {
     }
 
     /**
+     * Updates the parameters and both moments in place.
+     *
      * @param parameters {@code [1, n]}
-     * @param gradient   {@code [1, n]}
-     * @param norm       of the gradient
-     * @param first      moment, {@code [1, n]}
-     * @param second     moment, {@code [1, n]}
-     * @param step       from 0
+     * @param gradient   {@code [1, n]}, before clipping
+     * @param norm       L2 norm of the gradient
+     * @param first      first moments, {@code [1, n]}
+     * @param second     second moments, {@code [1, n]}
+     * @param step       zero-based number of the step
      */
     void step(Matrix parameters, Matrix gradient, double norm, Matrix first, Matrix second, int step) {
         boolean clipped = options.maxGradientNorm() > 0 && norm > options.maxGradientNorm();

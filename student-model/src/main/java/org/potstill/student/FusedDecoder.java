@@ -8,10 +8,10 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * The decoder for CPUs: large matrix products, and everything between them in few passes over memory.
+ * The decoder for CPUs: large matrix products, with everything between them fused into few passes over memory.
  *
- * <p>Threads share out rows, which go through everything between two attentions by themselves, and attention's heads. A
- * weight's gradient is a sum over all rows, so that there the weight's rows are shared out, once a layer is through.
+ * <p>Work is split over threads by slices of rows, each of which runs independently between two attentions, and within
+ * attention by heads. A weight's gradient sums over all rows, so it is split by the weight's rows at the end of each layer.
  */
 final class FusedDecoder implements Decoder {
     private static final int WEIGHT_ROWS = 256;
@@ -30,7 +30,7 @@ final class FusedDecoder implements Decoder {
     private Products linear = Products.EXACT;
 
     /**
-     * @param checkpointing keep the layers' inputs only and compute the rest again in the backward pass (Chen et al. 2016,
+     * @param checkpointing whether to keep only the layers' inputs and recompute the rest in the backward pass (Chen et al. 2016,
      *                      arXiv 1604.06174): a third more work, a fraction of the memory
      */
     FusedDecoder(CausalLmConfig config, DataType type, Objective objective, boolean checkpointing, MatrixPrecision precision) {
@@ -135,7 +135,11 @@ final class FusedDecoder implements Decoder {
         return normed;
     }
 
-    /** @param output null where only what the backward pass needs is wanted */
+    /**
+     * Runs one layer.
+     *
+     * @param output receives the layer's output; null to recompute only what the backward pass needs
+     */
     private void forward(PackedBatch batch, int layer, Activations.Block block, Matrix output) {
         Weights.Block<Matrix> w = weights.blocks().get(layer);
         int rows = batch.rows();
@@ -163,7 +167,7 @@ final class FusedDecoder implements Decoder {
         });
     }
 
-    /** {@code y = x·wᵀ + bias} */
+    /** Computes {@code y = x·wᵀ + bias}; {@code bias} may be null. */
     private void product(Matrix x, Matrix w, Matrix bias, Matrix y) {
         if (bias != null) {
             Kernels.repeat(bias, y);
@@ -171,7 +175,7 @@ final class FusedDecoder implements Decoder {
         linear.timesTransposed(x, w, y, bias == null ? 0 : 1);
     }
 
-    /** {@code y = y + x·wᵀ + bias} */
+    /** Computes {@code y = y + x·wᵀ + bias}; {@code bias} may be null. */
     private void addProduct(Matrix x, Matrix w, Matrix bias, Matrix y) {
         if (bias != null) {
             Kernels.addToRows(bias, y);
@@ -179,7 +183,7 @@ final class FusedDecoder implements Decoder {
         linear.timesTransposed(x, w, y, 1);
     }
 
-    /** From {@code gradient.output} to {@code gradient.input}; replaces the gradients of the layer's weights. */
+    /** Backpropagates from {@code gradient.output} to {@code gradient.input}; overwrites the gradients of the layer's weights. */
     private void backward(PackedBatch batch, int layer, Activations.Block block, Activations.Gradients gradient) {
         Weights.Block<Matrix> w = weights.blocks().get(layer);
         Weights.Block<Matrix> dw = gradients.blocks().get(layer);
@@ -221,7 +225,7 @@ final class FusedDecoder implements Decoder {
         });
         List<Runnable> pieces = new ArrayList<>();
         addWeightGradient(gradient.output(), block.activated(), dw.downProj(), pieces);
-        // The gradient by gate and up has taken their place.
+        // gateUp now holds its own gradient.
         addWeightGradient(block.gateUp(), block.middleNormed(), dw.gateUpProj(), pieces);
         addWeightGradient(gradient.middle(), block.attended(), dw.oProj(), pieces);
         addWeightGradient(gradient.qkv(), block.inputNormed(), dw.qkvProj(), pieces);
@@ -231,7 +235,10 @@ final class FusedDecoder implements Decoder {
         }
     }
 
-    /** {@code dw = dyᵀ·x}, some rows of the weight a piece: enough of them to be worth arranging all of x for BLAS's kernel. */
+    /**
+     * Adds pieces of work that together compute {@code dw = dyᵀ·x}. Each covers enough rows of the weight to justify repacking
+     * all of x for the BLAS kernel.
+     */
     private void addWeightGradient(Matrix dy, Matrix x, Matrix dw, List<Runnable> pieces) {
         int count = Math.max(1, dw.rows() / WEIGHT_ROWS);
         for (int i = 0; i < count; i++) {

@@ -10,9 +10,9 @@ import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
- * Products in the precision of their operands: single on {@link OneDnn}, and otherwise on the BLAS that ND4J's CPU backend
- * itself calls. Called without {@code Nd4j.gemm} because that copies operands which are views with a row stride, such as
- * one attention head.
+ * Matrix products in the precision of their operands: by {@link OneDnn} in single precision where available, otherwise by the BLAS
+ * of ND4J's CPU backend. Bypasses {@code Nd4j.gemm}, which copies operands that are views with a row stride, such as one
+ * attention head.
  */
 final class Gemm implements Products {
     @Override

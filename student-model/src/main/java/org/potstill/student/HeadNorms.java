@@ -2,7 +2,7 @@ package org.potstill.student;
 
 import org.potstill.checkpoints.CausalLmConfig;
 
-/** RMSNorm of each head of queries and keys by itself, before they are turned: Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
+/** Per-head RMSNorm of queries and keys before the rotary embedding, as in Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
 final class HeadNorms {
     private final CausalLmConfig config;
 
@@ -13,7 +13,7 @@ final class HeadNorms {
     /**
      * Normalises the query and key heads of {@code qkv} in place.
      *
-     * @param unnormed gets them as they were
+     * @param unnormed receives a copy of the original values
      */
     void forward(Matrix qkv, Matrix unnormed, Weights.Block<Matrix> w) {
         Kernels.copy(qkv.block(0, qkv.rows(), 0, unnormed.columns()), unnormed);
@@ -22,7 +22,7 @@ final class HeadNorms {
         }
     }
 
-    /** Replaces the gradient by what {@link #forward} made of {@code unnormed} with that by {@code unnormed}. */
+    /** Replaces the gradient with respect to the output of {@link #forward} by the gradient with respect to {@code unnormed}. */
     void backward(Matrix dQkv, Matrix unnormed, Weights.Block<Matrix> w, Row dQueryNorm, Row dKeyNorm) {
         for (int h = 0; h < config.numAttentionHeads() + config.numKeyValueHeads(); h++) {
             Kernels.rmsNormBackward(head(dQkv, h), head(unnormed, h), isQuery(h) ? w.queryNorm() : w.keyNorm(), config.rmsNormEps(),

@@ -10,20 +10,20 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.nd4j.Nd4jRuntime;
 
-/** What ND4J's arrays hold, on the side of the CPU: on its CPU backend their memory itself, on CUDA copies. */
+/** Access from the host to the elements of ND4J arrays: directly on the CPU backend, through copies on CUDA. */
 final class HostMemory {
-    /** Elements that one direct buffer can see: it counts its bytes in an int. */
+    /** Maximum number of floats in one direct buffer, whose size in bytes is an int. */
     private static final int PIECE = 1 << 28;
 
     private HostMemory() {
     }
 
-    /** An array's elements in row-major order, to be read; no more than 2 GiB. */
+    /** Returns an array's elements in row-major order, for reading only; at most 2 GiB. */
     static FloatBuffer read(INDArray array) {
         return Nd4jRuntime.isCuda() ? FloatBuffer.wrap(array.toFloatVector()) : own(array);
     }
 
-    /** A copy of an array of one row, of any size that Java's arrays can have. */
+    /** Copies an array of one row, of any size that a Java array can have. */
     static float[] copy(INDArray array) {
         float[] values = new float[Math.toIntExact(array.length())];
         for (int from = 0; from < values.length; from += Math.min(PIECE, values.length - from)) {
@@ -41,7 +41,7 @@ final class HostMemory {
         return Matrix.of(rowMajor ? array : array.dup('c'), 1, Math.toIntExact(array.length())).get();
     }
 
-    /** Replaces all elements. */
+    /** Overwrites all elements. */
     static void write(INDArray array, float[] values) {
         if (Nd4jRuntime.isCuda() || array.dataType() != DataType.FLOAT) {
             assign(array, values);
@@ -53,7 +53,7 @@ final class HostMemory {
         }
     }
 
-    /** The same in ND4J's operations. */
+    /** Overwrites all elements using ND4J's operations. */
     static void assign(INDArray array, float[] values) {
         try (INDArray all = Nd4j.createFromArray(values)) {
             array.assign(all.reshape('c', array.shape()));
@@ -61,9 +61,10 @@ final class HostMemory {
     }
 
     /**
-     * Elements of an array of one row from {@code from} on, as little-endian floats, to be read while the array lives.
+     * Returns {@code count} elements of an array of one row, from index {@code from}, as little-endian floats, for reading only
+     * and valid until the array is closed.
      *
-     * @param array may be null for no elements
+     * @param array may be null if {@code count} is 0
      */
     static ByteBuffer bytes(INDArray array, int from, int count) {
         if (count == 0) {
@@ -79,9 +80,9 @@ final class HostMemory {
     }
 
     /**
-     * Replaces elements of an array of one row, from {@code from} on, by all that a buffer holds, at most 2 GiB.
+     * Overwrites elements of an array of one row, from index {@code from}, with a buffer's remaining values, at most 2 GiB.
      *
-     * @param array may be null where that is nothing
+     * @param array may be null if the buffer is empty
      */
     static void write(INDArray array, int from, FloatBuffer values) {
         if (!values.hasRemaining()) {
@@ -96,7 +97,7 @@ final class HostMemory {
         }
     }
 
-    /** A view. */
+    /** Returns a view of {@code length} elements from index {@code from}. */
     static INDArray range(INDArray array, int from, int length) {
         return array.reshape(array.length()).get(NDArrayIndex.interval(from, from + length));
     }

@@ -10,8 +10,8 @@ import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
 
 /**
- * First weights from a checkpoint, such as the student's teacher: embeddings, norms, the head, and all layers or some of
- * them, as DistilBERT begins (Sanh et al. 2019, arXiv 1910.01108). A student with all the layers is the checkpoint itself.
+ * Initialisation of a student from a checkpoint, such as its teacher: embeddings, norms, head, and all or some of the layers,
+ * as in DistilBERT (Sanh et al. 2019, arXiv 1910.01108). A student with all layers equals the checkpoint.
  */
 public final class InitialWeights {
     private static final String LAYERS = "model.layers.";
@@ -22,11 +22,12 @@ public final class InitialWeights {
     }
 
     /**
-     * The shape of a student that begins with some of a checkpoint's layers; each keeps its attention window.
+     * Returns the shape of a student initialised with some of a checkpoint's layers; each keeps its attention window.
      *
-     * @param name   of the checkpoint, for messages
-     * @param layers how many
-     * @throws org.potstill.errors.UserException where the checkpoint has fewer
+     * @param name   the checkpoint's name in messages
+     * @param layers number of layers
+     * @param choice which of the checkpoint's layers to take
+     * @throws org.potstill.errors.UserException if the checkpoint has fewer layers
      */
     public static CausalLmConfig shape(CausalLmConfig from, String name, int layers, LayerChoice choice) {
         if (layers > from.numHiddenLayers()) {
@@ -48,11 +49,11 @@ public final class InitialWeights {
     }
 
     /**
-     * Gives a student a checkpoint's weights, some rows at a time.
+     * Copies a checkpoint's weights into a student, a block of rows at a time.
      *
-     * @param name    of the checkpoint, for messages
-     * @param student of {@link #shape}, but for what has no weights: epsilon, base of the rotary embedding, longest sequence
-     * @throws org.potstill.errors.UserException where the shapes do not fit
+     * @param name    the checkpoint's name in messages
+     * @param student a student of {@link #shape}; epsilon, rotary base and maximum length may differ, as they have no weights
+     * @throws org.potstill.errors.UserException if the shapes do not match
      */
     public static void copy(Checkpoint checkpoint, String name, Student student, LayerChoice choice) {
         CausalLmConfig config = student.config();
@@ -73,7 +74,7 @@ public final class InitialWeights {
         }
     }
 
-    /** The checkpoint's name for what becomes a tensor of the student. */
+    /** Returns the name of the checkpoint's tensor that becomes the given tensor of the student. */
     private static String source(String tensor, int[] layers) {
         if (!tensor.startsWith(LAYERS)) {
             return tensor;
@@ -93,7 +94,7 @@ public final class InitialWeights {
         require(name, "its family's part", llama(from.variant()), llama(student.variant()));
     }
 
-    /** A Mistral without a window is a Llama by another name. */
+    /** Maps a Mistral without a window, which computes the same as a Llama, to a Llama. */
     private static Variant llama(Variant variant) {
         return variant.equals(WINDOWLESS) ? Variant.PLAIN : variant;
     }

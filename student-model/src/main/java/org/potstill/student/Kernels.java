@@ -1,11 +1,11 @@
 package org.potstill.student;
 
-/** Everything elementwise in the decoder, row by row; each is one pass over memory, in the calling thread. */
+/** Elementwise and row-wise operations of the decoder, each one pass over memory in the calling thread. */
 final class Kernels {
     private Kernels() {
     }
 
-    /** {@code to = from}. */
+    /** Computes {@code to = from}. */
     static void copy(Matrix from, Matrix to) {
         int n = from.columns();
         Row row = Row.of(from, n);
@@ -14,7 +14,7 @@ final class Kernels {
         }
     }
 
-    /** {@code to = to + from}. */
+    /** Computes {@code to = to + from}. */
     static void add(Matrix from, Matrix to) {
         int n = from.columns();
         Row sum = Row.of(from, n);
@@ -25,7 +25,7 @@ final class Kernels {
         }
     }
 
-    /** Replaces each row of {@code to} by the vector. */
+    /** Overwrites each row of {@code to} with the vector. */
     static void repeat(Matrix vector, Matrix to) {
         int n = to.columns();
         Row row = Row.of(to, n).load(vector, 0, 0, n);
@@ -62,7 +62,7 @@ final class Kernels {
         }
     }
 
-    /** Embedding look-up: row i of {@code to} is row {@code ids[first + i]} of the table. */
+    /** Looks up embeddings: row i of {@code to} becomes row {@code ids[first + i]} of the table. */
     static void gather(Matrix table, int[] ids, int first, Matrix to) {
         int n = table.columns();
         Row row = Row.of(table, n);
@@ -71,7 +71,7 @@ final class Kernels {
         }
     }
 
-    /** Its gradient: adds row i of {@code from} to row {@code ids[i]} of the table; in order, ids repeat. */
+    /** Adds row i of {@code from} to row {@code ids[i]} of the table, in order: the gradient of {@link #gather}. Ids may repeat. */
     static void scatterAdd(Matrix from, int[] ids, Matrix table) {
         int n = table.columns();
         Row sum = Row.of(table, n);
@@ -83,7 +83,7 @@ final class Kernels {
         }
     }
 
-    /** RMSNorm (Zhang and Sennrich 2019): {@code out = weight · x / sqrt(mean(x²) + eps)}. */
+    /** Computes RMSNorm (Zhang and Sennrich 2019): {@code out = weight · x / sqrt(mean(x²) + eps)}. */
     static void rmsNorm(Matrix x, Matrix weight, double eps, Matrix out) {
         int n = x.columns();
         Row gain = Row.of(x, n).load(weight, 0, 0, n);
@@ -96,12 +96,12 @@ final class Kernels {
         }
     }
 
-    /** Adds the gradient by {@code x} to {@code dx}, and that by the weight to {@code dWeight}. */
+    /** Adds the gradient with respect to {@code x} to {@code dx}, and that with respect to the weight to {@code dWeight}. */
     static void rmsNormBackward(Matrix dOut, Matrix x, Matrix weight, double eps, Matrix dx, Row dWeight) {
         rmsNormBackward(dOut, x, weight, eps, dx, true, dWeight);
     }
 
-    /** Replaces the gradient by the norm's output with that by {@code x}, and adds that by the weight to {@code dWeight}. */
+    /** Replaces the gradient of the norm's output by that of {@code x}, and adds that of the weight to {@code dWeight}. */
     static void rmsNormBackward(Matrix gradient, Matrix x, Matrix weight, double eps, Row dWeight) {
         rmsNormBackward(gradient, x, weight, eps, gradient, false, dWeight);
     }
@@ -130,7 +130,7 @@ final class Kernels {
         }
     }
 
-    /** What the slices of a sum over rows came to, in their order, replaces {@code to}. */
+    /** Overwrites {@code to} with the sum of the slices' partial sums, added in order. */
     static void sum(Row[] slices, Matrix to) {
         int n = to.columns();
         Row total = Row.of(to, n);
@@ -141,10 +141,10 @@ final class Kernels {
     }
 
     /**
-     * Rotary embedding (Su et al. 2021) of heads that lie side by side, in place.
+     * Applies the rotary embedding (Su et al. 2021) in place to each head of each row.
      *
-     * @param positions which row of {@code angles} turns which row of {@code x}, from element {@code first} on
-     * @param sign 1, or −1 for the gradient
+     * @param positions row i of {@code x} is rotated by row {@code positions[first + i]} of {@code angles}
+     * @param sign      1, or −1 for the gradient
      */
     static void rotate(Matrix x, int headDim, Matrix angles, int[] positions, int first, int sign) {
         int n = x.columns();
@@ -158,10 +158,10 @@ final class Kernels {
     }
 
     /**
-     * Row t becomes the softmax of the scores that it sees, its first t + 1 or the last {@code window} of these, times
-     * {@code scale}; the rest becomes zero.
+     * Replaces row t by the softmax of {@code scale} times its visible scores: the first t + 1, or the last {@code window} of
+     * these. All others become zero.
      *
-     * @param window 0 for no window
+     * @param window number of visible scores; 0 for no limit
      */
     static void causalSoftmax(Matrix scores, double scale, int window) {
         int n = scores.columns();
@@ -180,7 +180,7 @@ final class Kernels {
         }
     }
 
-    /** Replaces the gradient by the probabilities with the gradient by the scores. */
+    /** Replaces the gradient with respect to the probabilities by the gradient with respect to the scores. */
     static void causalSoftmaxBackward(Matrix probabilities, Matrix gradient, double scale, int window) {
         int n = gradient.columns();
         Row p = Row.of(gradient, n);
@@ -204,7 +204,7 @@ final class Kernels {
         return window == 0 ? 0 : Math.max(0, t + 1 - window);
     }
 
-    /** SwiGLU (Shazeer 2020): {@code out = silu(gate)·up}, where gate and up lie side by side. */
+    /** Computes SwiGLU (Shazeer 2020), {@code out = silu(gate)·up}; each row of {@code gateUp} holds gate, then up. */
     static void swiGlu(Matrix gateUp, Matrix out) {
         int n = out.columns();
         Row gate = Row.of(out, n);
@@ -220,7 +220,7 @@ final class Kernels {
         }
     }
 
-    /** Replaces {@code gateUp} by the gradient of both its halves. */
+    /** Overwrites {@code gateUp} with the gradient of both its halves. */
     static void swiGluBackward(Matrix gateUp, Matrix dOut) {
         int n = dOut.columns();
         Row gate = Row.of(dOut, n);

@@ -9,8 +9,8 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 
 /**
- * Training sequences as the arrays that {@link CausalDecoder} describes. What the teacher says of ids beyond the student's
- * vocabulary is left out, see {@link SoftTargets#below}; tokens of the text there are refused.
+ * Training sequences as the arrays that {@link CausalDecoder} describes. Teacher probabilities of ids beyond the student's
+ * vocabulary are dropped (see {@link SoftTargets#below}); token ids beyond it are rejected.
  */
 record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, INDArray labelsMask) implements AutoCloseable {
     static LabelledBatch of(List<TrainingSequence> batch, CausalLmConfig config, DataType type) {
@@ -59,7 +59,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
                 array(labelsMask, type, batch.size(), width));
     }
 
-    /** Token ids of one sequence, without labels. */
+    /** Converts one sequence's token ids to a features array, without labels. */
     static INDArray features(int[] ids, CausalLmConfig config, DataType type) {
         requireFit(ids, config);
         requirePositions(ids.length, config);
@@ -70,7 +70,7 @@ record LabelledBatch(INDArray features, INDArray labels, INDArray featuresMask, 
         return array(features, type, 1, ids.length);
     }
 
-    /** Frees the memory now: the garbage collector sees only small Java objects and would let it pile up. */
+    /** Frees the off-heap memory, which would otherwise accumulate: the garbage collector sees only small Java objects. */
     @Override
     public void close() {
         features.close();

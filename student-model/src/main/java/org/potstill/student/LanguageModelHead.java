@@ -3,14 +3,14 @@ package org.potstill.student;
 import org.nd4j.linalg.api.buffer.DataType;
 
 /**
- * The head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor
- * is ever held: memory is the same for any batch, and above {@code LOGITS / MAX_CHUNK} tokens for any vocabulary.
+ * The head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor is ever held:
+ * memory does not depend on the batch, nor on the vocabulary above {@code LOGITS / MAX_CHUNK} tokens.
  *
- * <p>The vocabulary is cut into parts, the pieces that threads share out. Each part's share of the gradient by the hidden
- * state is kept by itself and these are summed in order.
+ * <p>Threads work on parts of the vocabulary. Each part's contribution to the gradient of the hidden state is kept
+ * separately, and these are summed in order.
  */
 final class LanguageModelHead {
-    /** Logits held at once: enough positions for efficient matrix products at any vocabulary. */
+    /** Logits held at once: enough positions for efficient matrix products with any vocabulary. */
     private static final int LOGITS = 1 << 24;
     private static final int MAX_CHUNK = 512;
     private static final int MIN_CHUNK = 16;
@@ -31,7 +31,7 @@ final class LanguageModelHead {
         this.chunk = chunk(vocabSize);
     }
 
-    /** Positions whose logits are held at once. */
+    /** Returns the number of positions whose logits are held at once. */
     static int chunk(int vocabSize) {
         return Math.max(MIN_CHUNK, Math.min(MAX_CHUNK, LOGITS / vocabSize));
     }
@@ -41,16 +41,18 @@ final class LanguageModelHead {
     }
 
     /**
-     * @param hidden normed, {@code [rows, hiddenSize]}
-     * @param dHidden replaced by the gradient by {@code hidden}
-     * @param dHead replaced by the gradient by the head's weight
+     * Computes the loss and its gradient.
+     *
+     * @param hidden  normed hidden states, {@code [rows, hiddenSize]}
+     * @param dHidden overwritten with the gradient with respect to {@code hidden}
+     * @param dHead   overwritten with the gradient with respect to the head's weight
      */
     StepLoss lossAndGradient(Products linear, PackedBatch.Targets targets, double alpha, Matrix hidden, Matrix head,
             Matrix dHidden, Matrix dHead) {
         return run(linear, targets, alpha, hidden, head, dHidden, dHead);
     }
 
-    /** {@code [rows, vocabSize]}. */
+    /** Computes the logits, {@code [rows, vocabSize]}. */
     void logits(Products linear, Matrix hidden, Matrix head, Matrix logits) {
         Slices.each(PARTS, part -> linear.timesTransposed(hidden, part(head, part), columns(logits, part), 0));
     }
@@ -97,7 +99,7 @@ final class LanguageModelHead {
     private void reserve(int rows, int hiddenSize) {
         if (logitMemory == null || logitMemory.rows() < rows) {
             free();
-            // Rows of a power of two's length would all lie in the same few places of a cache.
+            // Rows whose length is a power of two would all map to the same few cache sets.
             logitMemory = Matrix.allocate(type, rows, vocabSize + ROW_GAP).block(0, rows, 0, vocabSize);
             partMemory = null;
         }

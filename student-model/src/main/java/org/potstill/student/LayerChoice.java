@@ -1,10 +1,10 @@
 package org.potstill.student;
 
-/** Which layers of a checkpoint a student with fewer of them begins as. */
+/** Choice of a checkpoint's layers to initialise a student that has fewer. */
 public enum LayerChoice {
     /**
-     * The first, the last, and between them as evenly as whole numbers allow. Six of twelve are 0, 2, 4, 7, 9 and 11, as in
-     * DistilBERT's own extraction (Sanh et al. 2019, arXiv 1910.01108); one is the first.
+     * The first, the last, and layers between them spaced as evenly as possible. Six of twelve are 0, 2, 4, 7, 9 and 11, as in
+     * DistilBERT's own extraction (Sanh et al. 2019, arXiv 1910.01108); a single one is the first.
      */
     EVENLY_SPACED {
         @Override
@@ -16,7 +16,7 @@ public enum LayerChoice {
             return layers;
         }
     },
-    /** The first ones, in a row. */
+    /** The first layers, contiguous. */
     FIRST {
         @Override
         public int[] layers(int of, int wanted) {
@@ -28,6 +28,6 @@ public enum LayerChoice {
         }
     };
 
-    /** @return {@code wanted} layer numbers below {@code of}, ascending */
+    /** Returns {@code wanted} zero-based layer indices below {@code of}, in ascending order. */
     public abstract int[] layers(int of, int wanted);
 }

@@ -2,7 +2,7 @@ package org.potstill.student;
 
 /**
  * Compares next-token distributions given by their logits with a reference distribution, one position at a time, with SIMD
- * where Java has it (see {@link Row}). Both are softmaxes over the same {@code vocabSize} ids. For one thread.
+ * where available (see {@link Row}). Both are softmaxes over the same {@code vocabSize} ids. Not thread-safe.
  */
 public final class LogitComparison {
     private final int vocabSize;
@@ -15,20 +15,21 @@ public final class LogitComparison {
     private double referenceLogSumExp;
     private int referenceBest;
 
-    /** Logits of a model, position by position. */
+    /** Source of a model's logits, position by position. */
     public interface Logits {
         /** Writes the logits of a position into the first elements of {@code target}, which may be longer. */
         void read(int position, float[] target);
     }
 
     /**
-     * How a distribution relates to the reference; any figure is NaN or infinite where logits are.
+     * Result of a comparison; values may be NaN or infinite if the logits are.
      *
-     * @param logProbability  of the id asked for, in nats
-     * @param best            most probable id; the lowest of several
-     * @param bestProbability of that id
-     * @param rank            ids that are more probable than the reference's most probable one, or as probable and lower
-     * @param kl              KL(reference || this), in nats
+     * @param logProbability  log-probability of the requested id, in nats
+     * @param best            most probable id; the lowest if there are several
+     * @param bestProbability probability of {@code best}
+     * @param rank            zero-based rank of the reference's most probable id: the number of ids that are more probable, or
+     *                        equally probable and lower
+     * @param kl              KL(reference‖this), in nats
      */
     public record Result(double logProbability, int best, double bestProbability, int rank, double kl) {
     }
@@ -55,7 +56,7 @@ public final class LogitComparison {
     /**
      * Compares a distribution with the reference.
      *
-     * @param id whose log-probability is wanted
+     * @param id the id whose log-probability to return
      */
     public Result compare(Logits model, int position, int id) {
         model.read(position, logits.values);
@@ -72,7 +73,7 @@ public final class LogitComparison {
         return new Result(logit - logSumExp, best, 1 / sum, rank, cross - referenceLogSumExp + logSumExp);
     }
 
-    /** 0 where no element is the maximum, which NaN among them makes possible. */
+    /** Returns the index of the first element equal to {@code max}, or 0 if there is none, as is possible with NaNs. */
     private int firstOf(float[] values, double max) {
         for (int i = 0; i < vocabSize; i++) {
             if (values[i] == max) {

@@ -10,7 +10,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /**
- * A row-major rectangle of an ND4J array's memory, float or double. Views share the memory. BLAS reads it through
+ * A row-major, possibly strided matrix over an ND4J array's memory, float or double. Views share the memory. BLAS reads it through
  * {@link #pointer()}; plain loops move rows in and out of the heap with {@link Row}, because the JIT compiler
  * vectorises loops over heap arrays but not over direct buffers.
  */
@@ -36,18 +36,22 @@ final class Matrix {
         this.stride = stride;
     }
 
-    /** Uninitialised memory of its own; give it back with {@link #free}. */
+    /** Allocates an uninitialised matrix; release it with {@link #free}. */
     static Matrix allocate(DataType type, int rows, int columns) {
         return of(Nd4j.createUninitializedDetached(type, (long) rows * columns), rows, columns);
     }
 
-    /** All of a contiguous array, seen as {@code [rows, columns]}. */
+    /**
+     * Returns a view of a contiguous array as {@code [rows, columns]}.
+     *
+     * @throws org.potstill.errors.UserException if it is larger than 2 GiB
+     */
     static Matrix of(INDArray array, int rows, int columns) {
         long length = array.length();
         if (length != (long) rows * columns) {
             throw new IllegalArgumentException(length + " elements are not " + rows + " x " + columns);
         }
-        // A direct buffer counts its bytes in an int.
+        // The size of a direct buffer in bytes is an int.
         if (length * array.dataType().width() > Integer.MAX_VALUE) {
             throw StudentErrors.tensorTooLarge(rows, columns);
         }
@@ -61,7 +65,7 @@ final class Matrix {
         return new Matrix(array, p.address(), p.asBuffer(), null, 0, rows, columns, columns);
     }
 
-    /** Elements of a single row, from {@code first} on, as a matrix of their own. */
+    /** Returns a view of elements of a single row, from {@code first} on, as {@code [rows, columns]}. */
     Matrix reshape(int first, int rows, int columns) {
         if (this.rows != 1 || first < 0 || (long) first + (long) rows * columns > this.columns) {
             throw new IndexOutOfBoundsException(rows + " x " + columns + " from " + first + " of " + this.columns);
@@ -112,23 +116,23 @@ final class Matrix {
         return doubles;
     }
 
-    /** The first element's address, a {@link FloatPointer} or {@link DoublePointer}. */
+    /** Returns a pointer to the first element, a {@link FloatPointer} or {@link DoublePointer}. */
     Pointer pointer() {
         Pointer base = owner.data().addressPointer();
         return isDouble() ? new DoublePointer(base).position(offset) : new FloatPointer(base).position(offset);
     }
 
-    /** The whole memory of floats that this is a view of. */
+    /** Returns a pointer to the whole float memory that this is a view of. */
     FloatPointer memory() {
         return new FloatPointer(owner.data().addressPointer()).capacity(floats.capacity());
     }
 
-    /** The first element's address. */
+    /** Returns the address of the first element. */
     long address() {
         return base + (long) offset * (isDouble() ? Double.BYTES : Float.BYTES);
     }
 
-    /** The single row of a matrix. */
+    /** Copies the single row of a matrix. */
     double[] get() {
         double[] values = new double[columns];
         for (int i = 0; i < columns; i++) {

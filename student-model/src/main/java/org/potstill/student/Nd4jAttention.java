@@ -7,10 +7,10 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * Causal grouped-query attention of {@link Nd4jDecoder}: all sequences and heads in one batch of matrix products. The
- * queries that share a key head lie below one another, {@code [sequences·keyHeads, group·time, headDim]}.
+ * Causal grouped-query attention for {@link Nd4jDecoder}: all sequences and heads in one batch of matrix products. The
+ * queries that share a key head are stacked, {@code [sequences·keyHeads, group·time, headDim]}.
  *
- * <p>Sequences are padded at their end: no query sees a key behind it, and no gradient comes from padding.
+ * <p>Sequences are padded on the right: the causal mask hides padding keys, and padding contributes no gradient.
  */
 final class Nd4jAttention {
     private final CausalLmConfig config;
@@ -38,7 +38,9 @@ final class Nd4jAttention {
     }
 
     /**
-     * @param window how many keys, its own included, a query sees; 0 for all before it
+     * Computes the attention of all heads.
+     *
+     * @param window number of keys that a query sees, including its own; 0 for all up to its own
      * @return {@code [rows, heads·headDim]}
      */
     static INDArray forward(CausalLmConfig config, PackedBatch batch, INDArray qkv, int window) {
@@ -47,7 +49,7 @@ final class Nd4jAttention {
                 config.numAttentionHeads()));
     }
 
-    /** The gradient by {@code qkv}. */
+    /** Returns the gradient with respect to {@code qkv}. */
     static INDArray backward(CausalLmConfig config, PackedBatch batch, INDArray qkv, INDArray dAttended, int window) {
         Nd4jAttention attention = new Nd4jAttention(config, batch, qkv, window);
         return attention.packed(attention.backward(attention.padded(dAttended)));
@@ -69,7 +71,7 @@ final class Nd4jAttention {
         return 1 / Math.sqrt(config.headDim());
     }
 
-    /** {@code [1, group·time, time]}: far below any score where the key comes after the query or has left its window. */
+    /** Returns the additive mask, {@code [1, group·time, time]}: a large negative value for each key that a query may not see. */
     private INDArray unseen() {
         int group = config.numAttentionHeads() / config.numKeyValueHeads();
         float[][] mask = new float[group * time][time];
@@ -82,7 +84,7 @@ final class Nd4jAttention {
         return Nd4j.createFromArray(mask).castTo(queries.dataType()).reshape(1, mask.length, time);
     }
 
-    /** {@code [rows, n]} to {@code [sequences, time, n]} */
+    /** Pads {@code [rows, n]} to {@code [sequences, time, n]}. */
     private INDArray padded(INDArray x) {
         INDArray padded = Nd4j.zeros(x.dataType(), batch.sequences(), time, x.size(1));
         for (int s = 0; s < batch.sequences(); s++) {
@@ -105,7 +107,7 @@ final class Nd4jAttention {
         return packed;
     }
 
-    /** Heads {@code first} to {@code first + n} of {@code [sequences, time, …]}, as {@code [sequences·keyHeads, …·time, headDim]} */
+    /** Returns {@code n} heads from {@code first} of {@code [sequences, time, …]} as {@code [sequences·keyHeads, …·time, headDim]}. */
     private INDArray split(INDArray padded, int first, int n) {
         int dim = config.headDim();
         int keyHeads = config.numKeyValueHeads();
@@ -114,7 +116,7 @@ final class Nd4jAttention {
                 .reshape(batch.sequences() * keyHeads, n / keyHeads * time, dim);
     }
 
-    /** Back to {@code [sequences, time, n·headDim]} */
+    /** Reverses {@link #split}, to {@code [sequences, time, n·headDim]}. */
     private INDArray merged(INDArray x, int n) {
         return x.reshape(batch.sequences(), n, time, config.headDim()).permute(0, 2, 1, 3).dup('c')
                 .reshape(batch.sequences(), time, n * config.headDim());

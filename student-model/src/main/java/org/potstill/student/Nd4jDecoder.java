@@ -13,8 +13,8 @@ import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.checkpoints.CausalLmConfig;
 
 /**
- * The decoder in ND4J's own operations, one for each step of the mathematics: slower on CPUs than {@link FusedDecoder},
- * but at home on all of ND4J's backends. Rows are packed as they are there; attention alone is padded.
+ * A decoder in ND4J's own operations, one per mathematical step: slower on CPUs than {@link FusedDecoder}, but portable to all of
+ * ND4J's backends. Rows are packed as in {@link FusedDecoder}; only attention uses padding.
  */
 final class Nd4jDecoder implements Decoder {
     private static final WorkspaceConfiguration REUSED =
@@ -27,9 +27,10 @@ final class Nd4jDecoder implements Decoder {
     private Weights<INDArray> gradients;
 
     /**
-     * What a layer leaves for its backward pass; {@code input} and {@code middle} are of the residual stream.
+     * Activations that a layer keeps for its backward pass; {@code input} and {@code middle} are the residual stream before and
+     * after attention.
      *
-     * @param unnormed queries and keys before their heads' norms, {@code [rows·heads, headDim]}; null where there are no such norms
+     * @param unnormed queries and keys before their per-head norms, {@code [rows·heads, headDim]}; null in models without them
      */
     private record Block(INDArray input, INDArray[] unnormed, INDArray qkv, INDArray attended, INDArray middle, INDArray gateUp) {
     }
@@ -93,7 +94,7 @@ final class Nd4jDecoder implements Decoder {
         return Nd4j.getWorkspaceManager().getAndActivateWorkspace(REUSED, "potstill-student");
     }
 
-    /** The residual stream after the last layer; what the backward pass needs goes to {@code blocks}. */
+    /** Returns the residual stream after the last layer; adds to {@code blocks} what the backward pass needs. */
     private INDArray forward(PackedBatch batch, List<Block> blocks) {
         INDArray stream = Nd4j.pullRows(weights.embedTokens(), 1, batch.ids());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
@@ -110,20 +111,20 @@ final class Nd4jDecoder implements Decoder {
         return stream;
     }
 
-    /** {@code x·wᵀ + bias} */
+    /** Returns {@code x·wᵀ + bias}; {@code bias} may be null. */
     private static INDArray linear(INDArray x, INDArray w, INDArray bias) {
         INDArray y = timesTransposed(x, w);
         return bias == null ? y : y.addiRowVector(bias);
     }
 
-    /** The gradient by a bias, from that by what it was added to; nothing where there is no bias. */
+    /** Computes a bias's gradient from that of the sum it is part of; does nothing if {@code dBias} is null. */
     private static void biasGradient(INDArray dy, INDArray dBias) {
         if (dBias != null) {
             dBias.assign(dy.sum(true, 0));
         }
     }
 
-    /** Normalises each head of queries and of keys by itself, in place; returns both as they were. */
+    /** Normalises each query and key head in place; returns copies of the original queries and keys. */
     private INDArray[] normHeads(INDArray qkv, Weights.Block<INDArray> w) {
         INDArray[] unnormed = {heads(queries(qkv)), heads(keys(qkv))};
         queries(qkv).assign(rmsNorm(unnormed[0], w.queryNorm()).reshape(queries(qkv).shape()));
@@ -147,12 +148,12 @@ final class Nd4jDecoder implements Decoder {
         return qkv.get(NDArrayIndex.all(), NDArrayIndex.interval(queries, queries + config.numKeyValueHeads() * config.headDim()));
     }
 
-    /** A copy of heads that lie side by side, one per row. */
+    /** Copies adjacent heads to one row per head. */
     private INDArray heads(INDArray x) {
         return x.dup('c').reshape(x.length() / config.headDim(), config.headDim());
     }
 
-    /** From the gradient by the layer's output to that by its input; replaces the gradients of its weights. */
+    /** Backpropagates from the layer's output to its input; overwrites the gradients of the layer's weights. */
     private INDArray backward(PackedBatch batch, int layer, Block block, INDArray dOutput) {
         Weights.Block<INDArray> w = weights.blocks().get(layer);
         Weights.Block<INDArray> dw = gradients.blocks().get(layer);
@@ -213,7 +214,7 @@ final class Nd4jDecoder implements Decoder {
         return x.get(NDArrayIndex.all(), NDArrayIndex.interval(which * width, (which + 1) * width)).dup('c');
     }
 
-    /** Turns dimension j of each query and key head together with j + headDim / 2, in place. */
+    /** Rotates dimensions j and j + headDim / 2 of each query and key head together, in place. */
     private void rotate(PackedBatch batch, INDArray qkv, int sign) {
         int rows = batch.rows();
         int half = config.headDim() / 2;
@@ -234,12 +235,12 @@ final class Nd4jDecoder implements Decoder {
                 .reshape(rows, heads * config.headDim()));
     }
 
-    /** {@code x·wᵀ} */
+    /** Returns {@code x·wᵀ}. */
     private static INDArray timesTransposed(INDArray x, INDArray w) {
         return Nd4j.matmul(x, w, false, true, false);
     }
 
-    /** {@code dyᵀ·x} */
+    /** Returns {@code dyᵀ·x}. */
     private static INDArray transposedTimes(INDArray dy, INDArray x) {
         return Nd4j.matmul(dy, x, true, false, false);
     }

@@ -8,8 +8,8 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
- * The head and the loss of {@link Nd4jDecoder}, in chunks of positions. Of each position only what it says of the
- * tokens that the teacher kept leaves the device, for {@link PositionLoss}.
+ * The head and the loss of {@link Nd4jDecoder}, in chunks of positions. Only the values at tokens that the teacher kept are
+ * copied from the device, for {@link PositionLoss}.
  */
 final class Nd4jHead {
     private final int vocabSize;
@@ -23,9 +23,11 @@ final class Nd4jHead {
     }
 
     /**
-     * @param hidden  normed, {@code [rows, hiddenSize]}
-     * @param dHidden replaced by the gradient by {@code hidden}; null where none is wanted
-     * @param dHead replaced by the gradient by the head's weight
+     * Computes the loss and optionally its gradient.
+     *
+     * @param hidden  normed hidden states, {@code [rows, hiddenSize]}
+     * @param dHidden overwritten with the gradient with respect to {@code hidden}; null for no gradient
+     * @param dHead   overwritten with the gradient with respect to the head's weight
      */
     StepLoss loss(PackedBatch.Targets targets, double alpha, INDArray hidden, INDArray head, INDArray dHidden,
             INDArray dHead) {

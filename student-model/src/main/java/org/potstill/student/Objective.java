@@ -1,13 +1,12 @@
 package org.potstill.student;
 
 /**
- * What the student minimises: {@code α·divergence + (1 − α)·cross-entropy of the next token} per position, at
- * temperature 1.
+ * The training loss per position, at temperature 1: {@code α·divergence + (1 − α)·cross-entropy of the target token}.
  *
  * @param alpha      weight of the divergence in the first step
- * @param finalAlpha in the last step; in between it goes in a line
- * @param divergence from the teacher
- * @param tail       what stands for tokens that the teacher's targets do not name
+ * @param finalAlpha weight in the last step; in between, alpha changes linearly
+ * @param divergence divergence from the teacher
+ * @param tail       treatment of the tokens that are not in the teacher's targets
  */
 public record Objective(double alpha, double finalAlpha, Divergence divergence, Tail tail) implements java.io.Serializable {
     public Objective {
@@ -15,7 +14,7 @@ public record Objective(double alpha, double finalAlpha, Divergence divergence, 
         requireShare("the final alpha", finalAlpha);
     }
 
-    /** Forward KL with a ghost bucket, α constant. */
+    /** Returns the forward KL with a ghost bucket and constant α. */
     public static Objective of(double alpha) {
         return new Objective(alpha, alpha, Divergence.FORWARD_KL, Tail.GHOST);
     }

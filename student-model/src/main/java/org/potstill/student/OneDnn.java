@@ -8,10 +8,10 @@ import org.bytedeco.javacpp.Loader;
 import org.potstill.nd4j.Nd4jRuntime;
 
 /**
- * Matrix products of oneDNN, which makes its code for the processor that it finds: in single precision some tenth faster than
- * the OpenBLAS that ND4J brings, and on tall and small matrices more.
+ * Matrix products by oneDNN, which generates code for the processor at hand: in single precision about 10 % faster than ND4J's
+ * OpenBLAS, and more on tall and small matrices.
  *
- * <p>Its C functions are called as they are; all matrices are row-major. A caller's thread is the only one that computes.
+ * <p>Calls oneDNN's C functions directly; all matrices are row-major. Only the calling thread computes.
  */
 final class OneDnn {
     private static final String NATIVES = "linux-x86_64/";
@@ -22,12 +22,12 @@ final class OneDnn {
     private OneDnn() {
     }
 
-    /** False where there is no build of it for this platform; OpenBLAS then does the same, slower. */
+    /** Whether oneDNN is available on this platform; if not, OpenBLAS takes its place. */
     static boolean isAvailable() {
         return AVAILABLE;
     }
 
-    /** {@code c = op(a)·op(b) + beta·c}, where op(a) is {@code [m, k]}; pointers are addresses, ld the rows' distances. */
+    /** Computes {@code c = op(a)·op(b) + beta·c}, where op(a) is {@code [m, k]}; a, b and c are addresses, ld* row strides. */
     static void sgemm(boolean transposeA, boolean transposeB, long m, long n, long k, long a, long lda, long b, long ldb,
             float beta, long c, long ldc) {
         SINGLE.get();
@@ -37,7 +37,7 @@ final class OneDnn {
         }
     }
 
-    /** The same of bfloat16 numbers, summed in single precision. */
+    /** Computes {@link #sgemm} with bfloat16 operands a and b, accumulated in single precision. */
     static void bgemm(boolean transposeA, boolean transposeB, long m, long n, long k, long a, long lda, long b, long ldb,
             float beta, long c, long ldc) {
         SINGLE.get();
@@ -47,7 +47,7 @@ final class OneDnn {
         }
     }
 
-    /** Whether this processor multiplies bfloat16 numbers by itself. */
+    /** Whether this processor has bfloat16 instructions and oneDNN is available. */
     static boolean hasBf16() {
         return AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
     }
@@ -64,12 +64,12 @@ final class OneDnn {
 
     private static boolean load() {
         try {
-            // By their paths and in this order: the build also links OpenCL, which few machines have, and makes no use of it here.
+            // Loaded by path and in this order: the build also links OpenCL, which few machines have and which is unused here.
             NativeLibrary.getInstance(extract("/org/bytedeco/opencl/" + NATIVES + "libOpenCL.so.1"));
             extract("/org/bytedeco/dnnl/" + NATIVES + "libgomp.so.1");
             NativeLibrary library = NativeLibrary.getInstance(extract("/org/bytedeco/dnnl/" + NATIVES + "libdnnl.so.3"));
             Native.register(OneDnn.class, library);
-            // Of the OpenMP that it is linked with, which may be ND4J's.
+            // From the OpenMP library that oneDNN is linked with, possibly ND4J's.
             setThreads = library.getFunction("omp_set_num_threads");
             return true;
         } catch (IOException | LinkageError e) {
@@ -85,7 +85,7 @@ final class OneDnn {
         return file.getPath();
     }
 
-    /** OpenMP keeps this for each thread that calls it. */
+    /** Limits OpenMP to one thread; the setting applies to the calling thread only. */
     private static boolean useOneThread() {
         setThreads.invokeVoid(new Object[] {1});
         return true;

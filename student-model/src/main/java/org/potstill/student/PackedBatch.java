@@ -4,21 +4,23 @@ import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * Sequences of a batch one behind the other, so that padding is never computed: every linear layer sees one matrix of
- * {@code ids.length} rows, and only attention and the rotary embedding know where a sequence begins.
+ * A batch of concatenated sequences without padding: every linear layer sees one matrix of {@code ids.length} rows, and only
+ * attention and the rotary embedding know where sequences begin.
  *
  * @param starts    first row of each sequence, then the number of rows
- * @param positions place of each row in its sequence
+ * @param positions position of each row within its sequence
  * @param ids       input token of each row
- * @param targets   what to learn, or null
+ * @param targets   the labels, or null
  */
 record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
     /**
-     * @param counted whether a row has a target
-     * @param nextIds the token that really came next
-     * @param keptOffsets rows + 1 offsets into the two below
-     * @param keptIds the teacher's token ids
-     * @param keptProbabilities and their probabilities
+     * Labels of the rows of a batch.
+     *
+     * @param counted           mask: whether a row has a target
+     * @param nextIds           target token of each row
+     * @param keptOffsets       rows + 1 offsets into the two arrays below
+     * @param keptIds           token ids that the teacher kept
+     * @param keptProbabilities the teacher's probabilities of these
      */
     record Targets(boolean[] counted, int[] nextIds, int[] keptOffsets, int[] keptIds, float[] keptProbabilities) {
         int count() {
@@ -46,7 +48,7 @@ record PackedBatch(int[] starts, int[] positions, int[] ids, Targets targets) {
         return longest;
     }
 
-    /** Reads the arrays that {@link CausalDecoder} describes; masks and labels may be null. */
+    /** Packs the arrays that {@link CausalDecoder} describes; masks and labels may be null. */
     static PackedBatch of(INDArray features, INDArray featuresMask, INDArray labels, INDArray labelsMask) {
         int sequences = (int) features.size(0);
         int width = (int) features.size(1);

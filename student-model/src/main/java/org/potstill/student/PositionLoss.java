@@ -1,15 +1,15 @@
 package org.potstill.student;
 
 /**
- * The loss of one position and its gradient by the logits, from what the student says of the tokens that the teacher kept
- * and, summed, of all others. Worked out in double precision whatever the decoder's numbers.
+ * The loss at one position and its gradient with respect to the logits. Computed from the student's logits of the tokens that
+ * the teacher kept and the summed exponentials of all others, in double precision whatever the decoder's type.
  *
- * <p>With the buckets b of kept tokens and perhaps the ghost, and v = {@link Divergence#slope}, the divergence's gradient is
- * {@code vᵢ − sᵢ·Σv} by a kept logit and {@code sⱼ·(v_ghost/s_ghost − Σv)} by another: all others share one factor. The
- * student's mass on them is a sum of its own rather than one minus the kept, which would cancel.
+ * <p>With a bucket for each kept token, possibly the ghost bucket, and v = {@link Divergence#slope}, the divergence's gradient is
+ * {@code vᵢ − sᵢ·Σv} for a kept logit and {@code sⱼ·(v_ghost/s_ghost − Σv)} for any other, so all others share one factor.
+ * The student's mass on them is summed directly: one minus the kept mass would suffer cancellation.
  */
 final class PositionLoss {
-    /** Of probabilities in single precision that sum to one. */
+    /** Rounding error of single-precision probabilities that sum to one. */
     private static final double ROUNDING = 1e-6;
 
     private final Objective objective;
@@ -25,12 +25,14 @@ final class PositionLoss {
     }
 
     /**
-     * @param targets   holds the kept tokens of {@code row}
-     * @param vocabSize where all tokens are kept there is no bucket of others
-     * @param logits    of the kept tokens, less the row's maximum
-     * @param exps      of those
-     * @param tailSum   of the exponentials of all other tokens
-     * @param next      logit of the token that came next, less the row's maximum
+     * Computes the losses and the gradient of one row.
+     *
+     * @param targets   the batch's targets, including the kept tokens of {@code row}
+     * @param vocabSize size of the vocabulary; if all of it is kept, there is no ghost bucket
+     * @param logits    logits of the kept tokens, minus the row's maximum
+     * @param exps      exponentials of {@code logits}
+     * @param tailSum   sum of the exponentials of all other tokens
+     * @param next      logit of the target token, minus the row's maximum
      */
     void compute(PackedBatch.Targets targets, int row, int vocabSize, double[] logits, double[] exps, double tailSum, double next) {
         int begin = targets.keptOffsets()[row];
@@ -42,7 +44,7 @@ final class PositionLoss {
             mass += p[begin + i];
             keptSum += exps[i];
         }
-        // Where all others underflow they are taken as the smallest normal number, so that the loss stays finite.
+        // If all others underflow, the smallest normal number keeps the loss finite.
         double tail = Math.max(tailSum, Float.MIN_NORMAL);
         double sum = tail + keptSum;
         boolean renormalise = objective.tail() == Tail.RENORMALISE;
@@ -80,8 +82,8 @@ final class PositionLoss {
     }
 
     /**
-     * The teacher's mass on all other tokens. Sampled targets have none, only what rounding left over; the reverse KL,
-     * which is infinite where the teacher has nothing, takes that much for granted.
+     * Returns the teacher's mass on all other tokens. Sampled targets leave nothing but rounding error, which counts as 0; the
+     * reverse KL, infinite where the teacher's mass is 0, uses {@link #ROUNDING} instead.
      */
     private double ghost(double mass) {
         double ghost = 1 - mass;
@@ -96,7 +98,7 @@ final class PositionLoss {
         return crossEntropy;
     }
 
-    /** What another token's exponential is multiplied by. */
+    /** Returns the factor that turns the exponential of a token outside the kept ones into its gradient. */
     double tailFactor() {
         return tailFactor;
     }
@@ -105,7 +107,7 @@ final class PositionLoss {
         return keptGradient[i];
     }
 
-    /** To be added to the gradient by the logit of the token that came next. */
+    /** Returns the term to add to the gradient at the target token's logit. */
     double nextGradient() {
         return alpha - 1;
     }

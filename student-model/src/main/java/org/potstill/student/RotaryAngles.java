@@ -5,7 +5,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 
 /**
  * Cosines and sines of the rotary embedding, {@code [positions, headDim]}, cosines first. Frequencies and angles are
- * rounded to single precision where Hugging Face's code rounds them, so that logits agree at late positions too.
+ * rounded to single precision wherever Hugging Face's code rounds them, so that logits agree at late positions too.
  */
 final class RotaryAngles {
     private final int headDim;
@@ -40,9 +40,9 @@ final class RotaryAngles {
     }
 
     /**
-     * Cosines, then sines, {@code headDim / 2} of each.
+     * Returns the cosines, then the sines, of one position: {@code headDim / 2} of each.
      *
-     * @param frequencies {@link CausalLmConfig#rotaryFrequencies}
+     * @param frequencies from {@link CausalLmConfig#rotaryFrequencies}
      */
     static double[] of(int position, float[] frequencies) {
         int half = frequencies.length;

@@ -3,8 +3,8 @@ package org.potstill.student;
 import java.util.Arrays;
 
 /**
- * The gradient of a vector parameter, a sum over rows: each slice of them adds up its own, and these are summed in order, so
- * that the sum does not depend on threads. Does nothing for a parameter that the model does not have.
+ * The gradient of a vector parameter, a sum over rows. Each slice of rows accumulates its own sum, and these are added in order,
+ * so the result does not depend on threads. Does nothing for a parameter that the model lacks.
  */
 final class RowSums {
     private final Matrix target;
@@ -12,8 +12,8 @@ final class RowSums {
     private final Row[] slices;
 
     /**
-     * @param target replaced by the sum, {@code [1, n]}; null for no parameter
-     * @param rows   of the batch
+     * @param target overwritten with the sum, {@code [1, n]}; null if the model lacks the parameter
+     * @param rows   number of rows in the batch
      */
     RowSums(Matrix target, int rows) {
         this.target = target;
@@ -22,12 +22,12 @@ final class RowSums {
         Arrays.setAll(slices, i -> Row.of(target, target.columns()));
     }
 
-    /** The sum of the slice that begins with row {@code from}. */
+    /** Returns the sum of the slice that begins at row {@code from}. */
     Row at(int from) {
         return slices[from / Slices.size(rows)];
     }
 
-    /** Adds all rows of the slice that begins with row {@code from}. */
+    /** Adds all rows of the slice that begins at row {@code from}. */
     void add(int from, Matrix gradient) {
         if (target != null) {
             Kernels.addRows(gradient, at(from));

@@ -8,12 +8,12 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
 
 /**
- * Splits work over the threads of {@link Student#setThreads}; the caller is one of them. How it is split depends on the
- * work alone, and each thread takes the next piece when it is done with one: so results are the same bits for any number
- * of threads, and a thread that the machine slows down holds up the others by one piece at most.
+ * Splits work over the threads of {@link Student#setThreads}, one of which is the caller. The split depends only on the
+ * work, so results are bit-identical for any number of threads. Each thread takes the next piece when it finishes one, so a slow
+ * thread delays the others by at most one piece.
  */
 final class Slices {
-    /** Rows of a slice: enough for an efficient matrix product, few enough to share out evenly. */
+    /** Minimum rows per slice: enough for an efficient matrix product, few enough to balance the load. */
     private static final int MIN_ROWS = 64;
     private static final int MAX_ROWS = 512;
     private static final int SLICES = 4;
@@ -23,7 +23,7 @@ final class Slices {
     private Slices() {
     }
 
-    /** Work on rows {@code [from, to)}. */
+    /** Piece of work on rows {@code [from, to)}. */
     @FunctionalInterface
     interface Work {
         void run(int from, int to);
@@ -33,7 +33,7 @@ final class Slices {
         threads = count;
     }
 
-    /** Rows of each slice but the last. */
+    /** Returns the number of rows in each slice but the last. */
     static int size(int rows) {
         return Math.max(MIN_ROWS, Math.min(MAX_ROWS, (rows + SLICES - 1) / SLICES));
     }
@@ -47,7 +47,7 @@ final class Slices {
         each(count(rows), i -> work.run(i * size, Math.min(rows, (i + 1) * size)));
     }
 
-    /** Pieces 0 to {@code count − 1}, in any order. */
+    /** Runs pieces 0 to {@code count − 1}, in any order. */
     static void each(int count, IntConsumer piece) {
         AtomicInteger next = new AtomicInteger();
         Runnable takeAll = () -> {
@@ -62,7 +62,7 @@ final class Slices {
         try {
             takeAll.run();
         } finally {
-            // Also where a piece failed: nobody works on memory that the caller then frees.
+            // Even if a piece failed: no thread may still use memory that the caller then frees.
             others.forEach(ForkJoinTask::quietlyJoin);
         }
         others.forEach(ForkJoinTask::join);

@@ -1,8 +1,8 @@
 package org.potstill.student;
 
 /**
- * The {@link Objective} over the rows of a block of logits, which it replaces by their gradient: the sparse gradient
- * {@code P·softmax(z) − scatter(p)} in the case of the forward KL, and its like for the others.
+ * The {@link Objective} over the rows of a block of logits, which are overwritten with their gradient. For the forward KL this is
+ * the sparse gradient {@code P·softmax(z) − scatter(p)}; other divergences have the same structure.
  */
 final class SoftTargetLoss {
     private final PackedBatch.Targets targets;
@@ -10,13 +10,13 @@ final class SoftTargetLoss {
     private final double alpha;
     private final double weight;
     private final boolean gradient;
-    /** Kept a row, and summed in order, so that the mean does not depend on threads. */
+    /** Divergence per row; summed in row order, so the mean does not depend on threads. */
     private final double[] divergence;
     private final double[] crossEntropy;
 
     /**
-     * @param alpha    of this step
-     * @param gradient whether to replace logits by the gradient of the mean over all rows that count
+     * @param alpha    weight of the divergence in this step
+     * @param gradient whether to overwrite the logits with the gradient of the mean over all unmasked rows
      */
     SoftTargetLoss(PackedBatch.Targets targets, Objective objective, double alpha, boolean gradient) {
         this.targets = targets;
@@ -54,7 +54,7 @@ final class SoftTargetLoss {
                 targets.count());
     }
 
-    /** Rows {@code [from, to)} of {@code logits}, the first of which is row {@code first} of the batch. */
+    /** Processes rows {@code [from, to)} of {@code logits}, whose row 0 is row {@code first} of the batch. */
     void rows(Matrix logits, int first, int from, int to) {
         Row row = Row.of(logits, logits.columns());
         PositionLoss position = position();

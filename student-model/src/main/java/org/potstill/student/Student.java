@@ -23,8 +23,8 @@ import org.potstill.checkpoints.SafetensorsFile;
 import org.potstill.nd4j.Nd4jRuntime;
 
 /**
- * A Deeplearning4j causal decoder of the Llama family, of any shape that {@link CausalLmConfig} describes. Not safe for use by several threads at once;
- * several students may work side by side, each in its own thread. Holds memory outside the heap: close it.
+ * A Deeplearning4j causal decoder of the Llama family, of any shape that {@link CausalLmConfig} describes. Not thread-safe, but
+ * several students may run in parallel, each in its own thread. Holds off-heap memory: close it.
  */
 public final class Student implements AutoCloseable {
     public static final String CONFIG = "config.json";
@@ -39,7 +39,7 @@ public final class Student implements AutoCloseable {
     private final CausalLmConfig config;
     private final TrainingOptions options;
     private final MultiLayerNetwork network;
-    /** Null where Deeplearning4j's own updater steps: on the CUDA backend, and for SGD. */
+    /** The fused optimizer; null if Deeplearning4j's updater is used instead (on the CUDA backend, and for SGD). */
     private final FusedAdamW adamW;
     private Updater updater;
 
@@ -52,45 +52,50 @@ public final class Student implements AutoCloseable {
     }
 
     /**
-     * How many threads one student's step may use, for all students of this JVM: OpenBLAS, ND4J's operations and the
-     * loops in between. In a Spark executor this is {@code spark.task.cpus}. One thread scales best where several
-     * students train side by side.
+     * Sets the number of threads that each student's step may use, for all students of this JVM. In a Spark executor this is
+     * {@code spark.task.cpus}. One thread scales best if several students train in parallel.
+     *
+     * @throws org.potstill.errors.UserException if {@code threads < 1}
      */
     public static void setThreads(int threads) {
         if (threads < 1) {
             throw StudentErrors.badOptions("a student cannot use " + threads + " threads");
         }
         Nd4jRuntime.setThreads(threads);
-        // Slices share out rows; each of them multiplies its own.
+        // Slices already split the rows over threads; each calls BLAS for its own.
         Nd4jRuntime.setBlasThreads(1);
         Slices.setThreads(threads);
     }
 
-    /** Whether elementwise work is as fast as can be here: false where Java lacks {@code --add-modules jdk.incubator.vector}. */
+    /** Whether elementwise work uses SIMD; on the CPU this needs {@code --add-modules jdk.incubator.vector}. Always true on CUDA. */
     public static boolean usesVectors() {
         return Row.VECTORS || Nd4jRuntime.isCuda();
     }
 
-    /** Whether this processor can train in {@link MatrixPrecision#BF16}. */
+    /** Whether this machine can train in {@link MatrixPrecision#BF16}. */
     public static boolean canUseBf16() {
         return !Nd4jRuntime.isCuda() && OneDnn.hasBf16();
     }
 
-    /** A student with random weights: the same bytes for the same configuration and seed. */
+    /** Creates a student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);
         NativeWork.run(network::init);
         return new Student(config, options, network);
     }
 
-    /** A student whose parameters are whatever was in memory: for those who set all of them. */
+    /** Creates a student with uninitialised parameters; the caller must set all of them. */
     public static Student uninitialized(CausalLmConfig config, TrainingOptions options) {
         MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
         network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
         return new Student(config, options, network);
     }
 
-    /** Reads {@code config.json} and {@code model.safetensors} of a folder that {@link #save} wrote. */
+    /**
+     * Loads {@code config.json} and {@code model.safetensors} from a folder written by {@link #save}.
+     *
+     * @throws org.potstill.errors.UserException if the folder cannot be read, or a tensor is missing or has the wrong shape
+     */
     public static Student load(Path folder, TrainingOptions options) {
         Path file = folder.resolve(WEIGHTS);
         CausalLmConfig config;
@@ -101,7 +106,7 @@ public final class Student implements AutoCloseable {
         }
         try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
             Map<String, long[]> shapes = Weights.shapes(config);
-            // Before memory is asked for: config.json may claim any size.
+            // Checked before allocating: config.json may claim any size.
             shapes.forEach((name, shape) -> {
                 if (!tensors.names().contains(name)) {
                     throw StudentErrors.missingTensor(file, name);
@@ -125,7 +130,7 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** Writes {@code config.json} and {@code model.safetensors} as Hugging Face spells them; makes the folder. */
+    /** Writes {@code config.json} and {@code model.safetensors} in Hugging Face's format; creates the folder. */
     public void save(Path folder) {
         Map<String, long[]> shapes = Weights.shapes(config);
         FloatBuffer parameters = HostMemory.read(network.params());
@@ -135,7 +140,7 @@ public final class Student implements AutoCloseable {
         } catch (IOException e) {
             throw StudentErrors.unusableFolder(folder, e);
         }
-        // Asked for in order, which is the order of the flat vector.
+        // Requested in order, which is the order of the flat vector.
         Safetensors.write(folder.resolve(WEIGHTS), shapes, Map.of("format", "pt"), name -> {
             int count = (int) Weights.count(shapes.get(name));
             FloatBuffer values = parameters.slice(parameters.position(), count);
@@ -149,12 +154,13 @@ public final class Student implements AutoCloseable {
     }
 
     /**
-     * One optimizer step on one batch; none where no position of it counts. Losses and gradients are means over the positions
-     * that count. AdamW is Deeplearning4j's Adam, whose epsilon stands beside the uncorrected second moment, and its decoupled
-     * decay.
+     * Takes one optimizer step on one batch, or none if all its positions are masked. Losses and gradients are means over the
+     * unmasked positions. AdamW is Deeplearning4j's Adam, which adds epsilon to the root of the uncorrected second moment, with
+     * decoupled weight decay.
      *
-     * @param step number of this step from 0, which sets the learning rate and Adam's bias correction
+     * @param step zero-based number of the step, which sets the learning rate and Adam's bias correction
      * @return the losses before the step
+     * @throws org.potstill.errors.UserException if the loss or the gradient's norm is not finite
      */
     public StepLoss step(List<TrainingSequence> batch, int step) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
@@ -203,7 +209,7 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** The losses of a batch, nothing learnt. */
+    /** Computes the losses of a batch without learning from it. */
     public StepLoss loss(List<TrainingSequence> batch) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
             CausalDecoderLayer decoder = decoder();
@@ -217,7 +223,7 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** Full logits of one sequence, row-major {@code [ids.length, vocabSize]}. */
+    /** Returns the logits of one sequence, row-major {@code [ids.length, vocabSize]}. */
     public float[] logits(int[] ids) {
         try (INDArray features = LabelledBatch.features(ids, config, DataType.FLOAT);
                 INDArray logits = NativeWork.call(() -> network.output(features, false))) {
@@ -229,7 +235,7 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** All parameters in one array, the unit of averaging; a copy. */
+    /** Returns a copy of all parameters in one array, in the order of the flat vector. */
     public float[] parameters() {
         return HostMemory.copy(network.params());
     }
@@ -238,12 +244,12 @@ public final class Student implements AutoCloseable {
         replace("parameters", network.params(), parameters);
     }
 
-    /** Parameters from place {@code from} of {@link #parameters()} on as little-endian floats; where it can be their memory itself. */
+    /** Returns {@code count} of the {@link #parameters()}, from index {@code from}, as little-endian floats: if possible a view. */
     public ByteBuffer parameters(int from, int count) {
         return HostMemory.bytes(network.params(), from, count);
     }
 
-    /** Replaces parameters from place {@code from} of {@link #parameters()} on. */
+    /** Overwrites parameters from index {@code from} of {@link #parameters()}. */
     public void writeParameters(int from, FloatBuffer values) {
         HostMemory.write(network.params(), from, values);
     }
@@ -252,13 +258,13 @@ public final class Student implements AutoCloseable {
         return Math.toIntExact(network.params().length());
     }
 
-    /** Adam's moments in one array (empty for SGD); a copy. */
+    /** Returns a copy of Adam's moments in one array: all first moments, then all second; empty for SGD. */
     public float[] updaterState() {
         INDArray state = updater().getStateViewArray();
         return state == null ? new float[0] : HostMemory.copy(state);
     }
 
-    /** How long {@link #updaterState} is, which is zeros before the first step; known without the memory that stepping takes. */
+    /** Returns the length of {@link #updaterState}, all zeros before the first step, without allocating the memory for it. */
     public int updaterStateLength() {
         return options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : Math.multiplyExact(2, parameterCount());
     }
@@ -270,17 +276,17 @@ public final class Student implements AutoCloseable {
         }
     }
 
-    /** Moments from place {@code from} of {@link #updaterState()} on as little-endian floats; where it can be their memory itself. */
+    /** Returns {@code count} moments, from index {@code from} of {@link #updaterState()}, as little-endian floats: if possible a view. */
     public ByteBuffer updaterState(int from, int count) {
         return HostMemory.bytes(updater().getStateViewArray(), from, count);
     }
 
-    /** Replaces moments from place {@code from} of {@link #updaterState()} on. */
+    /** Overwrites moments from index {@code from} of {@link #updaterState()}. */
     public void writeUpdaterState(int from, FloatBuffer values) {
         HostMemory.write(updater().getStateViewArray(), from, values);
     }
 
-    /** Gives back all memory outside the heap; the student is of no use afterwards. */
+    /** Frees all off-heap memory; the student cannot be used afterwards. */
     @Override
     public void close() {
         decoder().free();
@@ -295,8 +301,8 @@ public final class Student implements AutoCloseable {
     }
 
     private Updater updater() {
-        // Ours, not network.getUpdater(): the network forgets that one in clear(). Made when first wanted, because a
-        // student that only answers needs no moments.
+        // Not network.getUpdater(), which the network drops in clear(). Created lazily, because a student used only for
+        // inference needs no moments.
         if (updater == null) {
             network.initGradientsView();
             updater = UpdaterCreator.getUpdater(network);

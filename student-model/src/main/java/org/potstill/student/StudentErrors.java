@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.potstill.errors.UserException;
 
-/** Every user error of this module. */
+/** Factory of all user errors of this module. */
 final class StudentErrors {
     private StudentErrors() {
     }

@@ -2,15 +2,15 @@ package org.potstill.student;
 
 import org.potstill.checkpoints.CausalLmConfig;
 
-/** The memory outside the heap that a student takes, reckoned before there is one. */
+/** Estimates of the off-heap memory of a student before it is created. */
 public final class StudentMemory {
     private StudentMemory() {
     }
 
     /**
-     * Numbers that the student learns.
+     * Returns the number of parameters.
      *
-     * @throws org.potstill.errors.UserException where they are more than a student can have
+     * @throws org.potstill.errors.UserException if a student cannot have this many
      */
     public static int parameters(CausalLmConfig config) {
         CausalDecoder.requirePossible(config);
@@ -18,12 +18,12 @@ public final class StudentMemory {
     }
 
     /**
-     * Bytes of a student that trains: its parameters, their gradient and moments, a batch's activations and room to work.
+     * Estimates the bytes that training takes: parameters, gradient and moments, the activations of a batch, and scratch memory.
      *
-     * @param rows    positions of the largest batch
-     * @param longest positions of the longest sequence
-     * @param kept    tokens that the teacher's targets name at a position, at most
-     * @param threads that compute
+     * @param rows    positions in the largest batch
+     * @param longest positions in the longest sequence
+     * @param kept    maximum number of tokens per position in the teacher's targets
+     * @param threads number of computing threads
      */
     public static long training(CausalLmConfig config, TrainingOptions options, long rows, long longest, long kept, int threads) {
         long ofParameter = 2 * Float.BYTES + (options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : 2 * Float.BYTES)

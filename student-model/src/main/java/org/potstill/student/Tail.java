@@ -1,12 +1,12 @@
 package org.potstill.student;
 
-/** What stands for the tokens that the teacher's targets do not name. */
+/** Treatment of the tokens that are not in the teacher's targets. */
 public enum Tail {
     /**
-     * One bucket of what is left of the teacher's mass, against the student's mass on all those tokens (arXiv 2503.16870,
-     * section on the ghost token). Sampled targets leave nothing: their bucket is empty and the estimate unbiased.
+     * One bucket that compares the rest of the teacher's mass with the student's mass on all these tokens (arXiv 2503.16870,
+     * section on the ghost token). For sampled targets the bucket is empty and the estimate unbiased.
      */
     GHOST,
-    /** None: both sides are made to sum to one over the tokens that are named. No gradient reaches any other. */
+    /** No bucket: both distributions are renormalised over the tokens in the targets. Other tokens get no divergence gradient. */
     RENORMALISE
 }

@@ -1,9 +1,9 @@
 package org.potstill.student;
 
 /**
- * How the student learns.
+ * Hyperparameters of training.
  *
- * @param objective    what is minimised
+ * @param objective    the loss
  * @param learningRate peak rate
  * @param warmupSteps  linear warm-up from 0
  * @param totalSteps   the cosine reaches {@code minLearningRate} here
@@ -11,12 +11,12 @@ package org.potstill.student;
  * @param weightDecay  decoupled, on matrices only, not on norms
  * @param beta1        Adam's first moment
  * @param beta2        Adam's second moment
- * @param epsilon      Adam's
+ * @param epsilon      Adam's epsilon
  * @param maxGradientNorm global L2 clip; 0 for none
  * @param optimizer    ADAMW, or SGD (plain, no decay) as the reference for averaging
- * @param gradientCheckpointing layers keep their inputs only and compute the rest again in the backward pass: a third more
- *                     work, a fraction of the memory
- * @param precision    of linear layers
+ * @param gradientCheckpointing whether layers keep only their inputs and recompute the rest in the backward pass: a third
+ *                     more work, a fraction of the memory
+ * @param precision    precision of matrix products in linear layers
  */
 public record TrainingOptions(
         Objective objective,
@@ -34,7 +34,7 @@ public record TrainingOptions(
         MatrixPrecision precision) implements java.io.Serializable {
     public enum Optimizer { ADAMW, SGD }
 
-    /** Of a student that only answers. */
+    /** Options of a student used only for inference. */
     public static final TrainingOptions NONE =
             new TrainingOptions(Objective.of(1), 0, 0, 1, 0, 0, 0, 0, 1, 0, Optimizer.SGD, false,
                     MatrixPrecision.FP32);

@@ -3,11 +3,11 @@ package org.potstill.student;
 import org.potstill.softlabels.SoftTargets;
 
 /**
- * One sequence to learn from.
+ * One labelled sequence for training.
  *
  * @param tokens  n token ids
  * @param targets the teacher's n − 1 distributions
- * @param counted which of the n − 1 positions are learnt from; null for all. The others are read, and no more.
+ * @param counted mask of the n − 1 positions to learn from; null for all. The others serve only as context.
  */
 public record TrainingSequence(int[] tokens, SoftTargets targets, boolean[] counted) {
     public TrainingSequence(int[] tokens, SoftTargets targets) {

@@ -6,13 +6,13 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /**
- * exp over float arrays, about 1e-7 off relatively, several times faster than {@link Math#exp}: that is a call for
- * each element, while these loops are plain arithmetic which the JIT compiler vectorises.
+ * exp over float arrays with a relative error of about 1e-7, several times faster than {@link Math#exp}, which is one call per
+ * element: these loops are plain arithmetic that the JIT compiler vectorises.
  *
  * <p>{@code exp(x) = 2ⁿ·exp(r)} with n = round(x / ln 2) and |r| ≤ ln 2 / 2, where the Taylor polynomial of degree 7
- * is off by 5e-9. Adding 1.5·2²³ to x / ln 2 rounds it and leaves n in the low bits. Java 17 vectorises neither
- * {@link Float#floatToRawIntBits} nor {@link Math#max}, so blocks are reinterpreted by copying them through memory that
- * is seen as floats and as ints, and clamped with shifts.
+ * has an error of 5e-9. Adding 1.5·2²³ to x / ln 2 rounds it and leaves n in the low bits. Java 17 vectorises neither
+ * {@link Float#floatToRawIntBits} nor {@link Math#max}, so blocks are reinterpreted by copying through memory that is
+ * viewed as both floats and ints, and clamped with shifts.
  */
 final class VectorExp {
     private static final int BLOCK = 1024;
@@ -22,7 +22,7 @@ final class VectorExp {
     static final float LN2_LOW = (float) (Math.log(2) - 355.0 / 512.0);
     static final float ROUND = 12582912f;
     static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
-    /** Of the exponents of numbers: 0 makes zero, this one infinity. */
+    /** Biased exponent of infinity; exponent 0 yields zero. */
     static final int LARGEST_EXPONENT = 255;
     static final float C2 = 1f / 2;
     static final float C3 = 1f / 6;
@@ -36,7 +36,7 @@ final class VectorExp {
     private VectorExp() {
     }
 
-    /** Replaces the first {@code n} values by their exponentials: 0 below −87.7, infinite above 88.3, NaN for NaN. */
+    /** Overwrites the first {@code n} values with their exponentials: 0 below −87.7, infinite above 88.3, NaN for NaN. */
     static void exp(float[] x, int n) {
         Scratch scratch = SCRATCH.get();
         for (int from = 0; from < n; from += BLOCK) {
@@ -59,7 +59,7 @@ final class VectorExp {
         }
 
         void exp(float[] x, int from, int n) {
-            // Copied, because loops with an offset are not vectorised.
+            // Copied because loops with an offset are not vectorised.
             System.arraycopy(x, from, block, 0, n);
             reduce(block, n, magic, mantissa);
             asFloats.put(0, magic, 0, n);

@@ -8,10 +8,10 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loops in vectors as wide as the processor's. Loaded only where Java has its module {@code jdk.incubator.vector},
- * which {@code --add-modules} asks for; {@link FloatRow} does the same elsewhere, slower and in other last bits.
+ * A row whose loops use the Vector API at the processor's preferred width. Loaded only if Java runs with
+ * {@code --add-modules jdk.incubator.vector}; {@link FloatRow} takes its place elsewhere, slower and with different rounding.
  *
- * <p>Nothing here depends on whether a loop is compiled already: sums of lanes are taken one by one.
+ * <p>Results do not depend on whether a loop is already compiled: lanes are summed in order.
  */
 final class VectorRow extends FloatValues {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -19,10 +19,10 @@ final class VectorRow extends FloatValues {
     private static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(SPECIES.vectorBitSize() / 2));
     private static final int LANES = SPECIES.length();
-    /** Sums run in single precision over this many elements of a lane, then in double. */
+    /** Elements per lane summed in single precision before the sum goes on in double. */
     private static final int BLOCK = 128;
 
-    /** Of a whole number of vectors: what lies behind a loop's elements is free for it to spoil. */
+    /** Rounds the length up to a whole number of vectors, as loops may overwrite elements after the first {@code n}. */
     VectorRow(int length) {
         super(SPECIES.loopBound(length + LANES - 1));
     }
@@ -107,7 +107,7 @@ final class VectorRow extends FloatValues {
         return sum;
     }
 
-    /** In order, which {@code reduceLanes} does not promise. */
+    /** Sums the lanes in order, which {@code reduceLanes} does not guarantee. */
     private static double sumOfLanes(FloatVector v) {
         float[] lanes = new float[LANES];
         v.intoArray(lanes, 0);
@@ -125,7 +125,7 @@ final class VectorRow extends FloatValues {
         }
     }
 
-    /** As {@link VectorExp}, in one pass. */
+    /** Computes exp as {@link VectorExp} does, in one pass. */
     private static FloatVector exp(FloatVector x) {
         FloatVector rounded = x.fma(broadcast(VectorExp.LOG2_E), broadcast(VectorExp.ROUND));
         FloatVector k = rounded.sub(VectorExp.ROUND);
@@ -220,9 +220,9 @@ final class VectorRow extends FloatValues {
     }
 
     /**
-     * {@link Bf16Products#rounded} of as many of the first {@code n} as fill vectors.
+     * Applies {@link Bf16Products#rounded} to those of the first {@code n} elements that fill whole vectors.
      *
-     * @return how many
+     * @return the number of elements rounded
      */
     static int roundToBf16(int[] bits, short[] rounded, int n) {
         int whole = INTS.loopBound(n);

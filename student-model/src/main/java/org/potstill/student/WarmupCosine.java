@@ -3,9 +3,9 @@ package org.potstill.student;
 import org.nd4j.linalg.schedule.ISchedule;
 
 /**
- * A learning rate that climbs in a line to {@code peak}, which it reaches in the last of {@code warmupSteps} steps,
- * then falls along half a cosine to {@code floor} at {@code totalSteps} and stays there. The first step's rate is
- * peak / warmupSteps, not 0, which would waste it.
+ * Learning-rate schedule: linear warm-up to {@code peak}, reached in the last of {@code warmupSteps} steps, then cosine decay
+ * to {@code floor} at {@code totalSteps}, constant afterwards. The first step's rate is peak / warmupSteps, because a rate of 0
+ * would waste the step.
  */
 record WarmupCosine(double peak, double floor, int warmupSteps, int totalSteps) implements ISchedule {
     @Override

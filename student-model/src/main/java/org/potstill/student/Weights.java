@@ -10,14 +10,14 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.LlamaTensors;
 
 /**
- * The parameters, or their gradients, as views of one flat vector. Query, key and value projections are neighbours there,
- * as are gate and up and the biases of each group, so each group is one matrix here and one matrix product.
+ * The parameters, or their gradients, as views of one flat vector. Query, key and value projections are adjacent there, as are
+ * gate and up and the biases of each group, so each group is one matrix and needs one matrix product.
  *
  * @param embedTokens {@code [vocabSize, hiddenSize]}
  * @param blocks one per layer
  * @param norm  {@code [1, hiddenSize]}
- * @param head  {@code [vocabSize, hiddenSize]}; {@code embedTokens} itself where the two are tied
- * @param <T>   how matrices are seen
+ * @param head  {@code [vocabSize, hiddenSize]}; {@code embedTokens} itself if the two are tied
+ * @param <T>   type of a matrix view
  */
 record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
     /**
@@ -37,13 +37,13 @@ record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
             T downBias, T inputLayernorm, T postAttentionLayernorm) {
     }
 
-    /** Sees a piece of the flat vector as a matrix. */
+    /** Factory of a matrix view of part of the flat vector. */
     @FunctionalInterface
     interface View<T> {
         T of(INDArray piece, int rows, int columns);
     }
 
-    /** Hugging Face name to shape, in the order of the flat vector. */
+    /** Returns the shape of each tensor by its Hugging Face name, in the order of the flat vector. */
     static Map<String, long[]> shapes(CausalLmConfig c) {
         long hidden = c.hiddenSize();
         long queries = (long) c.numAttentionHeads() * c.headDim();

@@ -11,9 +11,9 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 
 /**
- * Makes few large files of the many small ones that label runs leave, sorted by key, one row per key. Files from half the
- * wanted size on stay as they are, unless a row in them is in another file, too. Readers and label runs go on meanwhile: see
- * {@link Tombstones}.
+ * Compaction of the many small files that label runs leave into few large ones, sorted by key, with one row per key. Files of at
+ * least half the target size stay as they are, unless one of their rows is also in another file. Readers and label runs may
+ * continue meanwhile: see {@link Tombstones}.
  */
 public final class CacheCompaction {
     public static final long TARGET_BYTES = 128L << 20;
@@ -22,7 +22,7 @@ public final class CacheCompaction {
     private final SparkSession spark;
     private final long targetBytes;
 
-    /** @param targetBytes about how large files shall be: where there is as much as that, from two thirds to three halves of it */
+    /** @param targetBytes approximate size of files: given enough data, between two thirds and three halves of it */
     public CacheCompaction(SparkSession spark, long targetBytes) {
         this.spark = spark;
         this.targetBytes = targetBytes;

@@ -14,10 +14,10 @@ import org.apache.spark.sql.functions;
 import org.potstill.spark.HadoopFolder;
 
 /**
- * Drops what nobody reads any more, in two steps. What is of no use is hidden from readers: rows that the current snapshot
- * does not name, earlier snapshots and quarantines. What has been hidden, by this or by {@link CacheCompaction}, for longer than
- * the retention is deleted: who began to read it before can end. What is younger than the retention stays, since
- * a label run may be about to name it.
+ * Removal of obsolete data in two steps. First, rows that the current snapshot does not reference, earlier snapshots and earlier
+ * quarantines are hidden from readers. Data that has been hidden, by this or by {@link CacheCompaction}, for longer than the
+ * retention is deleted, so that readers which started earlier can finish. Data younger than the retention stays, since a label run
+ * may be about to reference it.
  */
 public final class CachePruning {
     public static final int RETENTION_HOURS = 24;
@@ -29,8 +29,8 @@ public final class CachePruning {
     /**
      * Prepares to prune stores.
      *
-     * @param retention longer than any job reads or writes
-     * @param dryRun    whether to count and leave all as it is: what is useless, and what could be deleted now
+     * @param retention must exceed the duration of any job that reads or writes the cache
+     * @param dryRun    whether to only count what is obsolete and what could be deleted now
      */
     public CachePruning(SparkSession spark, Duration retention, boolean dryRun) {
         this.spark = spark;
@@ -61,13 +61,13 @@ public final class CachePruning {
     }
 
     /**
-     * What the current snapshot does not name.
+     * Rows that the current snapshot does not reference.
      *
-     * @param snapshot its id
-     * @param files    that hold such rows
+     * @param snapshot id of the snapshot
+     * @param files    files that contain such rows
      * @param kept     the other rows of these files
-     * @param rows     how many go
-     * @param bytes    about how many go
+     * @param rows     number of rows to drop
+     * @param bytes    approximate number of bytes to drop
      */
     private record Useless(String snapshot, List<FileStatus> files, Dataset<Row> kept, long rows, long bytes) {
         int filesAfter() {
@@ -108,7 +108,7 @@ public final class CachePruning {
         }
         String tombstone = new LabelRewriting(spark, store).rewrite(useless.files(), useless.kept(), Math.max(1, useless.filesAfter()),
                 "prune " + useless.snapshot());
-        // A label run that published meanwhile may name these rows: it looks for tombstones after that, as we look for it here.
+        // A label run that published meanwhile may reference these rows; it checks for tombstones after publishing, as we check here.
         if (!store.currentSnapshot().path("id").asText().equals(useless.snapshot())) {
             store.tombstones().delete(tombstone);
         }
@@ -129,7 +129,7 @@ public final class CachePruning {
         for (Tombstones.Tombstone tombstone : store.tombstones().all()) {
             if (tombstone.since() <= old) {
                 for (String path : tombstone.paths()) {
-                    // A run that was unfinished when it was hidden may be in force by now.
+                    // A run that was unfinished when it was hidden may be current by now.
                     if (!store.isInForce(path)) {
                         delete(store.folder(), path, deleted);
                     }

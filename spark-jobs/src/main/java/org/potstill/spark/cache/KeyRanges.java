@@ -2,7 +2,7 @@ package org.potstill.spark.cache;
 
 import org.apache.spark.Partitioner;
 
-/** Ranges of keys of equal width. Keys are hashes, so that each has as many rows, and no sample has to be drawn. */
+/** Partitioner by key ranges of equal width. Keys are hashes, so partitions are balanced without sampling. */
 final class KeyRanges extends Partitioner {
     private final int ranges;
 
@@ -15,7 +15,7 @@ final class KeyRanges extends Partitioner {
         return ranges;
     }
 
-    /** By the first eight of a key's hex digits; what is no key stays, in the first range, for who verifies to find. */
+    /** Partitions by a key's first eight hex digits; invalid keys go to the first range and are kept for verification to find. */
     @Override
     public int getPartition(Object key) {
         String digits = (String) key;

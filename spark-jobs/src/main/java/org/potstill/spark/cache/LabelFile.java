@@ -23,13 +23,13 @@ import org.apache.parquet.io.RecordReader;
 import org.apache.parquet.schema.MessageType;
 
 /**
- * Reads one Parquet file of the cache by itself, the other end of {@link ShardWriter}: where a file is torn, it can be named
- * and the others go on.
+ * A reader of a single Parquet file of the cache, the counterpart of {@link ShardWriter}. Reading files one by one allows a damaged
+ * file to be named and the others to be read.
  *
- * <p>What a damaged file makes of Parquet's own code is an {@link IOException} or any {@link RuntimeException}.
+ * <p>On a damaged file Parquet may throw an {@link IOException} or any {@link RuntimeException}.
  */
 public final class LabelFile implements AutoCloseable {
-    /** The columns by which rows are known and described, without the soft targets, which are nearly all of the bytes. */
+    /** Columns that identify and describe rows, without the soft targets, which make up most of the bytes. */
     public static final Set<String> STATISTICS = Set.of("key", "tokens", "teacher_loss", "teacher_entropy");
     public static final Set<String> KEYS = Set.of("key");
     public static final Set<String> ALL = Set.of(LabelStore.LABELS.fieldNames());
@@ -42,7 +42,7 @@ public final class LabelFile implements AutoCloseable {
         this.status = status;
     }
 
-    /** @throws IOException or a RuntimeException when it is not a whole Parquet file with the columns of the cache */
+    /** Opens a file. @throws IOException or a RuntimeException if it is not a complete Parquet file with the cache's columns */
     public static LabelFile open(String path, Configuration hadoop) throws IOException {
         Path file = new Path(path);
         FileStatus status = file.getFileSystem(hadoop).getFileStatus(file);
@@ -68,12 +68,12 @@ public final class LabelFile implements AutoCloseable {
         }
     }
 
-    /** Of the whole file, in bytes. */
+    /** Returns the length of the file in bytes. */
     public long length() {
         return status.getLen();
     }
 
-    /** When it was written, in milliseconds since 1970. */
+    /** Returns the modification time in milliseconds since 1970. */
     public long modified() {
         return status.getModificationTime();
     }
@@ -82,13 +82,13 @@ public final class LabelFile implements AutoCloseable {
         return reader.getRecordCount();
     }
 
-    /** Tokens in all its rows, by the footer. */
+    /** Returns the number of tokens in all rows, according to the footer. */
     public long tokens() {
         return reader.getFooter().getBlocks().stream().flatMap(block -> block.getColumns().stream())
                 .filter(chunk -> column(chunk).equals("tokens")).mapToLong(ColumnChunkMetaData::getValueCount).sum();
     }
 
-    /** Bytes on disk by column. */
+    /** Returns the bytes on disk by column. */
     public Map<String, Long> columnBytes() {
         Map<String, Long> bytes = new TreeMap<>();
         for (BlockMetaData block : reader.getFooter().getBlocks()) {
@@ -101,17 +101,17 @@ public final class LabelFile implements AutoCloseable {
         return chunk.getPath().toArray()[0];
     }
 
-    /** What the footer says under a name; null for nothing. */
+    /** Returns the footer's metadata for a key; null if there is none. */
     public String said(String name) {
         return reader.getFileMetaData().getKeyValueMetaData().get(name);
     }
 
-    /** The library that wrote it. */
+    /** Returns the library that wrote the file. */
     public String createdBy() {
         return String.valueOf(reader.getFileMetaData().getCreatedBy());
     }
 
-    /** @param columns those to read: {@link #ALL} or fewer; what stands in the others is empty or 0 in the rows */
+    /** Reads all rows. @param columns columns to read, {@link #ALL} or fewer; the others are empty or 0 in the rows */
     public void forEach(Set<String> columns, Consumer<LabelledSequence> use) throws IOException {
         MessageType whole = reader.getFileMetaData().getSchema();
         MessageType wanted = new MessageType(whole.getName(),

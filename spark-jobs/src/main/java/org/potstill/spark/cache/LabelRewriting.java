@@ -13,8 +13,8 @@ import org.potstill.spark.Cluster;
 import scala.Tuple2;
 
 /**
- * Writes rows of some label files anew, into few files, sorted by key, one row per key; then hides the old files. Killed before
- * that, it leaves rows twice, which harms nobody, and the next one mends.
+ * Rewrites rows of label files into fewer files, sorted by key, with one row per key, then hides the old files. If it is killed before
+ * that, rows exist twice, which is harmless; the next rewriting removes them.
  */
 final class LabelRewriting {
     private final LabelStore store;
@@ -28,10 +28,10 @@ final class LabelRewriting {
     /**
      * Writes the rows and hides the files that they were in.
      *
-     * @param sources files that all rows are from
-     * @param rows    of {@link LabelStore#rows}, those of the sources that shall stay; which they are depends on sources and reason alone
-     * @param files   to write
-     * @param reason  of the rewriting
+     * @param sources files that contain all rows
+     * @param rows    rows to keep, from {@link LabelStore#rows}; they must depend only on the sources and the reason
+     * @param files   number of files to write
+     * @param reason  reason for the rewriting
      * @return the name of the tombstone
      */
     String rewrite(List<FileStatus> sources, Dataset<Row> rows, int files, String reason) {
@@ -48,7 +48,7 @@ final class LabelRewriting {
         return store.tombstones().add(names.stream().map(name -> LabelStore.LABEL_FILES + name).toList(), reason);
     }
 
-    /** How many files of about a size hold so many bytes. */
+    /** Returns the number of files of about the target size for a total size. */
     static int files(long bytes, long targetBytes) {
         return (int) Math.max(1, Math.min(100_000, Math.round((double) bytes / targetBytes)));
     }

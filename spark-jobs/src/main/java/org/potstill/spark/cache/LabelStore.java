@@ -29,22 +29,22 @@ import scala.Tuple2;
  * The soft labels of one teacher and target specification in the cache:
  *
  * <pre>
- * teacher=…/spec=…/provenance.json        what made them: the contract with every reader
+ * teacher=…/spec=…/provenance.json        identity of the labels: the contract with every reader
  *                  tokenizer.json
- *                  priors/                how frequent tokens are held to be, see {@link TokenPriors}
+ *                  priors/                assumed token frequencies, see {@link TokenPriors}
  *                  labels/part-*.parquet  one row per sequence, keyed by content
- *                  replaced/ID.json       names files that others have taken the place of
- *                  snapshots/RUN/         Parquet: which document is made of which sequences
- *                  snapshots/current.json the snapshot in force, and settings that train must agree with
+ *                  replaced/ID.json       names of files that have been replaced
+ *                  snapshots/RUN/         Parquet: the sequences of each document
+ *                  snapshots/current.json the current snapshot, and settings that train must match
  *                  quarantine/RUN/        JSON lines: documents and sequences that could not be used, and why
  *                  quarantine/current.json
  * </pre>
  *
- * <p>Nothing but the two {@code current.json} is ever written twice. A file of labels appears whole under a name that says what
- * rows are in it; the same key in two files is the same row, and readers keep one. A reader lists {@code replaced/} first and
- * {@code labels/} after: it then sees the rows of a compacted file in the old files, in the new one or, at worst, in both. Names
- * that begin with {@code _} or {@code .} are no part of the cache. It may be written by several runs at a time and killed at any
- * moment, on local disks, HDFS and object stores.
+ * <p>Only the two {@code current.json} are ever overwritten. A label file appears atomically under a name derived from its rows.
+ * If two files contain the same key, the rows are the same and readers keep one. A reader lists {@code replaced/} before
+ * {@code labels/}, so it sees a compacted file's rows in the old files, in the new one or, at worst, in both. Names that begin with
+ * {@code _} or {@code .} are not part of the cache. Several runs may write concurrently and be killed at any time, on local disks,
+ * HDFS and object stores.
  */
 public final class LabelStore {
     static final StructType LABELS = new StructType()
@@ -63,9 +63,9 @@ public final class LabelStore {
             .add("sequence", DataTypes.IntegerType, true)
             .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
-    /** Where {@link #rows} says which file a row is in. */
+    /** Column of {@link #rows} with the name of a row's file. */
     static final String FILE = "file";
-    /** Where the label files are, below the store's folder. */
+    /** Path of the label files, relative to the store's folder. */
     static final String LABEL_FILES = "labels/";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
 
@@ -88,10 +88,11 @@ public final class LabelStore {
     }
 
     /**
-     * Finds what a cache holds of a target specification.
+     * Finds a cache's labels for a target specification.
      *
      * @param wanted  target specification
-     * @param teacher fingerprint that it must be of; null for the only one there is
+     * @param teacher fingerprint of the teacher; null if the cache has only one
+     * @throws UserException if there are no such labels, or several teachers' and {@code teacher} is null
      */
     public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
         List<String> all = folders(spark, cache);
@@ -108,7 +109,7 @@ public final class LabelStore {
                 .orElseThrow(() -> JobErrors.cacheOfAnotherTeacher(cache, teacher, teachers));
     }
 
-    /** The folders {@code teacher=…/spec=…} of a cache that say what made them, in the order of names. */
+    /** Lists the folders {@code teacher=…/spec=…} of a cache that have a provenance, sorted by name. */
     public static List<String> folders(SparkSession spark, String cache) {
         HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
         return root.names().stream().filter(teacher -> teacher.startsWith("teacher="))
@@ -117,10 +118,10 @@ public final class LabelStore {
     }
 
     /**
-     * Opens what one folder of a cache holds.
+     * Opens one folder of a cache.
      *
      * @param held see {@link #folders}
-     * @throws UserException when its provenance is damaged or another folder's
+     * @throws UserException if its provenance is damaged or belongs to another folder
      */
     public static LabelStore open(SparkSession spark, String cache, String held) {
         Provenance provenance = new Provenance(new HadoopFolder("cache", cache, hadoop(spark)).folder(held));
@@ -140,9 +141,9 @@ public final class LabelStore {
     }
 
     /**
-     * Makes a prior for the rows to come, where there is none yet.
+     * Writes a prior for the rows to come, if there is none yet.
      *
-     * @param counts of each token in the corpus
+     * @param counts frequency of each token in the corpus, by id
      */
     public void requirePrior(Supplier<long[]> counts) {
         if (labels.priors().isEmpty()) {
@@ -155,12 +156,12 @@ public final class LabelStore {
         return folder.path("labels").toString();
     }
 
-    /** Paths of the files with labels, in the order of names. */
+    /** Returns the paths of the label files, sorted by name. */
     public List<String> files() {
         return labelFiles().stream().map(file -> file.getPath().toString()).toList();
     }
 
-    /** Of all label files, as they are stored. */
+    /** Returns the total size of the label files in bytes. */
     public long bytes() {
         return CacheCompaction.bytes(labelFiles());
     }
@@ -175,15 +176,15 @@ public final class LabelStore {
         return name.endsWith(".parquet") && !name.startsWith("_") && !name.startsWith(".");
     }
 
-    /** What writes label files, on executors, for as long as one run takes. */
+    /** Creates a writer of label files for executors, for the duration of one run. */
     public ShardWriter shardWriter() {
         return new ShardWriter(labelsPath(), labels, tombstones.generation());
     }
 
     /**
-     * Writes what made the labels, unless it is there; must be there before the first of them.
+     * Writes the provenance, unless it exists; must be called before the first labels are written.
      *
-     * @throws UserException when labels of the same teacher, but another tokenizer, are there
+     * @throws UserException if there are labels of the same teacher with another tokenizer
      */
     public void describe(ObjectNode teacher, TokenizerDefinition tokenizer) {
         provenance.describe(labels, teacher, tokenizer);
@@ -205,23 +206,23 @@ public final class LabelStore {
         return rows().select("key").as(Encoders.STRING()).javaRDD();
     }
 
-    /** One row per key. */
+    /** Returns one row per key. */
     public JavaRDD<LabelledSequence> sequences() {
         return rows().javaRDD().map(LabelStore::sequence).mapToPair(row -> new Tuple2<>(row.key(), row))
                 .reduceByKey((one, same) -> one).values();
     }
 
-    /** @param row of {@link #LABELS}, with more columns after them or not */
+    /** Converts a row. @param row starts with the columns of {@link #LABELS} */
     static LabelledSequence sequence(Row row) {
         return new LabelledSequence(row.getString(0), row.getString(1),
                 row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
     }
 
-    /** All rows, with the name of their file in the column {@link #FILE}. */
+    /** Returns all rows, with the name of their file in the column {@link #FILE}. */
     Dataset<Row> rows() {
         Set<String> hidden = tombstones.hidden();
         String[] names = hidden.stream().filter(path -> path.startsWith(LABEL_FILES)).map(path -> path.substring(LABEL_FILES.length())).toArray(String[]::new);
-        // Listed after the tombstones were.
+        // Must be listed after the tombstones.
         boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
         Dataset<Row> all = any ? spark.read().schema(LABELS).parquet(labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
                 : spark.createDataFrame(List.of(), LABELS.add(FILE, DataTypes.StringType));
@@ -229,10 +230,10 @@ public final class LabelStore {
     }
 
     /**
-     * Records which sequences the corpus consists of now, and makes that the current snapshot.
+     * Writes a snapshot of the corpus's sequences and makes it the current one.
      *
-     * @param settings what train and evaluate must agree with
-     * @throws UserException when the labels of some are not there: they may have been pruned since the run began
+     * @param settings settings that train and evaluate must match
+     * @throws UserException if labels of some sequences are missing, for example because they were pruned since the run began
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
         Dataset<Row> table = spark.createDataFrame(
@@ -250,7 +251,7 @@ public final class LabelStore {
                     .write().parquet(snapshots.path(run));
             snapshots.publish(run, settings);
         }
-        // Who prunes looks once more at the snapshot in force when its tombstones are written: one of the two sees the other.
+        // Pruning checks the current snapshot again after writing its tombstones, so at least one of the two notices the other.
         if (!tombstones.generation().equals(generation)) {
             requirePresent(table);
         }
@@ -258,10 +259,11 @@ public final class LabelStore {
     }
 
     /**
-     * Looks up the labels of a snapshot, in one pass with what names it.
+     * Checks that all labels of a snapshot are present and, in the same pass, computes what identifies the snapshot.
      *
-     * @return the exclusive or of its rows' hashes, which, as rows are distinct, names the set of them whatever its order, with their
-     *         number
+     * @return the exclusive or of the rows' hashes, which identifies the set of distinct rows independently of their order, and the
+     *         number of rows
+     * @throws UserException if labels are missing
      */
     private Row requirePresent(Dataset<Row> snapshot) {
         Dataset<Row> wanted = snapshot.groupBy("key")
@@ -276,12 +278,12 @@ public final class LabelStore {
         return sums;
     }
 
-    /** Whether a label run came to its end here. */
+    /** Whether a label run has finished here. */
     public boolean hasSnapshot() {
         return snapshots.isPublished();
     }
 
-    /** Settings of the current snapshot, with its {@code id}. */
+    /** Returns the settings of the current snapshot, with its {@code id}. */
     public JsonNode currentSnapshot() {
         if (!hasSnapshot()) {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
@@ -298,7 +300,7 @@ public final class LabelStore {
         return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
     }
 
-    /** Puts these in the place of what is in the quarantine. @return where they are, as JSON lines */
+    /** Replaces the contents of the quarantine. @return path of the new contents, JSON lines */
     public String quarantine(JavaRDD<Quarantined> unusable) {
         String run = RunFolders.newRun();
         spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
@@ -307,12 +309,12 @@ public final class LabelStore {
         return quarantines.path(run);
     }
 
-    /** Where the last label run's quarantine is, as JSON lines. */
+    /** Returns the path of the last label run's quarantine, JSON lines. */
     public String quarantinePath() {
         return quarantines.currentPath();
     }
 
-    /** Whether it is the run's folder, below this store's, that a current.json names. */
+    /** Whether a current.json names this folder. @param path relative to the store's folder */
     boolean isInForce(String path) {
         return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
                 .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));

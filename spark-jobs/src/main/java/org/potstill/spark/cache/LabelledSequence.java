@@ -5,11 +5,11 @@ import java.io.Serializable;
 /**
  * One row of the cache.
  *
- * @param document    id of the first document, in the order of ids, that held it when it was labelled
+ * @param document    id of the first document, in the order of ids, that contained it when it was labelled
  * @param key         content key, see {@link org.potstill.softlabels.SequenceKey}
  * @param tokens      token ids
  * @param targets     encoded soft targets, see {@link org.potstill.softlabels.SoftTargetsCodec}
- * @param teacherLoss mean −log p, in nats, of the tokens that really came next
+ * @param teacherLoss mean −log p, in nats, of the target tokens
  * @param teacherEntropy mean entropy, in nats, of the teacher's distributions
  */
 public record LabelledSequence(String document, String key, int[] tokens, byte[] targets, float teacherLoss, float teacherEntropy)

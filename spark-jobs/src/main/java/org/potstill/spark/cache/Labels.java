@@ -9,17 +9,17 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.JobErrors;
 
 /**
- * Whose soft labels: what keys and codec depend on.
+ * Identity of a set of soft labels, on which keys and codec depend.
  *
  * @param teacher   fingerprint of the teacher's weights
  * @param tokenizer fingerprint of its tokenizer
- * @param vocabSize of the teacher
- * @param spec      what is kept of its distributions
- * @param priors    that rows are encoded with
+ * @param vocabSize size of the teacher's vocabulary
+ * @param spec      which part of its distributions is kept
+ * @param priors    priors with which rows are encoded
  */
 public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec, TokenPriors priors)
         implements Serializable {
-    /** With nothing known of the corpus. */
+    /** Creates an identity without priors. */
     public Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) {
         this(teacher, tokenizer, vocabSize, spec, TokenPriors.none(vocabSize));
     }
@@ -36,15 +36,15 @@ public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec
         return SequenceKey.of(tokens, teacher, tokenizer, spec);
     }
 
-    /** The folder in the cache: {@code teacher=0123456789abcdef/spec=top-32}. */
+    /** Returns the folder in the cache, such as {@code teacher=0123456789abcdef/spec=top-32}. */
     public String folder() {
         return "teacher=" + teacher.substring(0, 16) + "/spec=" + spec.name();
     }
 
     /**
-     * Decodes a row once its key has shown that it is of these labels and whole.
+     * Decodes a row after checking its key.
      *
-     * @throws UserException when the row was made by another teacher or is damaged
+     * @throws UserException if the row was made by another teacher or is damaged
      */
     public SoftTargets decode(LabelledSequence row, String cache) {
         if (!key(row.tokens()).equals(row.key())) {

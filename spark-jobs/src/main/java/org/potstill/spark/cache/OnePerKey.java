@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 
-/** Rows sorted by key, one of each. The same key twice is the same row: which is kept shall not depend on the order all the same. */
+/** Iterator over rows sorted by key that keeps one row per key, chosen independently of the order of equal keys. */
 final class OnePerKey implements Iterator<LabelledSequence> {
     private static final Comparator<LabelledSequence> FIRST = Comparator.comparing(LabelledSequence::document)
             .thenComparing(LabelledSequence::targets, Arrays::compareUnsigned)

@@ -15,9 +15,9 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.Versions;
 
 /**
- * What made the labels of a {@link LabelStore}: {@code provenance.json}, with {@code tokenizer.json} beside it. Written once.
+ * The origin of a {@link LabelStore}'s labels: {@code provenance.json}, with {@code tokenizer.json} beside it. Written once.
  *
- * @param folder of the store
+ * @param folder the store's folder
  */
 record Provenance(HadoopFolder folder) {
     private static final String FILE = "provenance.json";
@@ -35,7 +35,7 @@ record Provenance(HadoopFolder folder) {
         return folder.readJson(FILE);
     }
 
-    /** @throws org.potstill.errors.UserException when it does not say whose labels they are */
+    /** Reads the identity of the labels. @throws org.potstill.errors.UserException if it is missing or damaged */
     Labels labels() {
         JsonNode json = json();
         JsonNode teacher = json.path("teacher").path("fingerprint");
@@ -51,7 +51,7 @@ record Provenance(HadoopFolder folder) {
 
     TokenizerDefinition tokenizer() {
         JsonNode json = json().path("tokenizer");
-        // Older caches do not have them, nor what begins and ends documents.
+        // Older caches lack these, and the ids that begin and end documents.
         List<Integer> stopIds = ids(json.path("stop_ids"));
         TokenizerDefinition tokenizer = new TokenizerDefinition(folder.readText(TOKENIZER), json.path("bos_id").asInt(-1),
                 json.path("eos_id").asInt(-1), json.path("add_bos").asBoolean(), json.path("chat_template").asText(""), stopIds);
@@ -64,7 +64,7 @@ record Provenance(HadoopFolder folder) {
         return ids;
     }
 
-    /** See {@link LabelStore#describe}. */
+    /** Writes the provenance, see {@link LabelStore#describe}. */
     void describe(Labels labels, ObjectNode teacher, TokenizerDefinition tokenizer) {
         ObjectNode json = HadoopFolder.JSON.createObjectNode();
         json.put("format", SoftTargetsCodec.VERSION).put("potstill", Versions.potstill())
@@ -79,7 +79,7 @@ record Provenance(HadoopFolder folder) {
         json.putObject("targets").put("spec", spec.name()).put("k", spec.k()).put("draws", spec.draws()).put("seed", spec.seed())
                 .put("tail", spec.hasGhost() ? "ghost" : "sampled").put("temperature", 1.0);
         folder.createJson(FILE, json);
-        // Another run's may have been first, or even come between on a store that only knows to overwrite.
+        // Another run may have been first or, on a store that can only overwrite, have written in between.
         requireSame(labels(), labels);
         folder.create(TOKENIZER, out -> out.write(tokenizer.json().getBytes(StandardCharsets.UTF_8)));
     }

@@ -3,11 +3,11 @@ package org.potstill.spark.cache;
 import java.io.Serializable;
 
 /**
- * What could not be used of the corpus, and why.
+ * A document or sequence of the corpus that could not be used, with the reason.
  *
  * @param document id of the document
- * @param sequence its sequence's number, from 0; null for the whole document
- * @param key      of that sequence; null for the whole document
+ * @param sequence zero-based number of the sequence; null for the whole document
+ * @param key      key of the sequence; null for the whole document
  * @param problem  the reason
  */
 public record Quarantined(String document, Integer sequence, String key, String problem) implements Serializable {

@@ -12,8 +12,8 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 
 /**
- * A table that every run writes anew, into a folder of its own. {@code current.json} names the one in force: runs at one
- * time never touch each other's files, and a reader sees a whole table, the old one or the new.
+ * A table that every run rewrites into its own folder. {@code current.json} names the current one: concurrent runs never touch each
+ * other's files, and a reader sees either the old or the new table, never a mixture.
  */
 final class RunFolders {
     private static final String CURRENT = "current.json";
@@ -30,7 +30,7 @@ final class RunFolders {
         return folder.has(CURRENT);
     }
 
-    /** What was published with the table. */
+    /** Returns the data published with the current table. */
     ObjectNode current() {
         if (folder.readJson(CURRENT) instanceof ObjectNode json && RUN.matcher(json.path("run").asText()).matches()) {
             return json;
@@ -38,12 +38,12 @@ final class RunFolders {
         throw JobErrors.damagedJson(folder.path(CURRENT).toString(), "it names no run");
     }
 
-    /** Where the table in force is. */
+    /** Returns the path of the current table. */
     String currentPath() {
         return path(current().path("run").asText());
     }
 
-    /** A name for the folder of a run. */
+    /** Returns a new unique name for a run's folder. */
     static String newRun() {
         return TIME.format(Instant.now()) + "-" + UUID.randomUUID().toString().substring(0, 8);
     }
@@ -52,18 +52,18 @@ final class RunFolders {
         return folder.path(run).toString();
     }
 
-    /** Puts a run's table in force. @param about is kept with it */
+    /** Makes a run's table the current one. @param about data to store with it */
     void publish(String run, ObjectNode about) {
         folder.writeJson(CURRENT, about.put("run", run));
     }
 
-    /** The runs whose tables are not in force: earlier ones, unfinished ones, and those that are about to be published. */
+    /** Returns the runs whose tables are not current: earlier, unfinished and not yet published ones. */
     List<String> others() {
         String current = isPublished() ? current().path("run").asText() : "";
         return folder.names().stream().filter(name -> RUN.matcher(name).matches() && !name.equals(current)).toList();
     }
 
-    /** When the last of a run's files was written, in milliseconds since 1970; when it began, if there is none. */
+    /** Returns when a run's last file was written, or when the run began if it has none, in milliseconds since 1970. */
     long modified(String run) {
         long begin = TIME.parse(run.substring(0, run.indexOf('-')), Instant::from).toEpochMilli();
         return folder.folder(run).tree().stream().mapToLong(FileStatus::getModificationTime).reduce(begin, Math::max);

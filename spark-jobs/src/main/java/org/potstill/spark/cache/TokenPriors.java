@@ -10,15 +10,15 @@ import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 
 /**
- * The priors that the rows of some labels were encoded with: files of the cache, {@code priors/HASH.bin}, that are never
- * changed. Usually one, made of the corpus that was labelled first; two runs that begin at once may make two.
+ * The priors with which a store's rows are encoded: immutable files {@code priors/HASH.bin} of the cache. There is usually one, from
+ * the first labelled corpus; runs that start concurrently may create more.
  */
 public final class TokenPriors implements Serializable {
     private static final String ENDING = ".bin";
 
     private final int vocabSize;
     private final List<byte[]> files;
-    /** Read when first needed, on whichever machine that is. */
+    /** Decoded lazily, on each machine. */
     private transient List<TokenPrior> priors;
 
     private TokenPriors(int vocabSize, List<byte[]> files) {
@@ -30,7 +30,7 @@ public final class TokenPriors implements Serializable {
         return new TokenPriors(vocabSize, List.of());
     }
 
-    /** @param folder of the labels */
+    /** Reads the priors of a store. @param folder of the labels */
     static TokenPriors in(HadoopFolder folder, int vocabSize) {
         HadoopFolder priors = folder.folder("priors");
         List<byte[]> files = new ArrayList<>();
@@ -50,7 +50,7 @@ public final class TokenPriors implements Serializable {
         return files.isEmpty();
     }
 
-    /** Encodes with the first of them, in the order of their names, and decodes with all. */
+    /** Returns a codec that encodes with the first prior by name and decodes with all. */
     synchronized SoftTargetsCodec codec(TargetSpec spec) {
         if (priors == null) {
             priors = new ArrayList<>();
@@ -62,7 +62,7 @@ public final class TokenPriors implements Serializable {
         return new SoftTargetsCodec(spec, vocabSize, priors.get(0), priors);
     }
 
-    /** By content: each task has a copy of its own, and an executor keeps what was made for equal ones. */
+    /** Compares contents: each task deserializes its own copy, and executors cache by equality. */
     @Override
     public boolean equals(Object other) {
         return other instanceof TokenPriors those && vocabSize == those.vocabSize

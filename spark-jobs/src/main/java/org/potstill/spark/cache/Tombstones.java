@@ -16,23 +16,23 @@ import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.JobErrors;
 
 /**
- * What of a store is there no longer, though its files may be: {@code replaced/ID.json} names files that others have taken
- * the place of. Readers skip them from the moment that the tombstone appears; who read before goes on, since
- * {@link CachePruning} deletes the files, and the tombstone after them, a good while later.
+ * The tombstones of a store: {@code replaced/ID.json} names files that have been replaced or dropped but may still exist. Readers skip
+ * these files as soon as the tombstone appears; earlier readers can finish, since {@link CachePruning} deletes the files, and then
+ * the tombstone, only after a retention period.
  */
 final class Tombstones {
     private static final String FOLDER = "replaced";
-    /** Below the store's folder, in one of the folders that it may delete from. */
+    /** Paths that a tombstone may name: relative to the store's folder, in a folder that may be deleted from. */
     private static final Pattern PATH = Pattern.compile("(labels|snapshots|quarantine)/[A-Za-z0-9][A-Za-z0-9._=-]{0,254}");
 
     private final HadoopFolder folder;
 
     /**
-     * One of them.
+     * A tombstone.
      *
-     * @param name  of its file
+     * @param name  name of its file
      * @param since when it appeared, in milliseconds since 1970
-     * @param paths below the store's folder
+     * @param paths hidden paths, relative to the store's folder
      */
     record Tombstone(String name, long since, List<String> paths) {
     }
@@ -49,7 +49,7 @@ final class Tombstones {
                 try {
                     all.add(new Tombstone(name, status.getModificationTime(), paths(name)));
                 } catch (UserException e) {
-                    // Pruned since it was listed, after the files that it names.
+                    // If it is gone, it was pruned since it was listed, after the files that it names.
                     if (folder.has(name)) {
                         throw e;
                     }
@@ -70,14 +70,14 @@ final class Tombstones {
         return paths;
     }
 
-    /** Paths, below the store's folder, that readers are to skip. List these first, and then what is there. */
+    /** Returns the paths, relative to the store's folder, that readers must skip. Call this before listing files. */
     Set<String> hidden() {
         Set<String> hidden = new HashSet<>();
         all().forEach(tombstone -> hidden.addAll(tombstone.paths()));
         return hidden;
     }
 
-    /** Names all that there are now: another one for other tombstones, and empty for none. */
+    /** Returns an identifier of the current set of tombstones; empty if there are none. */
     String generation() {
         List<String> names = folder.names().stream().filter(name -> name.endsWith(".json")).toList();
         return names.isEmpty() ? "" : Sha256.of(String.join("\n", names));
@@ -86,7 +86,7 @@ final class Tombstones {
     /**
      * Hides these paths from readers.
      *
-     * @return its name, which no other ever has
+     * @return the tombstone's unique name
      */
     String add(List<String> paths, String reason) {
         String name = UUID.randomUUID() + ".json";

@@ -9,8 +9,8 @@ import org.potstill.spark.Comparison;
 
 /**
  * Scores of models on a text with 95 % intervals by the percentile bootstrap over documents (Efron and Tibshirani 1993, chapter
- * 13): tokens of one document are no independent sample, so whole documents are drawn with replacement. All models and the
- * teacher share each draw, which makes intervals of ratios paired.
+ * 13): tokens of one document are not independent, so whole documents are drawn with replacement. All models and the
+ * teacher share each draw, so intervals of ratios are paired.
  */
 final class Bootstrap {
     /** Figures of a model; the second argument is the teacher. */
@@ -27,7 +27,7 @@ final class Bootstrap {
     private final List<List<Comparison>> documents;
     private final int models;
 
-    /** @param documents of each, sums per model, the teacher's first */
+    /** @param documents for each document, sums per model, the teacher's first */
     Bootstrap(List<List<Comparison>> documents) {
         this.documents = documents;
         this.models = documents.get(0).size();
@@ -37,7 +37,7 @@ final class Bootstrap {
         return (double) count / model.positions();
     }
 
-    /** @return one score per model, the teacher's first */
+    /** Returns one score per model, the teacher's first. */
     List<ModelScore> scores(int resamples, long seed) {
         double[][] values = figures(documents);
         double[][][] drawn = new double[models][FIGURES.size()][resamples];

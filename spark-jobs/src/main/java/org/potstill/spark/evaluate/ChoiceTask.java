@@ -15,11 +15,11 @@ import org.apache.hadoop.fs.Path;
 import org.potstill.spark.JobErrors;
 
 /**
- * A multiple-choice task: JSON lines, each with {@code context}, {@code choices} and {@code answer}, which is the number of the
- * right choice, from 0, or its text.
+ * A multiple-choice task: JSON lines, each with {@code context}, {@code choices} and {@code answer}, the zero-based number of the
+ * right choice or its text.
  *
- * @param name      that the settings give it
- * @param questions the first ones of the file
+ * @param name      name in the settings
+ * @param questions the first questions of the file
  */
 record ChoiceTask(String name, List<Item> questions) {
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -29,7 +29,7 @@ record ChoiceTask(String name, List<Item> questions) {
     record Item(String context, List<String> choices, int answer) {
     }
 
-    /** @throws org.potstill.errors.UserException if the file cannot be read, or a line is no question */
+    /** Reads a task. @throws org.potstill.errors.UserException if the file cannot be read or a line is not a question */
     static ChoiceTask read(String name, String path, int maxQuestions, Configuration hadoop) {
         List<Item> questions = new ArrayList<>();
         try {
@@ -55,7 +55,7 @@ record ChoiceTask(String name, List<Item> questions) {
         return new ChoiceTask(name, questions);
     }
 
-    /** Reads no more of a line than tells that it is too long. */
+    /** Reads a line, but no more of it than shows that it is too long. */
     private static boolean readLine(BufferedReader reader, StringBuilder line) throws IOException {
         line.setLength(0);
         int c = reader.read();
@@ -97,7 +97,7 @@ record ChoiceTask(String name, List<Item> questions) {
     /**
      * Scores the answers.
      *
-     * @param likelihoods by question and choice; the lowest choice of several equal ones counts, as in lm-eval
+     * @param likelihoods log-likelihoods by question and choice; ties go to the lowest choice, as in lm-eval
      */
     TaskScore.Answers answers(double[][] likelihoods) {
         int right = 0;
@@ -115,7 +115,7 @@ record ChoiceTask(String name, List<Item> questions) {
         return new TaskScore.Answers(right / n, standardError(right / n, n), rightByByte / n, standardError(rightByByte / n, n));
     }
 
-    /** NaN, of a choice that the model overflows on, counts as the smallest. */
+    /** Returns the index of the largest value; NaN, from overflow in the model, counts as the smallest. */
     private static int largest(double[] values) {
         int best = 0;
         for (int i = 1; i < values.length; i++) {
@@ -124,12 +124,12 @@ record ChoiceTask(String name, List<Item> questions) {
         return best;
     }
 
-    /** Of a mean of zeros and ones, from the sample variance. */
+    /** Returns the standard error of a mean of zeros and ones, from the sample variance. */
     private static double standardError(double mean, double n) {
         return n < 2 ? 0 : Math.sqrt(mean * (1 - mean) / (n - 1));
     }
 
-    /** Share of right answers that guessing gives. */
+    /** Returns the expected accuracy of guessing. */
     double chance() {
         return questions.stream().mapToDouble(item -> 1.0 / item.choices.size()).average().orElse(0);
     }

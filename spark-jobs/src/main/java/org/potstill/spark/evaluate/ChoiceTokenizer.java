@@ -7,9 +7,9 @@ import org.potstill.checkpoints.Tokenizer;
 import org.potstill.checkpoints.TokenizerDefinition;
 
 /**
- * Tokenizes context and choice as lm-eval does (lm-evaluation-harness, {@code TemplateLM._encode_pair}): a space goes between
- * them; white space at the end of the context counts to the choice; the tokens of the choice are those of the whole behind as
- * many as the context alone has. Special tokens spelled out in the text are taken as such.
+ * Tokenizer of contexts and choices that follows lm-eval (lm-evaluation-harness, {@code TemplateLM._encode_pair}): they are joined
+ * by a space; trailing white space of the context belongs to the choice; the choice's tokens are those of the joined text after as
+ * many as the context alone has. Special tokens spelled out in the text are recognised.
  */
 final class ChoiceTokenizer {
     private static final String DELIMITER = " ";
@@ -38,7 +38,7 @@ final class ChoiceTokenizer {
         return new Question.Choice(whole, whole.length - before);
     }
 
-    /** Without a context, a document begins: with the token that begins documents, else with the one that ends them. */
+    /** Prefixes a choice without a context with the begin-of-document token or, if there is none, the end-of-document token. */
     private Question.Choice afterPrefix(int[] continuation) {
         int prefix = definition.bosId() >= 0 ? definition.bosId() : definition.eosId();
         if (prefix < 0 || continuation[0] == prefix) {
@@ -51,7 +51,7 @@ final class ChoiceTokenizer {
         return IntStream.concat(IntStream.of(first), IntStream.of(ids)).toArray();
     }
 
-    /** Characters up to the last that Python's {@code str.rstrip} keeps. */
+    /** Returns the length that Python's {@code str.rstrip} leaves. */
     private static int trimmedLength(String text) {
         int end = text.length();
         while (end > 0 && (Character.isWhitespace(text.charAt(end - 1)) || Character.isSpaceChar(text.charAt(end - 1)) || text.charAt(end - 1) == '\u0085')) {

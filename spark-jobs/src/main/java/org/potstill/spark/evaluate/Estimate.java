@@ -1,11 +1,11 @@
 package org.potstill.spark.evaluate;
 
 /**
- * A figure and its 95 % interval.
+ * An estimate with its 95 % interval.
  *
- * @param value over all documents
- * @param low   end of the interval; null where there is only one document
- * @param high  end of the interval; null where there is only one document
+ * @param value estimate over all documents
+ * @param low   lower bound; null if there is only one document
+ * @param high  upper bound; null if there is only one document
  */
 public record Estimate(double value, Double low, Double high) {
 }

@@ -38,8 +38,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Compares the student with its teacher: quality on the held-out documents, on further texts and on tasks, beside unigrams and
- * bigrams of the training documents; speed and memory in the engine that serves both; and texts of both.
+ * Comparison of the student with its teacher: quality on held-out documents, further texts and tasks, with unigram and bigram
+ * baselines from the training documents; speed and memory in the same serving engine; and generated texts.
  */
 public final class EvaluateJob {
     private static final Logger LOG = LoggerFactory.getLogger(EvaluateJob.class);
@@ -60,22 +60,22 @@ public final class EvaluateJob {
     }
 
     /**
-     * Both models, and what they share.
+     * Both models and their common properties.
      *
-     * @param vocabSize tokens that both know
-     * @param rows      of the larger one's head
+     * @param vocabSize number of token ids that both models have
+     * @param rows      rows of the larger head
      */
     private record Pair(EvaluatedModel teacher, EvaluatedModel student, TokenizerDefinition tokenizer, int vocabSize, int rows,
             int maxPositions, int threads) {
     }
 
-    /** Reads the settings of evaluation. */
+    /** Validates the evaluation settings. */
     public static void check(Settings settings) {
         EvaluateSettings.of(settings);
         settings.integer("batch-tokens", 1, BATCH);
     }
 
-    /** @return what the report shows of the run */
+    /** Runs the evaluation. @return what the report shows of it */
     public EvaluateSummary run() {
         long begin = System.nanoTime();
         HadoopFolder folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
@@ -111,7 +111,7 @@ public final class EvaluateJob {
     }
 
     private Pair pair(CausalLm teacher, CausalLm student, EvaluatedModel there, EvaluatedModel made, TeacherSource source) {
-        // A teacher that only ND4J can run is compared as it is; all others run where the student will.
+        // A teacher that only ND4J can run keeps its engine; all others run in the student's.
         EvaluatedModel first = new EvaluatedModel(there.setting(), there.uri(), there.scratch(),
                 teacher instanceof Checkpoint ? TeacherOptions.Engine.ONNX : there.engine(), there.device(), there.precision(), teacher.fingerprint());
         EvaluatedModel second = new EvaluatedModel(made.setting(), made.uri(), made.scratch(), made.engine(), made.device(), made.precision(),
@@ -130,9 +130,9 @@ public final class EvaluateJob {
 
     private EvaluateSummary evaluate(Pair pair, Tokenization tokenization, List<ChoiceTask> tasks, ModelFacts teacher, ModelFacts student,
             long begin) {
-        // No longer than both can read, whatever the settings say now.
+        // Limited to what both models can read, whatever the settings say.
         Tokenization cut = tokenization.atMost(pair.maxPositions);
-        // Whole distributions of both models, of one sequence at a time.
+        // Full distributions of both models, one sequence at a time.
         long logits = 2L * Float.BYTES * cut.sequenceLength() * pair.rows;
         new MemoryNeed(sc.getConf(), "evaluating sequences of " + cut.sequenceLength() + " tokens", "set a smaller sequence-length")
                 .workers(logits, logits, 0);
@@ -155,7 +155,7 @@ public final class EvaluateJob {
         NgramModel ngrams = wanted.ngrams()
                 ? NgramCounting.count(corpus.filter(document -> !document.heldOut()), histories(work), pair.vocabSize) : null;
         work.addAll(questions(tasks, pair));
-        // So that executors have about as much to do.
+        // Balances the load of executors.
         Collections.shuffle(work, new Random(settings.seed()));
         ScoreSheet sheet = new ScoreSheet(score(pair, work, ngrams), wanted.resamples(), settings.seed());
         sheet.note().ifPresent(notes::add);
@@ -233,12 +233,12 @@ public final class EvaluateJob {
         ScoringTask task = new ScoringTask(pair.teacher, pair.student, pair.vocabSize, pair.threads,
                 settings.integer("batch-tokens", 1, BATCH), shared, Cluster.hadoop(sc), done);
         try (Progress progress = Progress.of("evaluate", work.stream().mapToLong(Work::positions).sum(), sc.sc(), done)) {
-            // One task per executor, which has all its cores.
+            // One task per executor, using all its cores.
             return sc.parallelize(work, Cluster.executors(sc)).mapPartitions(part -> List.of(task.score(part)).iterator()).collect();
         }
     }
 
-    /** @return null where speed is not asked for */
+    /** Measures speed and memory; returns null if evaluate.speed-tokens is 0. */
     private ServingSummary serving(Pair pair, List<Passage> passages, List<Passage> beginnings) {
         if (wanted.speedTokens() == 0) {
             return null;

@@ -10,10 +10,10 @@ import org.potstill.spark.Settings;
  * @param maxTokens    positions scored of the held-out documents, and of each further corpus
  * @param corpora      further texts: paths by name
  * @param tasks        multiple-choice tasks: paths by name
- * @param maxQuestions asked per task: the first ones
+ * @param maxQuestions maximum number of questions per task, from the start
  * @param ngrams       whether unigrams and bigrams of the training documents are counted and scored
- * @param precision    in which both models compute
- * @param resamples    of the bootstrap
+ * @param precision    precision of both models
+ * @param resamples    number of bootstrap resamples
  * @param speedTokens  positions per timed forward pass; 0: speed and memory are not measured
  * @param speedRepeats timed passes per model
  * @param texts        beginnings of held-out documents that both models continue; 0: none, and generation is not timed
@@ -33,7 +33,7 @@ record EvaluateSettings(int maxTokens, SortedMap<String, String> corpora, Sorted
                 s.integer("evaluate.text-tokens", 2, 1 << 16));
     }
 
-    /** A teacher that labels in half precision may not fit otherwise; what int8 costs is another question than what the student is worth. */
+    /** Returns the precision. AUTO keeps a teacher's fp16, without which it may not fit, but not int8, whose cost is another question. */
     private static Precision precision(Settings s) {
         return switch (s.choice("evaluate.precision", Wanted.class)) {
             case FP32 -> Precision.FP32;

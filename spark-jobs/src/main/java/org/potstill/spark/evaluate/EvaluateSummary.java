@@ -6,18 +6,18 @@ import java.util.Map;
 /**
  * The student compared with its teacher.
  *
- * @param precision in which both computed
+ * @param precision precision of both models
  * @param heldOut   scores on the held-out documents, which the student never saw
  * @param corpora   scores on further texts, by name
  * @param tasks     scores of multiple-choice tasks, by name
- * @param serving   speed, memory and texts; null where they were not measured
- * @param seconds   that it took
+ * @param serving   speed, memory and texts; null if not measured
+ * @param seconds   time taken
  * @param notes     what was left out and why
  */
 public record EvaluateSummary(ModelFacts teacher, ModelFacts student, String precision, TextScore heldOut,
         Map<String, TextScore> corpora, Map<String, TaskScore> tasks, ServingSummary serving, Seconds seconds, List<String> notes) {
     /**
-     * Where the time went. The parts of scoring are sums over executors.
+     * Time by activity. Scoring times are sums over executors.
      *
      * @param teacher  forward passes
      * @param student  forward passes

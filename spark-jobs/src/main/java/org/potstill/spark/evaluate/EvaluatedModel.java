@@ -13,12 +13,12 @@ import org.potstill.teacher.TeacherOptions;
 import org.potstill.teacher.Teachers;
 
 /**
- * A model to evaluate and how executors run it: as it is served, teacher and student alike.
+ * A model to evaluate and options with which executors run it, the same for teacher and student as in serving.
  *
- * @param setting     that says where it is, for messages
+ * @param setting     name of the setting that holds the path, for messages
  * @param uri         Hadoop path of its file or folder
  * @param scratch     node-local folder for compiled weights
- * @param fingerprint of its weights as the driver saw them
+ * @param fingerprint fingerprint of the weights seen by the driver
  */
 record EvaluatedModel(String setting, String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
         Precision precision, String fingerprint) implements Serializable {
@@ -26,7 +26,7 @@ record EvaluatedModel(String setting, String uri, String scratch, TeacherOptions
         return TeacherSource.localPath(setting, uri, scratch, hadoop);
     }
 
-    /** Opens the model on an executor, where it must be the one that the driver saw. */
+    /** Opens the model on an executor and checks that it is the one that the driver saw. */
     CausalLm open(Configuration hadoop) {
         CausalLm model = Teachers.model(path(hadoop));
         String found = model.fingerprint();
@@ -41,7 +41,7 @@ record EvaluatedModel(String setting, String uri, String scratch, TeacherOptions
         return new TeacherOptions(engine, device, Cluster.gpuOfTask().orElse(0), precision, threads, Path.of(scratch), TargetSpec.topK(1));
     }
 
-    /** The same with another folder for compiled weights. */
+    /** Returns the same model with another folder for compiled weights. */
     EvaluatedModel in(Path folder) {
         return new EvaluatedModel(setting, uri, folder.toString(), engine, device, precision, fingerprint);
     }

@@ -12,17 +12,19 @@ import org.apache.spark.broadcast.Broadcast;
 import org.potstill.spark.corpus.TokenizedDocument;
 import scala.Tuple2;
 
-/** Counts tokens, and pairs of tokens whose first one is asked for, in the documents that the student learnt from. */
+/** Counting of tokens, and of token pairs with selected histories, in the training documents. */
 final class NgramCounting {
-    /** Stands for the history of a token that is counted by itself. */
+    /** Marker in place of the history for unigram counts. */
     private static final int NONE = -1;
 
     private NgramCounting() {
     }
 
     /**
+     * Counts unigrams and bigrams.
+     *
      * @param histories tokens whose successors are counted
-     * @param vocabSize ids from this on are not counted: one of the models has no row for them
+     * @param vocabSize number of ids that both models have; ids from this on are not counted
      */
     static NgramModel count(JavaRDD<TokenizedDocument> training, BitSet histories, int vocabSize) {
         Broadcast<BitSet> wanted = JavaSparkContext.fromSparkContext(training.context()).broadcast(histories);
@@ -48,7 +50,7 @@ final class NgramCounting {
         return NgramModel.of(unigrams, bigrams);
     }
 
-    /** Each sequence begins with the last token of the one before: every pair is in one of them. */
+    /** Counts pairs. Each sequence begins with the last token of the previous one, so every pair occurs in exactly one. */
     private static Iterator<Tuple2<Long, Long>> pairs(TokenizedDocument document, BitSet histories, int vocabSize) {
         Map<Long, Long> counts = new HashMap<>();
         for (int[] tokens : document.sequences()) {

@@ -5,18 +5,18 @@ import java.util.Map;
 import org.potstill.student.LogitComparison.Logits;
 
 /**
- * Unigram and bigram probabilities, smoothed by interpolation as Witten and Bell (1991, "The zero-frequency problem", method C)
- * have it, so that none is zero:
+ * Unigram and bigram probabilities, smoothed by interpolation (Witten and Bell 1991, "The zero-frequency problem", method C),
+ * so that none is zero:
  *
  * <pre>
  * P(w)     = (c(w) + T · 1/V) / (N + T)           T: distinct tokens, N: tokens, V: vocabulary
  * P(w | h) = (c(h, w) + T(h) · P(w)) / (c(h) + T(h))    T(h): distinct tokens seen after h
  * </pre>
  *
- * @param tokens     counted
+ * @param tokens     number of counted tokens
  * @param logits     log P(w) by id
- * @param successors of each history that is asked for: for the ids seen after it, log P(w | h) less what all the others have
- *                   less than log P(w)
+ * @param successors for each selected history, logits of the ids seen after it: log P(w | h), shifted by a constant so that the
+ *                   logits of all other ids are those of {@code logits}
  */
 record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successors) implements Serializable {
     /** Ids seen after a history, and their logits. */
@@ -33,7 +33,7 @@ record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successo
         double[] p = new double[unigrams.length];
         float[] logits = new float[unigrams.length];
         for (int w = 0; w < p.length; w++) {
-            // Where nothing was counted at all, every token is as probable.
+            // If nothing was counted, the distribution is uniform.
             p[w] = total == 0 ? 1.0 / p.length : (unigrams[w] + (double) distinct / p.length) / (total + distinct);
             logits[w] = (float) Math.log(p[w]);
         }
@@ -41,7 +41,7 @@ record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successo
         bigrams.forEach((history, counts) -> {
             float[] seen = new float[counts.ids.length];
             for (int i = 0; i < seen.length; i++) {
-                // Of P(w | h), the factor T(h) / (c(h) + T(h)) is common to all w and falls out of the softmax.
+                // The factor T(h) / (c(h) + T(h)) of P(w | h) is common to all w and cancels in the softmax.
                 seen[i] = (float) Math.log(p[counts.ids[i]] + (double) counts.counts[i] / seen.length);
             }
             successors.put(history, new Successors(counts.ids, seen));
@@ -49,7 +49,7 @@ record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successo
         return new NgramModel(total, logits, successors);
     }
 
-    /** How often which ids came after a history. */
+    /** Ids seen after a history, with their counts. */
     record Counts(int[] ids, long[] counts) implements Serializable {
     }
 
@@ -57,7 +57,7 @@ record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successo
         return (position, target) -> System.arraycopy(logits, 0, target, 0, logits.length);
     }
 
-    /** @param tokens position t has token t for its history */
+    /** Returns bigram logits for a sequence. @param tokens token t is the history of position t */
     Logits bigram(int[] tokens) {
         return (position, target) -> {
             System.arraycopy(logits, 0, target, 0, logits.length);

@@ -11,8 +11,8 @@ import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
- * Draws passages across documents: first one of each document, then a second one of each, and so on, in an order that follows
- * from seed and content alone. Documents with many passages do not crowd out the others.
+ * Selection of passages across documents: the first one of each document, then the second, and so on, in an order that depends
+ * only on seed and content. Long documents thus do not crowd out others.
  */
 final class PassageDraw {
     private PassageDraw() {
@@ -29,8 +29,10 @@ final class PassageDraw {
     }
 
     /**
-     * @param maxPositions drawing ends with the passage that reaches this number
-     * @param text         number of the text, for the passages
+     * Draws passages.
+     *
+     * @param maxPositions number of positions; the passage that reaches it is the last
+     * @param text         number of the text that the passages belong to
      */
     static List<Passage> draw(JavaRDD<TokenizedDocument> documents, long seed, int maxPositions, int text) {
         JavaRDD<Ranked> ranked = documents.flatMap(document -> rank(document, seed).iterator());
@@ -60,7 +62,7 @@ final class PassageDraw {
         return Sha256.of(seed + "\n" + Arrays.toString(tokens));
     }
 
-    /** The first passages of some documents, drawn in the same way; at least two tokens each. */
+    /** Draws the first passages of {@code count} documents in the same way; each has at least two tokens. */
     static List<Passage> beginnings(JavaRDD<TokenizedDocument> documents, long seed, int count) {
         return documents.filter(document -> !document.sequences().isEmpty()).map(document -> {
             int[] first = document.sequences().get(0);

@@ -12,11 +12,13 @@ import java.util.List;
  */
 record Question(int task, int index, List<Choice> choices) implements Work {
     /**
-     * @param tokens of context and choice
-     * @param length tokens that count, at the end
+     * A choice with its context.
+     *
+     * @param tokens tokens of context and choice
+     * @param length number of scored tokens, at the end
      */
     record Choice(int[] tokens, int length) implements java.io.Serializable {
-        /** Cut on the left, as lm-eval cuts it, so that a model with so many positions can read all but the last. */
+        /** Truncates on the left, as lm-eval does, so that all tokens but the last fit into {@code maxPositions}. */
         Choice fit(int maxPositions) {
             int kept = Math.min(tokens.length, maxPositions + 1);
             return new Choice(Arrays.copyOfRange(tokens, tokens.length - kept, tokens.length), Math.min(length, kept - 1));

@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.potstill.spark.Comparison;
 
-/** What all executors scored, put together. */
+/** Combined scores of all executors. */
 final class ScoreSheet {
     private final List<ScoringTask.Scores> parts;
     private final int resamples;
@@ -34,14 +34,14 @@ final class ScoreSheet {
         return parts.stream().mapToDouble(scores -> scores.seconds()[part]).sum();
     }
 
-    /** What was left out, in words. */
+    /** Returns a note on what was left out, if anything. */
     Optional<String> note() {
         int left = overTeacher() + overStudent();
         return left == 0 ? Optional.empty() : Optional.of((left == 1 ? "1 passage is" : left + " passages are") + " left out: " + overTeacher()
                 + " because the teacher's logits are not finite there, " + overStudent() + " because the student's are not");
     }
 
-    /** @return nothing where no passage of the text could be scored */
+    /** Returns the score of a text; empty if none of its passages could be scored. */
     Optional<TextScore> text(int number) {
         Map<String, ScoringTask.DocumentScore> documents = new TreeMap<>();
         for (ScoringTask.Scores part : parts) {

@@ -22,11 +22,11 @@ import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
 
 /**
- * What an executor scores, with all its cores: each model in turn, neither in memory before or after.
+ * Scoring on one executor, with all its cores; both models are loaded for the task and freed afterwards.
  *
  * @param vocabSize   ids that distributions are compared over: those of the tokenizer that both models have a row for
  * @param batchTokens padded positions per pass over choices
- * @param ngrams      of the training documents; null where they were not counted
+ * @param ngrams      n-grams of the training documents; null if not counted
  */
 record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize, int threads, int batchTokens,
         Broadcast<NgramModel> ngrams, Broadcast<SerializableConfiguration> hadoop, LongAccumulator done) implements Serializable {

@@ -24,8 +24,8 @@ import org.potstill.teacher.TeacherOptions.Engine;
 import org.potstill.teacher.Teachers;
 
 /**
- * Measures both models as they are served, on one executor: each in a process of its own, both alive at once, of which one works
- * at any time. Passes alternate, so that what else the machine does meets both alike.
+ * Measurement of both models as they are served, on one executor: each in its own process, both alive, only one working at any
+ * time. Passes alternate, so that other load on the machine affects both alike.
  *
  * @param passage    sequences of every forward pass
  * @param repeats    forward passes per model
@@ -46,11 +46,11 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
     record Beginning(String document, String text, int[] tokens) implements Serializable {
     }
 
-    /** @param notes what could not be measured and why */
+    /** Result of the measurements. @param notes what could not be measured, and why */
     record Result(ServingSummary summary, List<String> notes) implements Serializable {
     }
 
-    /** Of both models, by turns. */
+    /** Measurements of both models, by turn. */
     private record Measured(List<List<ServedModel.Answer>> answers, List<Long> peakBytes) {
     }
 
@@ -86,7 +86,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
         return true;
     }
 
-    /** @return null where a model could not be served */
+    /** Measures both models in turn; returns null if one could not be served. */
     private Measured measure(String what, List<EvaluatedModel> models, List<int[]> sequences, int tokens, int turns, List<String> notes) {
         Configuration conf = hadoop.value().value();
         try (TemporaryFolder first = new TemporaryFolder(); TemporaryFolder second = new TemporaryFolder()) {

@@ -4,8 +4,8 @@ import java.nio.file.Path;
 import org.potstill.spark.TemporaryFolder;
 
 /**
- * A folder for a student's compiled weights that goes with the task: students come and go, and what is compiled of a teacher is
- * kept for ever.
+ * A temporary folder for a student's compiled weights, deleted after the task: students are many, whereas a teacher's compiled
+ * weights are kept.
  */
 final class StudentScratch implements AutoCloseable {
     private final EvaluatedModel student;

@@ -1,10 +1,10 @@
 package org.potstill.spark.evaluate;
 
 /**
- * The models on one text.
+ * Scores of the models on one text.
  *
- * @param documents scored, in part or whole
- * @param positions scored
+ * @param documents documents scored, in part or whole
+ * @param positions positions scored
  * @param unigram   counts of single tokens in the training documents; null where they were not counted
  * @param bigram    counts of pairs of tokens in the training documents; null where they were not counted
  */

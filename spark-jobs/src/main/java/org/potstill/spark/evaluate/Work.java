@@ -2,8 +2,8 @@ package org.potstill.spark.evaluate;
 
 import java.io.Serializable;
 
-/** A piece of what executors score. */
+/** Unit of work that executors score. */
 sealed interface Work extends Serializable permits Passage, Question {
-    /** Next-token predictions that each model makes for it. */
+    /** Returns the number of next-token predictions that each model makes. */
     long positions();
 }

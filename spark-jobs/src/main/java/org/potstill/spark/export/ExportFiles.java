@@ -11,14 +11,14 @@ import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 
 /**
- * Where an export's files go.
+ * Locations of an export's files.
  *
- * @param target     folder that they are in
- * @param path       what the user gave, in full
- * @param modelCard  name of that file
- * @param provenance name of that file
- * @param names      of all that an export of this format may write, in the order of writing; without the last nobody takes
- *                   the others for a model
+ * @param target     folder of the files
+ * @param path       the user's output path, fully qualified
+ * @param modelCard  name of the model card's file
+ * @param provenance name of the provenance file
+ * @param names      names of all files that an export of this format may write, in the order of writing; the last one makes them
+ *                   loadable as a model
  */
 record ExportFiles(HadoopFolder target, String path, String modelCard, String provenance, List<String> names) {
     private static final String GGUF = ".gguf";
@@ -41,12 +41,12 @@ record ExportFiles(HadoopFolder target, String path, String modelCard, String pr
         return new ExportFiles(target, target.path(file.getName()).toString(), card, provenance, List.of(card, provenance, file.getName()));
     }
 
-    /** The one that makes a model of the others. */
+    /** Returns the file without which the others cannot be loaded as a model. */
     String last() {
         return names.get(names.size() - 1);
     }
 
-    /** What is there already and would be replaced or, in a folder, be taken for part of the model. */
+    /** Returns existing files that would be replaced or, in a folder, be mistaken for part of the model. */
     List<String> inTheWay() {
         List<String> there = new ArrayList<>(target.names());
         there.removeIf(HadoopFolder::isIncoming);
@@ -56,7 +56,7 @@ record ExportFiles(HadoopFolder target, String path, String modelCard, String pr
         return there;
     }
 
-    /** Whether the model is one file in a folder that may hold other things. */
+    /** Whether the model is a single file in a folder that may contain other files. */
     boolean isFile() {
         return last().endsWith(GGUF);
     }

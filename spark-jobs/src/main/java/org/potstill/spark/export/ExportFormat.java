@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import org.potstill.spark.JobErrors;
 
-/** What a student is exported as, and in which numbers; the first are the default. */
+/** Export formats of a student with their precisions, the default first. */
 public enum ExportFormat {
     /** A folder for transformers. */
     HF(Precision.FP32),
@@ -15,7 +15,7 @@ public enum ExportFormat {
     GGUF(Precision.F16, Precision.Q8_0, Precision.FP32);
 
     /**
-     * Numbers that matrices are stored in. INT8: 8-bit weights and activations, see
+     * Precision in which matrices are stored. INT8: 8-bit weights and activations, see
      * {@link org.potstill.checkpoints.Int8Weights}; Q8_0: blocks of 32 8-bit weights with a scale.
      */
     public enum Precision {
@@ -33,7 +33,7 @@ public enum ExportFormat {
         this.precisions = Arrays.asList(precisions);
     }
 
-    /** @param asked null for the default */
+    /** Returns the precision to use. @param asked null for the default */
     Precision precision(Precision asked) {
         if (asked != null && !precisions.contains(asked)) {
             throw JobErrors.badOption("--precision", "--to " + this + " knows " + precisions + ", not " + asked);

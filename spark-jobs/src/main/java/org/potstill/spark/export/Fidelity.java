@@ -9,25 +9,27 @@ import org.potstill.spark.DistributionComparer;
 import org.potstill.spark.JobErrors;
 
 /**
- * How near an exported model is to the student, over full distributions.
+ * Deviation of an exported model from the student, over full distributions.
  *
  * @param kl         mean KL(student‖export), in nats per token
- * @param agreement  share of positions whose most probable token is the student's
- * @param positions  that it was measured on
- * @param measuredOn the text, in words
+ * @param agreement  top-1 agreement with the student
+ * @param positions  number of positions measured
+ * @param measuredOn description of the text
  */
 public record Fidelity(double kl, double agreement, long positions, String measuredOn) {
-    /** Logits of a sequence that are in memory at once; of a longer one the beginning is compared. */
+    /** Maximum number of logits in memory at once; of longer sequences only the beginning is compared. */
     private static final int MAX_LOGITS = 1 << 26;
 
     interface Model {
-        /** @return row-major {@code [ids.length, vocabSize]} */
+        /** Returns logits, row-major {@code [ids.length, vocabSize]}. */
         float[] logits(int[] ids);
     }
 
     /**
+     * Measures the deviation.
+     *
      * @param vocabSize    columns of both models' logits
-     * @param maxPositions longest sequence that both read
+     * @param maxPositions maximum sequence length of both models
      */
     static Fidelity measure(Model student, Model export, int vocabSize, Sample sample, int maxPositions) {
         Comparison sums = Comparison.NONE;
@@ -42,22 +44,22 @@ public record Fidelity(double kl, double agreement, long positions, String measu
         if (!Double.isFinite(sums.kl())) {
             throw JobErrors.exportNotFinite(sample.text());
         }
-        // Of equal distributions rounding can make a little less than nothing.
+        // Rounding can make the KL of equal distributions slightly negative.
         return new Fidelity(Math.max(0, sums.kl() / sums.positions()), (double) sums.agreed() / sums.positions(), sums.positions(), sample.text());
     }
 
-    /** In a sentence. */
+    /** Describes the deviation in words. */
     public String describe() {
         return describe(UnaryOperator.identity());
     }
 
-    /** @param visible makes the text's name fit for the place */
+    /** Describes the deviation in words. @param visible escapes the text's name */
     String describe(UnaryOperator<String> visible) {
         return String.format(Locale.ROOT, "%s nats per token, the same top-1 token at %.2f %% of %,d positions of %s", nats(kl), 100 * agreement,
                 positions, visible.apply(measuredOn));
     }
 
-    /** Two digits, however small. */
+    /** Formats a KL divergence so that small values keep two digits. */
     private static String nats(double kl) {
         return kl >= 1e-4 ? String.format(Locale.ROOT, "%.5f", kl) : String.format(Locale.ROOT, "%.1e", kl);
     }

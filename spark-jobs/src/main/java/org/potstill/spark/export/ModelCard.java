@@ -5,8 +5,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What a student's folder says of it: where it comes from and how good it is. Of paths, which may tell of machines and
- * people, only the last name is shown.
+ * The model card of an exported student: its origin and quality. Only the last component of paths is shown, as the rest may reveal
+ * names of machines and people.
  */
 final class ModelCard {
     private final JsonNode provenance;
@@ -17,7 +17,7 @@ final class ModelCard {
     private final List<String> remarks;
     private final StringBuilder out = new StringBuilder();
 
-    /** @param evaluation the report's; missing where there is none */
+    /** @param evaluation the report's evaluation; a missing node if there is none */
     ModelCard(JsonNode provenance, JsonNode evaluation, ExportFormat format, ExportFormat.Precision precision, Fidelity fidelity,
             List<String> remarks) {
         this.provenance = provenance;
@@ -56,7 +56,7 @@ final class ModelCard {
         line("| exported | as %s in %s |", format, precision);
         line("| KL to the student before export | %s |", fidelity.describe(ModelCard::name));
         remarks.forEach(remark -> line("\nNote: %s.", remark));
-        // A report may lie where other students' do.
+        // The report may be another student's.
         if (evaluation.path("student").path("parameters").asLong(-1) == training.path("parameters").asLong()) {
             evaluation();
         }
@@ -86,7 +86,7 @@ final class ModelCard {
         out.append(String.format(Locale.ROOT, format, values)).append('\n');
     }
 
-    /** The last name of a path, in letters that mean nothing in Markdown. */
+    /** Returns the last component of a path, without Markdown's special characters. */
     private static String name(String path) {
         String last = path.replaceAll("[/\\\\]+$", "").replaceAll("^.*[/\\\\]", "");
         return last.substring(0, Math.min(last.length(), 200)).replaceAll("[^A-Za-z0-9._+ =,-]", "?");

@@ -24,13 +24,13 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.teacher.Teachers;
 
 /**
- * Text that models are compared on.
+ * Text on which models are compared.
  *
- * @param text      what it is, in words
- * @param sequences token ids, at least one sequence, of at least two each
+ * @param text      description of the text
+ * @param sequences token ids: at least one sequence, at least two ids each
  */
 record Sample(String text, List<int[]> sequences) {
-    /** Of a file, what lies beyond this is not read. */
+    /** Maximum bytes read from a file. */
     private static final int MAX_TEXT_BYTES = 1 << 22;
 
     private record Ranked(boolean training, int index, String document, int[] tokens) implements Serializable, Comparable<Ranked> {
@@ -43,10 +43,10 @@ record Sample(String text, List<int[]> sequences) {
     }
 
     /**
-     * The corpus's held-out documents, one sequence of each in turn, or where none is held out its other documents.
+     * Draws from the corpus's held-out documents, one sequence of each in turn, or from its other documents if none is held out.
      *
-     * @param trainedOn the student's provenance of its corpus: which documents were held out of its training
-     * @param rows      of the models' embeddings
+     * @param trainedOn the corpus section of the student's provenance, which tells the documents held out of its training
+     * @param rows      rows of the models' embedding tables
      */
     static Sample ofCorpus(SparkSession spark, Settings settings, JsonNode trainedOn, TokenizerDefinition tokenizer, int rows) {
         Tokenization now = Tokenization.of(settings);
@@ -69,7 +69,7 @@ record Sample(String text, List<int[]> sequences) {
                 .mapToObj(i -> new Ranked(!document.heldOut(), i, document.id(), sequences.get(i))).toList();
     }
 
-    /** A text file on any Hadoop path. */
+    /** Reads a text file from any Hadoop path. */
     static Sample ofFile(String path, Settings settings, Configuration hadoop, TokenizerDefinition tokenizer) {
         Path file = new Path(path);
         try (InputStream in = file.getFileSystem(hadoop).open(file)) {
@@ -80,7 +80,7 @@ record Sample(String text, List<int[]> sequences) {
         }
     }
 
-    /** What Potstill calibrates on, where the user gives nothing else. */
+    /** Returns Potstill's built-in calibration text. */
     static Sample builtIn(Settings settings, TokenizerDefinition tokenizer) {
         return of("the calibration text of Potstill", Teachers.calibrationText(), settings, tokenizer);
     }

@@ -30,12 +30,12 @@ import org.potstill.teacher.TeacherOptions;
 import org.potstill.teacher.Teachers;
 
 /**
- * A finished student as others load it: a folder for transformers' {@code AutoModelForCausalLM}, one with an ONNX graph
- * as Hugging Face Optimum lays it out, or a GGUF file for llama.cpp.
+ * Export of a finished student: a folder for transformers' {@code AutoModelForCausalLM}, a folder with an ONNX graph in Hugging Face
+ * Optimum's layout, or a GGUF file for llama.cpp.
  *
- * <p>What was written is read back and compared with the student before it goes anywhere. Each file appears whole, and
- * the one without which nobody takes the others for a model, {@code config.json} or the GGUF file, is the last to come
- * and the first to go: what a killed export leaves is never taken for a model.
+ * <p>The export is read back and compared with the student before it is published. Each file appears atomically. The file without
+ * which the others cannot be loaded, {@code config.json} or the GGUF file, is written last and deleted first, so the remains of a
+ * killed export are never mistaken for a model.
  */
 public final class StudentExport {
     private final Settings settings;
@@ -43,7 +43,7 @@ public final class StudentExport {
     private final Optional<SparkSession> spark;
     private final HadoopFolder student;
 
-    /** @param spark that reads the corpus, to compare export and student on it; empty where no corpus is to be read */
+    /** @param spark session to read the corpus on which export and student are compared; empty to read no corpus */
     public StudentExport(Settings settings, Configuration hadoop, Optional<SparkSession> spark) {
         this.settings = settings;
         this.hadoop = hadoop;
@@ -52,29 +52,29 @@ public final class StudentExport {
     }
 
     /**
-     * What to make.
+     * Parameters of an export.
      *
      * @param precision null for the format's default
      * @param output    Hadoop path of a folder or, for GGUF, a file
-     * @param overwrite whether what is there may be replaced
-     * @param text      Hadoop path of a text to compare export and student on; null for the corpus, or Potstill's own
-     *                  text where there is none
+     * @param overwrite whether existing files may be replaced
+     * @param text      Hadoop path of a text to compare export and student on; null for the corpus or, if there is none,
+     *                  Potstill's own text
      */
     public record Order(ExportFormat format, ExportFormat.Precision precision, String output, boolean overwrite, String text) {
     }
 
     /**
-     * What came of it.
+     * Result of an export.
      *
-     * @param path     of the folder or file
-     * @param bytes    of all its files
-     * @param fidelity to the student
-     * @param remarks  what its users should know, in sentences
+     * @param path     path of the folder or file
+     * @param bytes    total size of its files
+     * @param fidelity deviation from the student
+     * @param remarks  notes for users, in sentences
      */
     public record Made(String path, long bytes, Fidelity fidelity, List<String> remarks) {
     }
 
-    /** Whether an export of this order, whole, is where it goes; what else is there nobody may replace unasked. */
+    /** Whether a complete export of this order exists at its output path; other files there may not be replaced without permission. */
     public boolean isThere(Order order) {
         ExportFiles files = ExportFiles.of(order.format(), order.output(), hadoop);
         return files.target().has(files.last()) && files.target().has(files.provenance())
@@ -120,7 +120,7 @@ public final class StudentExport {
         names.forEach(name -> student.fetch(name, source.resolve(name)));
     }
 
-    /** Writes the model and, for folders, what lies beside it. @return remarks */
+    /** Writes the model and, for folders, its companion files. @return remarks */
     private List<String> make(ExportFormat format, ExportFormat.Precision precision, ExportFiles files, Path source, Path made, Path scratch)
             throws IOException {
         try (Checkpoint checkpoint = Checkpoints.open(source)) {

@@ -14,7 +14,7 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.SnapshotEntry;
 
-/** Says what a cache holds. What cannot be read is counted, and the rest told. */
+/** Summary of a cache's contents. Unreadable data is counted, and the rest is summarised. */
 public final class InspectJob {
     private final SparkSession spark;
     private final JavaSparkContext sc;
@@ -26,7 +26,7 @@ public final class InspectJob {
         this.selection = selection;
     }
 
-    /** One summary for each teacher and target specification. */
+    /** Returns one summary per teacher and target specification. */
     public List<CacheSummary> run() {
         return selection.stores(spark).stream().map(this::summary).toList();
     }
@@ -68,7 +68,7 @@ public final class InspectJob {
         return bytes;
     }
 
-    /** From the first that holds anything to the last. */
+    /** Returns the bars from the first to the last non-empty one. */
     private static List<CacheSummary.Bar> bars(long[] entropies) {
         List<CacheSummary.Bar> bars = new ArrayList<>();
         int held = 0;

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** What a cache holds, for a person to read on a terminal. */
+/** Text of cache summaries for a terminal. */
 public final class InspectText {
     private static final int MAX_BARS = 16;
     private static final int BAR_WIDTH = 50;

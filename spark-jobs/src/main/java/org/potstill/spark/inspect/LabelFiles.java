@@ -18,12 +18,12 @@ import org.potstill.spark.cache.LabelledSequence;
 final class LabelFiles {
     private static final int FILES_AT_ONCE = 8;
 
-    /** What is made of a file. Must be able to go to an executor. */
+    /** Serializable function of a file. */
     interface Use<T> extends Serializable {
         T apply(String file, Configuration hadoop);
     }
 
-    /** What is done with a row. */
+    /** Consumer of rows. */
     interface RowUse {
         void accept(LabelledSequence row);
     }
@@ -38,7 +38,7 @@ final class LabelFiles {
         this.hadoop = Cluster.hadoop(sc);
     }
 
-    /** One result a file. */
+    /** Maps each file to one result. */
     <T> JavaRDD<T> map(Use<T> use) {
         Broadcast<SerializableConfiguration> shared = hadoop;
         int tasks = Math.max(1, Math.min(paths.size(), FILES_AT_ONCE * Cluster.taskSlots(sc)));
@@ -49,7 +49,7 @@ final class LabelFiles {
         return map(Footers::of).fold(Footers.NONE, Footers::plus);
     }
 
-    /** Keys of all rows that can be read; a key as often as there are rows of it. */
+    /** Returns the keys of all readable rows; a key with several rows is repeated. */
     JavaRDD<String> keys() {
         return map((path, conf) -> {
             List<String> keys = new java.util.ArrayList<>();
@@ -59,9 +59,9 @@ final class LabelFiles {
     }
 
     /**
-     * Reads a file's rows as far as that goes.
+     * Reads as many rows of a file as possible.
      *
-     * @return why not all of them; null where all is well
+     * @return why not all could be read; null if all could
      */
     static String read(String path, Configuration hadoop, Set<String> columns, RowUse use) {
         try (LabelFile file = LabelFile.open(path, hadoop)) {
@@ -76,7 +76,7 @@ final class LabelFiles {
         return e.getMessage() == null ? e.toString() : e.getMessage();
     }
 
-    /** A file's name, without the path. */
+    /** Returns a file's name without the path. */
     static String name(String path) {
         return path.substring(path.lastIndexOf('/') + 1);
     }

@@ -3,12 +3,12 @@ package org.potstill.spark.inspect;
 import java.io.Serializable;
 
 /**
- * What is wrong with something in the cache.
+ * A problem found in the cache.
  *
- * @param kind   of problem
- * @param file   that it is in, or the folder that lacks it
- * @param key    of the row; empty where it is not one row's
- * @param detail what exactly
+ * @param kind   kind of problem
+ * @param file   affected file, or the folder in which something is missing
+ * @param key    key of the affected row; empty if the problem is not one row's
+ * @param detail description
  */
 public record Problem(Kind kind, String file, String key, String detail) implements Serializable, Comparable<Problem> {
     public enum Kind {
@@ -33,7 +33,7 @@ public record Problem(Kind kind, String file, String key, String detail) impleme
             this.remedy = remedy;
         }
 
-        /** In the plural. */
+        /** Returns the kind's name in the plural. */
         public String what() {
             return what;
         }

@@ -7,10 +7,10 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
- * Any number of problems in little memory.
+ * Aggregate of any number of problems in bounded memory.
  *
- * @param counts   by kind
- * @param examples the first of each kind, by file and key
+ * @param counts   number of problems by kind
+ * @param examples the first problems of each kind, ordered by file and key
  */
 record Problems(Map<Problem.Kind, Long> counts, List<Problem> examples) implements Serializable {
     static final int EXAMPLES_OF_A_KIND = 5;

@@ -9,21 +9,21 @@ import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.inspect.Problem.Kind;
 
-/** What must be true of every row, see {@code docs/cache-format.md}. */
+/** Check of the invariants of a row, see {@code docs/cache-format.md}. */
 final class RowCheck {
-    /** What rounding may do to the sum of a position's probabilities. */
+    /** Tolerance for rounding in the sum of a position's probabilities. */
     private static final double ROUNDING = 1e-4;
 
     private final Labels labels;
     private final SoftTargetsCodec codec;
 
-    /** @param labels that the rows are to be of */
+    /** @param labels labels that the rows must belong to */
     RowCheck(Labels labels) {
         this.labels = labels;
         this.codec = labels.codec();
     }
 
-    /** @return the first thing found wrong */
+    /** Checks a row. @return the first problem found, if any */
     Optional<Problem> check(String file, LabelledSequence row) {
         String key = labels.key(row.tokens());
         if (!key.equals(row.key())) {
@@ -60,7 +60,7 @@ final class RowCheck {
         return Optional.empty();
     }
 
-    /** @return what is wrong with a position; null for nothing */
+    /** Checks a position. @return the problem; null if there is none */
     String wrong(SoftTargets targets, int t) {
         double sum = 0;
         for (int i = targets.begin(t); i < targets.end(t); i++) {
@@ -94,7 +94,7 @@ final class RowCheck {
         return Optional.empty();
     }
 
-    /** Whether a mean loss or entropy can have this value, in nats. */
+    /** Whether this is a possible mean loss or entropy, in nats. */
     static boolean isStatistic(float nats) {
         return nats >= 0 && Float.isFinite(nats);
     }

@@ -9,14 +9,14 @@ import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 
-/** Sums over the rows of a cache, without those that are damaged. */
+/** Sums over the undamaged rows of a cache. */
 final class RowSums implements Serializable {
     /** Width of a bar of {@link #entropies}, in nats. */
     static final double BIN = 0.1;
-    /** No vocabulary has more entropy than the last bar: log 2^24. */
+    /** Number of bars; the last one covers the largest possible entropy, log 2^24. */
     private static final int BINS = 167;
 
-    /** Rows by the mean entropy of the teacher over their positions. */
+    /** Number of rows by the teacher's mean entropy over their positions. */
     final long[] entropies = new long[BINS];
     long positions;
     double loss;
@@ -25,10 +25,10 @@ final class RowSums implements Serializable {
     long entries;
     long damaged;
 
-    /** Of one file, as far as it can be read. */
+    /** Sums the readable rows of one file. */
     static RowSums of(Labels labels, String path, Configuration hadoop, LongAccumulator tokens) {
         RowSums sums = new RowSums();
-        // Where the number of entries is the same everywhere, most of the bytes need not be read.
+        // If all positions have the same number of entries, the targets, most of the bytes, need not be read.
         boolean fixed = labels.spec().hasGhost();
         SoftTargetsCodec codec = labels.codec();
         LabelFiles.read(path, hadoop, fixed ? LabelFile.STATISTICS : LabelFile.ALL, row -> {
@@ -42,7 +42,7 @@ final class RowSums implements Serializable {
         return (long) Math.min(labels.spec().k(), labels.vocabSize()) * row.positions();
     }
 
-    /** @return −1 where they cannot be decoded */
+    /** Returns the number of entries in a row; −1 if it cannot be decoded. */
     private static long countedEntries(SoftTargetsCodec codec, LabelledSequence row) {
         try {
             return codec.decode(row.tokens(), row.targets()).ids().length;

@@ -24,12 +24,12 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.spark.label.Rescoring;
 import org.potstill.spark.label.Rescoring.Rescored;
 
-/** Sound rows drawn to be scored again. The same keys and seed give the same draw, however they lie in files. */
+/** Random sample of valid rows for rescoring. It depends only on keys and seed, not on the distribution of rows over files. */
 record Sample(List<Drawn> rows) {
     record Drawn(String rank, String path, CheckedFile.Row row) implements Serializable {
     }
 
-    /** Must be able to go to an executor. */
+    /** Serializable comparator. */
     private interface ByRank extends Comparator<Drawn>, Serializable {
     }
 

@@ -6,10 +6,10 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
 
 /**
- * Which labels of a cache are meant.
+ * Selection of labels in a cache.
  *
  * @param cache   path of the cache
- * @param teacher beginning of its fingerprint; empty for any
+ * @param teacher prefix of the teacher's fingerprint; empty for any
  * @param spec    name of the target specification; empty for any
  */
 public record Selection(String cache, String teacher, String spec) {

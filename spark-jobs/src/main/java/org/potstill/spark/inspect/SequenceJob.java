@@ -17,9 +17,9 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 
-/** Finds one sequence in a cache and decodes it for a person to read. */
+/** Search for one sequence in a cache, decoded for display. */
 public final class SequenceJob {
-    /** Keys that a message names where several are found. */
+    /** Maximum number of keys listed in a message if several match. */
     private static final int NAMED = 5;
 
     private final SparkSession spark;
@@ -27,7 +27,7 @@ public final class SequenceJob {
     private final Selection selection;
     private final int limit;
 
-    /** @param limit positions to tell of */
+    /** @param limit maximum number of positions to return */
     public SequenceJob(SparkSession spark, Selection selection, int limit) {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
@@ -38,11 +38,11 @@ public final class SequenceJob {
     private record Place(String key, String path) implements Serializable {
     }
 
-    /** Where a row was found. */
+    /** Location of a row. */
     private record Found(LabelStore store, Place place) {
     }
 
-    /** @param prefix of the only key that begins so */
+    /** Finds a sequence by key. @param prefix prefix of exactly one key */
     public DecodedSequence byKey(String prefix) {
         String wanted = "a key that begins with " + VisibleText.of(prefix, 64);
         if (!prefix.matches("[0-9a-f]{1,32}")) {
@@ -63,8 +63,10 @@ public final class SequenceJob {
     }
 
     /**
-     * @param id       of a document of the current snapshot
-     * @param sequence its number in the document, from 0
+     * Finds a sequence of a document.
+     *
+     * @param id       id of a document in the current snapshot
+     * @param sequence zero-based number of the sequence in the document
      */
     public DecodedSequence ofDocument(String id, int sequence) {
         String wanted = "the number " + sequence + " of the document " + VisibleText.of(id, 200);
@@ -85,7 +87,7 @@ public final class SequenceJob {
         return decode(new Found(store, places.get(0)));
     }
 
-    /** A few rows whose keys begin so, of different keys. */
+    /** Returns a few rows with distinct keys that have the prefix. */
     private List<Place> places(LabelStore store, String prefix) {
         return new LabelFiles(sc, store).map((path, hadoop) -> {
             List<Place> places = new ArrayList<>();

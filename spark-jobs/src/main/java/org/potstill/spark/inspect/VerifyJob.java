@@ -19,7 +19,7 @@ import org.potstill.spark.inspect.Problem.Kind;
 import org.potstill.spark.label.Rescoring;
 import scala.Tuple2;
 
-/** Checks every row of a cache, and a sample of them with the live teacher. A file that cannot be read does not end it. */
+/** Verification of every row of a cache, and of a sample with the live teacher. Unreadable files do not stop it. */
 public final class VerifyJob {
     private final SparkSession spark;
     private final JavaSparkContext sc;
@@ -29,8 +29,8 @@ public final class VerifyJob {
 
     /**
      * @param selection what to check
-     * @param sample    rows of each target specification that the teacher of the settings is to score again; with 0 it is not
-     *                  needed, otherwise only its labels are checked
+     * @param sample    rows per target specification that the configured teacher rescores; if 0, no teacher is needed, otherwise only
+     *                  its labels are checked
      */
     public VerifyJob(SparkSession spark, Settings settings, Selection selection, int sample) {
         this.spark = spark;
@@ -40,7 +40,7 @@ public final class VerifyJob {
         this.sample = sample;
     }
 
-    /** One summary for each teacher and target specification. */
+    /** Returns one summary per teacher and target specification. */
     public List<VerifySummary> run() {
         Rescoring rescoring = sample == 0 ? null : new Rescoring(sc, settings);
         List<VerifySummary> summaries = new ArrayList<>();
@@ -48,7 +48,7 @@ public final class VerifyJob {
         for (String folder : selection.folders(spark)) {
             try {
                 LabelStore store = LabelStore.open(spark, selection.cache(), folder);
-                // What rows are decoded with must be whole, too.
+                // The priors, with which rows are decoded, must be intact, too.
                 store.labels().codec();
                 stores.add(store);
             } catch (UserException e) {
@@ -105,7 +105,7 @@ public final class VerifyJob {
                 : Problems.of(new Problem(Kind.DAMAGED_DESCRIPTION, path, "", "it is not the tokenizer of provenance.json")));
     }
 
-    /** What of the current snapshot is in the cache; {@code named} is null where there is none. */
+    /** State of the current snapshot; {@code named}, its number of keys, is null if there is none. */
     private record Snapshot(Long named, Problems problems) {
     }
 
@@ -131,14 +131,14 @@ public final class VerifyJob {
         return new Snapshot(named[0], problems);
     }
 
-    /** What reading throws becomes a problem, too. */
+    /** Runs a check and converts any exception into a problem. */
     private static Problems problemOf(String path, Supplier<Problems> check) {
         try {
             return check.get();
         } catch (UserException e) {
             return Problems.of(new Problem(Kind.DAMAGED_DESCRIPTION, path, "", e.problem() + ": " + e.cause()));
         } catch (Exception e) {
-            // Spark throws checked exceptions that it does not declare.
+            // Scala code in Spark throws undeclared checked exceptions.
             return Problems.of(new Problem(Kind.DAMAGED_DESCRIPTION, path, "", LabelFiles.why(e)));
         }
     }

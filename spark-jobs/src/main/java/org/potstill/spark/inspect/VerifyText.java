@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import org.potstill.spark.label.Rescoring;
 
-/** What was found in a cache, for a person to read on a terminal. */
+/** Text of verification results for a terminal. */
 public final class VerifyText {
     private VerifyText() {
     }

@@ -2,7 +2,7 @@ package org.potstill.spark.inspect;
 
 import java.util.Locale;
 
-/** Text that nobody vouches for, made fit for a terminal and for one line of a table. */
+/** Escaping of untrusted text for a terminal and for one line of a table. */
 public final class VisibleText {
     private static final String CUT = "..";
 
@@ -10,10 +10,10 @@ public final class VisibleText {
     }
 
     /**
-     * The text with what cannot be seen spelled out: {@code \n}, {@code \t}, {@code \}{@code u001b}, and so for everything that moves
-     * the cursor, turns the direction of writing or has no width of its own. A backslash is doubled.
+     * Escapes invisible characters: {@code \n}, {@code \t}, {@code \}{@code u001b}, and everything else that moves the cursor, changes
+     * the writing direction or has no width. Backslashes are doubled.
      *
-     * @param longest characters of the result; a longer one is cut and ends in two points
+     * @param longest maximum number of characters; a longer result is truncated and ends in two dots
      */
     public static String of(String text, int longest) {
         StringBuilder out = new StringBuilder();

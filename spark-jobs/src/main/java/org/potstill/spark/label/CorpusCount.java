@@ -5,14 +5,14 @@ import org.apache.spark.api.java.JavaRDD;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
- * What the corpus consists of.
+ * Counts of the documents, sequences and positions of a corpus.
  *
- * @param documents all of them
- * @param unusable  those in the quarantine
- * @param heldOut   those kept for evaluation
- * @param sequences to learn from
+ * @param documents all documents
+ * @param unusable  documents in the quarantine
+ * @param heldOut   documents held out for evaluation
+ * @param sequences sequences to learn from
  * @param positions next-token predictions to learn from
- * @param unscored  sequences in the quarantine, of documents that are not
+ * @param unscored  sequences in the quarantine whose documents are not
  */
 public record CorpusCount(long documents, long unusable, long heldOut, long sequences, long positions, long unscored)
         implements Serializable {

@@ -4,7 +4,7 @@ import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 import org.potstill.teacher.Teacher;
 
-/** What this executor's teachers did since it started, over all jobs: what its metrics show. */
+/** Totals of this executor's teachers since it started, over all jobs; the source of its metrics. */
 public final class ExecutorCounters {
     private static final LongAdder TOKENS = new LongAdder();
     private static final LongAdder MODEL_LOADS = new LongAdder();
@@ -50,13 +50,13 @@ public final class ExecutorCounters {
         return HALVINGS.sum();
     }
 
-    /** Over the seconds that teachers worked; 0 before they did. */
+    /** Returns tokens per second of scoring time; 0 before anything was scored. */
     public static double tokensPerSecond() {
         double seconds = SECONDS.sum();
         return seconds == 0 ? 0 : TOKENS.sum() / seconds;
     }
 
-    /** In nats; 0 before anything was scored. */
+    /** Returns the mean entropy per token in nats; 0 before anything was scored. */
     public static double meanEntropy() {
         long tokens = TOKENS.sum();
         return tokens == 0 ? 0 : ENTROPY.sum() / tokens;

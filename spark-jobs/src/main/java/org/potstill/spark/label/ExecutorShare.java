@@ -5,17 +5,17 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What one executor did of a teacher pass on one GPU.
+ * Share of a teacher pass done by one executor on one GPU.
  *
- * @param executor   its id
- * @param gpu        address that Spark gave its tasks; −1 where the cluster deals out no GPUs
- * @param tokens     scored
- * @param seconds    that the teacher worked
- * @param modelLoads how often it was loaded
- * @param halvings   of batches, for want of memory
+ * @param executor   the executor's id
+ * @param gpu        GPU address that Spark assigned to its tasks; −1 if the cluster does not schedule GPUs
+ * @param tokens     scored tokens
+ * @param seconds    time that the teacher spent scoring
+ * @param modelLoads number of times the teacher was loaded
+ * @param halvings   number of times the batch size was halved because memory ran out
  */
 public record ExecutorShare(String executor, int gpu, long tokens, double seconds, int modelLoads, int halvings) {
-    /** In the order of executors and GPUs. */
+    /** Sums results per executor and GPU, in this order. */
     static List<ExecutorShare> of(List<ShardResult> shards) {
         Map<String, ExecutorShare> shares = new TreeMap<>();
         for (ShardResult shard : shards) {

@@ -16,43 +16,43 @@ import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The teachers of this executor, one a GPU or one for the CPU, each loaded by the first task that needs it. */
+/** The teachers of this executor, one per GPU or one for the CPU, each loaded by the first task that needs it. */
 public final class ExecutorTeacher {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorTeacher.class);
     private static final ExecutorCache<Teacher> TEACHERS = new ExecutorCache<>();
     private static final int ON_CPU = -1;
-    /** Those whose loading no task has told of yet. */
+    /** Loaded teachers whose loading no task has reported yet. */
     private static final Set<Teacher> LOADED = Collections.newSetFromMap(new WeakHashMap<>());
-    /** AUTO has come out on the CPU here once. */
+    /** Whether AUTO has already fallen back to the CPU on this executor. */
     private static boolean noUsableGpu;
 
     private ExecutorTeacher() {
     }
 
     /**
-     * The teacher on the GPU that Spark gave this task, or on the first where it gave none.
+     * Returns the teacher on the GPU that Spark assigned to this task, or on GPU 0 if it assigned none.
      *
-     * @param fingerprint that the driver saw, see {@link TeacherSource#fingerprint}
-     * @param cores       of this executor
+     * @param fingerprint fingerprint seen by the driver, see {@link TeacherSource#fingerprint}
+     * @param cores       CPU cores of this executor
      */
     public static Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop) {
         return get(source, fingerprint, cores, hadoop, Cluster.gpuOfTask().orElse(0));
     }
 
-    /** Frees the teachers' memory on all executors that can be reached. */
+    /** Frees the teachers' memory on all reachable executors. */
     public static void release(JavaSparkContext sc) {
         int slots = Cluster.taskSlots(sc);
         sc.parallelize(Collections.nCopies(slots, 0), slots).foreach(any -> TEACHERS.clear());
     }
 
-    /** Begins to load what {@link #get} will be asked for, while the tasks of an earlier stage have the cores. */
+    /** Starts loading the teacher that {@link #get} will need, in the background of an earlier stage's tasks. */
     static void prefetch(TeacherSource source, String fingerprint, int cores, Configuration hadoop) {
         int gpu = Cluster.gpuOfTask().orElse(0);
         Thread thread = new Thread(() -> {
             try {
                 get(source, fingerprint, cores, hadoop, gpu);
             } catch (RuntimeException | Error e) {
-                // The task that needs it runs into the same, and tells.
+                // The task that needs the teacher meets the same error and reports it.
                 LOG.debug("the teacher cannot be loaded ahead", e);
             }
         }, "potstill-prefetch");
@@ -60,7 +60,7 @@ public final class ExecutorTeacher {
         thread.start();
     }
 
-    /** @return 1 for the first task that asks since this teacher was loaded, 0 for the others */
+    /** Returns 1 for the first call after this teacher was loaded, 0 for later ones. */
     static synchronized int takeLoads(Teacher teacher) {
         return LOADED.remove(teacher) ? 1 : 0;
     }
@@ -75,7 +75,7 @@ public final class ExecutorTeacher {
         });
         if (!cpu && teacher.device() == Device.CPU) {
             LOG.warn("no usable GPU here: the teacher runs on the CPU; teacher.device = cuda would fail and say why");
-            // The tasks with other addresses share it, too: there is one CPU.
+            // Tasks with other GPU addresses share it, as there is only one CPU.
             noUsableGpu = true;
             TEACHERS.get(key, ON_CPU, () -> teacher);
         }

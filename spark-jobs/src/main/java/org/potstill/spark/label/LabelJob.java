@@ -42,7 +42,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
-/** The first pass: the teacher's soft targets for every sequence of the corpus that the cache does not hold yet. */
+/** The first pass: scores all sequences of the corpus that are not yet in the cache and stores the teacher's soft targets. */
 public final class LabelJob {
     private static final Logger LOG = LoggerFactory.getLogger(LabelJob.class);
 
@@ -60,7 +60,7 @@ public final class LabelJob {
         this.hadoop = Cluster.hadoop(sc);
     }
 
-    /** @return what the report shows of the run */
+    /** Runs the pass. @return what the report shows of it */
     public LabelSummary run() {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);
@@ -103,13 +103,13 @@ public final class LabelJob {
         }
     }
 
-    /** Reads the settings of the pass. */
+    /** Validates the settings of the pass. */
     public static void check(Settings settings) {
         LabelSettings.of(settings);
         TeacherSource.of(settings);
     }
 
-    /** Everything will have to be scored: executors load the teacher while the corpus is read and tokenized. */
+    /** Makes executors load the teacher while the corpus is read and tokenized; used if the cache is still empty. */
     private void prefetch(TeacherSource source, String fingerprint) {
         int ofExecutor = cores;
         Broadcast<SerializableConfiguration> shared = hadoop;
@@ -200,7 +200,7 @@ public final class LabelJob {
         });
     }
 
-    /** Leaves in the cache what was done, by what and how. */
+    /** Records the pass in the cache: its summary, versions and settings. */
     private void recordPass(LabelStore store, LabelSummary summary) {
         ObjectNode record = HadoopFolder.JSON.createObjectNode().put("ended", Instant.now().toString())
                 .put("potstill", Versions.potstill()).put("spark", sc.version());
@@ -209,7 +209,7 @@ public final class LabelJob {
         store.folder().folder("passes").writeJson(Instant.now().toEpochMilli() + "-" + UUID.randomUUID() + ".json", record);
     }
 
-    /** The teacher at work. */
+    /** Scoring of the pending sequences by the teacher. */
     private final class Pass {
         private final TeacherSource source;
         private final LabelSettings told;
@@ -232,7 +232,7 @@ public final class LabelJob {
                     counters);
             int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + told.shardTokens() - 1) / told.shardTokens()));
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
-                // Longest first, so that the last tasks are short and a shard's sequences are of like length.
+                // Longest first, so that the last tasks are short and a shard's sequences have similar lengths.
                 results.addAll(pending
                         .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s.tokens().length, s.key()), s))
                         .sortByKey(true, shards).values()

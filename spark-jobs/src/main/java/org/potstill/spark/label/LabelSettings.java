@@ -4,13 +4,13 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Settings;
 
 /**
- * What the label job is told, read before any work is done, so that a value that is not sound ends it at once.
+ * Settings of the label job, validated before any work is done.
  *
- * @param spec           what to keep of the teacher's distributions
+ * @param spec           which part of the teacher's distributions to keep
  * @param batchTokens    padded tokens per forward pass
- * @param shardTokens    per committed file
- * @param maxBadShare    of documents, and of sequences, that may be lost to the quarantine
- * @param maxPrecisionKl in nats, from the teacher in FP32
+ * @param shardTokens    tokens per committed file
+ * @param maxBadShare    maximum share of documents, and of sequences, in the quarantine
+ * @param maxPrecisionKl maximum KL divergence from the FP32 teacher, in nats
  */
 record LabelSettings(TargetSpec spec, int batchTokens, int shardTokens, double maxBadShare, double maxPrecisionKl) {
     static LabelSettings of(Settings settings) {

@@ -3,19 +3,19 @@ package org.potstill.spark.label;
 import java.util.List;
 
 /**
- * What a teacher pass did.
+ * Summary of a teacher pass.
  *
- * @param corpus      what there was to label
+ * @param corpus      what the corpus consists of
  * @param scoredTokens positions the teacher scored in this run; those in the cache cost nothing
- * @param bytes       written to the cache
- * @param files       written to the cache
- * @param seconds     of wall time, reading and tokenizing included
- * @param storing     seconds that tasks spent encoding and writing, in part while the teacher worked on
- * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN when there were none
- * @param teacherEntropy mean entropy, in nats, of its distributions over them; NaN when there were none
+ * @param bytes       bytes written to the cache
+ * @param files       files written to the cache
+ * @param seconds     wall-clock time, including reading and tokenizing
+ * @param storing     seconds that tasks spent encoding and writing, partly while the teacher was scoring
+ * @param teacherLoss mean −log p, in nats, of the scored tokens; NaN if there were none
+ * @param teacherEntropy mean entropy, in nats, of its distributions at them; NaN if there were none
  * @param teacher     name of its file or folder
- * @param precision   what that of the teacher cost; null in FP32, and where nothing was scored
- * @param executors   what each of them did, on each of its GPUs
+ * @param precision   cost of the teacher's precision; null in FP32 or if nothing was scored
+ * @param executors   work of each executor and GPU
  * @param cache       folder of these labels
  */
 public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing, double teacherLoss,

@@ -7,15 +7,15 @@ import org.apache.spark.util.LongAccumulator;
 import org.potstill.teacher.Teacher;
 
 /**
- * The counters of a teacher pass on the stage's page of Spark's UI, which a task that is run again counts twice, and, told
- * at the same time, the executor's own.
+ * Accumulators of a teacher pass, shown on the stage's page of Spark's UI; tasks that run again are counted twice. Each update
+ * also goes to {@link ExecutorCounters}.
  *
- * @param tokens      scored
- * @param seconds     that teachers worked
- * @param modelLoads  of the teacher
- * @param quarantined sequences that it could not score
- * @param halvings    of batches, for want of memory
- * @param entropy     of its distributions, in nats, summed over tokens
+ * @param tokens      scored tokens
+ * @param seconds     time that teachers spent scoring
+ * @param modelLoads  number of times a teacher was loaded
+ * @param quarantined sequences that the teacher could not score
+ * @param halvings    number of times the batch size was halved because memory ran out
+ * @param entropy     entropy of the teacher's distributions in nats, summed over tokens
  */
 record PassCounters(LongAccumulator tokens, DoubleAccumulator seconds, LongAccumulator modelLoads, LongAccumulator quarantined,
         LongAccumulator halvings, DoubleAccumulator entropy) implements Serializable {

@@ -3,9 +3,9 @@ package org.potstill.spark.label;
 import java.io.Serializable;
 
 /**
- * A sequence that the cache does not hold yet.
+ * A sequence that is not yet in the cache.
  *
- * @param document id of the first document, in the order of ids, that holds it
+ * @param document id of the first document, in the order of ids, that contains it
  * @param key      content key, see {@link org.potstill.softlabels.SequenceKey}
  * @param tokens   token ids
  */

@@ -14,17 +14,17 @@ import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
 
 /**
- * A task that sets the teacher against the same weights in single precision, on an executor.
+ * A task that compares the teacher with the same weights in single precision, on an executor.
  *
  * @param fingerprint see {@link TeacherSource#fingerprint}
- * @param cores       of an executor
+ * @param cores       CPU cores per executor
  */
 record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
         PassCounters counters) implements Serializable {
-    /** Positions that it takes from the corpus. */
+    /** Minimum number of positions to compare, if the corpus has as many. */
     static final int POSITIONS = 2048;
 
-    /** @param work what it was to the executor: perhaps a model load */
+    /** Result of the comparison. @param work the executor's work, which may include loading the model */
     record Result(Comparison sums, ShardResult work) implements Serializable {
     }
 

@@ -1,12 +1,12 @@
 package org.potstill.spark.label;
 
 /**
- * What a teacher's precision cost, measured before the pass on some of the sequences to score.
+ * Loss of accuracy due to the teacher's precision, measured on a sample of the sequences before the pass.
  *
- * @param precision in which the teacher computes
- * @param kl        mean KL(the same in FP32‖teacher) over full distributions, in nats
- * @param agreement share of positions whose most probable token is the same
- * @param positions that it was measured on
+ * @param precision the teacher's precision
+ * @param kl        mean KL(FP32 teacher‖teacher) over full distributions, in nats
+ * @param agreement top-1 agreement with the FP32 teacher
+ * @param positions number of positions measured
  */
 public record PrecisionCost(String precision, double kl, double agreement, long positions) {
 }

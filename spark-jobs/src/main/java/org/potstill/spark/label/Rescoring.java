@@ -20,22 +20,22 @@ import org.potstill.teacher.ScoreAhead;
 import org.potstill.teacher.ScoredSequence;
 import org.potstill.teacher.Teachers;
 
-/** Has the teacher say again what rows of the cache say that it said. */
+/** Rescoring of cached rows with the teacher, to compare the results with the cache. */
 public final class Rescoring {
-    /** What tells another teacher's row from another machine's, in nats, or of draws as a share. */
+    /** Largest difference attributed to another machine rather than another teacher: in nats, or for sampled targets as a share. */
     public static final double TOLERANCE = 0.05;
 
     /**
-     * A row and what the teacher says now.
+     * Comparison of a row with the teacher's current output.
      *
-     * @param key        of the row
+     * @param key        the row's key
      * @param identical  whether the encoded soft targets are the same, to the byte
-     * @param difference see {@link TargetsDifference#of}; 0 where they are
+     * @param difference see {@link TargetsDifference#of}; 0 if identical
      * @param statistics the larger difference of mean loss and mean entropy, in nats
-     * @param problem    why the teacher said nothing of use; null where it did
+     * @param problem    why the teacher could not score the sequence; null if it could
      */
     public record Rescored(String key, boolean identical, double difference, double statistics, String problem) implements Serializable {
-        /** Whether the row is what this teacher says, whatever the machine. */
+        /** Whether the row is this teacher's, allowing for differences between machines. */
         public boolean agrees() {
             return problem == null && difference <= TOLERANCE && statistics <= TOLERANCE;
         }
@@ -45,7 +45,7 @@ public final class Rescoring {
     private final String fingerprint;
     private final Pass pass;
 
-    /** What goes to the executors. */
+    /** Data sent to executors. */
     private record Pass(TeacherSource source, String fingerprint, int longest, int batchTokens, int cores,
             Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
         List<Rescored> compare(Labels labels, List<LabelledSequence> all) {
@@ -86,7 +86,7 @@ public final class Rescoring {
         }
     }
 
-    /** Opens the teacher's file, not yet the teacher: enough to know which it is. */
+    /** Opens the teacher's file to compute its fingerprint, without loading the weights for scoring. */
     public Rescoring(JavaSparkContext sc, Settings settings) {
         this.source = TeacherSource.of(settings);
         int batchTokens = settings.integer("batch-tokens", 1, 1 << 24);
@@ -98,17 +98,17 @@ public final class Rescoring {
         }
     }
 
-    /** Of the teacher as it computes, see {@link TeacherSource#fingerprint}. */
+    /** Returns the teacher's fingerprint, see {@link TeacherSource#fingerprint}. */
     public String fingerprint() {
         return fingerprint;
     }
 
-    /** Tokens scored so far. */
+    /** Returns the counter of tokens scored so far. */
     public LongAccumulator tokens() {
         return pass.counters().tokens();
     }
 
-    /** @param rows of these labels, sound by themselves; each partition is read whole */
+    /** Rescores rows. @param rows valid rows of these labels; each partition is held in memory */
     public JavaRDD<Rescored> apply(Labels labels, JavaRDD<LabelledSequence> rows) {
         Pass shared = pass;
         return rows.mapPartitions(part -> {

@@ -23,9 +23,9 @@ import org.slf4j.LoggerFactory;
 /**
  * One task of the teacher pass: scores its sequences, encodes them and commits them as one file.
  *
- * @param longest     sequence that the teacher was made for
+ * @param longest     maximum sequence length of the teacher
  * @param batchTokens padded tokens per forward pass
- * @param cores       of an executor
+ * @param cores       CPU cores per executor
  */
 record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int longest, int batchTokens, int cores,
         Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
@@ -57,7 +57,7 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
                 shard.storingNanos / 1e9, shard.lossSum, shard.entropySum, shard.unscored);
     }
 
-    /** What has come together of the file. */
+    /** Rows and sums accumulated for the file. */
     private final class Shard {
         private final SoftTargetsCodec codec;
         private final List<LabelledSequence> rows = new ArrayList<>();

@@ -5,15 +5,15 @@ import java.util.Map;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 
-/** How far two soft targets of one sequence are from each other, though their bytes differ: they come from two machines, say. */
+/** Difference between two soft targets of one sequence whose bytes differ, for example because they come from different machines. */
 final class TargetsDifference {
     private TargetsDifference() {
     }
 
     /**
-     * Of probabilities, the largest difference of a log-probability, in nats; an id that only one lists has in the other at most
-     * the probability of its last. Of draws, the share that fell otherwise, mean over the positions: one entry more or less says
-     * nothing of the teacher.
+     * Measures the difference. For probabilities it is the largest difference of a log-probability, in nats; an id that only one
+     * target lists has at most the lowest listed probability in the other. For sampled targets it is the share of differing draws,
+     * averaged over positions, because a single draw says nothing about the teacher.
      */
     static double of(TargetSpec spec, SoftTargets one, SoftTargets other) {
         if (one.positions() != other.positions()) {

@@ -6,16 +6,18 @@ import org.potstill.spark.Cluster;
 import org.potstill.teacher.Teacher;
 
 /**
- * The teacher of a task of the pass, and where that runs.
+ * The teacher of a task, with the task's location.
  *
- * @param executor it runs on
- * @param gpu      address that Spark gave it; −1 for none
- * @param loads    1 where it is the first to use what was loaded, 0 elsewhere
+ * @param executor id of the executor
+ * @param gpu      GPU address that Spark assigned to the task; −1 for none
+ * @param loads    1 for the first task that uses a newly loaded teacher, 0 for others
  */
 record TaskTeacher(Teacher teacher, String executor, int gpu, int loads) {
     /**
+     * Returns the teacher for the calling task.
+     *
      * @param fingerprint see {@link TeacherSource#fingerprint}
-     * @param cores       of an executor
+     * @param cores       CPU cores per executor
      */
     static TaskTeacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop, PassCounters counters) {
         Teacher teacher = ExecutorTeacher.get(source, fingerprint, cores, hadoop);

@@ -7,7 +7,7 @@ import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.spark.HadoopFolder;
 
-/** What provenance records of a teacher. */
+/** Description of a teacher for provenance. */
 final class TeacherDescription {
     private TeacherDescription() {
     }

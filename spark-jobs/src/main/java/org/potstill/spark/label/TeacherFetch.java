@@ -24,11 +24,11 @@ import org.potstill.checkpoints.Sha256;
 import org.potstill.spark.JobErrors;
 
 /**
- * Copies a teacher from a Hadoop file system to a node, once: a GGUF file with its other parts, another model's file with those beside it, or a
- * Hugging Face folder.
+ * Copies a teacher from a Hadoop file system to a node, once: a GGUF file with its other parts, another model file with its
+ * companion files, or a Hugging Face folder.
  *
- * <p>A copy lies in a folder named after all that it was made of: a replaced teacher is fetched anew beside the old one,
- * which stays, as others may have it open. The folder appears whole or not at all.
+ * <p>The copy's folder is named after everything that was copied: a replaced teacher is fetched to a new folder, and the old one
+ * stays, as other processes may have it open. The folder appears atomically.
  */
 final class TeacherFetch {
     private static final String ONNX = ".onnx";
@@ -40,22 +40,21 @@ final class TeacherFetch {
     private final FileSystem fs;
     private final java.nio.file.Path scratch;
 
-    /** @param scratch node-local folder for the copies */
+    /** @param scratch node-local folder for copies */
     TeacherFetch(FileSystem fs, java.nio.file.Path scratch) {
         this.fs = fs;
         this.scratch = PrivateFolder.in(scratch);
     }
 
     /**
-     * Tasks and processes that ask at once wait for the one that copies.
+     * Returns the path of a teacher's local copy, making it if necessary; concurrent tasks and processes wait for the one that copies.
      *
      * @param teacher a file or folder
-     * @return where its copy is
      */
     java.nio.file.Path fetch(FileStatus teacher) throws IOException {
         Map<String, FileStatus> files = files(teacher);
         java.nio.file.Path target = scratch.resolve("fetched").resolve(digest(teacher, files));
-        // File locks are held by processes; threads of this one take turns here.
+        // File locks are per process, so threads of this process also need a monitor.
         synchronized (TeacherFetch.class) {
             if (!isComplete(target, files)) {
                 Files.createDirectories(target.getParent());
@@ -74,7 +73,7 @@ final class TeacherFetch {
                 .findFirst().orElseThrow().getKey());
     }
 
-    /** What to copy, by path below the copy's folder. */
+    /** Returns the files to copy by their path relative to the copy's folder. */
     private Map<String, FileStatus> files(FileStatus teacher) throws IOException {
         Map<String, FileStatus> files = new TreeMap<>();
         Path path = teacher.getPath();
@@ -91,7 +90,7 @@ final class TeacherFetch {
         boolean safetensors = all.stream().anyMatch(file -> file.getPath().getName().endsWith(".safetensors"));
         for (FileStatus file : all) {
             String name = file.getPath().getName();
-            // Repositories hold the same weights in several formats; one is enough.
+            // Repositories often have the same weights in several formats; one is enough.
             if (!safetensors || name.endsWith(".safetensors") || isDescription(name)) {
                 files.put(name, file);
             }
@@ -103,7 +102,7 @@ final class TeacherFetch {
         return files;
     }
 
-    /** The other files of a GGUF model that is split into several. */
+    /** Adds the other files of a split GGUF model. */
     private void parts(Path part, Map<String, FileStatus> files) throws IOException {
         Matcher name = PART.matcher(part.getName());
         if (name.matches()) {
@@ -116,7 +115,7 @@ final class TeacherFetch {
         }
     }
 
-    /** A model, the files of its folder that its weights and tokenizer may be in, and the tokenizer above {@code onnx/}. */
+    /** Adds a model file, the files of its folder that may hold weights or the tokenizer, and the tokenizer above {@code onnx/}. */
     private void beside(FileStatus model, Map<String, FileStatus> files) throws IOException {
         Path folder = model.getPath().getParent();
         List<FileStatus> siblings = plainFiles(folder);
@@ -140,7 +139,7 @@ final class TeacherFetch {
         files.put(nested ? ONNX_FOLDER + "/" + model.getPath().getName() : model.getPath().getName(), model);
     }
 
-    /** Configuration and tokenizer, not weights. */
+    /** Whether a file holds configuration or tokenizer, not weights. */
     private static boolean isDescription(String name) {
         return name.matches(".*\\.(json|txt|model|jinja)");
     }
@@ -181,7 +180,7 @@ final class TeacherFetch {
         if (needed > free) {
             throw JobErrors.noRoomForTeacher(target.getParent().toString(), needed, free);
         }
-        // We hold the lock: what is there is damaged, or was left behind by a killed process.
+        // We hold the lock, so existing files are damaged or left over from a killed process.
         java.nio.file.Path incoming = target.resolveSibling(target.getFileName() + ".incoming");
         delete(incoming);
         delete(target);

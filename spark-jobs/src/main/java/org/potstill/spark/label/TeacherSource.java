@@ -17,15 +17,15 @@ import org.potstill.spark.Settings;
 import org.potstill.teacher.TeacherOptions;
 
 /**
- * Where the teacher is and how executors run it.
+ * Location of the teacher and options with which executors run it.
  *
  * @param uri     Hadoop path of the checkpoint: a file or a folder
- * @param scratch node-local folder for what is fetched and compiled
- * @param engine  that computes
- * @param device  to run on
- * @param precision in which it computes
+ * @param scratch node-local folder for fetched and compiled files
+ * @param engine  inference engine
+ * @param device  device to run on
+ * @param precision precision of the computation
  * @param threads CPU threads; 0 for all cores of the executor
- * @param targets what is wanted of its distributions
+ * @param targets which part of its distributions to return
  */
 public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
         Precision precision, int threads, TargetSpec targets) implements Serializable {
@@ -37,7 +37,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
                 settings.targetSpec());
     }
 
-    /** Executors have other working folders. */
+    /** Makes a local path absolute, as executors have other working directories. */
     private static String absolute(String uri, Settings settings) {
         if (uri.isBlank()) {
             return uri;
@@ -51,21 +51,23 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
     }
 
     /**
-     * @param cores of this executor, the threads of an engine for which none are set
-     * @param gpu   number of the GPU, where it runs on one
+     * Returns the options for one executor.
+     *
+     * @param cores the executor's cores, which set the number of threads if none is configured
+     * @param gpu   index of the GPU, if it runs on one
      */
     public TeacherOptions options(int cores, int gpu) {
         return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch), targets);
     }
 
-    /** Of its file or folder, without the path. */
+    /** Returns the name of the teacher's file or folder, without the path. */
     public String name() {
         return new org.apache.hadoop.fs.Path(uri).getName();
     }
 
     /**
-     * Of the teacher as it computes: what the same weights say in other numbers is not the same, and has other keys in
-     * the cache.
+     * Returns the fingerprint of the weights and, unless it is FP32, the precision: the same weights in another precision give
+     * other outputs and have other keys in the cache.
      */
     public String fingerprint(CausalLm model) {
         return precision == Precision.FP32 ? model.fingerprint() : Sha256.of(model.fingerprint() + "\n" + precision);
@@ -80,9 +82,9 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
     }
 
     /**
-     * A local path is used in place; anything else is fetched once per node.
+     * Returns a local path of a model: the path itself if it is local, otherwise that of a copy, fetched once per node.
      *
-     * @param setting that says where the model is, for messages
+     * @param setting name of the setting that holds the path, for messages
      * @param uri     Hadoop path of a file or a folder
      */
     public static Path localPath(String setting, String uri, String scratch, Configuration hadoop) {

@@ -11,11 +11,11 @@ import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
- * The sequences that the teacher could say nothing of use about. They go to the quarantine and not into the snapshot;
- * the next run tries them again.
+ * The sequences that the teacher could not score. They go to the quarantine instead of the snapshot; the next run tries them
+ * again.
  *
- * @param labels  whose keys
- * @param reasons by key; no more of them than corpus.max-bad-share lets by
+ * @param labels  labels that define the keys
+ * @param reasons reasons by key
  */
 record UnscoredSequences(Labels labels, Map<String, String> reasons) implements Serializable {
     boolean contains(int[] tokens) {
@@ -27,7 +27,7 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
                 .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
     }
 
-    /** Where the sequences stand that can be learnt from. */
+    /** Returns the places of all other sequences, which can be learnt from. */
     JavaRDD<SnapshotEntry> others(JavaRDD<TokenizedDocument> training) {
         return places(training).filter(place -> !reasons.containsKey(place.key()));
     }

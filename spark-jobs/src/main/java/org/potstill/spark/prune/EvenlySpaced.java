@@ -1,9 +1,9 @@
 package org.potstill.spark.prune;
 
 /**
- * A model of evenly spaced layers, to compare with.
+ * Baseline that keeps evenly spaced layers.
  *
- * @param layers kept
+ * @param layers number of layers kept
  * @param kl     KL(model ‖ these layers of it), in nats per token
  */
 public record EvenlySpaced(int layers, double kl) {

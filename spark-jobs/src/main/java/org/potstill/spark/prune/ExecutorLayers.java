@@ -18,19 +18,19 @@ import org.potstill.teacher.Teachers;
 import org.potstill.teacher.WidthImportance;
 
 /**
- * The model that is pruned, as tasks find it on their executor: one per JVM, with what it computed of each batch.
+ * Access of tasks to the model being pruned: one per executor JVM, with its cached results for each batch.
  *
- * @param run         a name for this job's run
- * @param setting     that says where the model is, for messages
- * @param fingerprint of the model, as the driver saw it
- * @param cores       of an executor
+ * @param run         unique name of the job's run
+ * @param setting     name of the setting that holds the model's path, for messages
+ * @param fingerprint fingerprint of the model seen by the driver
+ * @param cores       CPU cores per executor
  * @param batches     sequences that go through the model together
- * @param keep        whether executors keep what they computed from round to round, see {@link LayerRemoval}
+ * @param keep        whether executors cache results from round to round, see {@link LayerRemoval}
  */
 record ExecutorLayers(String run, String setting, TeacherSource source, String fingerprint, int cores, Broadcast<SerializableConfiguration> hadoop,
         Broadcast<List<List<int[]>>> batches, boolean keep) implements Serializable {
     private static final ExecutorCache<LayerwiseModel> MODELS = new ExecutorCache<>();
-    /** What cuts leave of the model; one set of cuts per run. */
+    /** The model after width cuts; one set of cuts per run. */
     private static final ExecutorCache<LayerwiseModel> RESTS = new ExecutorCache<>();
     private static final ExecutorCache<LayerRemoval> REMOVALS = new ExecutorCache<>();
     private static String current;
@@ -54,7 +54,7 @@ record ExecutorLayers(String run, String setting, TeacherSource source, String f
         }
     }
 
-    /** Measures Σ KL of what cuts leave of the model. */
+    /** Measures Σ KL, in nats, of the model after cuts. */
     double cost(int batch, Cuts cuts) {
         synchronized (ExecutorLayers.class) {
             LayerRemoval removal = removal(batch);
@@ -83,7 +83,7 @@ record ExecutorLayers(String run, String setting, TeacherSource source, String f
 
     private LayerwiseModel model() {
         if (!run.equals(current)) {
-            // States go before the model that they are of.
+            // Cached states are freed before the model that they belong to.
             release();
             current = run;
         }

@@ -14,9 +14,9 @@ import org.potstill.spark.Progress;
 import org.potstill.teacher.WidthImportance;
 
 /**
- * Has the executors measure what parts of a model are worth. Batches go to different executors and, where there are more of
- * those, the candidates of a round in runs of neighbours, which share all that lies before the first of them. Sums are added
- * up in the order of the batches, whatever the cluster: the same choice on each.
+ * Measurement of the cost of removing parts of a model, on the executors. Work is split by batch and, if there are more executors
+ * than batches, by ranges of adjacent candidates, which share all computation before the first of them. Sums are added in the order
+ * of batches, so the result is the same on any cluster.
  */
 final class LayerCosts implements AutoCloseable {
     private final JavaSparkContext sc;
@@ -32,7 +32,7 @@ final class LayerCosts implements AutoCloseable {
         this.done = sc.sc().longAccumulator("measured tokens");
     }
 
-    /** What one task measures of a batch: candidates at places from–to of some layers. */
+    /** A task's work on a batch: candidates at indices {@code from} to {@code to} of the kept layers. */
     private record Part(int batch, int[] kept, int from, int to) implements Serializable {
     }
 
@@ -92,7 +92,7 @@ final class LayerCosts implements AutoCloseable {
         }).mapToDouble(Double::doubleValue).sum() / all;
     }
 
-    /** Measures KL, in nats per token, of what cuts leave. */
+    /** Measures KL, in nats per token, of the model after cuts. */
     double of(Cuts cuts) {
         ExecutorLayers at = model;
         return batches(batch -> at.cost(batch, cuts)).mapToDouble(Double::doubleValue).sum() / text.positions();
@@ -107,7 +107,7 @@ final class LayerCosts implements AutoCloseable {
         return sc.parallelize(all, Math.max(1, Math.min(all.size(), Cluster.executors(sc)))).map(measure::of).collect().stream();
     }
 
-    /** Frees the executors' memory, as far as they can be reached. */
+    /** Frees the memory of all reachable executors. */
     @Override
     public void close() {
         if (progress != null) {

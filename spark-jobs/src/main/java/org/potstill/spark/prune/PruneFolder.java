@@ -17,12 +17,12 @@ import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 
 /**
- * What pruning leaves, as Hugging Face lays out a model, and {@code provenance.json}, written last: where it is, the model is
- * whole. Until then {@code progress.json} holds what was measured, so that a run that was killed goes on.
+ * The folder of a pruned model in Hugging Face's layout, with {@code provenance.json}, which is written last: if it exists, the model
+ * is complete. Until then {@code progress.json} holds the measurements, so that a killed run can resume.
  */
 final class PruneFolder {
     private static final String PROVENANCE = "provenance.json";
-    /** Of an identity: the fingerprint of the text that was measured on. */
+    /** Key of the calibration text's fingerprint in an identity. */
     static final String CALIBRATION = "calibration text";
     private static final String PROGRESS = "progress.json";
 
@@ -35,17 +35,17 @@ final class PruneFolder {
     }
 
     /**
-     * How far a run has come.
+     * Progress of a run.
      *
-     * @param removals     rounds that are over
-     * @param evenlySpaced models that were measured
-     * @param seconds      spent
+     * @param removals     finished rounds
+     * @param evenlySpaced measured baselines
+     * @param seconds      time spent
      */
     record Progress(List<Removal> removals, List<EvenlySpaced> evenlySpaced, double seconds) {
         static final Progress NONE = new Progress(List.of(), List.of(), 0);
     }
 
-    /** Refuses a folder that holds somebody else's model, before any work is done. */
+    /** Rejects, before any work is done, a folder that contains another model. */
     void requireOurs() {
         if (!folder.has(PROGRESS) && !folder.has(PROVENANCE)) {
             folder.names().stream().filter(name -> name.equals(Student.CONFIG) || name.endsWith(".safetensors")).findFirst()
@@ -56,8 +56,8 @@ final class PruneFolder {
     }
 
     /**
-     * The summary of the finished model, if there is one; refuses one of another model or other settings. One that was measured
-     * on other text stands: a corpus that has grown is no reason to prune again.
+     * Returns the summary of the finished model, if there is one. Rejects one made from another model or with other settings, but
+     * accepts one measured on other text: a larger corpus is no reason to prune again.
      */
     Optional<PruneSummary> finished() {
         if (!folder.has(PROVENANCE)) {
@@ -100,7 +100,7 @@ final class PruneFolder {
         folder.writeJson(PROGRESS, json);
     }
 
-    /** @param provenance what else to record */
+    /** Publishes the finished model. @param provenance further provenance to record */
     void publish(PrunedCheckpoint model, PruneSummary summary, ObjectNode provenance) {
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path weights = local.path().resolve(Student.WEIGHTS);

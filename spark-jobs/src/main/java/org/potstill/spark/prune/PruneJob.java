@@ -36,14 +36,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds out what a model can do without, on the corpus, and writes the smaller model, for a student to begin with.
+ * Pruning of a model on the corpus, to initialise a student with a smaller model.
  *
- * <p>Layers go one by one: each time the one without which the model's distributions stay nearest to the whole model's, by
- * KL over some positions of the corpus. Neurons, heads and channels go by how large their activations are there.
+ * <p>Layers are removed greedily: in each round the layer whose removal changes the model's distributions least, by KL over a
+ * sample of the corpus. Neurons, heads and channels are ranked by the size of their activations on the sample.
  */
 public final class PruneJob {
     private static final Logger LOG = LoggerFactory.getLogger(PruneJob.class);
-    /** Bytes of distributions and states that all executors together keep. */
+    /** Maximum bytes of distributions and states cached by all executors together. */
     private static final long MAX_KEPT = 1L << 30;
     /** A cut beyond this share of the parameters is best made in two steps (Minitron, arXiv 2407.14679). */
     private static final double MAX_CUT = 1 / 3.0;
@@ -52,7 +52,7 @@ public final class PruneJob {
     private final JavaSparkContext sc;
     private final Settings settings;
     private final PruneSettings wanted;
-    /** That says where the model is. */
+    /** Name of the setting that holds the model's path. */
     private final String setting;
     private final TeacherSource source;
     private final HadoopFolder target;
@@ -65,24 +65,24 @@ public final class PruneJob {
         this.wanted = PruneSettings.of(settings);
         this.setting = settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model";
         String model = settings.required(setting);
-        // In single precision: what quantisation costs is no layer's fault.
+        // In single precision, so that quantisation error is not attributed to layers.
         this.source = TeacherSource.of(settings.with("teacher.path", model).with("teacher.precision", "fp32"));
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
     }
 
-    /** The shape that pruning leaves of a model. */
+    /** Returns the shape of the pruned model. */
     public static CausalLmConfig shape(Settings settings, CausalLmConfig model) {
         return PruneSettings.of(settings).shape(model);
     }
 
-    /** Reads the settings of pruning, where it is asked for. */
+    /** Validates the pruning settings, if pruning is requested. */
     public static void check(Settings settings) {
         if (!settings.string("prune.path").isBlank()) {
             PruneSettings.of(settings);
         }
     }
 
-    /** @return what the report shows of the run */
+    /** Prunes the model. @return what the report shows of the run */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {
@@ -138,7 +138,7 @@ public final class PruneJob {
                     Arrays.stream(cuts.layers()).boxed().toList(), progress.removals(), progress.evenlySpaced(), kl,
                     text.positions(), progress.seconds(), target.path().toString());
             warnOfDeepCut(summary);
-            // The folder is known as ours, also where nothing was removed, should publishing be cut short.
+            // Marks the folder as ours even if no layer was removed, in case publishing is interrupted.
             folder.save(progress);
             folder.publish(rest, summary, provenance(checkpoint, cuts));
             return summary;

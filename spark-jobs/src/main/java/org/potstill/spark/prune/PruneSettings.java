@@ -10,18 +10,18 @@ import org.potstill.spark.JobErrors;
 import org.potstill.spark.Settings;
 
 /**
- * What to prune and how far; 0 keeps a size as it is.
+ * Target sizes of pruning; 0 keeps a size unchanged.
  *
- * @param path              of the folder to make
- * @param layers            to keep
- * @param share             of the parameters to keep, reached by removing layers; 1 where no share is set
+ * @param path              output folder
+ * @param layers            layers to keep
+ * @param share             share of the parameters to keep by removing layers; 1 if not set
  * @param intermediateSize  neurons to keep in each feed-forward
  * @param kvHeads           groups of heads to keep in each layer
  * @param hiddenSize        channels of the residual stream to keep
  * @param calibrationTokens positions of the corpus to measure on
  * @param batchTokens       positions per forward pass
  * @param sequenceLength    positions per sequence
- * @param seed              of the draw of those positions
+ * @param seed              seed for drawing those positions
  */
 record PruneSettings(String path, int layers, double share, int intermediateSize, int kvHeads, int hiddenSize, int calibrationTokens,
         int batchTokens, int sequenceLength, long seed) {
@@ -44,7 +44,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
         return intermediateSize > 0 || kvHeads > 0 || hiddenSize > 0;
     }
 
-    /** Refuses sizes that the model does not have. */
+    /** Rejects sizes larger than the model's. */
     void requireWithin(CausalLmConfig model) {
         requireWithin("prune.layers", layers, model.numHiddenLayers());
         requireWithin("prune.intermediate-size", intermediateSize, model.intermediateSize());
@@ -62,7 +62,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
         return wanted == 0 ? there : wanted;
     }
 
-    /** How many layers to keep of a model that is already cut in width. */
+    /** Returns the number of layers to keep in a model whose width is already cut. */
     int layersToKeep(CausalLmConfig model, Cuts width) {
         if (share == 1) {
             return orAll(layers, model.numHiddenLayers());
@@ -78,7 +78,7 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
                 + LlamaTensors.parameters(model) + " parameters already: prune the hidden size, too, or a larger share");
     }
 
-    /** The shape that pruning leaves of a model, whichever of its parts stay. */
+    /** Returns the shape of the pruned model, which does not depend on the choice of its parts. */
     CausalLmConfig shape(CausalLmConfig model) {
         requireWithin(model);
         int[][] neurons = new int[model.numHiddenLayers()][];
@@ -94,10 +94,10 @@ record PruneSettings(String path, int layers, double share, int intermediateSize
     }
 
     /**
-     * What a folder must agree with to go on from, or to stand for, this run.
+     * Returns what a folder must match for this run to resume from it or to reuse its result.
      *
-     * @param model     fingerprint of what is pruned
-     * @param sequences fingerprint of what is measured on
+     * @param model     fingerprint of the model to prune
+     * @param sequences fingerprint of the calibration sequences
      */
     ObjectNode identity(String model, String sequences) {
         return HadoopFolder.JSON.createObjectNode().put("model", model).put(PruneFolder.CALIBRATION, sequences)

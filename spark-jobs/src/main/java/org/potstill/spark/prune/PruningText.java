@@ -17,14 +17,16 @@ import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.teacher.Batches;
 
 /**
- * The text that a model is measured on before it is pruned: sequences of the training documents, the longest first and
- * otherwise in an order that follows from their content and the seed.
+ * Calibration text for pruning: sequences of the training documents, longest first, otherwise in an order that depends only on their
+ * content and the seed.
  *
- * @param batches sequences that go through the model together, the same on any cluster
+ * @param batches sequences per forward pass, the same on any cluster
  */
 record PruningText(List<List<int[]>> batches) {
     /**
-     * @param tokens positions to take; fewer where the documents have no more
+     * Draws the text.
+     *
+     * @param tokens      positions to take, if the documents have as many
      * @param batchTokens positions per batch
      */
     static PruningText draw(JavaRDD<TokenizedDocument> documents, int tokens, int batchTokens, long seed, String corpus) {
@@ -49,12 +51,12 @@ record PruningText(List<List<int[]>> batches) {
                 .map(members -> Arrays.stream(members).mapToObj(drawn::get).toList()).toList());
     }
 
-    /** A sequence, and what it is ordered by. */
+    /** A sequence with its sort key. */
     private record Drawn(String key, int[] tokens) implements Serializable {
         static final Comparator<Drawn> ORDER = (Comparator<Drawn> & Serializable) (a, b) -> a.key.compareTo(b.key);
     }
 
-    /** The first ones that together have so many positions, each once. */
+    /** Returns the first distinct sequences that together have this many positions. */
     private static List<int[]> upTo(int tokens, List<Drawn> ordered) {
         Map<String, int[]> chosen = new LinkedHashMap<>();
         int positions = 0;

@@ -3,12 +3,12 @@ package org.potstill.spark.prune;
 import java.util.Map;
 
 /**
- * A layer that was removed.
+ * Removal of one layer.
  *
- * @param layer      its number in the model
- * @param kl         KL(model ‖ model without it and those removed before), in nats per token
- * @param seconds    that it took to find
- * @param candidates what the removal of each layer that was left would have come to
+ * @param layer      index of the layer in the original model
+ * @param kl         KL(model ‖ model without this and all previously removed layers), in nats per token
+ * @param seconds    time to find it
+ * @param candidates KL for each candidate layer of the round, by index
  */
 public record Removal(int layer, double kl, double seconds, Map<Integer, Double> candidates) {
 }

@@ -19,16 +19,16 @@ import org.potstill.student.StepLoss;
 import scala.runtime.AbstractFunction1;
 
 /**
- * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker begins at the average,
- * takes its local steps on its own batches, and the results are averaged by tokens.
+ * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker starts from the average and takes
+ * local steps on its own batches; the results are averaged, weighted by positions.
  *
- * <p>The averaging is a reduce-scatter and an all-gather between executors (as in BigDL, arXiv 1804.05839), and both wait for the
- * round that needs the average: each executor owns slices of the state; when the next round begins, it fetches all workers' values
- * of those, averages them, and fetches the other slices from their owners ({@link ExecutorState}). So an executor sends and
- * receives some two states a round, be there two workers or sixty-four; the driver sees losses alone; and a round is one Spark job.
+ * <p>Averaging is a reduce-scatter followed by an all-gather between executors (as in BigDL, arXiv 1804.05839), deferred to the
+ * next round: each executor owns slices of the state. When the next round begins, it fetches all workers' values of its slices,
+ * averages them, and fetches the other slices from their owners ({@link ExecutorState}). An executor thus sends and receives about
+ * two states per round, whatever the number of workers. The driver receives only losses, and a round is one Spark job.
  *
- * <p>What an executor's loss costs is that executor's work of this round: all others have the state that the round began with,
- * and the sequences that it is made of lie on two executors.
+ * <p>If an executor is lost, only its work of this round is repeated: all others have the round's initial state, and the round's
+ * sequences are stored on two executors.
  */
 final class AveragingRound {
     private final WorkerSetup setup;
@@ -39,7 +39,9 @@ final class AveragingRound {
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
 
     /**
-     * @param begin       the state that it begins with
+     * Prepares a round.
+     *
+     * @param begin       the round's initial state
      * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
      */
     AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin,
@@ -56,15 +58,19 @@ final class AveragingRound {
     }
 
     /**
-     * What a round came to.
+     * Result of a round.
      *
      * @param state  the average
-     * @param losses of each step, the mean over the workers' positions
+     * @param losses mean loss of each step over all workers' positions
      */
     record Outcome(DistributedState state, List<StepLoss> losses) {
     }
 
-    /** @throws StateLostException if the state that it begins with is no more */
+    /**
+     * Runs the round, repeating the work of executors that are lost.
+     *
+     * @throws StateLostException if the initial state is lost
+     */
     Outcome run() {
         Set<Peer> lost = new HashSet<>();
         StateSource source = begin.source();
@@ -73,7 +79,7 @@ final class AveragingRound {
             try {
                 train(source, workers);
             } catch (PeersLostException e) {
-                // Another executor may listen where one died.
+                // A new executor may now listen on a dead one's address.
                 made().stream().filter(c -> Arrays.binarySearch(workers, c.worker()) >= 0).forEach(c -> lost.remove(c.at()));
                 List<Peer> holders = lost.addAll(e.peers()) ? holders(lost) : List.of();
                 if (holders.isEmpty()) {
@@ -88,7 +94,11 @@ final class AveragingRound {
         return new Outcome(begin.next(this, made()), meanOfSteps());
     }
 
-    /** Has workers train, and keeps the results of those that could begin; throws why others could not. */
+    /**
+     * Trains workers and keeps the results of those that obtained the initial state.
+     *
+     * @throws PeersLostException if some workers could not obtain it
+     */
     private void train(StateSource source, int[] workers) throws PeersLostException {
         LocalSteps steps = new LocalSteps(setup, plan, begin.layout(), source, firstStep);
         JavaRDD<LocalSteps.Result> trained = blocks.mapPartitionsWithIndex((worker, block) -> List.of(steps.train(worker, block)).iterator(), true);
@@ -108,7 +118,7 @@ final class AveragingRound {
         }
     }
 
-    /** Of its beginning. */
+    /** Returns the executors that hold the round's initial state, except lost ones. */
     private List<Peer> holders(Set<Peer> lost) {
         return made().stream().map(StateSource.Contribution::at).distinct().filter(peer -> !lost.contains(peer)).toList();
     }
@@ -118,10 +128,10 @@ final class AveragingRound {
     }
 
     /**
-     * Once it is over: has the steps of workers taken again whose executors were lost.
+     * Repeats, after the round, the steps of workers whose executors were lost.
      *
-     * @return all workers' results
-     * @throws StateLostException if nobody has the state that it began with
+     * @return all workers' contributions
+     * @throws StateLostException if no executor has the round's initial state any more
      */
     List<StateSource.Contribution> again(PeersLostException lost) {
         List<Peer> holders = holders(lost.peers());
@@ -138,7 +148,7 @@ final class AveragingRound {
         return made();
     }
 
-    /** Gives back what only {@link #again} needs. */
+    /** Releases what only {@link #again} needs. */
     void release() {
         blocks.unpersist(false);
         begin.release();
@@ -154,7 +164,7 @@ final class AveragingRound {
         return byStep.values().stream().map(Losses::mean).toList();
     }
 
-    /** The partitions of one round. */
+    /** Filter for the partitions of one round. */
     private static final class OfRound extends AbstractFunction1<Object, Object> implements Serializable {
         private static final long serialVersionUID = 1L;
         private final int round;

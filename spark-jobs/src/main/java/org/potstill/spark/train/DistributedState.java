@@ -14,17 +14,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The state that a round begins with, as the driver sees it: it knows who has it, and holds none of it. First it is the driver's own,
- * broadcast; then the average of what the workers of the round before keep on their executors ({@link ExecutorState}).
+ * The driver's handle to a round's initial state: it tracks which executors hold the state and contains none of it. The first
+ * state is the driver's own, distributed to executors; later ones are averages of the previous round's results, which stay on the
+ * workers' executors ({@link ExecutorState}).
  *
- * <p>Every executor that has begun a round has all of that round's state. Those that die before any other has begun, between two
- * rounds, cost the steps of their workers in the round before, which are then taken again; if all die, so does the state.
+ * <p>Every executor that has begun a round holds the whole state. If executors die between two rounds, before any other has begun,
+ * their workers' steps of the previous round are repeated. If all die, the state is lost.
  */
 final class DistributedState {
     private static final Logger LOG = LoggerFactory.getLogger(DistributedState.class);
     private static final int RUN_BITS = 256;
     private static final int END_SECONDS = 10;
-    /** Of one round: beyond, it is not executors that die. */
+    /** Maximum repairs per round; if more are needed, the cause is not the death of executors. */
     private static final int MAX_REPAIRS = 8;
 
     private final Run run;
@@ -33,11 +34,11 @@ final class DistributedState {
     private int repairs;
 
     /**
-     * What all states of a training run share.
+     * Common data of all states of a training run.
      *
-     * @param id     not to be guessed
-     * @param layout of the states
-     * @param peers  executors that know of it, or did
+     * @param id     the run's unguessable id
+     * @param layout layout of the states
+     * @param peers  executors that have, or had, data of the run
      */
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers) {
     }
@@ -48,14 +49,14 @@ final class DistributedState {
         this.source = source;
     }
 
-    /** Of what the driver holds. */
+    /** Creates the first state of a run from the driver's copy. */
     static DistributedState of(JavaSparkContext sc, StateCopy copy, int workers) {
         String id = new BigInteger(RUN_BITS, new SecureRandom()).toString(16);
         return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet()), 0, copy);
     }
 
     private static DistributedState of(Run run, long version, StateCopy copy) {
-        // None too large for Spark.
+        // Slice by slice: each is small enough for Spark to broadcast.
         List<DriverSlice> slices = new ArrayList<>();
         for (int i = 0; i < run.layout().slices(); i++) {
             slices.add(run.sc().isLocal() ? new DriverSlice.OfCopy(copy, run.layout(), i)
@@ -72,22 +73,26 @@ final class DistributedState {
         return source;
     }
 
-    /** @param peer an executor that is to be told when the run is over; or null */
+    /**
+     * Records an executor to notify when the run ends.
+     *
+     * @param peer may be null for none
+     */
     void remember(Peer peer) {
         if (peer != null) {
             run.peers().add(peer);
         }
     }
 
-    /** The average of what workers reached in a round that began with this state. */
+    /** Returns the average of the workers' results of a round that began with this state. */
     DistributedState next(AveragingRound round, List<StateSource.Contribution> made) {
         return new DistributedState(run, round, StateSource.average(run.id(), source.version() + 1, made));
     }
 
     /**
-     * Makes up for what executors had that are lost, before anybody has all of this state.
+     * Repeats the previous round's work of lost executors, while no executor has the whole of this state.
      *
-     * @throws StateLostException if that cannot be
+     * @throws StateLostException if that is not possible
      */
     void makeUpFor(PeersLostException lost) {
         if (madeBy == null || repairs == MAX_REPAIRS) {
@@ -98,7 +103,12 @@ final class DistributedState {
         source = StateSource.average(run.id(), source.version(), madeBy.again(lost));
     }
 
-    /** Fetches all of it. @param copy takes it on */
+    /**
+     * Fetches the whole state to the driver's disk.
+     *
+     * @param copy receives the state
+     * @throws StateLostException if it is lost
+     */
     void collect(StateCopy copy) {
         Set<Peer> silent = new HashSet<>();
         for (int i = 0; i < layout().slices();) {
@@ -112,7 +122,7 @@ final class DistributedState {
         }
     }
 
-    /** Gives back what only {@link #makeUpFor} needs: for when others have all of this state. */
+    /** Releases what only {@link #makeUpFor} needs, once executors hold the whole of this state. */
     void forgetPast() {
         if (madeBy != null) {
             madeBy.release();
@@ -120,23 +130,26 @@ final class DistributedState {
         }
     }
 
-    /** The driver's copy, to go on from where this one is lost. */
+    /** Replaces this lost state by the driver's copy. */
     DistributedState replacedBy(StateCopy copy) {
         forgetPast();
         return of(run, source.version() + 2, copy);
     }
 
-    /** Has executors give back what they keep of the driver's slices beside the state itself. */
+    /** Frees the executors' broadcast copies of the driver's slices; the state itself stays. */
     void unpersist() {
         source.begin().forEach(DriverSlice::unpersist);
     }
 
-    /** Gives back the driver's slices. */
+    /** Releases the driver's slices. */
     void release() {
         source.begin().forEach(DriverSlice::release);
     }
 
-    /** Has executors forget the run; those that do not answer have ended themselves. Throws nothing, as training may have failed. */
+    /**
+     * Makes executors free all data of the run; executors that do not answer are taken to have ended. Throws no exception, as
+     * training may already have failed.
+     */
     void end() {
         if (run.sc().sc().isStopped()) {
             return;

@@ -3,17 +3,17 @@ package org.potstill.spark.train;
 import java.io.Serializable;
 import org.apache.spark.broadcast.Broadcast;
 
-/** A slice of a state that the driver gives out. */
+/** A slice of a state that the driver provides to executors. */
 interface DriverSlice extends Serializable {
     byte[] bytes();
 
-    /** Gives back what executors keep of it; who asks once more has it sent again. */
+    /** Frees the executors' copies; an executor that needs the slice again receives it again. */
     void unpersist();
 
-    /** Gives back all that is kept for it. */
+    /** Releases everything that is kept for this slice. */
     void release();
 
-    /** Sent to executors, which send it on to each other. */
+    /** A slice that Spark broadcasts to executors. */
     record Sent(Broadcast<byte[]> broadcast) implements DriverSlice {
         @Override
         public byte[] bytes() {
@@ -31,7 +31,7 @@ interface DriverSlice extends Serializable {
         }
     }
 
-    /** Read where driver and executor are one process: broadcast, it would be in memory twice more. */
+    /** A slice read from disk when driver and executor are one process, where a broadcast would hold it in memory twice more. */
     record OfCopy(StateCopy copy, StateLayout layout, int index) implements DriverSlice {
         @Override
         public byte[] bytes() {
@@ -40,12 +40,12 @@ interface DriverSlice extends Serializable {
 
         @Override
         public void unpersist() {
-            // Nothing is kept.
+            // There is nothing to free.
         }
 
         @Override
         public void release() {
-            // The copy goes when there is a newer one.
+            // The copy is deleted when there is a newer one.
         }
     }
 }

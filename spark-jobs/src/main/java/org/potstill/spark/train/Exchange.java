@@ -34,19 +34,19 @@ import org.potstill.spark.DaemonThreads;
 import scala.Tuple2;
 
 /**
- * How executors of a training run send each other arrays, from one's memory into the other's: the transport that Spark's shuffle is
- * built on, with Spark's time-outs ({@code spark.network.timeout}; shorter for connecting), authenticated and encrypted where {@code
- * spark.authenticate} and {@code spark.network.crypto.enabled} say so. As Spark authenticates questions alone, and serves streams to
- * anybody, the answer to a question names the stream ({@link Offers}). One to a process; an executor's listens where its block manager
- * does, on a port of its own: {@value #PORT}, or the first free one after that.
+ * Transfer of arrays between the executors of a training run, from memory to memory. Uses the transport below Spark's shuffle, with
+ * Spark's time-outs ({@code spark.network.timeout}; shorter for connecting), and its authentication and encryption if {@code
+ * spark.authenticate} and {@code spark.network.crypto.enabled} are set. Spark authenticates only RPCs and serves streams to any client,
+ * so each answer contains an unguessable stream name ({@link Offers}). There is one exchange per process; it listens on its block
+ * manager's host, on port {@value #PORT} or the first free one after it.
  */
 final class Exchange {
     private static final String PORT = "spark.potstill.exchange.port";
     private static final String MODULE = "potstill";
-    /** An answer may lie behind all that is sent on its connection before. */
+    /** Lifetime of an offer; its answer may queue behind all earlier data on the connection. */
     private static final int OFFER_MILLIS = 300_000;
     private static final String CONNECTING = "15s";
-    /** Those who waited for the same connection fail with it; after that another executor may have taken the port. */
+    /** Time for which attempts fail together with one that failed; after it, another executor may listen on the port. */
     private static final String FAILING = "1s";
     private static Exchange current;
 
@@ -72,7 +72,7 @@ final class Exchange {
                 ? List.of(new AuthClientBootstrap(transport.getConf(), spark.conf().getAppId(), security)) : List.of());
     }
 
-    /** Of the Spark application that this process belongs to now. */
+    /** Returns the exchange of the Spark application that this process currently belongs to. */
     static synchronized Exchange get() {
         SparkEnv spark = SparkEnv.get();
         if (current == null || current.spark != spark) {
@@ -93,7 +93,7 @@ final class Exchange {
         answering.shutdownNow();
     }
 
-    /** Where others reach this process; from now on it listens. */
+    /** Returns the address at which others reach this process, and starts listening if necessary. */
     synchronized Peer address() {
         String host = spark.blockManager().blockManagerId().host();
         if (server == null) {
@@ -113,17 +113,17 @@ final class Exchange {
     }
 
     /**
-     * Asks a peer for bytes, and has it send them.
+     * Fetches bytes from a peer.
      *
-     * @param into where to put them; another length is an error
-     * @return completes exceptionally where the peer has died or has no such bytes
+     * @param into array to fill; it is an error if the peer sends another number of bytes
+     * @return a future that completes exceptionally if the peer has died or does not have the bytes
      */
     CompletableFuture<byte[]> fetch(Peer peer, PeerMessages.Question question, byte[] into) {
-        // Not on the thread that the answer comes on: other transfers wait for it.
+        // Not on the thread that receives the answer: it serves other transfers.
         return ask(peer, question).thenComposeAsync(answer -> receive(peer, answer, into), answering);
     }
 
-    /** Has a peer send what it answered that it has; else as {@link #fetch}. */
+    /** Fetches the bytes that a peer's answer offers, otherwise like {@link #fetch}. */
     CompletableFuture<byte[]> receive(Peer peer, PeerMessages.Answer answer, byte[] into) {
         CompletableFuture<byte[]> received = new CompletableFuture<>();
         try {
@@ -134,7 +134,7 @@ final class Exchange {
         return received;
     }
 
-    /** Asks a peer, whose answer may take it some work. */
+    /** Asks a peer a question that may take it some time to answer. */
     CompletableFuture<PeerMessages.Answer> ask(Peer peer, PeerMessages.Question question) {
         CompletableFuture<PeerMessages.Answer> answer = new CompletableFuture<>();
         RpcResponseCallback callback = new RpcResponseCallback() {
@@ -154,7 +154,7 @@ final class Exchange {
             }
         };
         heard.put(peer, System.nanoTime());
-        // Several peers that are gone are waited for at once.
+        // In parallel, so that time-outs of several dead peers overlap.
         answering.execute(() -> {
             try {
                 client(peer).sendRpc(question.bytes(), callback);
@@ -165,7 +165,7 @@ final class Exchange {
         return answer;
     }
 
-    /** Of a message, which is lent for the time of a call. */
+    /** Copies a message, whose buffer is valid only during the callback. */
     private static ByteBuffer copy(ByteBuffer message) {
         return ByteBuffer.allocate(message.remaining()).put(message).flip();
     }
@@ -176,12 +176,12 @@ final class Exchange {
         } catch (InterruptedException e) {
             throw interrupted(e);
         } catch (RuntimeException e) {
-            // So it wraps what authentication has against it.
+            // Authentication failures arrive as RuntimeExceptions.
             throw new IOException("no connection to " + peer, e);
         }
     }
 
-    /** @throws IOException for whatever went wrong */
+    /** Waits for a future. @throws IOException if it completes exceptionally */
     static <T> T await(CompletableFuture<T> future) throws IOException {
         try {
             return future.get();
@@ -192,7 +192,12 @@ final class Exchange {
         }
     }
 
-    /** The same of what costs the peer no work: it is given up when silent for half of the time that others wait for this process to serve them. */
+    /**
+     * Waits for a transfer that costs the peer no computation.
+     *
+     * @throws IOException if it fails or the peer is silent for half of the connection time-out, before those who wait for this
+     *                     process give up
+     */
     <T> T await(CompletableFuture<T> future, Peer peer) throws IOException {
         while (true) {
             long left = heard.get(peer) + patience - System.nanoTime();
@@ -204,7 +209,7 @@ final class Exchange {
                 throw interrupted(e);
             } catch (TimeoutException e) {
                 if (left <= 0) {
-                    // All else that is awaited of it fails at once.
+                    // Fails all other pending transfers from this peer at once.
                     client(peer).close();
                     throw new IOException(peer + " is silent", e);
                 }
@@ -217,7 +222,7 @@ final class Exchange {
         return new IllegalStateException("interrupted", e);
     }
 
-    /** What others ask of this process is {@link ExecutorState}'s to answer. */
+    /** Handler that passes other processes' questions to {@link ExecutorState}. */
     private final class Answering extends RpcHandler {
         private final StreamManager arrays = new StreamManager() {
             @Override
@@ -241,12 +246,12 @@ final class Exchange {
         @Override
         public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
             ByteBuffer question = copy(message);
-            // Not here: this thread is the one that other transfers wait for.
+            // Not on this thread, which serves other transfers.
             answering.execute(() -> {
                 try {
                     callback.onSuccess(ExecutorState.answer(PeerMessages.Question.of(question), offers).bytes());
                 } catch (Throwable e) {
-                    // Also of an OutOfMemoryError: else who asked waits for its time-out.
+                    // Even for an OutOfMemoryError: otherwise the peer would wait for its time-out.
                     callback.onFailure(e);
                 }
             });

@@ -24,16 +24,16 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * What an executor keeps of a training run from one task to the next: the state that the last round began with and the one that this
- * round begins with, what its workers reached, until that is averaged, and students to train.
+ * An executor's part of a training run, kept across tasks: the initial states of the previous and the current round, its workers'
+ * results until they are averaged, and a pool of students.
  *
- * <p>Nothing is sent before it is asked for. Who needs a slice of the new state asks its owner, who fetches the workers' slices from
- * where they are, and averages them: once, whoever asks, and however many.
+ * <p>All transfers are pulled. An executor that needs a slice of the new state asks the slice's owner, which fetches the workers'
+ * values and averages them once, however many executors ask.
  */
 final class ExecutorState {
     private static final Map<String, ExecutorState> RUNS = new ConcurrentHashMap<>();
     private static final int MAX_ENDED = 1000;
-    /** The last ones: a task that comes late begins none of them anew. */
+    /** The most recently ended runs, so that a late task does not restart one. */
     private static final Set<String> ENDED = Collections.newSetFromMap(new LinkedHashMap<>() {
         private static final long serialVersionUID = 1L;
 
@@ -42,7 +42,7 @@ final class ExecutorState {
             return size() > MAX_ENDED;
         }
     });
-    /** Each has all workers' values of a slice in memory. */
+    /** Maximum number of slices averaged at once; each holds all workers' values of the slice in memory. */
     static final int MAX_AVERAGING = 2;
 
     private final String run;
@@ -53,7 +53,7 @@ final class ExecutorState {
     private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
     private final Semaphore averaging = new Semaphore(MAX_AVERAGING);
 
-    /** A state, slice by slice; null those that are not here yet. */
+    /** A local copy of a state, slice by slice; slices not yet obtained are null. */
     private static final class Replica {
         private final AtomicReferenceArray<byte[]> slices;
         private final List<ReentrantLock> locks;
@@ -83,9 +83,10 @@ final class ExecutorState {
     }
 
     /**
-     * All slices of a state, in order; from now on this executor has them for others, too.
+     * Obtains all slices of a state, in order; this executor then serves them to others.
      *
-     * @param worker that begins with it: workers of one executor share the work, and begin in different places
+     * @param worker number of the calling worker: workers on one executor share the work and start at different slices
+     * @throws PeersLostException if a slice cannot be obtained
      */
     List<byte[]> begin(StateSource source, int worker) throws PeersLostException {
         Replica replica = replica(source.version());
@@ -101,14 +102,14 @@ final class ExecutorState {
                 }
             }
         }
-        // Those that others were at.
+        // Wait for slices that other threads were obtaining.
         for (int slice : order) {
             fill(replica, slice, () -> obtain(source, slice, silent));
         }
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices::get).toList();
     }
 
-    /** First those that others wait for this executor to average. */
+    /** Orders the slices: first those that this executor owns, as others wait for it to average them. */
     private List<Integer> order(StateSource source, int worker) {
         List<Integer> own = new ArrayList<>();
         List<Integer> others = new ArrayList<>();
@@ -121,7 +122,7 @@ final class ExecutorState {
         return own;
     }
 
-    /** How a slice that is not here is had. */
+    /** Way to obtain a slice that is not here yet. */
     private interface Obtaining {
         byte[] slice() throws PeersLostException;
     }
@@ -150,7 +151,7 @@ final class ExecutorState {
             return average(source.version(), source.made(), slice);
         } catch (PeersLostException e) {
             try {
-                // Who has all of the state has dropped what it was made of.
+                // Executors that already have the whole state have dropped the contributions.
                 return source.fetch(slice, layout, me, silent);
             } catch (PeersLostException nobody) {
                 throw e.and(nobody);
@@ -177,7 +178,7 @@ final class ExecutorState {
             awaitAll(joined(parameters, moments));
             byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
                     moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
-            // Not where one did not come: others may still be written to.
+            // Not after a failure: other transfers may still be writing to their buffers.
             joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
             return average;
         } finally {
@@ -191,12 +192,12 @@ final class ExecutorState {
     }
 
     /**
-     * A part of a slice of what a worker reached.
+     * Parameters or moments of one slice of a worker's result, local or in transfer.
      *
-     * @param bytes  to be read when it is here
-     * @param coming says when that is; null where it was here already
-     * @param own    in that case; else null
-     * @param buffer where it comes to; else null
+     * @param bytes  the values; valid once {@code coming} completes
+     * @param coming completes when the transfer does; null for a local worker
+     * @param own    the reading of a local worker's memory; null for a remote one
+     * @param buffer the array that receives the transfer; null for a local worker
      */
     private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
     }
@@ -251,7 +252,7 @@ final class ExecutorState {
         return replica == null || slice >= layout.slices() ? null : replica.slices.get(slice);
     }
 
-    /** Answers another executor, or the driver. */
+    /** Answers another executor or the driver. */
     static PeerMessages.Answer answer(PeerMessages.Question question, Offers offers) {
         if (question.isEnd()) {
             end(question.run());
@@ -273,7 +274,7 @@ final class ExecutorState {
         }
     }
 
-    /** Null if it is not here. */
+    /** Returns what the question asks for, averaging it first if this executor owns the slice; null if it is not here. */
     private StudentPool.Reading read(PeerMessages.Question question) throws PeersLostException {
         if (!question.isOfState()) {
             return students.read(question.version(), question.worker(), question.slice(), question.part());

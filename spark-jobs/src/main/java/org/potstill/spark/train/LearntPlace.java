@@ -4,14 +4,14 @@ import java.io.Serializable;
 import org.potstill.spark.cache.SnapshotEntry;
 
 /**
- * A sequence's place in the corpus, and what is learnt from there: the same sequence can be a prompt in one document and a response
- * in another.
+ * A sequence's place in the corpus with its loss mask there: the same sequence can be a prompt in one document and a response in
+ * another.
  *
- * @param place    in the corpus
- * @param counted  which of its positions are learnt from; null for all
- * @param begins   whether it is the first of its document
- * @param isMarked whether its document holds a response
- * @param isOpen   whether its document ends within a response that should have an end
+ * @param place    the place in the corpus
+ * @param counted  mask of the positions to learn from; null for all
+ * @param begins   whether it is the first sequence of its document
+ * @param isMarked whether its document contains a response
+ * @param isOpen   whether its document ends inside a response that lacks its end marker
  */
 record LearntPlace(SnapshotEntry place, boolean[] counted, boolean begins, boolean isMarked, boolean isOpen) implements Serializable {
     boolean isLearntFrom() {

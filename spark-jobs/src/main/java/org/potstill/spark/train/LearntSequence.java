@@ -6,10 +6,10 @@ import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.student.TrainingSequence;
 
 /**
- * A labelled sequence in one place of the corpus.
+ * A labelled sequence at one place in the corpus.
  *
- * @param row     of the cache
- * @param counted which of its positions are learnt from; null for all
+ * @param row     the cached row
+ * @param counted mask of the positions to learn from; null for all
  */
 record LearntSequence(LabelledSequence row, boolean[] counted) implements Serializable {
     int count() {

@@ -17,32 +17,34 @@ import org.potstill.student.Student;
 import scala.Tuple2;
 
 /**
- * A worker's part of a round.
+ * The local steps of a round, as each worker takes them.
  *
- * @param begin     state that every worker begins with
- * @param firstStep of the round, counted over all epochs
+ * @param begin     source of the round's initial state
+ * @param firstStep number of the round's first step, counted over all epochs
  */
 record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, StateSource begin, int firstStep) implements Serializable {
     /**
-     * What became of it.
+     * Result of a worker's round.
      *
-     * @param at     the executor that has begun, or tried to; null of a worker without sequences in this round
-     * @param made   where what it reached is kept; null of a worker without sequences in this round
-     * @param losses of its steps
-     * @param missed why it could not begin; null if it could
+     * @param at     the executor that ran the worker; null if the worker has no sequences in this round
+     * @param made   the worker's contribution; null if it has no sequences in this round or could not begin
+     * @param losses loss of each step
+     * @param missed why the worker could not obtain the initial state; null if it could
      */
     record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
     }
 
     /**
-     * @param worker its number
-     * @param block  its sequences of this round by their place in the epoch
+     * Trains a worker on its sequences of the round.
+     *
+     * @param worker the worker's number
+     * @param block  its sequences, keyed by their index in the epoch's order
      */
     Result train(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
         try {
             return trained(worker, block);
         } catch (RuntimeException | OutOfMemoryError e) {
-            // Spark would end the process, and nobody would know of what.
+            // On an OutOfMemoryError Spark would end the process without an explanation.
             if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
                 throw PlatformErrors.notEnoughMemory("worker " + worker + "'s training", e);
             }

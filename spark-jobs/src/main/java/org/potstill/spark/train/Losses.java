@@ -3,17 +3,17 @@ package org.potstill.spark.train;
 import java.util.List;
 import org.potstill.student.StepLoss;
 
-/** Losses of several steps or workers. */
+/** Aggregation of losses over steps or workers. */
 final class Losses {
     private Losses() {
     }
 
-    /** That they are means over, together. */
+    /** Returns the total number of positions that the losses are means over. */
     static long positions(List<StepLoss> losses) {
         return losses.stream().mapToLong(StepLoss::positions).sum();
     }
 
-    /** Weighted by positions. */
+    /** Returns the mean of the losses, weighted by positions. */
     static StepLoss mean(List<StepLoss> losses) {
         long positions = positions(losses);
         double total = 0;

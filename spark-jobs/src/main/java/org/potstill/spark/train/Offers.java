@@ -7,7 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
-/** What others may fetch: once, for a while, and by a name that is told to who has asked, and cannot be guessed. */
+/** Byte ranges that peers may fetch once, within a time limit, under an unguessable name. */
 final class Offers {
     static final int MAX = 1 << 16;
     private static final int NAME_BITS = 256;
@@ -19,12 +19,12 @@ final class Offers {
     private record Offer(StudentPool.Reading reading, CompletableFuture<Void> taken) {
     }
 
-    /** @param millis after which what was not fetched is withdrawn */
+    /** @param millis time after which an offer that was not fetched is withdrawn */
     Offers(long millis) {
         this.millis = millis;
     }
 
-    /** @return its name */
+    /** Offers a reading and returns its name. @throws IllegalStateException if too many offers are pending */
     String add(StudentPool.Reading reading) {
         if (offers.size() >= MAX) {
             reading.done().run();
@@ -41,7 +41,7 @@ final class Offers {
         return name;
     }
 
-    /** Null if there is none, or no more. */
+    /** Takes an offer; returns null if there is none of this name, or it was already taken or withdrawn. */
     StudentPool.Reading take(String name) {
         Offer offer = offers.remove(name);
         return offer != null && offer.taken().complete(null) ? offer.reading() : null;

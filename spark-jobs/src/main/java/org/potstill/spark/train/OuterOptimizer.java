@@ -3,20 +3,20 @@ package org.potstill.spark.train;
 import java.io.Serializable;
 
 /**
- * What becomes of a round's average (DiLoCo, arXiv 2311.08105): the way from it back to the round's beginning is taken for
- * a gradient, g = begin − average, along which SGD with Nesterov momentum goes, as PyTorch defines it: b ← µ·b + g, and
- * parameters ← begin − η·(g + µ·b). With µ = 0 and η = 1 they are the average itself.
+ * The outer optimizer of DiLoCo (arXiv 2311.08105): treats g = begin − average as a gradient and takes a step of SGD with Nesterov
+ * momentum as PyTorch defines it: b ← µ·b + g, then parameters ← begin − η·(g + µ·b). With µ = 0 and η = 1 the result is the
+ * average itself.
  *
- * @param momentum     µ; 0 for none
+ * @param momentum     µ; 0 for no momentum
  * @param learningRate η
  */
 record OuterOptimizer(double momentum, double learningRate) implements Serializable {
-    /** How long b is, which is zeros before the first step; 0 where it is not needed. */
+    /** Returns the length of the momentum buffer b, which is all zeros before the first step; 0 if it is not needed. */
     int momentumLength(int parameters) {
         return momentum == 0 ? 0 : parameters;
     }
 
-    /** @return b of this step from that of the last */
+    /** Returns this step's momentum buffer b, given that of the previous step. */
     float[] momentum(float[] begin, float[] average, float[] last) {
         float[] next = new float[last.length];
         for (int i = 0; i < next.length; i++) {
@@ -26,8 +26,10 @@ record OuterOptimizer(double momentum, double learningRate) implements Serializa
     }
 
     /**
-     * @param buffer b of this step
-     * @return the parameters that the next round begins with
+     * Takes the outer step.
+     *
+     * @param buffer this step's momentum buffer b
+     * @return the next round's initial parameters
      */
     float[] step(float[] begin, float[] average, float[] buffer) {
         if (momentum == 0 && learningRate == 1) {

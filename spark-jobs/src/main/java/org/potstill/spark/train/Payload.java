@@ -4,14 +4,14 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 
 /**
- * How what a worker has learnt travels to be averaged. The average itself travels in single precision.
+ * Encoding of a worker's results for averaging. The average itself is always sent in single precision.
  *
- * <p>In half precision parameters travel as their differences to the round's beginning, and moments as their square roots
- * with their signs: Adam's second moments lie in squares, too far apart for a half; their roots do not. See
- * {@link ScaledHalves} for the error, of which a root's share doubles when it is squared.
+ * <p>In half precision, parameters are sent as differences from the round's initial state, and moments as signed square roots: Adam's
+ * second moments are squares, whose range is too wide for half precision. See {@link ScaledHalves} for the error; squaring a root
+ * doubles its relative error.
  */
 enum Payload {
-    /** As it is, from where it is. */
+    /** Single precision, sent directly from the student's memory where possible. */
     FP32 {
         @Override
         int bytes(int floats) {
@@ -83,37 +83,38 @@ enum Payload {
         }
     };
 
-    /** Values are taken apart by so many at once: few enough for the processor's cache while they are worked on. */
+    /** Number of values unpacked at once: few enough to stay in the processor's cache. */
     static final int CHUNK = 1 << 14;
 
-    /** Changes values before they are rounded. */
+    /** In-place transformation of values before rounding. */
     private interface Change {
         void apply(float[] values);
     }
 
-    /** How many {@code floats} take. */
+    /** Returns the number of bytes that {@code floats} values take. */
     abstract int bytes(int floats);
 
     /**
-     * Packs the parameters that a worker ended a round with.
+     * Packs the parameters at the end of a worker's round.
      *
-     * @param end   as floats; may be what is returned
-     * @param begin those that it began with
+     * @param end   final parameters as floats; may itself be returned
+     * @param begin the round's initial parameters
      */
     abstract ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin);
 
     /**
-     * Takes apart the next ones, {@value #CHUNK} of them or what is left.
+     * Unpacks the next parameters: {@value #CHUNK}, or as many as are left.
      *
-     * @param packed its position moves on
-     * @param end    filled
+     * @param packed buffer whose position advances
+     * @param begin  the round's initial parameters
+     * @param end    receives the parameters
      */
     abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
 
-    /** @param moments as floats; may be what is returned */
+    /** Packs moments. @param moments as floats; may itself be returned */
     abstract ByteBuffer packMoments(ByteBuffer moments);
 
-    /** The same of moments. */
+    /** Unpacks the next moments, like {@link #unpackParameters}. */
     abstract void unpackMoments(ByteBuffer packed, float[] moments);
 
     private static ByteBuffer pack(ByteBuffer floats, Change change) {

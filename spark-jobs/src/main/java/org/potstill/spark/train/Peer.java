@@ -2,7 +2,7 @@ package org.potstill.spark.train;
 
 import java.io.Serializable;
 
-/** Where an executor's {@link Exchange} listens. */
+/** Address at which an executor's {@link Exchange} listens. */
 record Peer(String host, int port) implements Serializable {
     @Override
     public String toString() {

@@ -12,27 +12,27 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
-/** What executors ask each other, as bytes; anybody may have sent them. */
+/** Messages between executors, and their binary encoding. Decoded bytes are untrusted input. */
 final class PeerMessages {
     private static final int MAX_PEERS = 1 << 20;
 
     private PeerMessages() {
     }
 
-    /** Writes to memory, where nothing fails. */
+    /** Function that writes to memory, where no I/O error can occur. */
     private interface Writing {
         void to(DataOutputStream out) throws IOException;
     }
 
     /**
-     * Whether the one asked has a slice of a state, or can make it, or has part of such a slice that a worker reached.
+     * A request for a slice of a state, or for parameters or moments of a slice of a worker's result.
      *
-     * @param run     of training
-     * @param version of the state
-     * @param slice   of it; -1 to say that the run is over
-     * @param worker  that reached it; -1 for the state itself
-     * @param part    of what the worker reached, as {@link Reached} has it
-     * @param made    what to average, for the slice's owner; empty for others, who are only asked whether they have it
+     * @param run     id of the training run
+     * @param version version of the state
+     * @param slice   index of the slice; -1 to announce the end of the run
+     * @param worker  number of the worker; -1 for the state itself
+     * @param part    {@link Reached#PARAMETERS} or {@link Reached#MOMENTS} of a worker's result
+     * @param made    contributions to average, for the slice's owner; empty for other peers, which only check whether they have it
      */
     record Question(String run, long version, int slice, int worker, int part, List<StateSource.Contribution> made) {
         static Question ofState(String run, long version, int slice, List<StateSource.Contribution> made) {
@@ -88,8 +88,10 @@ final class PeerMessages {
     }
 
     /**
-     * @param stream names what was asked for, to be fetched once; empty where it is not there
-     * @param lost   who, in that case, did not send what it is made of
+     * The answer to a {@link Question}.
+     *
+     * @param stream name under which the bytes can be fetched once; empty if they are not available
+     * @param lost   in that case, peers that did not send their contributions
      */
     record Answer(String stream, Set<Peer> lost) {
         boolean has() {

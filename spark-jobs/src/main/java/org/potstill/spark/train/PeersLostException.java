@@ -3,7 +3,7 @@ package org.potstill.spark.train;
 import java.util.HashSet;
 import java.util.Set;
 
-/** What was to be fetched is nowhere to be had: these executors, at least, have died, or do not answer. */
+/** Signals that data could not be fetched from any executor; at least these have died or do not answer. */
 final class PeersLostException extends Exception {
     private static final long serialVersionUID = 1L;
     private final HashSet<Peer> peers;
@@ -17,7 +17,7 @@ final class PeersLostException extends Exception {
         return peers;
     }
 
-    /** The same of more. */
+    /** Merges this with another exception, which may be null. */
     PeersLostException and(PeersLostException other) {
         if (other == null) {
             return this;

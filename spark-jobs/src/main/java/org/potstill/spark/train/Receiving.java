@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.CompletableFuture;
 import org.apache.spark.network.client.StreamCallback;
 
-/** Puts the bytes of a stream together, and says when some come. */
+/** Callback that collects the bytes of a stream and reports their arrival. */
 final class Receiving implements StreamCallback {
     private final byte[] received;
     private final CompletableFuture<byte[]> whole;

@@ -21,11 +21,11 @@ import org.potstill.spark.corpus.TokenTexts;
 import scala.Tuple2;
 
 /**
- * The places of a partition with what is learnt from there, document by document: a response goes on in the next sequence of its
- * document, and a marker may lie across the cut.
+ * Iterator over a partition's places with their loss masks, document by document: a response may continue in the next sequence of
+ * its document, and a marker may straddle the boundary.
  */
 final class ResponseMasks implements Iterator<LearntPlace> {
-    /** Sequences that are looked at together where it cannot be told which of them belong together. */
+    /** Number of sequences processed together if their documents cannot be told apart. */
     private static final int ALONE = 1024;
 
     private final Iterator<Tuple2<SnapshotEntry, int[]>> rows;
@@ -33,10 +33,10 @@ final class ResponseMasks implements Iterator<LearntPlace> {
     private final TokenBytes bytes;
     private Tuple2<SnapshotEntry, int[]> next;
     private Iterator<LearntPlace> ready = Collections.emptyIterator();
-    /** A document whose id another one has, too. */
+    /** Id that several documents share. */
     private String ambiguous;
 
-    /** @param rows places and tokens, in the order of documents and of their sequences */
+    /** @param rows places and tokens, sorted by document and by sequence within it */
     ResponseMasks(Iterator<Tuple2<SnapshotEntry, int[]>> rows, Responses responses, TokenBytes bytes) {
         this.rows = rows;
         this.responses = responses;
@@ -44,7 +44,7 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         advance();
     }
 
-    /** @param sequences by key */
+    /** Computes the masks of all places in a snapshot. @param sequences by key */
     static JavaRDD<LearntPlace> of(JavaRDD<SnapshotEntry> snapshot, JavaPairRDD<String, LabelledSequence> sequences, Responses responses,
             TokenizerDefinition tokenizer) {
         if (responses.isEverything()) {
@@ -147,7 +147,7 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         return places;
     }
 
-    /** Whether a row is the next sequence of the one before, or the same again; after a sequence that has no labels it is neither. */
+    /** Whether a row is the previous row's next sequence, or the same again; neither holds after a sequence that has no labels. */
     private static boolean goesOn(Tuple2<SnapshotEntry, int[]> before, Tuple2<SnapshotEntry, int[]> row, boolean alone) {
         return !alone && (isCopy(before, row) || row._1().sequence() == before._1().sequence() + 1
                 && row._2()[0] == before._2()[before._2().length - 1]);
@@ -167,7 +167,7 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         return TokenTexts.pieces(sequences, bytes);
     }
 
-    /** Position t of a sequence predicts its token t + 1. */
+    /** Splits a mask of tokens into masks of positions per sequence; position t predicts token t + 1. */
     private static List<boolean[]> cut(boolean[] tokens, List<Tuple2<SnapshotEntry, int[]>> run) {
         List<boolean[]> masks = new ArrayList<>();
         int begin = 1;

@@ -6,31 +6,30 @@ import java.nio.ShortBuffer;
 import org.potstill.checkpoints.Half;
 
 /**
- * Floats in half precision, {@value #BLOCK} of them to a scale: a power of two that brings the block's largest magnitude M
- * into [2^14, 2^15), so that a half neither overflows nor wastes its range. A value x comes back within
- * {@value #RELATIVE_ERROR}·|x| + {@value #BLOCK_ERROR}·M. A block that holds a value that is not finite comes back as NaN,
- * all of it.
+ * Floats in half precision with one scale per {@value #BLOCK} values: a power of two that brings the block's largest magnitude M
+ * into [2^14, 2^15), so that no half overflows and their range is well used. The error of a value x is at most
+ * {@value #RELATIVE_ERROR}·|x| + {@value #BLOCK_ERROR}·M. A block that contains a non-finite value is unpacked as all NaN.
  */
 final class ScaledHalves {
     static final int BLOCK = 256;
-    /** Half a unit in the last of a half's eleven places. */
+    /** Half a unit in the last place of a half's 11-bit significand. */
     static final double RELATIVE_ERROR = 0x1p-11;
-    /** Half the smallest half, 2^-25, as a share of 2^14. */
+    /** Half the smallest subnormal half, 2^-25, relative to 2^14. */
     static final double BLOCK_ERROR = 0x1p-39;
     private static final int TOP_EXPONENT = 14;
 
     private ScaledHalves() {
     }
 
-    /** That so many floats take. */
+    /** Returns the number of bytes that {@code floats} values take. */
     static int bytes(int floats) {
         return Math.addExact(blocks(floats) * Float.BYTES, Math.multiplyExact(floats, Short.BYTES));
     }
 
     /**
-     * Scales first, then the halves.
+     * Packs values: first the scales, then the halves.
      *
-     * @param packed little-endian; its position moves on
+     * @param packed little-endian buffer whose position advances
      */
     static void pack(float[] values, ByteBuffer packed) {
         FloatBuffer scales = packed.asFloatBuffer();
@@ -39,7 +38,7 @@ final class ScaledHalves {
         for (int from = 0; from < values.length; from += BLOCK) {
             int length = Math.min(BLOCK, values.length - from);
             float scale = scale(values, from, length);
-            // A power of two between normal ones: so is its inverse.
+            // The scale is a normal power of two, and so is its inverse.
             float inverse = 1 / scale;
             for (int i = 0; i < length; i++) {
                 block[i] = Half.of(values[from + i] * inverse);
@@ -57,7 +56,7 @@ final class ScaledHalves {
     }
 
     private static float scale(float[] values, int from, int length) {
-        // Magnitudes are in the order of their bits, and what is not finite comes last.
+        // Magnitudes sort like their bit patterns, non-finite values last.
         int largest = 0;
         for (int i = from; i < from + length; i++) {
             largest = Math.max(largest, Float.floatToRawIntBits(values[i]) & Integer.MAX_VALUE);
@@ -66,7 +65,7 @@ final class ScaledHalves {
         return magnitude <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(magnitude) - TOP_EXPONENT)) : Float.NaN;
     }
 
-    /** @param values filled with what was packed */
+    /** Unpacks values. @param values receives them */
     static void unpack(ByteBuffer packed, float[] values) {
         int length = values.length;
         FloatBuffer scales = packed.asFloatBuffer();

@@ -5,27 +5,29 @@ import java.nio.FloatBuffer;
 import java.util.List;
 
 /**
- * What workers reached, averaged slice by slice: the mean weighted by positions, summed in twice the
- * precision and in the workers' order, and the {@link OuterOptimizer}'s step to it.
+ * The average of the workers' results for one slice: the mean weighted by positions, summed in twice single precision and in the
+ * workers' order, followed by the {@link OuterOptimizer}'s step.
  *
- * @param slice   whose
- * @param payload how the workers' values come
- * @param outer   what becomes of the average
+ * @param slice   the slice to average
+ * @param payload encoding of the workers' values
+ * @param outer   optimizer that is applied to the average
  */
 record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer outer) {
     private static final int CHUNK = Payload.CHUNK;
 
-    /** Takes the next chunk of a worker's values apart. */
+    /** Function that unpacks the next chunk of a worker's values. */
     private interface Unpacking {
         void unpack(ByteBuffer packed, float[] target);
     }
 
     /**
-     * @param begin      the slice that the round began with
-     * @param parameters the workers', packed, in the workers' order
-     * @param moments    the workers', likewise
-     * @param positions  each worker's weight
-     * @return the slice that the next round begins with
+     * Averages the slice and applies the outer optimizer.
+     *
+     * @param begin      the slice of the round's initial state
+     * @param parameters each worker's packed parameters, in the workers' order
+     * @param moments    each worker's packed moments, in the same order
+     * @param positions  positions that each worker learnt from: its weight
+     * @return the slice of the next round's initial state
      */
     byte[] of(byte[] begin, List<ByteBuffer> parameters, List<ByteBuffer> moments, long[] positions) {
         double[] weights = weights(positions);
@@ -55,7 +57,7 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
         return result;
     }
 
-    /** Memory for a chunk, used for one after the other. */
+    /** Reusable memory for one chunk. */
     private static final class Scratch {
         private final float[] begin;
         private final float[] values;
@@ -81,13 +83,13 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
         }
         double[] weights = new double[positions.length];
         for (int i = 0; i < weights.length; i++) {
-            // A round of prompts alone teaches nothing, and leaves all at its beginning.
+            // If no position of the round is unmasked, nothing was learnt and all workers are still at the initial state.
             weights[i] = total == 0 ? 1.0 / weights.length : positions[i] / total;
         }
         return weights;
     }
 
-    /** Leaves the average in {@code chunk.sum}. */
+    /** Computes the weighted average of the next chunk into {@code chunk.sum}. */
     private static void average(List<ByteBuffer> workers, double[] weights, Scratch chunk, Unpacking unpacking) {
         unpacking.unpack(workers.get(0), chunk.values);
         product(weights[0], chunk.values, chunk.sum, chunk.error);
@@ -101,9 +103,9 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
     }
 
     /**
-     * {@code sum + error = weight · values}, as if in twice the precision of a float: in floats, of which a processor multiplies sixteen
-     * at once, and Java no double. This and {@link #addProduct} are Dot2 of Ogita, Rump and Oishi, Accurate Sum and Dot Product,
-     * SIAM J. Sci. Comput. 26 (2005).
+     * Computes {@code sum + error = weight · values} as if in twice the precision of a float. Uses only floats, because the JIT
+     * compiler vectorises this loop in floats but not in doubles. This and {@link #addProduct} are Dot2 of Ogita, Rump and Oishi,
+     * Accurate Sum and Dot Product, SIAM J. Sci. Comput. 26 (2005).
      */
     private static void product(double weight, float[] values, float[] sum, float[] error) {
         float high = (float) weight;
@@ -115,7 +117,7 @@ record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimizer out
         }
     }
 
-    /** {@code sum + error += weight · values}. */
+    /** Computes {@code sum + error += weight · values}. */
     private static void addProduct(double weight, float[] values, float[] sum, float[] error) {
         float high = (float) weight;
         float low = (float) (weight - high);

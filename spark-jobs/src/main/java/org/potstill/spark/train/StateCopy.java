@@ -21,27 +21,27 @@ import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
 /**
- * All that workers train, in a local folder and in the files of a checkpoint: {@code config.json} and {@code model.safetensors} of the
- * student, {@code updater.safetensors} with what its optimizers remember. It is read and written slice by slice: a state is larger than
- * anything else on the driver, whose heap never holds one.
+ * A copy of the training state in a local folder, in the files of a checkpoint: {@code config.json} and {@code model.safetensors} of
+ * the student, and {@code updater.safetensors} with the state of its optimizers. Read and written slice by slice, so the driver's heap
+ * never holds a whole state.
  *
- * @param folder       of its own
- * @param parameters   of the student
+ * @param folder       the copy's own folder
+ * @param parameters   number of the student's parameters
  * @param updaterState length of Adam's moments; 0 for SGD
- * @param momentum     length of the {@link OuterOptimizer}'s; 0 where it has none
+ * @param momentum     length of the {@link OuterOptimizer}'s momentum buffer; 0 if there is none
  */
 record StateCopy(String folder, int parameters, int updaterState, int momentum) implements Serializable {
     static final String UPDATER = "updater.safetensors";
     static final List<String> FILES = List.of(Student.CONFIG, Student.WEIGHTS, UPDATER);
     private static final String UPDATER_STATE = "updater_state";
     private static final String OUTER_MOMENTUM = "outer_momentum";
-    /** Java copies what it reads from and writes to a file outside the heap, all of one call at once. */
+    /** Bytes per file access; Java copies all bytes of one call to or from off-heap memory at once. */
     private static final int PIECE = 1 << 20;
 
     /**
-     * What training begins with: nothing is remembered yet.
+     * Writes the initial state of training, in which all optimizer state is zero.
      *
-     * @param parent where its folder goes
+     * @param parent parent of the copy's folder
      */
     static StateCopy of(Student student, OuterOptimizer outer, Path parent) {
         return of(student, outer.momentumLength(student.parameterCount()), parent);
@@ -55,11 +55,11 @@ record StateCopy(String folder, int parameters, int updaterState, int momentum) 
     }
 
     /**
-     * The state of a checkpoint.
+     * Copies the state of a checkpoint.
      *
-     * @param files  folder that holds its files
-     * @param from   names the checkpoint in messages
-     * @param parent where the copy's folder goes
+     * @param files  folder with the checkpoint's files
+     * @param from   the checkpoint's name in messages
+     * @param parent parent of the copy's folder
      */
     static StateCopy read(Path files, String from, TrainingOptions options, Path parent) {
         try (Student student = Student.load(files, options); SafetensorsFile optimizers = SafetensorsFile.open(files.resolve(UPDATER))) {
@@ -72,14 +72,14 @@ record StateCopy(String folder, int parameters, int updaterState, int momentum) 
         }
     }
 
-    /** Another state of the same student, whose values are to be {@link #paste}d: all of them. */
+    /** Creates files for another state of the same student, all of whose slices must be {@link #paste}d. */
     StateCopy blank() {
         StateCopy copy = new StateCopy(create(Path.of(folder).getParent()), parameters, updaterState, momentum);
         try (InputStream from = Files.newInputStream(file(Student.WEIGHTS));
                 FileChannel to = copy.open(Student.WEIGHTS, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             Files.copy(file(Student.CONFIG), copy.file(Student.CONFIG));
             to.write(ByteBuffer.wrap(from.readNBytes(Math.toIntExact(weightsAt()))));
-            // As long as the other: where values lie follows from that.
+            // Of the same length, which determines the offsets of values.
             to.write(ByteBuffer.allocate(1), Files.size(file(Student.WEIGHTS)) - 1);
         } catch (IOException e) {
             throw unusable(copy.folder, e);
@@ -92,24 +92,24 @@ record StateCopy(String folder, int parameters, int updaterState, int momentum) 
         return Path.of(folder).resolve(name);
     }
 
-    /** @param workers averaged */
+    /** Returns the layout of the state for a number of workers. */
     StateLayout layout(int workers) {
         return StateLayout.of(parameters, updaterState, momentum, workers);
     }
 
-    /** The bytes of a slice. */
+    /** Reads the bytes of a slice. */
     byte[] cut(StateLayout layout, int index) {
         byte[] bytes = new byte[layout.slice(index).bytes()];
         eachPart(layout.slice(index), ByteBuffer.wrap(bytes), FileChannel::read, StandardOpenOption.READ);
         return bytes;
     }
 
-    /** Puts a slice's bytes to their place. */
+    /** Writes the bytes of a slice. */
     void paste(byte[] bytes, StateLayout layout, int index) {
         eachPart(layout.slice(index), ByteBuffer.wrap(bytes), FileChannel::write, StandardOpenOption.WRITE);
     }
 
-    /** For when there is another to go back to. */
+    /** Deletes the copy, once a newer one replaces it. */
     void delete() {
         try {
             for (String name : FILES) {
@@ -121,7 +121,7 @@ record StateCopy(String folder, int parameters, int updaterState, int momentum) 
         }
     }
 
-    /** Moves bytes between a file and a buffer. */
+    /** Transfer of bytes between a file and a buffer. */
     private interface Transfer {
         int move(FileChannel file, ByteBuffer bytes, long at) throws IOException;
     }

@@ -5,29 +5,29 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * How a state is cut into slices, which are averaged side by side: as many as there are workers, or more, so that
- * none grows beyond what one array or message may hold. As bytes a slice is its parameters, its part of the updater's state and
- * its part of the outer momentum, little-endian floats.
+ * Division of a state into slices, which are averaged in parallel: as many as there are workers, or more if a slice would otherwise
+ * be too large. A slice's bytes are its parameters, its part of the updater's state and its part of the outer momentum, as
+ * little-endian floats.
  *
- * @param parameters   of the student
- * @param updaterState length of that
- * @param momentum     as many as parameters, or none
- * @param slices       how many
+ * @param parameters   number of the student's parameters
+ * @param updaterState length of the updater's state
+ * @param momentum     length of the outer momentum: that of the parameters, or 0
+ * @param slices       number of slices
  */
 record StateLayout(int parameters, int updaterState, int momentum, int slices) implements Serializable {
     private static final long MAX_BYTES = 64 << 20;
-    /** Whoever averages a slice has it of all workers in memory. */
+    /** Maximum bytes of all workers' values of a slice, which are in memory while it is averaged. */
     private static final long MAX_AVERAGED = 256 << 20;
 
     /**
-     * A part of each array.
+     * A range of each of the state's arrays.
      *
-     * @param firstParameter where it begins in the whole state
-     * @param parameters     how many
-     * @param firstMoment    of the updater's state
-     * @param moments        how many
-     * @param firstMomentum  of the outer optimizer's
-     * @param momentum       how many
+     * @param firstParameter index of the first parameter
+     * @param parameters     number of parameters
+     * @param firstMoment    index of the first value of the updater's state
+     * @param moments        number of these values
+     * @param firstMomentum  index of the first value of the outer momentum
+     * @param momentum       number of these values
      */
     record Slice(int firstParameter, int parameters, int firstMoment, int moments, int firstMomentum, int momentum) {
         int bytes() {
@@ -45,12 +45,12 @@ record StateLayout(int parameters, int updaterState, int momentum, int slices) i
         return (bytes + part - 1) / part;
     }
 
-    /** Of the whole state. */
+    /** Returns the size of the whole state in bytes. */
     long bytes() {
         return Float.BYTES * ((long) parameters + updaterState + momentum);
     }
 
-    /** Of the largest slice. */
+    /** Returns an upper bound of the largest slice's size in bytes. */
     long sliceBytes() {
         return ceiling(bytes(), slices) + 3 * Float.BYTES;
     }
@@ -61,7 +61,7 @@ record StateLayout(int parameters, int updaterState, int momentum, int slices) i
                 begin(momentum, index), begin(momentum, index + 1) - begin(momentum, index));
     }
 
-    /** Where slice {@code index} of an array begins; the end of the array for {@code index = slices}. */
+    /** Returns the first index of slice {@code index} in an array; the array's length for {@code index = slices}. */
     private int begin(int length, int index) {
         return (int) ((long) length * index / slices);
     }

@@ -2,7 +2,7 @@ package org.potstill.spark.train;
 
 import java.util.Set;
 
-/** All executors that had the state are gone: training goes on from the driver's last copy. */
+/** Signals that all executors that held the state are gone, so training must resume from the driver's last copy. */
 final class StateLostException extends RuntimeException {
     private static final long serialVersionUID = 1L;
     private final PeersLostException lost;

@@ -11,21 +11,21 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.PlatformErrors;
 
 /**
- * Where the state that a round begins with is to be had, slice by slice.
+ * Location of a round's initial state, slice by slice.
  *
- * @param run       that it is a state of; not to be guessed
- * @param version   of the state; one more than that of the state which its contributions began with
- * @param begin     the driver's slices, where it is the driver's; else empty
- * @param made      what it is the average of; empty where all holders have all of it
- * @param holders   who has it, or, of {@code made}, averages it: the i-th slice the i-th of them, in turn
+ * @param run       unguessable id of the training run
+ * @param version   version of the state; one more than that of the state which its contributions started from
+ * @param begin     the driver's slices if the state comes from the driver; otherwise empty
+ * @param made      contributions that the state is the average of; empty if every holder has the whole state
+ * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin
  */
 record StateSource(String run, long version, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
     /**
-     * What a worker reached in the round before, and did not send yet.
+     * A worker's result of the previous round, kept on its executor until fetched.
      *
-     * @param worker    that trained
-     * @param positions it learnt from: its weight
-     * @param at        the executor that keeps it
+     * @param worker    number of the worker
+     * @param positions number of positions it learnt from: its weight
+     * @param at        the executor that keeps the result
      */
     record Contribution(int worker, long positions, Peer at) implements Serializable {
     }
@@ -34,34 +34,34 @@ record StateSource(String run, long version, List<DriverSlice> begin, List<Contr
         return new StateSource(run, version, begin, List.of(), List.of());
     }
 
-    /** @param made in the workers' order */
+    /** Returns the source of an average. @param made contributions in the workers' order */
     static StateSource average(String run, long version, List<Contribution> made) {
         return new StateSource(run, version, List.of(), List.copyOf(made), made.stream().map(Contribution::at).distinct().toList());
     }
 
-    /** The same state, from these, each of which has all of it. */
+    /** Returns the source of the same state on peers that each have all of it. */
     StateSource heldBy(List<Peer> peers) {
         return new StateSource(run, version, List.of(), List.of(), List.copyOf(peers));
     }
 
-    /** Whether this one is to average a slice. */
+    /** Whether the peer owns the slice, that is, averages it. */
     boolean isMadeBy(Peer peer, int slice) {
         return !made.isEmpty() && holders.get(slice % holders.size()).equals(peer);
     }
 
-    /** Who may have a slice; who should have it comes first. */
+    /** Returns the holders of a slice, its owner first. */
     private List<Peer> holders(int slice) {
         int first = slice % holders.size();
         return Stream.concat(holders.subList(first, holders.size()).stream(), holders.subList(0, first).stream()).toList();
     }
 
     /**
-     * Fetches one slice from one who has it, or the driver's.
+     * Fetches one slice from a holder or from the driver.
      *
-     * @param layout of the state
-     * @param me     who needs not be asked, the caller itself; or null
-     * @param silent who is not asked again; takes on who does not answer
-     * @throws PeersLostException if nobody has it
+     * @param layout layout of the state
+     * @param me     the caller, which is not asked; null for the driver
+     * @param silent peers not to ask again; peers that do not answer are added
+     * @throws PeersLostException if no holder can send the slice
      */
     byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
         if (!begin.isEmpty()) {

@@ -21,15 +21,15 @@ import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
 /**
- * A finished student: {@code config.json}, {@code generation_config.json}, {@code model.safetensors},
- * {@code tokenizer.json} and {@code tokenizer_config.json} as Hugging Face lays them out, and {@code provenance.json}, written last: where it is, the
- * student is whole.
+ * The folder of a finished student: {@code config.json}, {@code generation_config.json}, {@code model.safetensors},
+ * {@code tokenizer.json} and {@code tokenizer_config.json} in Hugging Face's layout, and {@code provenance.json}, which is written
+ * last: if it exists, the student is complete.
  */
 public final class StudentFolder {
     public static final String GENERATION_CONFIG = "generation_config.json";
     public static final String PROVENANCE = "provenance.json";
 
-    /** Member that the provenance of an export has, and that of a student has not. */
+    /** Member that only the provenance of an export has, not that of a student. */
     public static final String EXPORT = "export";
 
     private final HadoopFolder folder;
@@ -42,7 +42,7 @@ public final class StudentFolder {
         return folder.has(PROVENANCE);
     }
 
-    /** @throws org.potstill.errors.UserException when there is no finished student */
+    /** Reads the provenance. @throws org.potstill.errors.UserException if there is no finished student */
     public JsonNode provenance() {
         if (!isFinished()) {
             throw JobErrors.noStudent(folder.path().toString());
@@ -75,7 +75,7 @@ public final class StudentFolder {
         }
     }
 
-    /** A model's {@code config.json} with what {@link #tokenIds} says. */
+    /** Returns a model's {@code config.json} with the {@link #tokenIds} added. */
     public static ObjectNode withTokenIds(String configJson, TokenizerDefinition tokenizer) {
         try {
             ObjectNode config = (ObjectNode) HadoopFolder.JSON.readTree(configJson);
@@ -85,7 +85,7 @@ public final class StudentFolder {
         }
     }
 
-    /** The token that begins a document and those that end what the model writes, as {@code generation_config.json} has them. */
+    /** Returns the ids of the begin-of-document token and of all end tokens, as in {@code generation_config.json}. */
     public static ObjectNode tokenIds(TokenizerDefinition tokenizer) {
         ObjectNode ids = HadoopFolder.JSON.createObjectNode();
         if (tokenizer.bosId() >= 0) {
@@ -95,7 +95,7 @@ public final class StudentFolder {
         if (ends.size() == 1) {
             ids.put("eos_token_id", ends.get(0));
         } else if (ends.size() > 1) {
-            // A document's own end first: software that knows of one end only takes the first.
+            // The end-of-document token comes first: some software reads only the first.
             ArrayNode list = ids.putArray("eos_token_id");
             ends.stream().sorted(Comparator.comparing(id -> id != tokenizer.eosId())).forEach(list::add);
         }

@@ -13,7 +13,7 @@ import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
 import org.potstill.student.TrainingOptions;
 
-/** What the student begins with: the checkpoint of {@code student.init} or, where that is empty, chance. */
+/** Initialisation of the student: from the checkpoint at {@code student.init} or, if that is empty, with random weights. */
 public final class StudentInit implements AutoCloseable {
     private final Settings settings;
     private final String path;
@@ -30,31 +30,32 @@ public final class StudentInit implements AutoCloseable {
     }
 
     /**
-     * The student's shape: the checkpoint's, or what the settings say.
+     * Returns the student's shape: from the checkpoint if there is one, otherwise from the settings.
      *
-     * @param vocabSize of a student with random weights
+     * @param vocabSize vocabulary size of a student with random weights
      */
     CausalLmConfig shape(int vocabSize) {
         return checkpoint == null ? StudentShape.of(settings, vocabSize)
                 : StudentShape.of(settings, checkpoint.config(), path, choice);
     }
 
-    /** The settings with the checkpoint's shape where they do not say otherwise. */
+    /** Returns the settings, completed with the checkpoint's shape. */
     Settings shaped() {
         return checkpoint == null ? settings
                 : StudentShape.described(settings, StudentShape.of(settings, checkpoint.config(), path, choice));
     }
 
-    /** What the weights come from; empty for chance. */
+    /** Returns the checkpoint's fingerprint; empty for random weights. */
     public String fingerprint() {
         return checkpoint == null ? "" : checkpoint.fingerprint();
     }
 
     /**
-     * Refuses weights that were made for another vocabulary. Their table may be longer or shorter than the teacher's, where
-     * both are padded, as long as it has a row for every token.
+     * Rejects a checkpoint with another vocabulary. If both embedding tables are padded, the checkpoint's may have more or fewer
+     * rows than the teacher's, as long as it has one for every token.
      *
-     * @param teacherVocabSize rows of the teacher's table
+     * @param teacherVocabSize number of rows in the teacher's table
+     * @throws org.potstill.errors.UserException if the vocabularies differ
      */
     void requireVocabulary(TokenizerDefinition tokenizer, int teacherVocabSize, String cache) {
         if (checkpoint == null) {
@@ -70,10 +71,10 @@ public final class StudentInit implements AutoCloseable {
     }
 
     /**
-     * The student as it begins.
+     * Creates the initial student.
      *
-     * @param config of {@link #shape}
-     * @param seed   of random weights
+     * @param config shape returned by {@link #shape}
+     * @param seed   seed of random weights
      */
     Student create(CausalLmConfig config, TrainingOptions options, long seed) {
         if (checkpoint == null) {

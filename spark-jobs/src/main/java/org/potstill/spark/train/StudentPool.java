@@ -15,18 +15,18 @@ import org.potstill.student.Student;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The students of an executor: those that train, those that hold what they reached until it is averaged, and idle ones. */
+/** The students of an executor: those in training, those whose results are not yet averaged, and idle ones. */
 final class StudentPool implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StudentPool.class);
 
     private final WorkerSetup setup;
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
     private final Map<Reached, Integer> readers = new IdentityHashMap<>();
-    /** What is of no more use, but being read. */
+    /** Results that are no longer needed but still being read. */
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();
     private int students;
-    /** How many trained here in the round before. */
+    /** Number of workers on this executor in the previous round. */
     private int workers;
     private boolean closed;
 
@@ -40,8 +40,8 @@ final class StudentPool implements AutoCloseable {
     }
 
     /**
-     * A student for a task that has the state of this version; to be given back, or kept. As all of that state is here, all that was
-     * reached before is averaged.
+     * Lends a student to a task that has the whole state of this version; the task must give it back or {@link #keep} its result.
+     * Frees all results of earlier versions, which are averaged by then.
      */
     Student borrow(long version) {
         synchronized (this) {
@@ -54,12 +54,12 @@ final class StudentPool implements AutoCloseable {
             }
             students++;
         }
-        // A round begins by setting all parameters.
+        // Every round starts by setting all parameters.
         return Student.uninitialized(setup.config(), setup.options());
     }
 
     synchronized void giveBack(Student student) {
-        // Each worker needs one to train, and one whose memory is read: others only take room.
+        // Each worker needs one student to train and one whose result is being read; more would waste memory.
         if (closed || students > 2 * workers) {
             students--;
             student.close();
@@ -68,7 +68,7 @@ final class StudentPool implements AutoCloseable {
         }
     }
 
-    /** For when training is over. */
+    /** Closes all students at the end of training; those being read, once that is done. */
     @Override
     public synchronized void close() {
         closed = true;
@@ -78,7 +78,7 @@ final class StudentPool implements AutoCloseable {
         idle.clear();
     }
 
-    /** Keeps what a worker reached until it is averaged. */
+    /** Keeps a worker's result until it is averaged. */
     synchronized void keep(long version, int worker, Reached result) {
         drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
     }
@@ -95,9 +95,9 @@ final class StudentPool implements AutoCloseable {
     }
 
     /**
-     * Bytes that must not change while they are read.
+     * Bytes that stay unchanged until the reader calls {@code done}.
      *
-     * @param done to be called after that
+     * @param done must be called after reading
      */
     record Reading(ByteBuffer bytes, Runnable done) {
     }

@@ -14,18 +14,18 @@ import org.potstill.spark.Settings;
 import org.potstill.student.InitialWeights;
 import org.potstill.student.LayerChoice;
 
-/** What {@code student.*} says of the student's shape, by itself or beside a checkpoint that it begins with. */
+/** The student's shape according to the {@code student.*} settings, with or without a checkpoint that it is initialised from. */
 final class StudentShape {
     private static final String HEAD_DIM = "student.head-dim";
     private static final String ROPE_FACTOR = "student.rope-scaling.factor";
-    /** What a checkpoint decides alone, layer by layer or frequency by frequency. */
+    /** Settings that a checkpoint alone determines, per layer or per frequency. */
     private static final List<String> CHECKPOINTS_OWN = List.of("student.sliding-from-layer", ROPE_FACTOR,
             "student.rope-scaling.low-freq-factor", "student.rope-scaling.high-freq-factor", "student.rope-scaling.original-positions");
 
     private StudentShape() {
     }
 
-    /** A student with random weights. */
+    /** Returns the shape of a student with random weights. */
     static CausalLmConfig of(Settings s, int vocabSize) {
         int hidden = s.integer("student.hidden-size", 2, 1 << 16);
         int heads = s.integer("student.heads", 1, 1 << 10);
@@ -75,11 +75,11 @@ final class StudentShape {
     }
 
     /**
-     * A student that begins with a checkpoint's layers, or some of them. It keeps the checkpoint's longest sequence, where
-     * that is longer than those it learns from.
+     * Returns the shape of a student initialised with all or some of a checkpoint's layers. It keeps the checkpoint's maximum
+     * sequence length if that exceeds the length of the training sequences.
      *
-     * @param path of the checkpoint, for messages
-     * @throws org.potstill.errors.UserException where a setting says otherwise
+     * @param path path of the checkpoint, for messages
+     * @throws org.potstill.errors.UserException if a setting contradicts the checkpoint
      */
     static CausalLmConfig of(Settings s, CausalLmConfig checkpoint, String path, LayerChoice choice) {
         int layers = s.isGiven("student.layers") ? s.integer("student.layers", 1, 1 << 10) : checkpoint.numHiddenLayers();
@@ -101,7 +101,7 @@ final class StudentShape {
                 c.numKeyValueHeads(), c.headDim(), positions, epsilon, theta, c.tieWordEmbeddings(), c.variant());
     }
 
-    /** Settings, with what they leave open of this shape. */
+    /** Returns the settings, completed with this shape. */
     static Settings described(Settings settings, CausalLmConfig c) {
         Settings described = settings;
         Map<String, Object> values = values(c);
@@ -114,7 +114,7 @@ final class StudentShape {
         return described;
     }
 
-    /** What a student cannot have other than the checkpoint that it begins with. */
+    /** Returns the settings that must equal those of the checkpoint. */
     private static Map<String, Object> values(CausalLmConfig c) {
         Map<String, Object> values = new LinkedHashMap<>();
         values.put("student.hidden-size", c.hiddenSize());
@@ -128,7 +128,7 @@ final class StudentShape {
         return values;
     }
 
-    /** The shortest decimal that is this float. */
+    /** Converts a float to the double nearest to its shortest decimal representation. */
     private static double decimal(float value) {
         return Double.parseDouble(Float.toString(value));
     }

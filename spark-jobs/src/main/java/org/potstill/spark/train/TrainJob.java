@@ -23,7 +23,7 @@ import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The second pass: trains the student on what the cache holds, with parameter averaging, no teacher in memory. */
+/** The second pass: trains the student on cached soft labels by parameter averaging, without loading the teacher. */
 public final class TrainJob {
     private static final Logger LOG = LoggerFactory.getLogger(TrainJob.class);
     private static final String CACHED_TIMEOUT = "spark.dynamicAllocation.cachedExecutorIdleTimeout";
@@ -42,15 +42,16 @@ public final class TrainJob {
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
     }
 
-    /** Whether the student is trained already. */
+    /** Whether the student is already trained. */
     public boolean isDone() {
         return new StudentFolder(folder).isFinished();
     }
 
     /**
-     * Refuses what memory would not suffice for before there are labels, of batches of nobody knows what size.
+     * Checks that memory suffices before there are labels, when the number of positions is still unknown.
      *
-     * @param vocabSize of the teacher
+     * @param vocabSize size of the teacher's vocabulary
+     * @throws org.potstill.errors.UserException if memory does not suffice
      */
     public void requireMemory(int vocabSize) {
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
@@ -59,9 +60,10 @@ public final class TrainJob {
     }
 
     /**
-     * The same.
+     * Checks that memory suffices for a student initialised from a model.
      *
-     * @param init shape of the model that the student is to begin with
+     * @param init shape of that model
+     * @throws org.potstill.errors.UserException if memory does not suffice
      */
     public void requireMemory(CausalLmConfig init) {
         requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)),
@@ -75,7 +77,11 @@ public final class TrainJob {
         }
     }
 
-    /** @return what the report shows of the run */
+    /**
+     * Trains the student, or returns the summary of an earlier run if it is already trained.
+     *
+     * @return what the report shows of the run
+     */
     public TrainSummary run() {
         if (sc.getConf().getBoolean("spark.ssl.rpc.enabled", false)) {
             throw JobErrors.tlsNotSupported();
@@ -108,7 +114,7 @@ public final class TrainJob {
         }
     }
 
-    /** Where Spark has what is large and local: it goes, too, when a signal ends the driver. */
+    /** Creates a folder for copies of the state in Spark's local directory, which is removed even if a signal ends the driver. */
     private TemporaryFolder copies() {
         return new TemporaryFolder(Path.of(Utils.getLocalDir(sc.getConf())));
     }
@@ -122,7 +128,7 @@ public final class TrainJob {
         return new TrainingCheckpoints(folder, identity, TrainingSettings.keepCheckpoints(settings));
     }
 
-    /** Reads the settings of training. */
+    /** Validates the training settings. */
     public static void check(Settings settings) {
         boolean auto = settings.string("train.precision").equalsIgnoreCase("auto");
         TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
@@ -138,7 +144,7 @@ public final class TrainJob {
         }
     }
 
-    /** Of teacher.path where it is set, so that a cache of another teacher is noticed; the model is not loaded. */
+    /** Returns the fingerprint of the teacher at teacher.path, to detect another teacher's cache, without loading it; null if unset. */
     private String teacherFingerprint() {
         if (settings.string("teacher.path").isBlank()) {
             return null;
@@ -149,7 +155,7 @@ public final class TrainJob {
         }
     }
 
-    /** @param copies local folder for copies of the state */
+    /** Trains the student. @param copies local folder for copies of the state */
     private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
         int workers = workers();
         TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);

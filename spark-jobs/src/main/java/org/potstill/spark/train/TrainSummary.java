@@ -4,16 +4,16 @@ import java.util.List;
 import org.potstill.student.StepLoss;
 
 /**
- * What training did.
+ * Summary of a training run.
  *
- * @param parameters  of the student
- * @param workers     averaged
- * @param rounds      of averaging, over all epochs
- * @param positions   learnt from, over all epochs
- * @param seconds     of training, those before a resume included
+ * @param parameters  number of the student's parameters
+ * @param workers     number of workers
+ * @param rounds      averaging rounds over all epochs
+ * @param positions   positions learnt from, over all epochs
+ * @param seconds     training time, including the time before a resume
  * @param teacherLoss the teacher's cross-entropy on the training text, in nats
- * @param history     loss of every step, the mean over the workers
- * @param student     its folder
+ * @param history     mean loss of every step over the workers
+ * @param student     path of the student's folder
  */
 public record TrainSummary(long parameters, int workers, int rounds, long positions, double seconds, double teacherLoss,
         List<StepLoss> history, String student) {

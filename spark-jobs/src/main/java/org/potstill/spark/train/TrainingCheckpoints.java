@@ -19,12 +19,12 @@ import org.potstill.student.TrainingOptions;
 
 /**
  * Checkpoints of a training run in {@code checkpoints/step-00000123/}: {@code config.json} and
- * {@code model.safetensors} of the student, {@code updater.safetensors} with what its optimizers remember, and
- * {@code training.json} with the place in the data. Nothing is drawn at random while training: the order of an epoch
- * follows from the seed and its number, so that the place in the data is all there is of random state.
+ * {@code model.safetensors} of the student, {@code updater.safetensors} with the state of its optimizers, and
+ * {@code training.json} with the position in the data. Training draws no random numbers: an epoch's order follows from
+ * the seed and the epoch's number, so the position in the data is the only random state.
  *
- * <p>{@code training.json} is written last and deleted first: a folder without it is no checkpoint, on object stores,
- * too, which cannot rename a folder in one step. It goes when the next checkpoint is written.
+ * <p>{@code training.json} is written last and deleted first: a folder without it is not a checkpoint. This also works on object
+ * stores, which cannot rename a folder atomically. An incomplete folder is deleted when the next checkpoint is written.
  */
 final class TrainingCheckpoints {
     private static final String FOLDER = "checkpoints";
@@ -34,7 +34,7 @@ final class TrainingCheckpoints {
     private final ObjectNode identity;
     private final int keep;
 
-    /** @param identity what a checkpoint must agree with to be gone on from */
+    /** @param identity what a checkpoint must match for training to resume from it */
     TrainingCheckpoints(HadoopFolder student, ObjectNode identity, int keep) {
         this.folder = student.folder(FOLDER);
         this.identity = identity;
@@ -42,18 +42,18 @@ final class TrainingCheckpoints {
     }
 
     /**
-     * Where training stands.
+     * Progress of training between two rounds.
      *
-     * @param epoch    of the next round
-     * @param round    the next one
-     * @param state    at its beginning
-     * @param history  loss of every step before
-     * @param seconds  spent before
+     * @param epoch    epoch of the next round
+     * @param round    next round within the epoch
+     * @param state    initial state of that round
+     * @param history  loss of every earlier step
+     * @param seconds  training time so far
      */
     record Position(int epoch, int round, StateCopy state, List<StepLoss> history, double seconds) {
     }
 
-    /** How many workers the newest checkpoint's run averages, so that a resumed run does the same on another cluster. */
+    /** Returns the newest checkpoint's number of workers, which a run resumed on another cluster must keep. */
     Optional<Integer> workers() {
         return newest().map(name -> folder.folder(name).readJson(TRAINING).path("identity").path("train.workers").asInt());
     }
@@ -65,7 +65,7 @@ final class TrainingCheckpoints {
     void save(int step, Position position) {
         HadoopFolder target = folder.folder(String.format("step-%08d", step));
         removeAll(unfinished());
-        // TRAINING, which makes it a checkpoint, comes after all others.
+        // TRAINING, which completes the checkpoint, is written last.
         for (String file : StateCopy.FILES) {
             target.create(file, out -> Files.copy(position.state().file(file), out));
         }
@@ -87,16 +87,17 @@ final class TrainingCheckpoints {
 
     private void removeAll(List<String> names) {
         for (String name : names) {
-            // First what makes it a checkpoint: an object store deletes file by file.
+            // TRAINING first: an object store deletes file by file.
             folder.delete(name + "/" + TRAINING);
             folder.delete(name);
         }
     }
 
     /**
-     * The newest checkpoint, if there is one; refuses one made with other settings.
+     * Reads the newest checkpoint, if there is one.
      *
-     * @param parent local folder where the copy of its state goes
+     * @param parent local parent of the folder for the copy of its state
+     * @throws org.potstill.errors.UserException if it was made with other settings
      */
     Optional<Position> resume(TrainingOptions options, Path parent) {
         return newest().map(name -> {
@@ -127,7 +128,7 @@ final class TrainingCheckpoints {
         return names.isEmpty() ? Optional.empty() : Optional.of(names.get(names.size() - 1));
     }
 
-    /** Of the checkpoints, the oldest first. */
+    /** Returns the names of the finished checkpoints, oldest first. */
     private List<String> names() {
         return folders().stream().filter(this::isFinished).toList();
     }

@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
- * The labelled sequences of the current snapshot that are learnt from, in the order of each epoch. Those of which nothing counts are
- * left out: a batch of them would be a step that teaches nothing.
+ * The current snapshot's labelled sequences, in the order of each epoch. Fully masked sequences are left out: a batch of them would
+ * be a step that learns nothing.
  */
 final class TrainingData implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingData.class);
@@ -78,24 +78,24 @@ final class TrainingData implements AutoCloseable {
         }
     }
 
-    /** Sequences per epoch. */
+    /** Returns the number of sequences per epoch. */
     long size() {
         return size;
     }
 
-    /** Next-token predictions per epoch that are learnt from. */
+    /** Returns the number of unmasked positions per epoch. */
     long positions() {
         return positions;
     }
 
-    /** The teacher's cross-entropy on the sequences that are learnt from, in nats: where a perfect student would end. */
+    /** Returns the teacher's mean cross-entropy over all positions of the training sequences, masked ones included, in nats. */
     double teacherLoss() {
         return teacherLoss;
     }
 
     /**
-     * The epoch's sequences with their place in its order, which seed, epoch and what the sequences hold alone decide: not
-     * where the corpus lies. The same text twice may change places with itself.
+     * Returns the epoch's sequences keyed by their index in its order. The order depends only on the seed, the epoch and the
+     * sequences' content, not on the corpus's location. Duplicates may swap places.
      */
     JavaPairRDD<Long, LearntSequence> ordered(int epoch) {
         long draw = seed;

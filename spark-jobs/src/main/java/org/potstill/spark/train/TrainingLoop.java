@@ -17,9 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The driver's side of training: epoch by epoch, round by round. It copies the state to the driver's disk for checkpoints, and at least
- * every {@value #COPY_ROUNDS} rounds, to which it returns, and to the same bytes, where all executors that have the state die at once;
- * but not time and again to the same copy.
+ * The driver's side of training: epoch by epoch, round by round. The state is copied to the driver's disk for every checkpoint and
+ * at least every {@value #COPY_ROUNDS} rounds. If all executors that hold the state die, training resumes from the last copy and
+ * produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
 final class TrainingLoop {
     static final int COPY_ROUNDS = 32;
@@ -38,7 +38,7 @@ final class TrainingLoop {
     private int sinceCopy;
     private int lossesSinceCopy;
 
-    /** @param checkpointRounds after how many rounds of an epoch to save; 0 for at its end only */
+    /** @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end */
     TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds) {
         this.sc = sc;
         this.plan = plan;
@@ -51,7 +51,8 @@ final class TrainingLoop {
     /**
      * Trains from a position to the end.
      *
-     * @return the end
+     * @return the final position
+     * @throws UserException if training fails for a reason that the user can resolve
      */
     TrainingCheckpoints.Position run(TrainingCheckpoints.Position begin) {
         copy = begin;
@@ -97,7 +98,7 @@ final class TrainingLoop {
                     epoch = copy.epoch();
                     round = copy.round();
                 } catch (Exception | OutOfMemoryError e) {
-                    // SparkException is checked, and thrown where no signature says so.
+                    // Exception, as Scala code throws the checked SparkException without declaring it.
                     throw failed(e, epoch, round);
                 }
             }

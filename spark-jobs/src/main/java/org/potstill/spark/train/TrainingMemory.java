@@ -15,24 +15,24 @@ import org.potstill.student.StudentMemory;
 import org.potstill.student.TrainingOptions;
 
 /**
- * The memory that training takes, reckoned from sizes and settings: {@link MemoryNeed} without what any job takes.
+ * Estimate of the memory that training takes, from sizes and settings, excluding what {@link MemoryNeed} adds for any job.
  *
- * @param layout       of the state
- * @param workers      averaged
- * @param side         of these, how many train side by side in one executor
- * @param packed       bytes of what one of them sends, in the heap
- * @param batch        bytes of a batch, in the heap
- * @param student      bytes of a student, outside the heap
+ * @param layout       layout of the state
+ * @param workers      number of workers
+ * @param side         maximum number of workers that train concurrently on one executor
+ * @param packed       heap bytes of one worker's packed result
+ * @param batch        heap bytes of a batch
+ * @param student      off-heap bytes of a student
  */
 record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student) {
-    /** What a round began with and what the next one begins with, in memory; on the driver's disk the last copy and the next. */
+    /** States held at once: in memory, this round's initial state and the next; on the driver's disk, the last copy and the next. */
     private static final int STATES = 2;
-    /** Being averaged, and on their way to the driver. */
+    /** Slices held at once: those being averaged, and one in transfer to the driver. */
     private static final int SLICES = 1 + ExecutorState.MAX_AVERAGING;
-    /** A label's id and probability, as they are read and as the student takes them. */
+    /** Floats per label: its id and probability, as read and as converted for the student. */
     private static final int FLOATS_OF_LABEL = 8;
 
-    /** @param positions that there are to train on; no batch has more */
+    /** @param positions number of training positions; no batch has more */
     static TrainingMemory of(JavaSparkContext sc, Settings settings, CausalLmConfig config, int workers, long positions) {
         TrainingOptions options = TrainingSettings.options(settings, 1);
         int parameters = StudentMemory.parameters(config);
@@ -41,14 +41,19 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long longest = settings.integer("sequence-length", 2, 1 << 20);
         long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
-        // In single precision it is the student's memory itself.
+        // In single precision the result is the student's own memory.
         long packed = TrainingSettings.payload(settings) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
                 StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));
     }
 
-    /** Refuses to train where memory does not suffice, or room for copies. @param labels bytes of the cache's files */
+    /**
+     * Checks that memory, and disk space for copies, suffice.
+     *
+     * @param labels bytes of the cache's files
+     * @throws org.potstill.errors.UserException if they do not suffice
+     */
     void require(JavaSparkContext sc, long labels) {
         requireRoom(Path.of(Utils.getLocalDir(sc.getConf())));
         MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
@@ -57,7 +62,7 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
             need.driver(localHeap(), side * student, labels);
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
-            // While a worker trains one student, others may read what it reached in another one.
+            // While a worker trains one student, others may read its previous result from another.
             need.executors(executorHeap(), 2 * side * student, labels / Cluster.executors(sc));
         }
     }
@@ -77,12 +82,12 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         return parameters < 1_000_000 ? String.valueOf(parameters) : Math.round(parameters / 1e6) + " million";
     }
 
-    /** Bytes of a local master's heap. */
+    /** Returns the heap bytes needed with a local master. */
     long localHeap() {
         return STATES * layout.bytes() + SLICES * layout.sliceBytes() + side * (packed + batch);
     }
 
-    /** Bytes of an executor's heap: what other workers reached has room of its own while it is averaged. */
+    /** Returns the heap bytes needed by an executor, including buffers for remote workers' results while they are averaged. */
     private long executorHeap() {
         return localHeap() + ExecutorState.MAX_AVERAGING * Math.max(0, workers - side) * layout.sliceBytes();
     }

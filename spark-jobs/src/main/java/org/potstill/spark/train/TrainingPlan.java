@@ -4,14 +4,14 @@ import java.io.Serializable;
 import org.apache.spark.Partitioner;
 
 /**
- * Which sequence is learnt when and by whom. An epoch puts all sequences in an order; they are cut into batches; batches
- * are dealt to the workers in turn; a round is {@code localSteps} batches of each worker, and then the average. Nothing
- * is left out: the last batch, the last step and the last round may be short, and the average weighs by tokens.
+ * Assignment of sequences to steps and workers. An epoch orders all sequences and divides them into batches, which are assigned to
+ * workers round-robin; a round is {@code localSteps} batches per worker, followed by averaging. No sequence is left out: the last
+ * batch, step and round may be short, and averaging weights workers by positions.
  *
- * @param sequences  in an epoch
+ * @param sequences  sequences per epoch
  * @param batchSize  sequences per local step
- * @param workers    that train side by side
- * @param localSteps of each worker between two averagings
+ * @param workers    number of workers
+ * @param localSteps steps per worker between two averagings
  * @param epochs     passes over the data
  */
 public record TrainingPlan(long sequences, int batchSize, int workers, int localSteps, int epochs) implements Serializable {
@@ -31,22 +31,22 @@ public record TrainingPlan(long sequences, int batchSize, int workers, int local
         return Math.multiplyExact(stepsPerEpoch(), epochs);
     }
 
-    /** The first step of a round, counted over all epochs. */
+    /** Returns the number of a round's first step, counted over all epochs. */
     public int firstStep(int epoch, int round) {
         return epoch * stepsPerEpoch() + round * localSteps;
     }
 
-    /** @param index of the sequence in the epoch's order */
+    /** Returns the round that learns a sequence. @param index of the sequence in the epoch's order */
     public int round(long index) {
         return (int) (index / batchSize / workers / localSteps);
     }
 
-    /** @param index of the sequence in the epoch's order */
+    /** Returns the worker that learns a sequence. @param index of the sequence in the epoch's order */
     public int worker(long index) {
         return (int) (index / batchSize % workers);
     }
 
-    /** Puts what a worker learns in a round into one partition: those of round r are [r·workers, (r + 1)·workers). */
+    /** Returns a partitioner with one partition per worker and round: those of round r are [r·workers, (r + 1)·workers). */
     public Partitioner partitioner() {
         TrainingPlan plan = this;
         return new Partitioner() {

@@ -16,12 +16,12 @@ import org.potstill.student.Student;
 import org.potstill.student.Tail;
 import org.potstill.student.TrainingOptions;
 
-/** The settings that decide what the student becomes, read from the configuration. */
+/** Access to the settings that determine the trained student. */
 final class TrainingSettings {
     private static final String INIT_LAYERS = "student.init-layers";
-    /** No setting: how responses are found, which decides what is learnt from. */
+    /** Not a setting: version of the response search, which determines the loss masks. */
     private static final String RESPONSE_SEARCH = "train.response-search";
-    /** Settings that came after the first students, and what held before. */
+    /** Settings added after the first students were trained, with the values that applied before. */
     private static final Map<String, String> LATER = Map.of("student.family", "llama", "student.head-dim", "0",
             "student.tie-embeddings", "true", "student.sliding-window", "0", "student.sliding-from-layer", "0",
             "student.rope-scaling.factor", "1.0", "student.rope-scaling.low-freq-factor", "1.0",
@@ -30,7 +30,7 @@ final class TrainingSettings {
     private TrainingSettings() {
     }
 
-    /** The settings with what {@code train.precision = auto} comes to on the driver: it is part of what a student is. */
+    /** Replaces {@code train.precision = auto} by the driver's choice, which is part of the student's identity. */
     static Settings withPrecision(Settings s) {
         return !s.string("train.precision").equalsIgnoreCase("auto") ? s
                 : s.with("train.precision", Student.canUseBf16() ? "bf16" : "fp32");
@@ -57,13 +57,13 @@ final class TrainingSettings {
         return new OuterOptimizer(momentum, s.real("train.outer-learning-rate", 0, 100));
     }
 
-    /** In nats per token. */
+    /** Returns the loss, in nats per token, above which training counts as diverged. */
     static double maxLoss(Settings s, int vocabSize) {
         double beyond = s.real("train.max-loss-beyond-chance", 0, Double.MAX_VALUE);
         return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
     }
 
-    /** @param sequences in an epoch */
+    /** Returns the plan. @param sequences sequences per epoch */
     static TrainingPlan plan(Settings s, long sequences, int workers) {
         return new TrainingPlan(sequences, batchSize(s), workers, s.integer("train.local-steps", 1, 1 << 20), s.integer("train.epochs", 1, 1 << 20));
     }
@@ -72,7 +72,7 @@ final class TrainingSettings {
         return s.integer("train.batch-size", 1, 1 << 20);
     }
 
-    /** Workers asked for; 0: as the cluster has room for. */
+    /** Returns the configured number of workers; 0 for one per task slot of the cluster. */
     static int workers(Settings s) {
         return s.integer("train.workers", 0, 100_000);
     }
@@ -90,10 +90,10 @@ final class TrainingSettings {
     }
 
     /**
-     * What a checkpoint or a finished student must agree with to go on from, or to stand for, this run. Of {@link #LATER}
-     * settings only those that are not at their defaults, so that runs from before they existed are gone on with.
+     * Returns what a checkpoint must match for this run to resume from it, and a finished student to count as this run's result.
+     * {@link #LATER} settings are included only if they differ from their earlier values, so that older runs can be resumed.
      *
-     * @param init fingerprint of what it begins with, which decides all of its shape; empty for random weights
+     * @param init fingerprint of the initial checkpoint, which determines the whole shape; empty for random weights
      */
     static ObjectNode identity(Settings s, TrainingPlan plan, String init, ObjectNode data) {
         ObjectNode identity = HadoopFolder.JSON.createObjectNode();
@@ -110,7 +110,7 @@ final class TrainingSettings {
         if (!s.string("train.response-start").isEmpty()) {
             identity.put(RESPONSE_SEARCH, "text");
         }
-        // Under the name that it had when one seed drew everything; the other one is part of the data.
+        // Keeps the name from when there was a single seed; the other seed is part of the data.
         identity.put("seed", s.string("train.seed"));
         new TreeMap<>(LATER).forEach((key, before) -> {
             boolean counts = key.equals(INIT_LAYERS) != init.isEmpty();
@@ -122,7 +122,7 @@ final class TrainingSettings {
         return identity.put("train.workers", String.valueOf(plan.workers()));
     }
 
-    /** What an identity says of a setting. */
+    /** Returns the value of a setting in an identity. */
     static JsonNode said(JsonNode identity, String key) {
         JsonNode said = identity.path(key);
         if (said.isMissingNode() && key.equals(RESPONSE_SEARCH)) {

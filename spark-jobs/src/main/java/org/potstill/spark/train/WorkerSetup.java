@@ -6,16 +6,16 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.student.TrainingOptions;
 
 /**
- * What a worker must know beyond its data.
+ * Configuration of a worker, apart from its data.
  *
  * @param config       shape of the student
- * @param options      how it learns
- * @param labels       whose soft labels it learns from
- * @param cache        names the cache in messages
- * @param coresPerTask threads of one worker
- * @param payload      how it sends what it has learnt
- * @param outer        what becomes of the average
- * @param maxLoss      of a step, in nats per token: training that is beyond has exploded
+ * @param options      hyperparameters of training
+ * @param labels       identity of the soft labels
+ * @param cache        the cache's name in messages
+ * @param coresPerTask threads per worker
+ * @param payload      encoding of the worker's results
+ * @param outer        optimizer that is applied to the average
+ * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
 record WorkerSetup(CausalLmConfig config, TrainingOptions options, Labels labels, String cache, int coresPerTask,
         Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
