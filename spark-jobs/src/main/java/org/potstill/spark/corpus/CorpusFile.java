@@ -29,13 +29,9 @@ record CorpusFile(String path, long bytes, String problem) implements Serializab
      */
     FSDataInputStream open(Configuration hadoop) throws IOException {
         Path file = new Path(path);
-        try {
-            // The status saves an object store a request before reading.
-            return new FSDataInputStream(new StoreInput(FutureIO.awaitFuture(fileSystem(file, hadoop).openFile(file)
-                    .withFileStatus(new FileStatus(bytes, false, 1, 1, 0, file)).build())));
-        } catch (IOException e) {
-            throw StoreFailure.of(e);
-        }
+        // The status saves an object store a request before reading.
+        return new FSDataInputStream(new StoreInput(StoreFailure.ofStore(() -> FutureIO.awaitFuture(fileSystem(file, hadoop).openFile(file)
+                .withFileStatus(new FileStatus(bytes, false, 1, 1, 0, file)).build()))));
     }
 
     /** Returns the file system without Hadoop's local checksum files, which cannot exist for names with a colon. */

@@ -5,21 +5,26 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.util.functional.CallableRaisingIOE;
 import org.potstill.spark.Failures;
 
 /** A failure of the file system itself, as opposed to bad content; a retry may succeed. */
 final class StoreFailure extends IOException {
     private static final long serialVersionUID = 1;
 
-    StoreFailure(IOException origin) {
+    private StoreFailure(IOException origin) {
         super(origin.getMessage(), origin);
     }
 
-    /** Wraps an exception of a file system, unless a retry cannot help. */
-    static IOException of(IOException thrown) {
-        boolean lasting = thrown instanceof FileNotFoundException || thrown instanceof NoSuchFileException
-                || thrown instanceof AccessDeniedException || thrown instanceof AccessControlException;
-        return lasting ? thrown : new StoreFailure(thrown);
+    /** Returns what a file system gives; marks its exceptions as {@code StoreFailure} unless asking again cannot help. */
+    static <T> T ofStore(CallableRaisingIOE<T> request) throws IOException {
+        try {
+            return request.apply();
+        } catch (FileNotFoundException | NoSuchFileException | AccessDeniedException | AccessControlException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new StoreFailure(e);
+        }
     }
 
     static boolean isBehind(Throwable thrown) {

@@ -14,38 +14,25 @@ final class StoreInput extends FSInputStream {
 
     @Override
     public int read() throws IOException {
-        try {
-            return in.read();
-        } catch (IOException e) {
-            throw StoreFailure.of(e);
-        }
+        return StoreFailure.ofStore(() -> in.read());
     }
 
     @Override
     public int read(byte[] buffer, int offset, int length) throws IOException {
-        try {
-            return in.read(buffer, offset, length);
-        } catch (IOException e) {
-            throw StoreFailure.of(e);
-        }
+        return StoreFailure.ofStore(() -> in.read(buffer, offset, length));
     }
 
     @Override
     public int read(long place, byte[] buffer, int offset, int length) throws IOException {
-        try {
-            return in.read(place, buffer, offset, length);
-        } catch (IOException e) {
-            throw StoreFailure.of(e);
-        }
+        return StoreFailure.ofStore(() -> in.read(place, buffer, offset, length));
     }
 
     @Override
     public void seek(long place) throws IOException {
-        try {
+        StoreFailure.ofStore(() -> {
             in.seek(place);
-        } catch (IOException e) {
-            throw StoreFailure.of(e);
-        }
+            return null;
+        });
     }
 
     @Override
