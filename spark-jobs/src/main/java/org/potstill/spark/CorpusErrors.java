@@ -73,8 +73,8 @@ public final class CorpusErrors {
                 "set corpus.format to text, jsonl or parquet if the files have that format, or else convert them to one of these");
     }
 
-    public static UserException corpusIsTable(String path, String format, String table) {
-        return new UserException("the corpus " + path + " is or contains " + (format.startsWith("I") ? "an " : "a ") + format + " table: " + table,
+    public static UserException corpusIsTable(String path, String named, String table) {
+        return new UserException("the corpus " + path + " is or contains " + named + ": " + table,
                 "only the table's log says which files belong to it; reading the files directly would include deleted and replaced rows",
                 "export the table's rows to a separate folder, for instance with spark.table(...).write.parquet(...), and set corpus.path "
                         + "to it");

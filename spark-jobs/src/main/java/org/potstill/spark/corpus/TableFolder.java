@@ -14,18 +14,21 @@ import org.apache.hadoop.fs.Path;
 /**
  * The folder of a table with a log (Delta, Hudi, Iceberg), whose files may also hold deleted and replaced rows.
  *
- * @param format name of the table's format
- * @param path   the folder
+ * @param named what it is, with its article: "a Delta table"
+ * @param path  the folder
  */
-record TableFolder(String format, String path) {
+record TableFolder(String named, String path) {
     private static final Pattern OF_A_TABLE =
             Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
 
     /** Finds the table that a file is a log of. */
     static Optional<TableFolder> ofLog(String path) {
         Matcher log = OF_A_TABLE.matcher(path);
-        return log.matches() ? Optional.of(new TableFolder(log.group(2) != null ? "Delta" : log.group(3) != null ? "Hudi" : "Iceberg", log.group(1)))
-                : Optional.empty();
+        if (!log.matches()) {
+            return Optional.empty();
+        }
+        String named = log.group(2) != null ? "a Delta table" : log.group(3) != null ? "a Hudi table" : "an Iceberg table";
+        return Optional.of(new TableFolder(named, log.group(1)));
     }
 
     /**
