@@ -5,23 +5,21 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.URI;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.util.Progressable;
+import org.potstill.spark.OtherLocalFileSystem;
 
 /**
  * A local disk from which a process is cut off: the n-th step that would change something, and all that come after, fail and
  * change nothing. What was written to an open file is there, as far as it came.
  */
-public class CrashingFileSystem extends RawLocalFileSystem {
+public class CrashingFileSystem extends OtherLocalFileSystem {
     private static final AtomicInteger STEPS_LEFT = new AtomicInteger(Integer.MAX_VALUE);
 
     /** Makes {@code crash://} and {@code objects://} known. */
@@ -98,13 +96,6 @@ public class CrashingFileSystem extends RawLocalFileSystem {
     public boolean mkdirs(Path path) throws IOException {
         step();
         return super.mkdirs(path);
-    }
-
-    /** The local file system's own know how to find a file's owner under no scheme but its own. */
-    @Override
-    public FileStatus[] listStatus(Path path) throws IOException {
-        return Stream.of(super.listStatus(path)).map(file -> new FileStatus(file.getLen(), file.isDirectory(), file.getReplication(),
-                file.getBlockSize(), file.getModificationTime(), file.getPath())).toArray(FileStatus[]::new);
     }
 
     /** The same for an object store: an object is there from the close of its stream on, and not before. */

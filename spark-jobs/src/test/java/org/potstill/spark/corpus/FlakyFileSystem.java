@@ -4,16 +4,14 @@ import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSInputStream;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.potstill.spark.OtherLocalFileSystem;
 
 /** A local disk as {@code flaky://} that fails some reads of files whose name holds "flaky". */
-public class FlakyFileSystem extends RawLocalFileSystem {
+public class FlakyFileSystem extends OtherLocalFileSystem {
     private static final AtomicInteger GOOD_READS = new AtomicInteger();
     private static final AtomicInteger FAILURES = new AtomicInteger();
 
@@ -41,13 +39,6 @@ public class FlakyFileSystem extends RawLocalFileSystem {
     @Override
     public URI getUri() {
         return URI.create("flaky:///");
-    }
-
-    /** The local file system's own know how to find a file's owner under no scheme but its own. */
-    @Override
-    public FileStatus[] listStatus(Path path) throws IOException {
-        return Stream.of(super.listStatus(path)).map(file -> new FileStatus(file.getLen(), file.isDirectory(), file.getReplication(),
-                file.getBlockSize(), file.getModificationTime(), file.getPath())).toArray(FileStatus[]::new);
     }
 
     @Override
