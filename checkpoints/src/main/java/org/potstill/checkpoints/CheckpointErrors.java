@@ -231,8 +231,8 @@ final class CheckpointErrors {
     static UserException badChatTemplate(String cause) {
         boolean raised = cause.contains(JinjaTemplate.RAISED);
         return error("cannot use the model's chat template", cause, raised ? "give it a conversation of the form that the template expects"
-                : "render the conversations with transformers' apply_chat_template(tokenize=False), and pass them as texts with special "
-                                + "tokens");
+                : "render the conversations with transformers' apply_chat_template(tokenize=False), and pass them as texts "
+                        + "with special tokens");
     }
 
     static UserException noTokenizer(Path folder) {

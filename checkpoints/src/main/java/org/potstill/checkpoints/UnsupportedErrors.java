@@ -63,7 +63,7 @@ final class UnsupportedErrors {
             case "adapter" -> error("cannot use " + file + " as a model", "it holds an adapter (LoRA), not a whole model",
                     "merge it into its base model: llama-export-lora -m BASE --lora ADAPTER -o OUTPUT");
             case "mmproj" -> error("cannot use " + file + " as a model",
-            "it is a multimodal projector (mmproj), which encodes images or audio",
+                    "it is a multimodal projector (mmproj), which encodes images or audio",
                     "give the GGUF file of the language model that it belongs to");
             case "vocab" -> error("cannot use " + file + " as a model", "it holds a tokenizer and no weights",
                     "give the GGUF file of the whole model");
@@ -99,9 +99,9 @@ final class UnsupportedErrors {
 
     /** @param there files or folders where models were found, at least one */
     static UserException lookInside(Path folder, List<Path> there) {
-        return error("cannot open " + folder + " as a model", "it is not a model itself, but holds " + (there.size() == 1 ? ""
-                : "several: ")
-                + String.join(", ", there.stream().map(Path::toString).toList()), "give the path of " + (there.size() == 1 ? "it" : "one of these"));
+        return error("cannot open " + folder + " as a model", "it is not a model itself, but holds "
+                + (there.size() == 1 ? "" : "several: ") + String.join(", ", there.stream().map(Path::toString).toList()),
+                "give the path of " + (there.size() == 1 ? "it" : "one of these"));
     }
 
     static UserException missingPart(Path part, Path model, int count) {

@@ -56,9 +56,8 @@ public final class MemoryNeed {
                     gib(HEAP + heap) + " GiB of heap and " + gib(allOutside) + " outside", less);
         }
         if (has + allOutside > machine) {
-            LOG.warn("{} needs about {} GiB outside the heap: if the heap grows to its limit of {} GiB, the machine's {} GiB are not "
-                            + "enough",
-                    what, gib(allOutside), gib(has), gib(machine));
+            LOG.warn("{} needs about {} GiB outside the heap: if the heap grows to its limit of {} GiB, the machine's {} GiB are "
+                    + "not enough", what, gib(allOutside), gib(has), gib(machine));
         }
     }
 
@@ -138,9 +137,8 @@ public final class MemoryNeed {
         if (needs > has) {
             LOG.warn("{} needs about {} GiB of heap on {}, which has {} GiB: {}", what, gib(needs), where, gib(has), more);
         } else if (needs + spark > has) {
-            LOG.warn("{} needs about {} of the {} GiB of heap on {}, and Spark may use {} GiB more for rows: set spark.memory.fraction = "
-                            + "0.1, "
-                    + "which keeps rows on disk, or {}", what, gib(needs), gib(has), where, gib(spark),
+            LOG.warn("{} needs about {} of the {} GiB of heap on {}, and Spark may use {} GiB more for rows: set "
+                    + "spark.memory.fraction = 0.1, which keeps rows on disk, or {}", what, gib(needs), gib(has), where, gib(spark),
                     String.format(Locale.ROOT, remedy, setting(needs + spark)));
         }
     }

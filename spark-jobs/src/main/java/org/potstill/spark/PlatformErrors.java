@@ -108,8 +108,7 @@ public final class PlatformErrors {
     public static UserException notEnoughMemory(String what, Throwable origin) {
         return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
                 "enlarge the Java heap (POTSTILL_MEMORY for deploy/potstill, --driver-memory for spark-submit, spark.executor.memory) or "
-                        + "the memory "
-                        + "outside it (spark.executor.memoryOverhead, a larger machine); or reduce the need: lower train.batch-size, set "
+                        + "the memory outside it (spark.executor.memoryOverhead, a larger machine); or reduce the need: lower train.batch-size, set "
                         + "train.gradient-checkpointing, raise spark.task.cpus", origin);
     }
 

@@ -101,7 +101,8 @@ final class ParquetRowReader implements DocumentReader {
             return columns.getRecordReader(pages, new GroupRecordConverter(schema()));
         } catch (RuntimeException e) {
             ColumnChunkMetaData column = next.getColumns().get(0);
-            throw new Unreadable("its rows from " + row + " on, compressed with " + column.getCodec() + ", cannot be read: " + Unreadable.why(e), e);
+            throw new Unreadable("its rows from " + row + " on, compressed with " + column.getCodec() + ", cannot be read: "
+                    + Unreadable.why(e), e);
         }
     }
 
