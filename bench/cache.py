@@ -76,7 +76,7 @@ def main() -> None:
         texts = documents(OPTIONS.corpus)
         full = label(folder, texts, k=0, draws=50)
         tell("sampled-50", full)
-        print(f"  mean distinct ids a position: {entries(folder, 'sampled-50-seed-0'):.2f}")
+        print(f"  mean distinct ids a position: {entries(folder, 'systematic-50-seed-0'):.2f}")
 
         edited = list(texts)
         for i in range(0, len(texts), 100):

@@ -6,7 +6,7 @@
     cross-entropy        the text alone
     top-50 renormalised  forward KL over the teacher's 50 most probable tokens, both sides made to sum to one over them
     top-50 with ghost    the same tokens, and one bucket for the mass of all others
-    sampled-50           50 draws from the teacher's distribution (RS-KD, arXiv 2503.16870), drawn anew for each seed
+    sampled-50           50 systematic draws from the teacher's distribution, drawn anew for each seed
     whole distribution   forward KL over the whole vocabulary: what the others stand for, and what no cache could hold
 
 Reports perplexity, KL(teacher || student), top-1 agreement and ECE (15 bins, top-1 probability) on held-out documents, as means over
@@ -50,7 +50,7 @@ CHOSEN = [0, 1, 2, 7, 8, 9, 10, 11, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29]
 CROSS_ENTROPY, SAMPLED, WHOLE = "cross-entropy", "sampled-50", "whole distribution"
 # Name: targets, what stands for tokens that they leave out.
 OBJECTIVES = {CROSS_ENTROPY: ("none", "GHOST"), "top-50 renormalised": ("top-50", "RENORMALISE"), "top-50 with ghost": ("top-50", "GHOST"),
-              SAMPLED: ("sampled-50-seed-{seed}", "GHOST"), WHOLE: ("logits", "GHOST")}
+              SAMPLED: ("systematic-50-seed-{seed}", "GHOST"), WHOLE: ("logits", "GHOST")}
 WARM_UP_STEPS = 3
 
 
@@ -166,7 +166,7 @@ def run(options) -> None:
     start = beginning(options)
     print(f"{parameters(start):,} parameters; {steps} steps of {options.batch} x {options.length} tokens from {len(train)} documents; "
           f"{len(judge) * options.length} held-out tokens from {len(held_out)} others")
-    specs = ["top-50", *(f"sampled-50-seed-{seed}" for seed in options.seeds)]
+    specs = ["top-50", *(f"systematic-50-seed-{seed}" for seed in options.seeds)]
     harness = Harness(options.model, options.scratch, learn, judge, specs, options.threads, options.heap)
     print(f"teacher: {harness.tokens} tokens in {harness.label_seconds:.0f} s, {harness.tokens / harness.label_seconds:.0f} tokens/s; "
           "not counted below", flush=True)

@@ -70,7 +70,7 @@ def compare(title: str, options, peers: dict, sequences: list[list[int]], precis
 
 def compare_draws(options, sequences: list[list[int]], precision: str) -> None:
     tokens = sum(len(s) - 1 for s in sequences)
-    specs = [f"top-{K}", "sampled-50-seed-0", "top-8-sampled-50-seed-0"]
+    specs = [f"top-{K}", "systematic-50-seed-0", "top-8-systematic-50-seed-0"]
     ours = {spec: Ours("ONNX", "CPU", precision.upper(), options.threads, spec, BATCH_TOKENS, options.model, options.scratch)
             for spec in specs}
     for engine in ours.values():

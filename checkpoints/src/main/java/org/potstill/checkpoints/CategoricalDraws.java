@@ -6,17 +6,18 @@ import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 
 /**
- * Draws with replacement from categorical distributions, inside a graph: inverse transform sampling in three steps, which
- * choose a group of blocks, a block of ids and an id, so that no step sums over the whole vocabulary.
+ * Draws from categorical distributions at given points, inside a graph: inverse transform sampling in three steps, which
+ * find a group of blocks, a block of ids and an id, so that no step sums over the whole vocabulary.
  *
- * <p>Each step has its own uniform number, {@code u} in [0, 1) with 23 bits, and takes the first entry whose cumulative
- * mass exceeds {@code u · total}. The product stays below the total in single precision too, so an entry without mass is
- * never drawn. Masses need not sum to one. Sums run over rows of 64 and 32, which the engine adds up in the same order
- * whatever the number of rows.
+ * <p>A point lies in [0, 1). It falls on the first entry whose cumulative mass exceeds {@code point · total}; what this
+ * exceeds the entry's beginning by is the next step's target. Masses need not sum to one, and an entry without mass is
+ * never drawn. Masses are added up in single precision, in rows of 64 and 32, which the engine does in the same order
+ * whatever the number of rows; cumulative masses and targets are in double precision, so that rounding does not favour
+ * one entry.
  */
 final class CategoricalDraws {
-    private static final int BLOCK = LlamaGraph.DRAW_BLOCK;
-    private static final int BLOCKS_IN_GROUP = LlamaGraph.DRAW_GROUP / BLOCK;
+    private static final int BLOCK = 64;
+    private static final int BLOCKS_IN_GROUP = 32;
 
     private final OnnxGraph graph;
     private final int blocks;
@@ -42,23 +43,55 @@ final class CategoricalDraws {
     /**
      * Adds S draws from each row of masses.
      *
-     * @param masses   [n, V], not negative
-     * @param uniforms [n, {@link LlamaGraph#DRAW_STEPS}, S]
+     * @param masses [n, V], not negative
+     * @param points [n, S], in double precision
      */
-    Drawn of(String masses, String uniforms) {
+    Drawn of(String masses, String points) {
         String ofIds = node("Reshape", padded(masses, blocks * BLOCK - vocabSize), graph.longs(0, blocks, BLOCK));
         String ofBlocks = node("Reshape", padded(sums(ofIds), groups * BLOCKS_IN_GROUP - blocks),
                 graph.longs(0, groups, BLOCKS_IN_GROUP));
-        String ofGroups = node("Unsqueeze", sums(ofBlocks), graph.longs(1));
+        String cumulative = cumulative(node("Unsqueeze", sums(ofBlocks), graph.longs(1)));
+        String total = total(cumulative);
+        String target = node("Mul", node("Unsqueeze", points, graph.longs(2)), total);
 
-        String cumulative = cumulative(ofGroups);
-        String group = first(cumulative, groups, uniforms, 0);
-        String block = first(cumulative(rowsAt(ofBlocks, group)), BLOCKS_IN_GROUP, uniforms, 1);
-        block = node("Min", node("Add", node("Mul", group, graph.longs(BLOCKS_IN_GROUP)), block), graph.longs(blocks - 1));
-        String inBlock = first(cumulative(rowsAt(ofIds, block)), BLOCK, uniforms, 2);
-        String id = node("Min", node("Add", node("Mul", block, graph.longs(BLOCK)), inBlock), graph.longs(vocabSize - 1));
-        return new Drawn(graph.node("Cast", List.of(node("Squeeze", id, graph.longs(2))),
-                attribute("to", (long) DataType.INT32.getNumber())), node("Squeeze", total(cumulative), graph.longs(2)));
+        Step group = step(cumulative, target, groups);
+        Step block = step(rowsAt(ofBlocks, group.entry), group.rest, BLOCKS_IN_GROUP, group, blocks);
+        Step id = step(rowsAt(ofIds, block.entry), block.rest, BLOCK, block, vocabSize);
+        return new Drawn(cast(node("Squeeze", id.entry, graph.longs(2)), DataType.INT32),
+                cast(node("Squeeze", total, graph.longs(2)), DataType.FLOAT));
+    }
+
+    /**
+     * The entry that a target falls on.
+     *
+     * @param entry [n, S, 1], its index
+     * @param rest  [n, S, 1], the target less the mass of all entries before
+     */
+    private record Step(String entry, String rest) {
+    }
+
+    /** Finds the entry of {@code masses} [n, S, width] that the rest of a step falls on. */
+    private Step step(String masses, String rest, int width, Step before, int count) {
+        String cumulative = cumulative(masses);
+        // These masses are what the step before summed up, rounded otherwise: the rest may reach their sum.
+        String target = node("Min", rest, node("Mul", total(cumulative), graph.scalar(1 - 0x1p-52)));
+        Step within = step(cumulative, target, width);
+        String entry = node("Add", node("Mul", before.entry, graph.longs(width)), within.entry);
+        return new Step(node("Min", entry, graph.longs(count - 1)), within.rest);
+    }
+
+    /**
+     * Finds the entry that a target falls on.
+     *
+     * @param cumulative [n, S, width] or [n, 1, width]
+     * @param target     [n, S, 1], below the last cumulative mass, where that is not zero
+     */
+    private Step step(String cumulative, String target, int width) {
+        String notYet = cast(node("LessOrEqual", cumulative, target), DataType.DOUBLE);
+        String count = graph.node("ReduceSum", List.of(notYet, graph.longs(2)), attribute("keepdims", 1L));
+        String before = graph.node("ReduceMax", List.of(node("Mul", cumulative, notYet)), attribute("axes", new long[] {2}),
+                attribute("keepdims", 1L));
+        return new Step(node("Min", cast(count, DataType.INT64), graph.longs(width - 1)), node("Sub", target, before));
     }
 
     /** Pads each row with zeros on the right. */
@@ -72,7 +105,7 @@ final class CategoricalDraws {
     }
 
     private String cumulative(String masses) {
-        return node("CumSum", masses, graph.scalar(2));
+        return node("CumSum", cast(masses, DataType.DOUBLE), graph.scalar(2));
     }
 
     private String total(String cumulative) {
@@ -84,20 +117,8 @@ final class CategoricalDraws {
         return graph.node("GatherND", List.of(rows, index), attribute("batch_dims", 1L));
     }
 
-    /**
-     * Finds the entry that a uniform number falls on.
-     *
-     * @param cumulative [n, S, w] or [n, 1, w]
-     * @return [n, S, 1], the number of entries that do not exceed u · total
-     */
-    private String first(String cumulative, int width, String uniforms, int step) {
-        String u = node("Unsqueeze", graph.node("Gather", List.of(uniforms, graph.scalar((long) step)), attribute("axis", 1L)),
-                graph.longs(2));
-        String notYet = graph.node("Cast", List.of(node("LessOrEqual", cumulative, node("Mul", u, total(cumulative)))),
-                attribute("to", (long) DataType.FLOAT.getNumber()));
-        String count = graph.node("ReduceSum", List.of(notYet, graph.longs(2)), attribute("keepdims", 1L));
-        return node("Min", graph.node("Cast", List.of(count), attribute("to", (long) DataType.INT64.getNumber())),
-                graph.longs(width - 1));
+    private String cast(String values, DataType type) {
+        return graph.node("Cast", List.of(values), attribute("to", (long) type.getNumber()));
     }
 
     private String node(String op, String... inputs) {

@@ -14,9 +14,9 @@ import onnx.Onnx.TensorProto.DataType;
  *
  * <p>{@link Ending#SCORES} also takes {@code next_ids [N, 1]} and {@code k [1]}. Per position it outputs the k most
  * probable ids, their log-probabilities, the log-probability of the next token, and the entropy of the distribution, in
- * nats: the logits themselves, 4·V bytes per position, never leave the graph. {@link Ending#DRAWS} takes {@code uniforms
- * [N, 3, S]} instead of k, see {@link CategoricalDraws}, and outputs S ids drawn from each distribution and the mass they
- * are drawn from. {@link Ending#SCORES_AND_DRAWS} takes both and draws from the tokens outside the top k. {@link
+ * nats: the logits themselves, 4·V bytes per position, never leave the graph. {@link Ending#DRAWS} takes {@code points
+ * [N, S]} in double precision instead of k, see {@link CategoricalDraws}, and outputs S ids drawn from each distribution
+ * and the mass they are drawn from. {@link Ending#SCORES_AND_DRAWS} takes both and draws from the tokens outside the top k. {@link
  * Ending#LOGITS} outputs all logits, {@code [N, V]}.
  */
 public final class LlamaGraph {
@@ -28,16 +28,10 @@ public final class LlamaGraph {
     public static final String TOP_IDS = "top_ids";
     public static final String NEXT_LOG_PROBABILITY = "next_log_probability";
     public static final String ENTROPY = "entropy";
-    public static final String UNIFORMS = "uniforms";
+    public static final String POINTS = "points";
     public static final String DRAWS = "draws";
     public static final String DRAWN_MASS = "drawn_mass";
     public static final String LOGITS = "logits";
-    /** Uniform numbers per draw: one each for the group of blocks, the block and the id. */
-    public static final int DRAW_STEPS = 3;
-    /** Ids per block of {@link CategoricalDraws}. */
-    public static final int DRAW_BLOCK = 64;
-    /** Ids per group of blocks. */
-    public static final int DRAW_GROUP = 32 * DRAW_BLOCK;
 
     /**
      * Outputs of the graph, see {@link LlamaGraph}. CHANNEL_MAXIMA computes no logits, but for each linear layer the

@@ -40,8 +40,7 @@ final class LogitsEnding {
     private void scores(String rows, UnaryOperator<String> head, LlamaGraph.Ending ending, int vocabSize) {
         String nextIds = graph.input(LlamaGraph.NEXT_IDS, DataType.INT64, "N", "1");
         String k = ending.hasTop() ? graph.input(LlamaGraph.K, DataType.INT64, "1") : null;
-        String uniforms = ending.hasDraws()
-                ? graph.input(LlamaGraph.UNIFORMS, DataType.FLOAT, "N", Integer.toString(LlamaGraph.DRAW_STEPS), "S") : null;
+        String points = ending.hasDraws() ? graph.input(LlamaGraph.POINTS, DataType.DOUBLE, "N", "S") : null;
         CategoricalDraws categorical = new CategoricalDraws(graph, vocabSize);
         List<String> all = new RowParts(graph, PARTS).compute(rows, part -> {
             String logits = head.apply(part.apply(rows));
@@ -58,7 +57,7 @@ final class LogitsEnding {
                 others = ending.hasDraws() ? without(probabilities, top[1]) : null;
             }
             if (ending.hasDraws()) {
-                CategoricalDraws.Drawn drawn = categorical.of(others, part.apply(uniforms));
+                CategoricalDraws.Drawn drawn = categorical.of(others, part.apply(points));
                 results.add(drawn.ids());
                 results.add(drawn.mass());
             }

@@ -147,6 +147,11 @@ final class OnnxGraph {
         return constant("scalar[" + value + "f]", TensorProto.DataType.FLOAT, bytes);
     }
 
+    String scalar(double value) {
+        ByteBuffer bytes = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putDouble(value).flip();
+        return constant("scalar[" + value + "d]", TensorProto.DataType.DOUBLE, bytes);
+    }
+
     String floats(String name, float... values) {
         ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(values);

@@ -10,9 +10,10 @@ import org.potstill.errors.UserException;
  *
  * <ul>
  * <li>{@code top-k}: the k most probable tokens with their probabilities; the remaining mass is the ghost bucket;
- * <li>{@code sampled}: draws with replacement from the whole distribution, stored as distinct ids with their share of the
- *     draws: an unbiased estimate of the distribution (random sampling KD, arXiv 2503.16870);
- * <li>{@code top-k and sampled}: the k most probable tokens with their probabilities, and the remaining mass spread over
+ * <li>{@code systematic}: draws from the whole distribution, stored as distinct ids with their share of the draws: an
+ *     unbiased estimate of the distribution, as in random sampling KD (arXiv 2503.16870), where draws are independent. Here
+ *     they lie evenly spaced along the cumulative distribution, so that the estimate varies less;
+ * <li>{@code top-k and systematic}: the k most probable tokens with their probabilities, and the remaining mass spread over
  *     draws from the other tokens.
  * </ul>
  *
@@ -23,7 +24,7 @@ import org.potstill.errors.UserException;
 public record TargetSpec(int k, int draws, long seed) implements Serializable {
     public static final int MAX_K = 1024;
     public static final int MAX_DRAWS = 1024;
-    private static final Pattern NAME = Pattern.compile("(?:top-(\\d{1,4}))?-?(?:sampled-(\\d{1,4})-seed-(-?\\d{1,19}))?");
+    private static final Pattern NAME = Pattern.compile("(?:top-(\\d{1,4}))?-?(?:systematic-(\\d{1,4})-seed-(-?\\d{1,19}))?");
 
     public TargetSpec {
         if (k < 0 || k > MAX_K || draws < 0 || draws > MAX_DRAWS || k + draws == 0) {
@@ -38,11 +39,11 @@ public record TargetSpec(int k, int draws, long seed) implements Serializable {
         return new TargetSpec(k, 0, 0);
     }
 
-    public static TargetSpec sampled(int draws, long seed) {
+    public static TargetSpec systematic(int draws, long seed) {
         return new TargetSpec(0, draws, seed);
     }
 
-    public static TargetSpec topKAndSampled(int k, int draws, long seed) {
+    public static TargetSpec topKAndSystematic(int k, int draws, long seed) {
         return new TargetSpec(k, draws, seed);
     }
 
@@ -61,17 +62,17 @@ public record TargetSpec(int k, int draws, long seed) implements Serializable {
                 return spec;
             }
         }
-        throw new UserException("'" + name + "' is no target specification", "one is called top-32, sampled-50-seed-0 or "
-                + "top-8-sampled-50-seed-0", "use the name that potstill cache inspect shows");
+        throw new UserException("'" + name + "' is no target specification", "one is called top-32, systematic-50-seed-0 or "
+                + "top-8-systematic-50-seed-0", "use the name that potstill cache inspect shows");
     }
 
     /**
-     * Returns the name for paths, keys and provenance: {@code top-32}, {@code sampled-50-seed-0}, {@code
-     * top-8-sampled-50-seed-0}.
+     * Returns the name for paths, keys and provenance: {@code top-32}, {@code systematic-50-seed-0}, {@code
+     * top-8-systematic-50-seed-0}.
      */
     public String name() {
-        String sampled = draws == 0 ? "" : "sampled-" + draws + "-seed-" + seed;
-        return k == 0 ? sampled : draws == 0 ? "top-" + k : "top-" + k + "-" + sampled;
+        String drawn = draws == 0 ? "" : "systematic-" + draws + "-seed-" + seed;
+        return k == 0 ? drawn : draws == 0 ? "top-" + k : "top-" + k + "-" + drawn;
     }
 
     /** Returns whether the mass of unlisted tokens stays in one bucket. */

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.errors.UserException;
 
 class DamagedRowsTest {
-    private static final RandomTargets ROW = RandomTargets.of(new Random(1), TargetSpec.topKAndSampled(4, 20, 0), 100, 6);
+    private static final RandomTargets ROW = RandomTargets.of(new Random(1), TargetSpec.topKAndSystematic(4, 20, 0), 100, 6);
     private static final SoftTargetsCodec CODEC = new SoftTargetsCodec(ROW.spec(), ROW.vocabSize(), TokenPrior.none(ROW.vocabSize()));
     private static final byte[] GOOD = CODEC.encode(ROW.tokens(), ROW.targets());
 
@@ -75,8 +75,8 @@ class DamagedRowsTest {
 
     /** @return whether the damaged row decoded to something */
     private static boolean mutate(Random random) {
-        TargetSpec spec = List.of(TargetSpec.topK(1 + random.nextInt(9)), TargetSpec.sampled(1 + random.nextInt(60), 0),
-                TargetSpec.topKAndSampled(1 + random.nextInt(9), 1 + random.nextInt(60), 0)).get(random.nextInt(3));
+        TargetSpec spec = List.of(TargetSpec.topK(1 + random.nextInt(9)), TargetSpec.systematic(1 + random.nextInt(60), 0),
+                TargetSpec.topKAndSystematic(1 + random.nextInt(9), 1 + random.nextInt(60), 0)).get(random.nextInt(3));
         int vocabSize = 1 + random.nextInt(300);
         RandomTargets row = RandomTargets.of(random, spec, vocabSize, 1 + random.nextInt(8));
         SoftTargetsCodec codec = new SoftTargetsCodec(spec, vocabSize, TokenPrior.none(vocabSize));

@@ -35,8 +35,8 @@ record RandomTargets(TargetSpec spec, int vocabSize, int[] tokens, SoftTargets t
         int entries = 1 + random.nextInt(random.nextInt(20) == 0 ? 1024 : 60);
         TargetSpec spec = switch (random.nextInt(3)) {
             case 0 -> TargetSpec.topK(entries);
-            case 1 -> TargetSpec.sampled(entries, 1);
-            default -> TargetSpec.topKAndSampled(entries, 1 + random.nextInt(60), 1);
+            case 1 -> TargetSpec.systematic(entries, 1);
+            default -> TargetSpec.topKAndSystematic(entries, 1 + random.nextInt(60), 1);
         };
         return of(random, spec, vocabSize, random.nextInt(30));
     }

@@ -82,7 +82,7 @@ class SoftTargetsCodecTest {
 
     @Test
     void aRowDecodesTheSameWhateverElseTheCodecDoes() {
-        TargetSpec spec = TargetSpec.topKAndSampled(4, 30, 0);
+        TargetSpec spec = TargetSpec.topKAndSystematic(4, 30, 0);
         SoftTargetsCodec codec = new SoftTargetsCodec(spec, 5000, TokenPrior.of(counts(new Random(1), 5000)));
         List<RandomTargets> rows = IntStream.range(0, 64).mapToObj(seed -> RandomTargets.of(new Random(seed), spec, 5000, 50)).toList();
         List<byte[]> alone = rows.stream().map(row ->
@@ -96,7 +96,7 @@ class SoftTargetsCodecTest {
 
     @Test
     void encodingTouchesNothingOfWhatItIsGiven() {
-        RandomTargets row = RandomTargets.of(new Random(5), TargetSpec.sampled(50, 0), 3000, 40);
+        RandomTargets row = RandomTargets.of(new Random(5), TargetSpec.systematic(50, 0), 3000, 40);
         int[] ids = row.targets().ids().clone();
         int[] tokens = row.tokens().clone();
         new SoftTargetsCodec(row.spec(), 3000, TokenPrior.none(3000)).encode(row.tokens(), row.targets());
@@ -106,7 +106,7 @@ class SoftTargetsCodecTest {
 
     @Test
     void knownTextTakesFewBytes() {
-        RandomTargets row = RandomTargets.of(new Random(2), TargetSpec.sampled(50, 0), 49152, 256);
+        RandomTargets row = RandomTargets.of(new Random(2), TargetSpec.systematic(50, 0), 49152, 256);
         long[] counts = new long[49152];
         for (int id : row.targets().ids()) {
             counts[id]++;
@@ -121,7 +121,7 @@ class SoftTargetsCodecTest {
         "'3 0.5', 2, 1 draws", "'3 0.5 5000 0.5', 2, outside the vocabulary", "'3 NaN', 2, draws of token", "'', 2, entries",
         "'1 0.25 2 0.25 3 0.5', 2, entries"})
     void targetsThatAreNoDrawsAreRefused(String position, int draws, String why) {
-        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.sampled(draws, 0), 5000, TokenPrior.none(5000));
+        SoftTargetsCodec codec = new SoftTargetsCodec(TargetSpec.systematic(draws, 0), 5000, TokenPrior.none(5000));
         SoftTargets targets = position(position);
         if (why.equals("sampled")) {
             assertEquals(2, codec.decode(new int[2], codec.encode(new int[2], targets)).ids().length);
@@ -136,7 +136,7 @@ class SoftTargetsCodecTest {
         SoftTargetsCodec top = new SoftTargetsCodec(TargetSpec.topK(2), 50, TokenPrior.none(50));
         assertThrows(IllegalArgumentException.class, () -> top.encode(new int[2], position("1 0.2 2 0.3")));
         assertThrows(IllegalArgumentException.class, () -> top.encode(new int[2], position("1 0.3 1 0.3")));
-        SoftTargetsCodec both = new SoftTargetsCodec(TargetSpec.topKAndSampled(2, 4, 0), 50, TokenPrior.none(50));
+        SoftTargetsCodec both = new SoftTargetsCodec(TargetSpec.topKAndSystematic(2, 4, 0), 50, TokenPrior.none(50));
         assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2")));
         assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2 7 0.1")));
         assertThrows(IllegalArgumentException.class, () -> both.encode(new int[2], position("1 0.3 2 0.2")));
@@ -162,7 +162,7 @@ class SoftTargetsCodecTest {
         byte[] bytes = new SoftTargetsCodec(TargetSpec.topK(4), 100, TokenPrior.none(100)).encode(row.tokens(), row.targets());
         for (SoftTargetsCodec other : List.of(new SoftTargetsCodec(TargetSpec.topK(5), 100, TokenPrior.none(100)),
                 new SoftTargetsCodec(TargetSpec.topK(4), 5000, TokenPrior.none(5000)),
-                new SoftTargetsCodec(TargetSpec.topKAndSampled(4, 3, 0), 100, TokenPrior.none(100)))) {
+                new SoftTargetsCodec(TargetSpec.topKAndSystematic(4, 3, 0), 100, TokenPrior.none(100)))) {
             String message = assertThrows(UserException.class, () -> other.decode(row.tokens(), bytes)).getMessage();
             assertTrue(message.contains("do not fit what was asked for"), message);
         }
@@ -170,7 +170,7 @@ class SoftTargetsCodecTest {
 
     @Test
     void aRowDecodesWithThePriorThatItNamesAndNoOther() {
-        RandomTargets row = RandomTargets.of(new Random(1), TargetSpec.sampled(20, 0), 100, 6);
+        RandomTargets row = RandomTargets.of(new Random(1), TargetSpec.systematic(20, 0), 100, 6);
         TokenPrior first = TokenPrior.of(counts(new Random(1), 100));
         TokenPrior second = TokenPrior.of(counts(new Random(2), 100));
         assertNotEquals(first.hash(), second.hash());

@@ -2,6 +2,7 @@ package org.potstill.teacher;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.HashMap;
@@ -20,6 +21,10 @@ final class PassBuffers {
 
     FloatBuffer floats(String what, long count) {
         return bytes(what, 4 * count).asFloatBuffer();
+    }
+
+    DoubleBuffer doubles(String what, long count) {
+        return bytes(what, 8 * count).asDoubleBuffer();
     }
 
     private ByteBuffer bytes(String what, long count) {

@@ -3,6 +3,7 @@ package org.potstill.teacher;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
+import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
@@ -24,7 +25,7 @@ final class ScoringPass {
     private final LongBuffer inputIds;
     private final LongBuffer positions;
     private final LongBuffer nextIds;
-    private final FloatBuffer uniforms;
+    private final DoubleBuffer points;
     private final FloatBuffer top;
     private final IntBuffer topIds;
     private final IntBuffer drawn;
@@ -47,8 +48,8 @@ final class ScoringPass {
         inputIds = batch.inputIds();
         positions = batch.flatPositions();
         nextIds = batch.nextIds();
-        uniforms = buffers.floats("uniforms", (long) n * LlamaGraph.DRAW_STEPS * draws);
-        fill(uniforms, batch, spec);
+        points = buffers.doubles("points", (long) n * draws);
+        fill(points, batch, spec);
         top = buffers.floats("top", (long) n * k);
         topIds = buffers.ints("top ids", (long) n * k);
         drawn = buffers.ints("drawn", (long) n * draws);
@@ -57,15 +58,13 @@ final class ScoringPass {
         entropy = buffers.floats("entropy", n);
     }
 
-    /** Fills in the uniform numbers, [N, 3, draws]. */
-    private static void fill(FloatBuffer all, TokenBatch batch, TargetSpec spec) {
-        for (int[] tokens : batch.sequences()) {
-            Uniforms uniforms = new Uniforms(tokens, spec.seed(), spec.draws());
-            for (int t = 0; t < tokens.length - 1; t++) {
-                for (int step = 0; step < LlamaGraph.DRAW_STEPS; step++) {
-                    for (int draw = 0; draw < spec.draws(); draw++) {
-                        all.put(uniforms.at(t, step, draw));
-                    }
+    /** Fills in the points of all positions, [N, draws]. */
+    private static void fill(DoubleBuffer all, TokenBatch batch, TargetSpec spec) {
+        if (spec.draws() > 0) {
+            for (int[] tokens : batch.sequences()) {
+                DrawPoints points = new DrawPoints(tokens, spec);
+                for (int t = 0; t < tokens.length - 1; t++) {
+                    all.put(points.at(t));
                 }
             }
         }
@@ -86,7 +85,7 @@ final class ScoringPass {
             inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
         }
         if (draws > 0) {
-            inputs.put(LlamaGraph.UNIFORMS, tensor(uniforms, n, LlamaGraph.DRAW_STEPS, draws));
+            inputs.put(LlamaGraph.POINTS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), points, new long[] {n, draws}));
         }
         return inputs;
     }

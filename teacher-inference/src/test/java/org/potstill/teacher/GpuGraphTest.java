@@ -93,7 +93,7 @@ final class GpuGraphTest {
 
     /** 304 tokens: blocks of 16; 320: of 32; 1024 targets: all tokens. */
     @ParameterizedTest
-    @ValueSource(strings = {"top-7", "top-1", "top-1024", "sampled-20-seed-3", "top-8-sampled-20-seed-3"})
+    @ValueSource(strings = {"top-7", "top-1", "top-1024", "systematic-20-seed-3", "top-8-systematic-20-seed-3"})
     void scoresAreThoseOfTheLogits(String name) {
         requireScoresOfLogits(Fixtures.file("untied.gguf", folder), name);
         Path odd = folder.resolve("odd.gguf");

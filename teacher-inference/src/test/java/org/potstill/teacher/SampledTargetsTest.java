@@ -60,7 +60,7 @@ final class SampledTargetsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"sampled-50-seed-3", "top-8-sampled-50-seed-3", "sampled-1-seed-0"})
+    @ValueSource(strings = {"systematic-50-seed-3", "top-8-systematic-50-seed-3", "systematic-1-seed-0"})
     void aSequenceDrawsTheSameToTheBitWhateverItsCompany(String name) {
         TargetSpec spec = TargetSpec.parse(name);
         List<int[]> sequences = new ArrayList<>();
@@ -78,7 +78,7 @@ final class SampledTargetsTest {
 
     /** Sums in single precision may decide a draw otherwise that falls next to a boundary. */
     @ParameterizedTest
-    @ValueSource(strings = {"sampled-50-seed-3", "top-8-sampled-50-seed-3"})
+    @ValueSource(strings = {"systematic-50-seed-3", "top-8-systematic-50-seed-3"})
     void theGraphDrawsWhatAWalkAlongTheFullDistributionDraws(String name) {
         TargetSpec spec = TargetSpec.parse(name);
         int[] tokens = sequence(200, 9);
@@ -98,9 +98,36 @@ final class SampledTargetsTest {
         assertTrue(same >= 197, same + " of 199 positions");
     }
 
+    /** Also those of peaked distributions: logits that are spread five times as wide, say. */
+    @Test
+    void everyTokenIsDrawnItsShareOfTheDrawsRoundedDownOrUp() {
+        int draws = 50;
+        int[] tokens = sequence(60, 4);
+        float[] logits = teacher.logits(Arrays.copyOf(tokens, 59));
+        for (float spread : new float[] {1, 5, 20}) {
+            float[] spreadLogits = new float[logits.length];
+            for (int i = 0; i < logits.length; i++) {
+                spreadLogits[i] = spread * logits[i];
+            }
+            LogitScores scores = new LogitScores(tokens, VOCABULARY, TargetSpec.systematic(draws, 1));
+            scores.add(0, 59, spreadLogits, ForkJoinPool.commonPool());
+            SoftTargets targets = scores.result().targets();
+            for (int t = 0; t < targets.positions(); t++) {
+                double[] counts = new double[VOCABULARY];
+                for (int i = targets.begin(t); i < targets.end(t); i++) {
+                    counts[targets.ids()[i]] = targets.probabilities()[i] * draws;
+                }
+                double[] p = probabilities(spreadLogits, t);
+                for (int v = 0; v < VOCABULARY; v++) {
+                    assertTrue(Math.abs(counts[v] - draws * p[v]) < 1 + 1e-4, draws * p[v] + " expected, " + counts[v] + " drawn");
+                }
+            }
+        }
+    }
+
     @Test
     void drawsAreDistinctAscendingAndSumToOne() {
-        SoftTargets targets = teacher.score(List.of(sequence(60, 4)), TargetSpec.sampled(50, 1)).get(0).targets();
+        SoftTargets targets = teacher.score(List.of(sequence(60, 4)), TargetSpec.systematic(50, 1)).get(0).targets();
         for (int t = 0; t < targets.positions(); t++) {
             double sum = 0;
             for (int i = targets.begin(t); i < targets.end(t); i++) {
@@ -117,7 +144,7 @@ final class SampledTargetsTest {
     void theTailIsDrawnFromWhatTheTopDoesNotHold() {
         int[] tokens = sequence(60, 4);
         SoftTargets top = teacher.score(List.of(tokens), TargetSpec.topK(8)).get(0).targets();
-        SoftTargets both = teacher.score(List.of(tokens), TargetSpec.topKAndSampled(8, 20, 1)).get(0).targets();
+        SoftTargets both = teacher.score(List.of(tokens), TargetSpec.topKAndSystematic(8, 20, 1)).get(0).targets();
         for (int t = 0; t < both.positions(); t++) {
             double sum = 0;
             for (int i = both.begin(t); i < both.end(t); i++) {
@@ -136,12 +163,12 @@ final class SampledTargetsTest {
 
     @Test
     void aTopOfTheWholeVocabularyLeavesNothingToDraw() {
-        SoftTargets targets = teacher.score(List.of(sequence(3, 1)), TargetSpec.topKAndSampled(1024, 5, 1)).get(0).targets();
+        SoftTargets targets = teacher.score(List.of(sequence(3, 1)), TargetSpec.topKAndSystematic(1024, 5, 1)).get(0).targets();
         assertTrue(targets.end(0) > 1024);
         Path small = folder.resolve("small.gguf");
         TinyLlama.write(small, 5);
         try (OnnxTeacher other = OnnxTeacher.open(small, new TeacherOptions(TeacherOptions.Device.CPU, 1, folder.resolve("scratch")))) {
-            assertEquals(320, other.score(List.of(new int[] {1, 2}), TargetSpec.topKAndSampled(1024, 5, 1)).get(0).targets().end(0));
+            assertEquals(320, other.score(List.of(new int[] {1, 2}), TargetSpec.topKAndSystematic(1024, 5, 1)).get(0).targets().end(0));
         }
     }
 

@@ -16,7 +16,7 @@ import org.potstill.softlabels.TokenPrior;
 import org.potstill.spark.HadoopFolder;
 
 class TokenPriorsTest {
-    private static final TargetSpec SPEC = TargetSpec.sampled(4, 0);
+    private static final TargetSpec SPEC = TargetSpec.systematic(4, 0);
     private static final int[] TOKENS = {1, 2, 3};
     private static final SoftTargets TARGETS = new SoftTargets(new int[] {0, 2, 3}, new int[] {5, 9, 7}, new float[] {0.25f, 0.75f, 1});
 

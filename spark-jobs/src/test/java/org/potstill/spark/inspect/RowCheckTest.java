@@ -12,7 +12,7 @@ import org.potstill.spark.cache.Labels;
 /** What no codec of ours lets by, and the cache of another's might. */
 class RowCheckTest {
     private static final TargetSpec GHOST = TargetSpec.topK(2);
-    private static final TargetSpec DRAWN = TargetSpec.sampled(50, 0);
+    private static final TargetSpec DRAWN = TargetSpec.systematic(50, 0);
 
     private static String wrong(TargetSpec spec, int[] ids, float... probabilities) {
         String print = "0".repeat(64);

@@ -18,7 +18,7 @@ import org.potstill.spark.label.LabelJob;
 
 /** Draws in the cache are looked into and checked as probabilities are. */
 class SampledCacheTest {
-    private static final TargetSpec SPEC = TargetSpec.topKAndSampled(2, 20, 3);
+    private static final TargetSpec SPEC = TargetSpec.topKAndSystematic(2, 20, 3);
     private static final String[] SETTINGS = {"targets.k=2", "targets.draws=20", "targets.seed=3"};
 
     @TempDir

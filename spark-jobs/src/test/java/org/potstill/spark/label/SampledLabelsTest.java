@@ -58,7 +58,7 @@ class SampledLabelsTest {
     @Test
     void whatIsDecodedIsWhatTheTeacherDrew() {
         label(SAMPLED);
-        TargetSpec spec = TargetSpec.sampled(20, 3);
+        TargetSpec spec = TargetSpec.systematic(20, 3);
         LabelStore store = LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), spec, null);
         List<LabelledSequence> rows = store.sequences().take(20);
         try (Teacher teacher = OnnxTeacher.open(distillery.teacher(),
@@ -78,8 +78,8 @@ class SampledLabelsTest {
     void twoRunsFromNothingWriteTheSameBytesHoweverTheWorkIsCut() {
         label(SAMPLED);
         label(with(SAMPLED, "cache.path=" + distillery.path("again"), "cache.shard-tokens=100000", "batch-tokens=4096"));
-        Map<String, LabelledSequence> once = rows("cache", TargetSpec.sampled(20, 3));
-        Map<String, LabelledSequence> again = rows("again", TargetSpec.sampled(20, 3));
+        Map<String, LabelledSequence> once = rows("cache", TargetSpec.systematic(20, 3));
+        Map<String, LabelledSequence> again = rows("again", TargetSpec.systematic(20, 3));
         assertEquals(once.keySet(), again.keySet());
         once.forEach((key, row) -> assertArrayEquals(row.targets(), again.get(key).targets()));
     }
@@ -87,12 +87,12 @@ class SampledLabelsTest {
     @Test
     void anotherSeedAndAnotherKindLieBesideWhatIsThere() {
         LabelSummary first = label(SAMPLED);
-        Map<String, LabelledSequence> before = rows("cache", TargetSpec.sampled(20, 3));
+        Map<String, LabelledSequence> before = rows("cache", TargetSpec.systematic(20, 3));
         assertEquals(first.scoredTokens(), label("targets.k=0", "targets.draws=20", "targets.seed=4").scoredTokens());
         assertEquals(first.scoredTokens(), label("targets.k=4", "targets.draws=20").scoredTokens());
         assertEquals(0, label(SAMPLED).scoredTokens());
-        assertEquals(before.keySet(), rows("cache", TargetSpec.sampled(20, 3)).keySet());
-        Map<String, LabelledSequence> other = rows("cache", TargetSpec.sampled(20, 4));
+        assertEquals(before.keySet(), rows("cache", TargetSpec.systematic(20, 3)).keySet());
+        Map<String, LabelledSequence> other = rows("cache", TargetSpec.systematic(20, 4));
         assertEquals(before.size(), other.size());
         assertTrue(other.keySet().stream().noneMatch(before::containsKey));
         assertNotEquals(first.cache(), label("targets.k=4", "targets.draws=20").cache());

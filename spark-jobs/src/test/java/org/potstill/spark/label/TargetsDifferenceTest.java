@@ -28,7 +28,7 @@ class TargetsDifferenceTest {
 
     @Test
     void ofDrawsItIsTheShareThatFellOtherwise() {
-        TargetSpec spec = TargetSpec.sampled(50, 0);
+        TargetSpec spec = TargetSpec.systematic(50, 0);
         SoftTargets one = targets(new int[] {4, 7}, 0.98f, 0.02f);
         assertEquals(0, TargetsDifference.of(spec, one, one), 0);
         assertEquals(0.02, TargetsDifference.of(spec, one, targets(new int[] {4, 9}, 0.98f, 0.02f)), 1e-6);
