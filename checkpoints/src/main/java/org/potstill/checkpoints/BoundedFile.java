@@ -106,4 +106,14 @@ final class BoundedFile implements AutoCloseable {
             throw CheckpointErrors.unreadable(path, e);
         }
     }
+
+    /** Reads a small text file; allocates nothing for a larger one. */
+    static String text(Path path, int maxBytes) {
+        try (BoundedFile file = BoundedFile.open(path)) {
+            if (file.size() > maxBytes) {
+                throw CheckpointErrors.tooLarge(path, file.size(), maxBytes);
+            }
+            return new String(file.read(0, (int) file.size(), path.toString()).array(), StandardCharsets.UTF_8);
+        }
+    }
 }

@@ -8,16 +8,6 @@ import java.util.Map;
  * Thread-safe; closing it closes the files.
  */
 public interface CausalLm extends AutoCloseable {
-    /**
-     * Opens a model: a ready-made ONNX graph if the file's name ends in {@code .onnx} or the folder holds one, such as
-     * {@code model.onnx}, and no safetensors; otherwise a {@link Checkpoint}.
-     *
-     * @throws org.potstill.errors.UserException if the model cannot be read or used
-     */
-    static CausalLm open(Path path) {
-        return OnnxCausalLm.find(path).<CausalLm>map(OnnxCausalLm::open).orElseGet(() -> Checkpoints.open(path));
-    }
-
     int vocabSize();
 
     int maxPositionEmbeddings();

@@ -1,17 +1,12 @@
 package org.potstill.checkpoints;
 
-import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
 
-/**
- * A Llama-family model on disk with access to its tensors, whatever the file format. They have Hugging Face names ({@code
- * model.layers.0.self_attn.q_proj.weight}); linear weights are {@code [out, in]}; Q and K projections are in Hugging
- * Face's half-split rotary order.
- */
-public interface Checkpoint extends CausalLm {
-    CausalLmConfig config();
+/** A Llama-family model on disk with access to its tensors, whatever the file format. */
+public interface Checkpoint extends CausalLm, TensorSource {
+    @Override
+    String fingerprint();
 
     @Override
     default int vocabSize() {
@@ -55,16 +50,4 @@ public interface Checkpoint extends CausalLm {
     default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
         return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
     }
-
-    /** Returns the shapes of all tensors by Hugging Face name. */
-    Map<String, long[]> tensors();
-
-    /** Reads the tensor's values, dequantised and row-major, into {@code target} from its position on. */
-    default void read(String name, FloatBuffer target) {
-        long[] shape = tensors().get(name);
-        readRows(name, 0, shape == null || shape.length == 1 ? 1 : shape[0], target);
-    }
-
-    /** Reads some rows of a matrix (a vector is one row), for tensors larger than any buffer. */
-    void readRows(String name, long firstRow, long rowCount, FloatBuffer target);
 }

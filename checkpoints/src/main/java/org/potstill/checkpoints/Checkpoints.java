@@ -3,7 +3,7 @@ package org.potstill.checkpoints;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Factory of checkpoints. */
+/** Opens models, whatever their file format. */
 public final class Checkpoints {
     private Checkpoints() {
     }
@@ -21,5 +21,15 @@ public final class Checkpoints {
             throw CheckpointErrors.weightsAlone(path);
         }
         return Files.isDirectory(path) ? HuggingFaceCheckpoint.open(path) : GgufCheckpoint.open(path);
+    }
+
+    /**
+     * Opens a model: a ready-made ONNX graph if the file's name ends in {@code .onnx} or the folder holds one, such as
+     * {@code model.onnx}, and no safetensors; otherwise a {@link Checkpoint}.
+     *
+     * @throws org.potstill.errors.UserException if the model cannot be read or used
+     */
+    public static CausalLm model(Path path) {
+        return OnnxCausalLm.find(path).<CausalLm>map(OnnxCausalLm::open).orElseGet(() -> open(path));
     }
 }

@@ -37,7 +37,7 @@ public final class ExternalWeights {
      *
      * @param maxima called only for {@link Precision#INT8}, if the file is missing: see {@link Int8Weights}
      */
-    public static Path materialize(Checkpoint checkpoint, Precision precision, Supplier<Map<String, float[]>> maxima, Path scratch) {
+    public static Path materialize(TensorSource checkpoint, Precision precision, Supplier<Map<String, float[]>> maxima, Path scratch) {
         WeightsLayout layout = WeightsLayout.of(checkpoint.config(), precision);
         String name = "weights-v" + LAYOUT_VERSION + "-" + precision.name().toLowerCase(Locale.ROOT) + "-"
                 + checkpoint.fingerprint();

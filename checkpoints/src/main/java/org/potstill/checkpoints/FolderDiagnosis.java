@@ -88,7 +88,7 @@ final class FolderDiagnosis {
 
     private String base() {
         try {
-            Object base = Json.object(HuggingFaceCheckpoint.text(folder.resolve("adapter_config.json"), MAX_ADAPTER_BYTES))
+            Object base = Json.object(BoundedFile.text(folder.resolve("adapter_config.json"), MAX_ADAPTER_BYTES))
                     .get("base_model_name_or_path");
             return base instanceof String name ? name : "";
         } catch (Json.MalformedException e) {

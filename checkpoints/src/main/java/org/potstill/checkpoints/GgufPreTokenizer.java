@@ -121,26 +121,26 @@ enum GgufPreTokenizer {
 
     /** Returns the member "normalizer" of a {@code tokenizer.json}. */
     Map<String, Object> normalizer() {
-        return traits.contains(Trait.NFC) ? members("type", "NFC") : null;
+        return traits.contains(Trait.NFC) ? TokenizerJson.members("type", "NFC") : null;
     }
 
     /** Returns the member "pre_tokenizer" of a {@code tokenizer.json}. */
     Object preTokenizer() {
-        return steps.size() == 1 ? steps.get(0) : members("type", "Sequence", "pretokenizers", steps);
+        return steps.size() == 1 ? steps.get(0) : TokenizerJson.members("type", "Sequence", "pretokenizers", steps);
     }
 
     static Map<String, Object> byteLevel(boolean useRegex) {
-        return members("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", useRegex);
+        return TokenizerJson.members("type", "ByteLevel", "add_prefix_space", false, "trim_offsets", true, "use_regex", useRegex);
     }
 
     private static Map<String, Object> digits() {
-        return members("type", "Digits", "individual_digits", true);
+        return TokenizerJson.members("type", "Digits", "individual_digits", true);
     }
 
     private static List<Object> splits(String... regexes) {
         List<Object> steps = new ArrayList<>();
         for (String regex : regexes) {
-            steps.add(members("type", "Split", "pattern", members("Regex", regex), "behavior", "Isolated", "invert", false));
+            steps.add(TokenizerJson.members("type", "Split", "pattern", TokenizerJson.members("Regex", regex), "behavior", "Isolated", "invert", false));
         }
         steps.add(byteLevel(false));
         return steps;
@@ -165,13 +165,5 @@ enum GgufPreTokenizer {
         }
         kept.values().removeIf(Objects::isNull);
         return List.of(kept);
-    }
-
-    static Map<String, Object> members(Object... namesAndValues) {
-        Map<String, Object> members = new LinkedHashMap<>();
-        for (int i = 0; i < namesAndValues.length; i += 2) {
-            members.put((String) namesAndValues[i], namesAndValues[i + 1]);
-        }
-        return members;
     }
 }

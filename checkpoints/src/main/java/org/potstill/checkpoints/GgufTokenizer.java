@@ -127,7 +127,7 @@ final class GgufTokenizer {
                 }
             }
         }
-        return GgufPreTokenizer.members("type", "BPE", "dropout", null, "unk_token", null, "continuing_subword_prefix", null,
+        return TokenizerJson.members("type", "BPE", "dropout", null, "unk_token", null, "continuing_subword_prefix", null,
                 "end_of_word_suffix", null, "fuse_unk", false, "byte_fallback", false, "ignore_merges", ignoreMerges,
                 "vocab", vocabulary, "merges", Arrays.asList(merges));
     }
@@ -143,7 +143,7 @@ final class GgufTokenizer {
         List<Object> added = new ArrayList<>();
         for (int id = 0; id < tokens.length; id++) {
             if ((types[id] == TYPE_CONTROL || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
-                added.add(GgufPreTokenizer.members("id", (long) id, "content", tokens[id], "single_word", false, "lstrip", false,
+                added.add(TokenizerJson.members("id", (long) id, "content", tokens[id], "single_word", false, "lstrip", false,
                         "rstrip", false, "normalized", false, "special", types[id] == TYPE_CONTROL));
             }
         }

@@ -60,7 +60,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         if (!Files.isRegularFile(folder.resolve(CONFIG))) {
             throw FolderDiagnosis.of(folder, CONFIG);
         }
-        String json = text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
+        String json = BoundedFile.text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
         CausalLmConfig config = config(folder, json);
         SortedMap<String, SafetensorsFile> shards = new TreeMap<>();
         try {
@@ -83,18 +83,8 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         try {
             return CausalLmConfig.fromJson(json, folder.resolve(CONFIG).toString());
         } catch (UserException e) {
-            Optional<Path> onnx = e.remedy().contains(UnsupportedErrors.ONNX) ? OnnxCausalLm.within(folder) : Optional.empty();
+            Optional<Path> onnx = e.remedy().contains(UnsupportedErrors.ONNX) ? ModelFolder.graph(folder) : Optional.empty();
             throw onnx.map(file -> UnsupportedErrors.readableAsOnnx(e, file)).orElse(e);
-        }
-    }
-
-    /** Reads a small file of a folder; allocates nothing for a larger one. */
-    static String text(Path path, int maxBytes) {
-        try (BoundedFile file = BoundedFile.open(path)) {
-            if (file.size() > maxBytes) {
-                throw CheckpointErrors.tooLarge(path, file.size(), maxBytes);
-            }
-            return new String(file.read(0, (int) file.size(), path.toString()).array(), StandardCharsets.UTF_8);
         }
     }
 
@@ -110,7 +100,7 @@ final class HuggingFaceCheckpoint implements Checkpoint {
         }
         Map<String, String> index = new LinkedHashMap<>();
         try {
-            Map<String, Object> json = Json.object(text(file, MAX_INDEX_BYTES));
+            Map<String, Object> json = Json.object(BoundedFile.text(file, MAX_INDEX_BYTES));
             for (Map.Entry<String, Object> entry : Json.asObject(json.get("weight_map")).entrySet()) {
                 String shard = String.valueOf(entry.getValue());
                 index.put(entry.getKey(), shard);

@@ -48,7 +48,7 @@ final class HuggingFaceTokenizer {
         if (!Files.exists(file)) {
             throw CheckpointErrors.noTokenizer(folder);
         }
-        String json = HuggingFaceCheckpoint.text(file, MAX_TOKENIZER_BYTES);
+        String json = BoundedFile.text(file, MAX_TOKENIZER_BYTES);
         try {
             Map<String, Object> tokenizerConfig = members(folder.resolve("tokenizer_config.json"));
             return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson),
@@ -65,7 +65,7 @@ final class HuggingFaceTokenizer {
             return Map.of();
         }
         try {
-            return Json.object(HuggingFaceCheckpoint.text(file, MAX_CONFIG_BYTES));
+            return Json.object(BoundedFile.text(file, MAX_CONFIG_BYTES));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.malformed(file, "JSON", e.getMessage());
         }
@@ -75,7 +75,7 @@ final class HuggingFaceTokenizer {
     private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
         Path file = folder.resolve("chat_template.jinja");
         if (Files.isRegularFile(file)) {
-            return HuggingFaceCheckpoint.text(file, MAX_CONFIG_BYTES);
+            return BoundedFile.text(file, MAX_CONFIG_BYTES);
         }
         Object template = tokenizerConfig.get("chat_template");
         if (template instanceof List<?> several) {

@@ -25,7 +25,7 @@ final class Int8Weights {
     private static final int CHUNK_FLOATS = 1 << 20;
     private static final int LEVELS = 255;
 
-    private final Checkpoint checkpoint;
+    private final TensorSource checkpoint;
     private final CausalLmConfig config;
     /** Divisors of each weight's input channels. */
     private final Map<String, float[]> ofInput = new HashMap<>();
@@ -36,7 +36,7 @@ final class Int8Weights {
      * @param maxima largest magnitude of each channel of each linear layer's input, by the names of
      *               {@link LlamaGraph.Ending#CHANNEL_MAXIMA}
      */
-    Int8Weights(Checkpoint checkpoint, Map<String, float[]> maxima) {
+    Int8Weights(TensorSource checkpoint, Map<String, float[]> maxima) {
         this.checkpoint = checkpoint;
         this.config = checkpoint.config();
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {

@@ -1,13 +1,19 @@
 package org.potstill.checkpoints;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** The Hugging Face files of a ready-made model, in its folder or the one above. */
 public final class ModelFolder {
+    /** Names that Optimum has given full-precision graphs over the years. */
+    private static final List<String> NAMES = List.of("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx");
+    private static final List<String> PLACES = List.of("", "onnx");
+
     private final Path model;
     private final Path configFile;
     private final String configJson;
@@ -16,11 +22,37 @@ public final class ModelFolder {
     public ModelFolder(Path model) {
         this.model = model;
         this.configFile = required("config.json");
-        this.configJson = HuggingFaceCheckpoint.text(configFile, HuggingFaceCheckpoint.MAX_CONFIG_BYTES);
+        this.configJson = BoundedFile.text(configFile, HuggingFaceCheckpoint.MAX_CONFIG_BYTES);
         try {
             this.config = ConfigJson.ofText(Json.object(configJson));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.malformed(configFile, "JSON", e.getMessage());
+        }
+    }
+
+    /**
+     * Returns the graph of a folder or its {@code onnx} folder: one of the usual names, or the only one.
+     *
+     * @throws org.potstill.errors.UserException if there are several others, for example of several precisions
+     */
+    static Optional<Path> graph(Path folder) {
+        List<Path> usual = PLACES.stream().flatMap(place -> NAMES.stream().map(name -> folder.resolve(place).resolve(name)))
+                .filter(Files::exists).toList();
+        if (!usual.isEmpty()) {
+            return Optional.of(usual.get(0));
+        }
+        List<Path> others = PLACES.stream().map(folder::resolve).filter(Files::isDirectory).flatMap(ModelFolder::graphs).toList();
+        if (others.size() > 1) {
+            throw UnsupportedErrors.lookInside(folder, others);
+        }
+        return others.stream().findFirst();
+    }
+
+    private static Stream<Path> graphs(Path folder) {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.toString().endsWith(".onnx")).sorted().toList().stream();
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(folder, e);
         }
     }
 

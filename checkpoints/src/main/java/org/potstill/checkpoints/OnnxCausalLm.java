@@ -21,9 +21,6 @@ import java.util.stream.Stream;
 public final class OnnxCausalLm implements CausalLm {
     /** Version to increment whenever the bytes that {@link OnnxWeights#write} makes of a model change. */
     private static final int LAYOUT_VERSION = 1;
-    /** Names that Optimum has given full-precision graphs over the years. */
-    private static final List<String> NAMES = List.of("model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx");
-    private static final List<String> PLACES = List.of("", "onnx");
 
     private final Path file;
     private final ReadyMadeGraph graph;
@@ -55,33 +52,7 @@ public final class OnnxCausalLm implements CausalLm {
         } catch (IOException e) {
             throw CheckpointErrors.unreadable(path, e);
         }
-        return within(path);
-    }
-
-    /**
-     * Returns the graph of a folder or its {@code onnx} folder: one of the usual names, or the only one.
-     *
-     * @throws org.potstill.errors.UserException if there are several others, for example of several precisions
-     */
-    static Optional<Path> within(Path folder) {
-        List<Path> usual = PLACES.stream().flatMap(place -> NAMES.stream().map(name -> folder.resolve(place).resolve(name)))
-                .filter(Files::exists).toList();
-        if (!usual.isEmpty()) {
-            return Optional.of(usual.get(0));
-        }
-        List<Path> others = PLACES.stream().map(folder::resolve).filter(Files::isDirectory).flatMap(OnnxCausalLm::graphs).toList();
-        if (others.size() > 1) {
-            throw UnsupportedErrors.lookInside(folder, others);
-        }
-        return others.stream().findFirst();
-    }
-
-    private static Stream<Path> graphs(Path folder) {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.toString().endsWith(".onnx")).sorted().toList().stream();
-        } catch (IOException e) {
-            throw CheckpointErrors.unreadable(folder, e);
-        }
+        return ModelFolder.graph(path);
     }
 
     /**

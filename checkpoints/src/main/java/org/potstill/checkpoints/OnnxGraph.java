@@ -9,6 +9,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.stream.Stream;
 import java.util.Map;
 import java.util.Set;
 import onnx.Onnx.AttributeProto;
@@ -93,7 +94,7 @@ final class OnnxGraph {
             String name = open.pop();
             NodeProto node = producers.get(name);
             if (needed.add(name) && node != null) {
-                open.addAll(OnnxSurgery.reads(node));
+                open.addAll(reads(node));
             }
         }
         List<NodeProto> nodes = graph.getNodeList().stream()
@@ -268,5 +269,19 @@ final class OnnxGraph {
 
     private static StringStringEntryProto entry(String key, String value) {
         return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+    }
+
+    /** Returns the names of the values that a node reads, including those that its inner graphs read from outside. */
+    static List<String> reads(NodeProto node) {
+        List<String> names = new ArrayList<>(node.getInputList());
+        for (AttributeProto attribute : node.getAttributeList()) {
+            if (attribute.hasG() || attribute.getGraphsCount() > 0) {
+                Stream.concat(Stream.of(attribute.getG()), attribute.getGraphsList().stream()).forEach(graph -> {
+                    graph.getNodeList().forEach(inner -> names.addAll(reads(inner)));
+                    graph.getOutputList().forEach(output -> names.add(output.getName()));
+                });
+            }
+        }
+        return names;
     }
 }

@@ -129,20 +129,6 @@ final class OnnxSurgery {
         return result.build();
     }
 
-    /** Returns the names of the values that a node reads, including those that its inner graphs read from outside. */
-    static List<String> reads(NodeProto node) {
-        List<String> names = new ArrayList<>(node.getInputList());
-        for (AttributeProto attribute : node.getAttributeList()) {
-            if (attribute.hasG() || attribute.getGraphsCount() > 0) {
-                Stream.concat(Stream.of(attribute.getG()), attribute.getGraphsList().stream()).forEach(graph -> {
-                    graph.getNodeList().forEach(inner -> names.addAll(reads(inner)));
-                    graph.getOutputList().forEach(output -> names.add(output.getName()));
-                });
-            }
-        }
-        return names;
-    }
-
     /** Prefixes a name; an omitted input has none. */
     private static String prefixed(String name, String prefix) {
         return name.isEmpty() ? name : prefix + name;

@@ -97,7 +97,7 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
         if (!begin.isEmpty() || !end.isEmpty()) {
             kept.add(written(names));
         }
-        return kept.isEmpty() ? null : kept.size() == 1 ? kept.get(0) : members("type", "Sequence", "processors", kept);
+        return kept.isEmpty() ? null : kept.size() == 1 ? kept.get(0) : TokenizerJson.members("type", "Sequence", "processors", kept);
     }
 
     private static void keepOthers(Object processor, List<Object> kept) {
@@ -135,18 +135,15 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
             if (name == null) {
                 throw CheckpointErrors.badTokenizerDefinition("no token has the id " + id + ", which begins or ends documents");
             }
-            steps.add(members("SpecialToken", members("id", name, "type_id", 0L)));
-            special.put(name, members("id", name, "ids", List.of((long) id), "tokens", List.of(name)));
+            steps.add(TokenizerJson.members("SpecialToken", TokenizerJson.members("id", name, "type_id", 0L)));
+            special.put(name, TokenizerJson.members("id", name, "ids", List.of((long) id), "tokens", List.of(name)));
         }
         return steps;
     }
 
     private static Object sequence(String id, long type) {
-        return members("Sequence", members("id", id, "type_id", type));
+        return TokenizerJson.members("Sequence", TokenizerJson.members("id", id, "type_id", type));
     }
 
     /** Makes a map in this order, as the order of {@code Map.of} differs between JVMs. */
-    private static Map<String, Object> members(Object... namesAndValues) {
-        return GgufPreTokenizer.members(namesAndValues);
-    }
 }

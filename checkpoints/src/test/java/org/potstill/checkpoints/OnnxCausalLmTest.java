@@ -39,7 +39,7 @@ final class OnnxCausalLmTest {
 
     @Test
     void whatAJobAsksOfATeacherIsReadFromTheGraphAndBesideIt() {
-        try (CausalLm model = CausalLm.open(ReadyMade.copy("past", folder))) {
+        try (CausalLm model = Checkpoints.model(ReadyMade.copy("past", folder))) {
             assertEquals(304, model.vocabSize());
             assertEquals(64, model.maxPositionEmbeddings());
             assertEquals(0, model.tokenizer().bosId());
@@ -57,7 +57,7 @@ final class OnnxCausalLmTest {
     @ParameterizedTest
     @ValueSource(strings = {"plain", "past", "half", "merged", "gpt2"})
     void theEditedGraphTakesAndGivesWhatLlamaGraphDoes(String name) throws IOException {
-        try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
+        try (CausalLm model = Checkpoints.model(ReadyMade.copy(name, folder))) {
             for (LlamaGraph.Ending ending : List.of(LlamaGraph.Ending.SCORES, LlamaGraph.Ending.LOGITS)) {
                 GraphProto edited = edited(model, ending);
                 byte[] llama = LlamaGraph.build(TinyLlama.config(), ending, LlamaGraph.Kernels.PLAIN, Precision.FP32);
@@ -71,7 +71,7 @@ final class OnnxCausalLmTest {
     @ParameterizedTest
     @ValueSource(strings = {"plain", "past", "half", "merged", "gpt2"})
     void theHeadIsComputedForWantedPositionsOnly(String name) throws IOException {
-        try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
+        try (CausalLm model = Checkpoints.model(ReadyMade.copy(name, folder))) {
             GraphProto edited = edited(model, LlamaGraph.Ending.LOGITS);
             Map<String, NodeProto> producers = edited.getNodeList().stream()
                     .collect(Collectors.toMap(node -> node.getOutput(0), node -> node, (a, b) -> a));
@@ -88,7 +88,7 @@ final class OnnxCausalLmTest {
     @Test
     void largeWeightsLieInOneAlignedFileAndNotInTheModel() throws IOException {
         for (String name : List.of("plain", "past")) {
-            try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
+            try (CausalLm model = Checkpoints.model(ReadyMade.copy(name, folder))) {
                 OnnxModel onnx = model.onnx(LlamaGraph.Ending.SCORES, Precision.FP32, null, folder.resolve("scratch"));
                 List<TensorProto> external = ModelProto.parseFrom(onnx.bytes()).getGraph().getInitializerList().stream()
                         .filter(tensor -> tensor.getExternalDataCount() > 0).toList();
@@ -225,7 +225,7 @@ final class OnnxCausalLmTest {
             byte[] whole = Files.readAllBytes(file);
             for (int i = 0; i < 1000; i++) {
                 Files.write(file, mutated(whole, random));
-                try (CausalLm model = CausalLm.open(file)) {
+                try (CausalLm model = Checkpoints.model(file)) {
                     if (i % 8 == 0) {
                         model.onnx(LlamaGraph.Ending.SCORES, Precision.FP32, null, folder.resolve("scratch"));
                     }
@@ -328,6 +328,6 @@ final class OnnxCausalLmTest {
     }
 
     private static String refusal(Path file) {
-        return assertThrows(UserException.class, () -> CausalLm.open(file)).getMessage();
+        return assertThrows(UserException.class, () -> Checkpoints.model(file)).getMessage();
     }
 }

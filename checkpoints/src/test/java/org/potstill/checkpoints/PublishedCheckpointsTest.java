@@ -90,7 +90,7 @@ final class PublishedCheckpointsTest {
     }
 
     private static UserException refusal(Path path) {
-        UserException e = assertThrows(UserException.class, () -> CausalLm.open(path));
+        UserException e = assertThrows(UserException.class, () -> Checkpoints.model(path));
         assertFalse(e.getMessage().contains("fetch or export the file again"), e.getMessage());
         assertFalse(e.getMessage().contains("Exception") || e.getMessage().contains("Variant["), e.getMessage());
         return e;
@@ -348,7 +348,7 @@ final class PublishedCheckpointsTest {
         Path renamed = Files.write(folder.resolve("second.gguf"), second);
         assertTrue(refusal(renamed).remedy().contains("llama-gguf-split --merge"));
         Files.copy(parts.get(0), parts.get(1));
-        assertTrue(assertThrows(UserException.class, () -> CausalLm.open(parts.get(0))).cause().contains("not part 2 of 2"));
+        assertTrue(assertThrows(UserException.class, () -> Checkpoints.model(parts.get(0))).cause().contains("not part 2 of 2"));
     }
 
     @ParameterizedTest
@@ -356,12 +356,12 @@ final class PublishedCheckpointsTest {
     void aGraphIsFoundByTheNamesThatExportersGive(String name) throws IOException {
         Path file = ReadyMade.copy("plain", folder);
         Path renamed = Files.move(file, file.resolveSibling(name + ".onnx"));
-        try (CausalLm model = CausalLm.open(folder)) {
+        try (CausalLm model = Checkpoints.model(folder)) {
             assertEquals(ReadyMade.VOCABULARY, model.vocabSize());
         }
         Files.copy(renamed, folder.resolve("onnx/model_int8.onnx"));
         if (name.startsWith("decoder")) {
-            CausalLm.open(folder).close();
+            Checkpoints.model(folder).close();
         } else {
             assertRefused("model_int8.onnx", "one of these");
         }

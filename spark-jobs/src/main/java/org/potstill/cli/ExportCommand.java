@@ -61,7 +61,7 @@ final class ExportCommand implements Callable<Integer> {
         StudentExport.Made made = corpus
                 ? Sessions.run(spec.name(), settings, spark -> new StudentExport(settings, spark.sparkContext().hadoopConfiguration(),
                         Optional.of(spark)).run(order))
-                : new StudentExport(settings, Sessions.hadoop(settings), Optional.empty()).run(order);
+                : new StudentExport(settings, FileSystems.configuration(settings.spark()), Optional.empty()).run(order);
         PrintWriter out = spec.commandLine().getOut();
         describe(made).forEach(out::println);
         out.flush();

@@ -96,7 +96,7 @@ final class GenerateCommand implements Callable<Integer> {
         String scratch = settings.required("teacher.scratch");
         int asked = settings.integer("teacher.threads", 0, 1024);
         int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
-        Path path = TeacherSource.localPath("--model", model, scratch, Sessions.hadoop(settings));
+        Path path = TeacherSource.localPath("--model", model, scratch, FileSystems.configuration(settings.spark()));
         // UTF-8 whatever the locale's encoding.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (CausalLm opened = Teachers.model(path)) {

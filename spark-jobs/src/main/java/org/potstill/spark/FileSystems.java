@@ -6,9 +6,14 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.util.VersionInfo;
+import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
+import org.apache.spark.SparkContext$;
+import org.apache.spark.deploy.SparkHadoopUtil;
+import scala.Option;
 
 /** The file systems of paths: some come with Spark, the user adds others. */
-final class FileSystems {
+public final class FileSystems {
     private static final Map<String, String> ARTIFACTS = Map.of("s3a", "org.apache.hadoop:hadoop-aws:", "abfs", "org.apache.hadoop:hadoop-azure:",
             "abfss", "org.apache.hadoop:hadoop-azure:", "wasb", "org.apache.hadoop:hadoop-azure:", "wasbs", "org.apache.hadoop:hadoop-azure:",
             "adl", "org.apache.hadoop:hadoop-azure-datalake:", "oss", "org.apache.hadoop:hadoop-aliyun:", "cosn", "org.apache.hadoop:hadoop-cos:");
@@ -36,6 +41,18 @@ final class FileSystems {
             // One that cannot be loaded is a ClassNotFoundException in a RuntimeException, or lacks the classes it needs.
             throw PlatformErrors.noFileSystem(setting, path.toString(), scheme, remedy(scheme, path));
         }
+    }
+
+    /**
+     * Returns what a session would give its file systems, for commands that need no more of Spark than that.
+     *
+     * @param settings {@code spark.*}
+     */
+    public static Configuration configuration(Map<String, String> settings) {
+        Option<SparkContext> active = SparkContext$.MODULE$.getActive();
+        SparkConf conf = active.isDefined() ? active.get().getConf() : new SparkConf();
+        settings.forEach(conf::setIfMissing);
+        return SparkHadoopUtil.get().newConfiguration(conf);
     }
 
     private static String remedy(String scheme, Path path) {

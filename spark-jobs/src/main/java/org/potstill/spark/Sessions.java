@@ -101,18 +101,6 @@ public final class Sessions {
         }
     }
 
-    /** What a session would give its file systems, for commands that need no more of Spark than that. */
-    public static Configuration hadoop(Settings settings) {
-        return hadoop(settings.spark());
-    }
-
-    /** @param settings {@code spark.*} */
-    static Configuration hadoop(Map<String, String> settings) {
-        SparkConf conf = isGuest() ? active().get().getConf() : new SparkConf();
-        settings.forEach(conf::setIfMissing);
-        return SparkHadoopUtil.get().newConfiguration(conf);
-    }
-
     /** Beside the plugins that are set already. */
     static void addPlugin(SparkConf conf) {
         String name = PotstillPlugin.class.getName();

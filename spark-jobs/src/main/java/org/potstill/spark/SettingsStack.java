@@ -37,7 +37,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
         for (String file : files) {
             List<Config> before = new ArrayList<>(sources);
             before.addAll(said);
-            sources.add(SettingsSource.file(file, () -> Sessions.hadoop(spark(before))));
+            sources.add(SettingsSource.file(file, () -> FileSystems.configuration(spark(before))));
         }
         sources.addAll(said);
         try {

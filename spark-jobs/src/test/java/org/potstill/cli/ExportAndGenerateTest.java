@@ -181,11 +181,11 @@ class ExportAndGenerateTest {
         for (String format : List.of("hf", "onnx", "gguf")) {
             Path target = folder.resolve(format + "-export.gguf");
             assertEquals(0, export(format, target).status());
-            try (CausalLm model = CausalLm.open(target)) {
+            try (CausalLm model = Checkpoints.model(target)) {
                 assertEquals(List.of(ENDS[0], ENDS[1], ENDS[2]), model.tokenizer().stopIds(), format);
             }
         }
-        try (CausalLm student = CausalLm.open(distillery.path("student"))) {
+        try (CausalLm student = Checkpoints.model(distillery.path("student"))) {
             assertEquals(List.of(ENDS[0], ENDS[1], ENDS[2]), student.tokenizer().stopIds());
         }
         for (Path place : List.of(distillery.path("student"), folder.resolve("hf-export.gguf"))) {

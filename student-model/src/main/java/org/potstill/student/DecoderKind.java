@@ -19,7 +19,7 @@ record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precisio
     /** Chooses the decoder for these options: ND4J's operations on its CUDA backend, the fused decoder on CPUs. */
     static DecoderKind of(TrainingOptions options) {
         boolean bf16 = options.precision() == MatrixPrecision.BF16;
-        if (bf16 && !Student.canUseBf16()) {
+        if (bf16 && !OneDnn.canUseBf16()) {
             throw StudentErrors.noBf16();
         }
         return Nd4jRuntime.isCuda() ? ND4J : new DecoderKind(false, options.gradientCheckpointing(), options.precision());

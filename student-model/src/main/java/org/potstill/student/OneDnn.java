@@ -47,9 +47,9 @@ final class OneDnn {
         }
     }
 
-    /** Whether this processor has bfloat16 instructions and oneDNN is available. */
-    static boolean hasBf16() {
-        return AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
+    /** Whether matrices can be multiplied in bfloat16 here: the processor has instructions for it, and oneDNN is available. */
+    static boolean canUseBf16() {
+        return !Nd4jRuntime.isCuda() && AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
     }
 
     private static byte letter(boolean transpose) {

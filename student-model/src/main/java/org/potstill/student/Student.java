@@ -74,7 +74,7 @@ public final class Student implements AutoCloseable {
 
     /** Whether this machine can train in {@link MatrixPrecision#BF16}. */
     public static boolean canUseBf16() {
-        return !Nd4jRuntime.isCuda() && OneDnn.hasBf16();
+        return OneDnn.canUseBf16();
     }
 
     /** Creates a student with random weights: the same bytes for the same configuration and seed. */

@@ -16,7 +16,7 @@ class Bf16Test {
     @BeforeEach
     void requireInstructions() {
         Student.setThreads(1);
-        assumeTrue(OneDnn.hasBf16(), "this processor does not multiply bfloat16 numbers");
+        assumeTrue(OneDnn.canUseBf16(), "this processor does not multiply bfloat16 numbers");
     }
 
     /** Against products of the rounded numbers, in single precision; blocks of larger matrices, wider than a piece, too. */

@@ -33,6 +33,11 @@ final class CalibrationText implements CausalLm.Calibration {
         }
     }
 
+    /** Returns the calibration that is used for all quantised models; it costs nothing until it is run. */
+    static CausalLm.Calibration calibration(CausalLm model, TeacherOptions options) {
+        return graph -> new CalibrationText(model, options).channelMaxima(graph);
+    }
+
     static String text() {
         try (InputStream in = CalibrationText.class.getResourceAsStream("calibration.txt")) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);

@@ -53,7 +53,7 @@ public final class Generator implements AutoCloseable {
     private static OnnxModel graph(CausalLm model, int threads, Path scratch, Precision precision) {
         if (precision == Precision.INT8 && model instanceof Checkpoint checkpoint) {
             TeacherOptions options = new TeacherOptions(TeacherOptions.Engine.ONNX, TeacherOptions.Device.CPU, 0, precision, threads, scratch);
-            return checkpoint.cached(precision, Teachers.calibration(model, options), scratch);
+            return checkpoint.cached(precision, CalibrationText.calibration(model, options), scratch);
         }
         return model.cached(scratch);
     }

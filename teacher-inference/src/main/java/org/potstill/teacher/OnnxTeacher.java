@@ -49,7 +49,7 @@ public final class OnnxTeacher implements Teacher {
         this.maxPositionEmbeddings = model.maxPositionEmbeddings();
         this.options = options;
         this.limits = new InputLimits(vocabSize, maxPositionEmbeddings);
-        CausalLm.Calibration calibration = Teachers.calibration(model, options);
+        CausalLm.Calibration calibration = CalibrationText.calibration(model, options);
         for (LlamaGraph.Ending ending : List.of(LlamaGraph.Ending.LOGITS, LlamaGraph.Ending.SCORES, LlamaGraph.Ending.DRAWS,
                 LlamaGraph.Ending.SCORES_AND_DRAWS)) {
             models.put(ending, model.onnx(ending, options.precision(), calibration, options.scratch()));
@@ -62,10 +62,10 @@ public final class OnnxTeacher implements Teacher {
         }
     }
 
-    /** Opens a teacher from a model file or folder, see {@link CausalLm#open}. */
+    /** Opens a teacher from a model file or folder, see {@link Checkpoints#model}. */
     public static OnnxTeacher open(Path path, TeacherOptions options) {
         OnnxEngine.requireDevice(options.device());
-        try (CausalLm model = CausalLm.open(path)) {
+        try (CausalLm model = Checkpoints.model(path)) {
             return open(model, options);
         }
     }

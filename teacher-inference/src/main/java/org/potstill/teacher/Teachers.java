@@ -11,11 +11,11 @@ public final class Teachers {
     }
 
     /**
-     * Opens a model, see {@link CausalLm#open}, or, for the ND4J engine, a SameDiff ({@code .fb}) or Deeplearning4j
+     * Opens a model, see {@link Checkpoints#model}, or, for the ND4J engine, a SameDiff ({@code .fb}) or Deeplearning4j
      * ({@code .zip}) file.
      */
     public static CausalLm model(Path path) {
-        return Nd4jFile.find(path).orElseGet(() -> CausalLm.open(path));
+        return Nd4jFile.find(path).orElseGet(() -> Checkpoints.model(path));
     }
 
     /** Opens a teacher from a model file or folder, see {@link #model}. */
@@ -37,7 +37,7 @@ public final class Teachers {
 
     /** Returns the calibration that is used for all quantised models. */
     public static CausalLm.Calibration calibration(CausalLm model, TeacherOptions options) {
-        return graph -> new CalibrationText(model, options).channelMaxima(graph);
+        return CalibrationText.calibration(model, options);
     }
 
     /** Returns the text of {@link #calibration}. */

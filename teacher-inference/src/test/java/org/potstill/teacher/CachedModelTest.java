@@ -159,7 +159,7 @@ class CachedModelTest {
             Files.writeString(export.resolve("tokenizer.json"), model.tokenizer().json());
             Files.writeString(export.resolve("tokenizer_config.json"), model.tokenizer().configJson());
             int[] ids = text(LENGTH, 300);
-            try (CausalLm exported = CausalLm.open(export); Teacher again = OnnxTeacher.open(exported, options());
+            try (CausalLm exported = Checkpoints.model(export); Teacher again = OnnxTeacher.open(exported, options());
                     CachedSession session = new CachedSession(exported.cached(options().scratch()), exported.vocabSize(), 2)) {
                 float[] full = teacher.logits(ids);
                 assertEquals(0, difference(full, 0, again.logits(ids), 0, LENGTH, 320), 1e-4);
@@ -174,7 +174,7 @@ class CachedModelTest {
         Path model = Fixtures.file("onnx/gpt2.onnx", folder);
         Fixtures.file("onnx/config.json", folder);
         Fixtures.file("onnx/tokenizer.json", folder);
-        try (CausalLm gpt2 = CausalLm.open(model); Teacher teacher = OnnxTeacher.open(gpt2, options());
+        try (CausalLm gpt2 = Checkpoints.model(model); Teacher teacher = OnnxTeacher.open(gpt2, options());
                 CachedSession session = new CachedSession(gpt2.cached(options().scratch()), gpt2.vocabSize(), 2)) {
             int[] ids = text(20, 304);
             float[] full = teacher.logits(ids);
@@ -188,7 +188,7 @@ class CachedModelTest {
         Path model = Fixtures.file("onnx/plain.onnx", folder);
         Fixtures.file("onnx/config.json", folder);
         Fixtures.file("onnx/tokenizer.json", folder);
-        try (CausalLm plain = CausalLm.open(model)) {
+        try (CausalLm plain = Checkpoints.model(model)) {
             UserException error = assertThrows(UserException.class, () -> plain.cached(options().scratch()));
             assertTrue(error.remedy().contains("text-generation-with-past"), error.getMessage());
         }

@@ -98,7 +98,7 @@ final class ReadyMadeTeacherTest {
 
     private float[] logits(String name, List<int[]> texts, int padded) {
         List<int[]> sequences = texts.stream().map(ids -> Arrays.copyOf(ids, ids.length + 1)).toList();
-        try (CausalLm model = CausalLm.open(ReadyMade.copy(name, folder))) {
+        try (CausalLm model = Checkpoints.model(ReadyMade.copy(name, folder))) {
             OnnxModel onnx = model.onnx(LlamaGraph.Ending.LOGITS, Precision.FP32, null, options().scratch());
             try (OnnxEngine engine = OnnxEngine.open(onnx.bytes(), onnx.weights(), options())) {
                 return engine.logits(new TokenBatch(sequences, padded), VOCABULARY);

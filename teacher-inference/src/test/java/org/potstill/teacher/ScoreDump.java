@@ -27,7 +27,7 @@ final class ScoreDump {
         int length = Integer.parseInt(rest.get(3));
         TargetSpec spec = TargetSpec.topK(Integer.parseInt(rest.get(4)));
         List<Path> texts = rest.subList(5, rest.size()).stream().map(Path::of).toList();
-        try (CausalLm model = CausalLm.open(Path.of(rest.get(0)));
+        try (CausalLm model = Checkpoints.model(Path.of(rest.get(0)));
                 Tokenizer tokenizer = new Tokenizer(model.tokenizer());
                 OnnxTeacher teacher = OnnxTeacher.open(model, options)) {
             dump(tokenizer, teacher, spec, length, texts, Integer.parseInt(arguments[1]), Path.of(arguments[0]));

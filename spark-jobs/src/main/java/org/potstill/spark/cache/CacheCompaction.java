@@ -39,7 +39,7 @@ public final class CacheCompaction {
             return change(store, before, rowsBefore, before, rowsBefore);
         }
         Object[] names = sources.stream().map(file -> file.getPath().getName()).toArray();
-        int files = LabelRewriting.files(bytes(sources), targetBytes);
+        int files = LabelRewriting.files(LabelStore.bytes(sources), targetBytes);
         new LabelRewriting(spark, store).rewrite(sources, rows.where(rows.col(LabelStore.FILE).isin(names)), files, REASON);
         return change(store, before, rowsBefore, store.labelFiles(), store.rows().count());
     }
@@ -50,11 +50,7 @@ public final class CacheCompaction {
     }
 
     private static CacheChange change(LabelStore store, List<FileStatus> before, long rowsBefore, List<FileStatus> after, long rowsAfter) {
-        return new CacheChange(store.folder().path().toString(), rowsBefore, rowsAfter, bytes(before), bytes(after), before.size(),
+        return new CacheChange(store.folder().path().toString(), rowsBefore, rowsAfter, LabelStore.bytes(before), LabelStore.bytes(after), before.size(),
                 after.size(), 0, 0);
-    }
-
-    static long bytes(List<FileStatus> files) {
-        return files.stream().collect(Collectors.summingLong(FileStatus::getLen));
     }
 }

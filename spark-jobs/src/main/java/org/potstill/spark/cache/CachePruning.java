@@ -51,13 +51,13 @@ public final class CachePruning {
         deleted.addAll(deleteIncoming(store, old));
         String folder = store.folder().path().toString();
         if (dryRun) {
-            long bytes = CacheCompaction.bytes(before);
+            long bytes = LabelStore.bytes(before);
             return new CacheChange(folder, rowsBefore, rowsBefore - useless.rows(), bytes, bytes - useless.bytes(), before.size(),
-                    before.size() - useless.files().size() + useless.filesAfter(), deleted.size(), CacheCompaction.bytes(deleted));
+                    before.size() - useless.files().size() + useless.filesAfter(), deleted.size(), LabelStore.bytes(deleted));
         }
         List<FileStatus> after = store.labelFiles();
-        return new CacheChange(folder, rowsBefore, store.rows().count(), CacheCompaction.bytes(before), CacheCompaction.bytes(after),
-                before.size(), after.size(), deleted.size(), CacheCompaction.bytes(deleted));
+        return new CacheChange(folder, rowsBefore, store.rows().count(), LabelStore.bytes(before), LabelStore.bytes(after),
+                before.size(), after.size(), deleted.size(), LabelStore.bytes(deleted));
     }
 
     /**
@@ -71,7 +71,7 @@ public final class CachePruning {
      */
     private record Useless(String snapshot, List<FileStatus> files, Dataset<Row> kept, long rows, long bytes) {
         int filesAfter() {
-            long remaining = CacheCompaction.bytes(files) - bytes;
+            long remaining = LabelStore.bytes(files) - bytes;
             return remaining <= 0 ? 0 : LabelRewriting.files(remaining, CacheCompaction.TARGET_BYTES);
         }
     }

@@ -3,6 +3,7 @@ package org.potstill.spark.cache;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -163,7 +164,7 @@ public final class LabelStore {
 
     /** Returns the total size of the label files in bytes. */
     public long bytes() {
-        return CacheCompaction.bytes(labelFiles());
+        return bytes(labelFiles());
     }
 
     List<FileStatus> labelFiles() {
@@ -334,5 +335,10 @@ public final class LabelStore {
 
     private static Configuration hadoop(SparkSession spark) {
         return spark.sparkContext().hadoopConfiguration();
+    }
+
+    /** Returns the size of some files. */
+    static long bytes(List<FileStatus> files) {
+        return files.stream().collect(Collectors.summingLong(FileStatus::getLen));
     }
 }

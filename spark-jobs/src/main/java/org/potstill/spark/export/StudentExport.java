@@ -151,7 +151,7 @@ public final class StudentExport {
 
     private Fidelity compare(Order order, JsonNode provenance, Path source, Path made, Path scratch) {
         Student.setThreads(threads());
-        try (Student original = Student.load(source, TrainingOptions.NONE); CausalLm export = CausalLm.open(made);
+        try (Student original = Student.load(source, TrainingOptions.NONE); CausalLm export = Checkpoints.model(made);
                 Teacher engine = Teachers.open(export, options(scratch))) {
             Sample sample = sample(order.text(), provenance, export.tokenizer(), export.vocabSize());
             return Fidelity.measure(original::logits, engine::logits, export.vocabSize(), sample,

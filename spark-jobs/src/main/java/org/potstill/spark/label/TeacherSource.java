@@ -44,7 +44,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         }
         try {
             org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
-            return path.isAbsolute() ? uri : path.getFileSystem(Sessions.hadoop(settings)).makeQualified(path).toString();
+            return path.isAbsolute() ? uri : path.getFileSystem(FileSystems.configuration(settings.spark())).makeQualified(path).toString();
         } catch (IOException | IllegalArgumentException e) {
             throw JobErrors.unreadableModel("teacher.path", uri, e);
         }

@@ -78,7 +78,7 @@ class LabelStoreTest {
         for (int i = ROWS; i < 100; i += 10) {
             write(i, i + 10);
         }
-        long bytes = CacheCompaction.bytes(store.labelFiles());
+        long bytes = LabelStore.bytes(store.labelFiles());
         CacheChange change = compact(store, bytes / 2);
         assertEquals(List.of(9, 2), List.of(change.filesBefore(), change.filesAfter()));
         List<String> keys = new ArrayList<>();

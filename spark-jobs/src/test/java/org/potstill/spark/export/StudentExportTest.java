@@ -175,7 +175,7 @@ class StudentExportTest {
             assertTrue(files.noneMatch(file -> file.getFileName().toString().contains("incoming")));
         }
         assertArrayEquals(Files.readAllBytes(student.resolve("model.safetensors")), Files.readAllBytes(target.resolve("model.safetensors")));
-        try (CausalLm model = CausalLm.open(target)) {
+        try (CausalLm model = Checkpoints.model(target)) {
             assertEquals(320, model.vocabSize());
         }
     }
