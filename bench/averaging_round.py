@@ -62,8 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     count = options.rounds + WARM_UP
     contenders = {"dl4j-spark": (theirs(), "org.potstill.bench.ParameterAveragingPeer", count),
-                  "ours, fp32": (ours(), "org.potstill.spark.train.AveragingBenchmark", count, "fp32"),
-                  "ours, fp16": (ours(), "org.potstill.spark.train.AveragingBenchmark", count, "fp16")}
+                  "ours, fp32": (ours(), "org.potstill.spark.train.averaging.AveragingBenchmark", count, "fp32"),
+                  "ours, fp16": (ours(), "org.potstill.spark.train.averaging.AveragingBenchmark", count, "fp16")}
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for repeat in range(options.repeats):
         for name, run in contenders.items():

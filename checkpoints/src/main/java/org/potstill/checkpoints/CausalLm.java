@@ -2,6 +2,11 @@ package org.potstill.checkpoints;
 
 import java.nio.file.Path;
 import java.util.Map;
+import org.potstill.checkpoints.graph.CachedLlamaGraph;
+import org.potstill.checkpoints.graph.LlamaGraph;
+import org.potstill.checkpoints.graph.OnnxModel;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
 /**
  * A causal language model on disk, whatever its format: the source of a teacher's graph, tokenizer and fingerprint.

@@ -2,6 +2,12 @@ package org.potstill.checkpoints;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.potstill.checkpoints.graph.CachedLlamaGraph;
+import org.potstill.checkpoints.graph.ExternalWeights;
+import org.potstill.checkpoints.graph.LlamaGraph;
+import org.potstill.checkpoints.graph.OnnxModel;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.model.TensorSource;
 
 /** A Llama-family model on disk with access to its tensors, whatever the file format. */
 public interface Checkpoint extends CausalLm, TensorSource {

@@ -5,8 +5,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.formats.gguf.GgufExport;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.TinyLlama;
 
 /** Shapes of small models, one for each thing that sets members of the Llama family apart, by name. */
 public final class Families {

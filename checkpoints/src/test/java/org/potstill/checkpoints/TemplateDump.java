@@ -6,9 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.util.List;
-import java.util.Map;
-import org.potstill.checkpoints.jinja.JinjaTemplate;
-import org.potstill.checkpoints.jinja.TemplateException;
+import org.potstill.checkpoints.io.Json;
+import org.potstill.jinja.JinjaTemplate;
+import org.potstill.jinja.TemplateException;
 
 /** What {@code bench/chat_templates.py} compares with transformers: each template with each conversation, one JSON object a line. */
 final class TemplateDump {

@@ -1,10 +1,10 @@
 package org.potstill.cli;
 
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.cache.CacheChange;
-import org.potstill.spark.cache.CacheCompaction;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.upkeep.CacheChange;
+import org.potstill.spark.cache.upkeep.CacheCompaction;
+import org.potstill.spark.errors.JobErrors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

@@ -1,6 +1,6 @@
 package org.potstill.cli;
 
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;

@@ -4,12 +4,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TextScore;
+import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "evaluate", description = {

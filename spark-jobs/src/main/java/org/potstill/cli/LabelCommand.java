@@ -2,9 +2,9 @@ package org.potstill.cli;
 
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.Settings;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
+import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "label", description = {

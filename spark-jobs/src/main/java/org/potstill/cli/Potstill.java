@@ -2,12 +2,12 @@ package org.potstill.cli;
 
 import java.util.List;
 import java.util.Optional;
-import org.potstill.checkpoints.NativeWork;
+import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
 import org.potstill.spark.Platform;
 import org.potstill.spark.Sessions;
-import org.potstill.spark.Versions;
+import org.potstill.spark.errors.Versions;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;

@@ -2,9 +2,9 @@ package org.potstill.cli;
 
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.Settings;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.prune.PruneSummary;
+import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "prune", description = {

@@ -1,7 +1,7 @@
 package org.potstill.cli;
 
-import org.potstill.spark.Settings;
 import org.potstill.spark.inspect.Selection;
+import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Option;
 
 /** Options that select which of the cache's labels a command works on; all by default. */

@@ -2,11 +2,11 @@ package org.potstill.cli;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.potstill.spark.Settings;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.TrainJob;
 import picocli.CommandLine.Option;
 

@@ -2,10 +2,10 @@ package org.potstill.cli;
 
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.spark.train.TrainSummary;
-import org.potstill.student.StepLoss;
+import org.potstill.student.loss.StepLoss;
 import picocli.CommandLine.Command;
 
 @Command(name = "train", description = {

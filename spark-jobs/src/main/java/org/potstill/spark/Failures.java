@@ -7,8 +7,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.SparkException;
-import org.potstill.checkpoints.NativeLibraries;
+import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.errors.UserException;
+import org.potstill.spark.errors.PlatformErrors;
 
 /** Translation of failures of Java, Spark and other libraries into user errors. */
 public final class Failures {

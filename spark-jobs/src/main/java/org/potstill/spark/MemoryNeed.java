@@ -4,6 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.Locale;
 import org.apache.spark.SparkConf;
+import org.potstill.spark.errors.PlatformErrors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

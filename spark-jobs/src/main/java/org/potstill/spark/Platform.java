@@ -12,8 +12,14 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.LocalFileSystem;
-import org.potstill.checkpoints.NativeLibraries;
+import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.errors.UserException;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.errors.Versions;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.FileSystems;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -8,7 +8,6 @@ import org.apache.spark.api.plugin.DriverPlugin;
 import org.apache.spark.api.plugin.ExecutorPlugin;
 import org.apache.spark.api.plugin.PluginContext;
 import org.apache.spark.api.plugin.SparkPlugin;
-import org.potstill.spark.label.ExecutorCounters;
 
 /**
  * Adds what the teachers do to each executor's metrics, for whichever sinks {@code spark.metrics.conf} sets up. Sessions

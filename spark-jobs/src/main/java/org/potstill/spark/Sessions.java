@@ -4,17 +4,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
-import org.apache.spark.SparkContext$;
 import org.apache.spark.SparkEnv;
-import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.settings.Settings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Option;
+
+import org.apache.spark.SparkContext$;
 
 /** The Spark session to run in: the platform's (spark-submit, Databricks, EMR), or else a local one. */
 public final class Sessions {

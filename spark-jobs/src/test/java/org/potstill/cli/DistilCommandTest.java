@@ -13,10 +13,10 @@ import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.spark.Distillery;
 
 class DistilCommandTest {

@@ -32,19 +32,20 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.report.Report;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.student.options.TrainingOptions;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 class ExportAndGenerateTest {
     private static final int[] ENDS = {TinyLlama.END_OF_TEXT, 40, 41};

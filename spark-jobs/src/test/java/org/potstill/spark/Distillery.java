@@ -8,7 +8,8 @@ import java.nio.file.Path;
 import java.util.Random;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.spark.settings.Settings;
 
 /** A tiny teacher, a small corpus and settings in a folder: what the tests of the jobs begin with. */
 public final class Distillery {

@@ -10,6 +10,8 @@ import java.util.Optional;
 import org.apache.spark.SparkException;
 import org.junit.jupiter.api.Test;
 import org.potstill.errors.UserException;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.Versions;
 
 class FailuresTest {
     private static UserException explained(Throwable thrown) {

@@ -13,6 +13,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.potstill.errors.UserException;
+import org.potstill.spark.errors.Versions;
+import org.potstill.spark.settings.Settings;
 
 class PlatformTest {
     @TempDir

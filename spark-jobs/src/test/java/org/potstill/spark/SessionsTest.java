@@ -11,6 +11,7 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.potstill.errors.UserException;
+import org.potstill.spark.settings.Settings;
 
 class SessionsTest {
     private static String plugins(String set) {

@@ -4,10 +4,12 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.student.decoder.Weights;
+import org.potstill.student.options.StudentErrors;
 
 /**
  * Initialisation of a student from a checkpoint, such as its teacher: embeddings, norms, head, and all or some of the layers,

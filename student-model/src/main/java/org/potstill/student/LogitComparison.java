@@ -1,5 +1,8 @@
 package org.potstill.student;
 
+import org.potstill.student.kernels.FloatValues;
+import org.potstill.student.kernels.Row;
+
 /**
  * Compares next-token distributions given by their logits with a reference distribution, one position at a time, with SIMD
  * where available (see {@link Row}). Both are softmaxes over the same {@code vocabSize} ids. Not thread-safe.

@@ -15,12 +15,28 @@ import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.NativeLibraries;
-import org.potstill.checkpoints.NativeWork;
-import org.potstill.checkpoints.Safetensors;
-import org.potstill.checkpoints.SafetensorsFile;
+import org.potstill.checkpoints.formats.huggingface.Safetensors;
+import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
+import org.potstill.checkpoints.io.NativeLibraries;
+import org.potstill.checkpoints.io.NativeWork;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
+import org.potstill.student.batch.LabelledBatch;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.decoder.Weights;
+import org.potstill.student.dl4j.DecoderLayer;
+import org.potstill.student.dl4j.DecoderLayerConf;
+import org.potstill.student.dl4j.DecoderParameters;
+import org.potstill.student.dl4j.FusedAdamW;
+import org.potstill.student.kernels.HostMemory;
+import org.potstill.student.kernels.Matrix;
+import org.potstill.student.kernels.OneDnn;
+import org.potstill.student.kernels.Row;
+import org.potstill.student.kernels.Slices;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.StudentErrors;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * A Deeplearning4j causal decoder of the Llama family, of any shape that {@link CausalLmConfig} describes. Not thread-safe, but
@@ -79,14 +95,14 @@ public final class Student implements AutoCloseable {
 
     /** Creates a student with random weights: the same bytes for the same configuration and seed. */
     public static Student create(CausalLmConfig config, TrainingOptions options, long seed) {
-        MultiLayerNetwork network = CausalDecoder.network(config, options, seed, DataType.FLOAT);
+        MultiLayerNetwork network = DecoderLayerConf.network(config, options, seed, DataType.FLOAT);
         NativeWork.run(network::init);
         return new Student(config, options, network);
     }
 
     /** Creates a student with uninitialised parameters; the caller must set all of them. */
     public static Student uninitialized(CausalLmConfig config, TrainingOptions options) {
-        MultiLayerNetwork network = CausalDecoder.network(config, options, 0, DataType.FLOAT);
+        MultiLayerNetwork network = DecoderLayerConf.network(config, options, 0, DataType.FLOAT);
         network.init(Nd4j.createUninitializedDetached(DataType.FLOAT, 1, DecoderParameters.count(config)), false);
         return new Student(config, options, network);
     }
@@ -212,7 +228,7 @@ public final class Student implements AutoCloseable {
     /** Computes the losses of a batch without learning from it. */
     public StepLoss loss(List<TrainingSequence> batch) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
-            CausalDecoderLayer decoder = decoder();
+            DecoderLayer decoder = decoder();
             decoder.setInput(arrays.features(), LayerWorkspaceMgr.noWorkspaces());
             decoder.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
@@ -296,8 +312,8 @@ public final class Student implements AutoCloseable {
         network.close();
     }
 
-    private CausalDecoderLayer decoder() {
-        return (CausalDecoderLayer) network.getOutputLayer();
+    private DecoderLayer decoder() {
+        return (DecoderLayer) network.getOutputLayer();
     }
 
     private Updater updater() {

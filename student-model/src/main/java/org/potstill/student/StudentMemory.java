@@ -1,6 +1,12 @@
 package org.potstill.student;
 
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.student.decoder.Activations;
+import org.potstill.student.decoder.LanguageModelHead;
+import org.potstill.student.dl4j.DecoderLayerConf;
+import org.potstill.student.dl4j.DecoderParameters;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingOptions;
 
 /** Estimates of the off-heap memory of a student before it is created. */
 public final class StudentMemory {
@@ -13,7 +19,7 @@ public final class StudentMemory {
      * @throws org.potstill.errors.UserException if a student cannot have this many
      */
     public static int parameters(CausalLmConfig config) {
-        CausalDecoder.requirePossible(config);
+        DecoderLayerConf.requirePossible(config);
         return Math.toIntExact(DecoderParameters.count(config));
     }
 

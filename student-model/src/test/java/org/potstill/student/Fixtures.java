@@ -3,19 +3,23 @@ package org.potstill.student;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.softlabels.SoftTargets;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.TrainingOptions;
 
 /** Small students and made-up teachers. */
-final class Fixtures {
+public final class Fixtures {
     /** Grouped queries, odd sizes. */
-    static final CausalLmConfig TINY =
+    public static final CausalLmConfig TINY =
             new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
 
     /** A model of each kind that can be a student: biases, windows in all layers and in some, head norms, scaled angles, own heads. */
-    static final List<CausalLmConfig> FAMILIES = List.of(
+    public static final List<CausalLmConfig> FAMILIES = List.of(
             TINY,
             tiny(2, 6, false, Variant.PLAIN),
             tiny(2, 6, true, new Variant(Family.LLAMA, true, true, 0, List.of(), List.of(1f, 2.5f, 8f))),
@@ -31,17 +35,17 @@ final class Fixtures {
         return new CausalLmConfig(37, 12, 20, layers, 4, 2, headDim, 64, 1e-5f, 10_000f, tied, variant);
     }
 
-    static TrainingOptions options(double alpha, double learningRate, TrainingOptions.Optimizer optimizer) {
+    public static TrainingOptions options(double alpha, double learningRate, TrainingOptions.Optimizer optimizer) {
         return new TrainingOptions(Objective.of(alpha), learningRate, 0, 1_000_000, learningRate, 0.01, 0.9, 0.95, 1e-8, 0,
                 optimizer, false, MatrixPrecision.FP32);
     }
 
-    static TrainingOptions adamW() {
+    public static TrainingOptions adamW() {
         return options(0.5, 1e-2, TrainingOptions.Optimizer.ADAMW);
     }
 
     /** {@code kept} entries a position; the mass kept varies from a little to nearly all. */
-    static TrainingSequence sequence(Random random, int tokens, int vocabSize, int kept) {
+    public static TrainingSequence sequence(Random random, int tokens, int vocabSize, int kept) {
         int[] ids = random.ints(tokens, 0, vocabSize).toArray();
         int positions = tokens - 1;
         int[] offsets = new int[positions + 1];
@@ -64,7 +68,7 @@ final class Fixtures {
         return new TrainingSequence(ids, new SoftTargets(offsets, keptIds, probabilities));
     }
 
-    static List<TrainingSequence> batch(long seed, int vocabSize, int kept, int... lengths) {
+    public static List<TrainingSequence> batch(long seed, int vocabSize, int kept, int... lengths) {
         Random random = new Random(seed);
         List<TrainingSequence> batch = new ArrayList<>();
         for (int length : lengths) {

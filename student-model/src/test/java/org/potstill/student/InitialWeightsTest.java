@@ -11,13 +11,14 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.LlamaTensors;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.errors.UserException;
+import org.potstill.student.decoder.Weights;
 
 class InitialWeightsTest {
     @TempDir

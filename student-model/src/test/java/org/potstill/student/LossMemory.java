@@ -3,6 +3,12 @@ package org.potstill.student;
 import java.io.IOException;
 import java.util.Arrays;
 import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.student.batch.PackedBatch;
+import org.potstill.student.decoder.LanguageModelHead;
+import org.potstill.student.kernels.Matrix;
+import org.potstill.student.kernels.Products;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.Objective;
 
 /**
  * How far the process's peak memory rises above what it held before the loss and its gradient, for

@@ -16,9 +16,15 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.options.Divergence;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.Tail;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * Trains and evaluates students for {@code bench/quality.py} and {@code bench/pruning.py}. Not a test: run its main with the

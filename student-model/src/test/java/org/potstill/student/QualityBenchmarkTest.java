@@ -12,6 +12,10 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.softlabels.SoftTargets;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.decoder.NaiveDecoder;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.TrainingOptions;
 
 class QualityBenchmarkTest {
     private static final int VOCABULARY = Fixtures.TINY.vocabSize();

@@ -13,9 +13,9 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.LlamaTensors;
-import org.potstill.checkpoints.SafetensorsFile;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
+import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.errors.UserException;
 
 class StudentFolderTest {

@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
+import org.potstill.student.decoder.Activations;
 
 class StudentMemoryTest {
     static {

@@ -7,8 +7,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * A student that trains when it is told to, for {@code bench/student_speed.py}. Not a test: run its main with the

@@ -7,7 +7,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
-import org.potstill.student.TrainingOptions.Optimizer;
+import org.potstill.student.batch.LabelledBatch;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.decoder.Weights;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.Divergence;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.Tail;
+import org.potstill.student.options.TrainingOptions;
+import org.potstill.student.options.TrainingOptions.Optimizer;
+import org.potstill.student.options.WarmupCosine;
 
 class TrainingTest {
     private static final int VOCABULARY = Fixtures.TINY.vocabSize();

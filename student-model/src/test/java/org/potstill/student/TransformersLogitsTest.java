@@ -12,9 +12,10 @@ import java.util.Arrays;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.student.options.TrainingOptions;
 
 /** Students that begin with the tiny models that transformers made, against what transformers makes of these. */
 class TransformersLogitsTest {

@@ -3,7 +3,18 @@ package org.potstill.teacher;
 import java.nio.file.Path;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Precision;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.teacher.nd4j.Nd4jDevice;
+import org.potstill.teacher.nd4j.Nd4jFile;
+import org.potstill.teacher.nd4j.Nd4jTeacher;
+import org.potstill.teacher.nd4j.Nd4jWeights;
+import org.potstill.teacher.onnx.CalibrationText;
+import org.potstill.teacher.onnx.OnnxEngine;
+import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherErrors;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /** Factory of models and teachers. */
 public final class Teachers {

@@ -8,8 +8,13 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.scoring.ScoredSequence;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * What {@code bench/teacher_parity.py} compares with Hugging Face transformers: for each text file its token ids, and

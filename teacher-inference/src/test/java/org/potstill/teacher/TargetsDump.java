@@ -16,6 +16,9 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.stream.IntStream;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.teacher.scoring.LogitScores;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * Writes a teacher's whole distributions over some sequences, and soft targets of several kinds made from them, for

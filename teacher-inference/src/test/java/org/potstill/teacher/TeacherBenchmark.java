@@ -11,11 +11,15 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
-import org.potstill.checkpoints.Precision;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.teacher.TeacherOptions.Device;
-import org.potstill.teacher.TeacherOptions.Engine;
+import org.potstill.teacher.scoring.ScoreAhead;
+import org.potstill.teacher.scoring.ScoredSequence;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
+import org.potstill.teacher.scoring.TeacherOptions.Device;
+import org.potstill.teacher.scoring.TeacherOptions.Engine;
 
 /**
  * The bare engine, for the comparisons in {@code bench}. It does what it reads on standard input, a line of tab-separated

@@ -3,9 +3,9 @@ package org.potstill.spark.cache;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
-import java.util.stream.Collectors;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -18,12 +18,12 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
 import scala.Tuple2;
 
 /**
@@ -65,9 +65,9 @@ public final class LabelStore {
             .add("key", DataTypes.StringType, true)
             .add("problem", DataTypes.StringType, false);
     /** Column of {@link #rows} with the name of a row's file. */
-    static final String FILE = "file";
+    public static final String FILE = "file";
     /** Path of the label files, relative to the store's folder. */
-    static final String LABEL_FILES = "labels/";
+    public static final String LABEL_FILES = "labels/";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
 
     private final SparkSession spark;
@@ -167,7 +167,7 @@ public final class LabelStore {
         return bytes(labelFiles());
     }
 
-    List<FileStatus> labelFiles() {
+    public List<FileStatus> labelFiles() {
         Set<String> hidden = tombstones.hidden();
         return folder.folder("labels").list().stream().filter(file -> isLabels(file.getPath().getName()))
                 .filter(file -> !hidden.contains(LABEL_FILES + file.getPath().getName())).toList();
@@ -214,13 +214,13 @@ public final class LabelStore {
     }
 
     /** Converts a row. @param row starts with the columns of {@link #LABELS} */
-    static LabelledSequence sequence(Row row) {
+    public static LabelledSequence sequence(Row row) {
         return new LabelledSequence(row.getString(0), row.getString(1),
                 row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
     }
 
     /** Returns all rows, with the name of their file in the column {@link #FILE}. */
-    Dataset<Row> rows() {
+    public Dataset<Row> rows() {
         Set<String> hidden = tombstones.hidden();
         String[] names = hidden.stream().filter(path -> path.startsWith(LABEL_FILES)).map(path -> path.substring(LABEL_FILES.length())).toArray(String[]::new);
         // Must be listed after the tombstones.
@@ -297,7 +297,7 @@ public final class LabelStore {
         return snapshotTable().javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
     }
 
-    Dataset<Row> snapshotTable() {
+    public Dataset<Row> snapshotTable() {
         return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
     }
 
@@ -316,20 +316,20 @@ public final class LabelStore {
     }
 
     /** Whether a current.json names this folder. @param path relative to the store's folder */
-    boolean isInForce(String path) {
+    public boolean isInForce(String path) {
         return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
                 .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));
     }
 
-    Tombstones tombstones() {
+    public Tombstones tombstones() {
         return tombstones;
     }
 
-    RunFolders snapshots() {
+    public RunFolders snapshots() {
         return snapshots;
     }
 
-    RunFolders quarantines() {
+    public RunFolders quarantines() {
         return quarantines;
     }
 
@@ -338,7 +338,7 @@ public final class LabelStore {
     }
 
     /** Returns the size of some files. */
-    static long bytes(List<FileStatus> files) {
+    public static long bytes(List<FileStatus> files) {
         return files.stream().collect(Collectors.summingLong(FileStatus::getLen));
     }
 }

@@ -6,7 +6,7 @@ import org.potstill.softlabels.SequenceKey;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
 
 /**
  * Identity of a set of soft labels, on which keys and codec depend.

@@ -7,12 +7,12 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Versions;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.Versions;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * The origin of a {@link LabelStore}'s labels: {@code provenance.json}, with {@code tokenizer.json} beside it. Written once.

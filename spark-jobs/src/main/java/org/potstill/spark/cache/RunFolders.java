@@ -8,14 +8,14 @@ import java.util.List;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * A table that every run rewrites into its own folder. {@code current.json} names the current one: concurrent runs never touch each
  * other's files, and a reader sees either the old or the new table, never a mixture.
  */
-final class RunFolders {
+public final class RunFolders {
     private static final String CURRENT = "current.json";
     private static final Pattern RUN = Pattern.compile("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}");
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
@@ -58,13 +58,13 @@ final class RunFolders {
     }
 
     /** Returns the runs whose tables are not current: earlier, unfinished and not yet published ones. */
-    List<String> others() {
+    public List<String> others() {
         String current = isPublished() ? current().path("run").asText() : "";
         return folder.names().stream().filter(name -> RUN.matcher(name).matches() && !name.equals(current)).toList();
     }
 
     /** Returns when a run's last file was written, or when the run began if it has none, in milliseconds since 1970. */
-    long modified(String run) {
+    public long modified(String run) {
         long begin = TIME.parse(run.substring(0, run.indexOf('-')), Instant::from).toEpochMilli();
         return folder.folder(run).tree().stream().mapToLong(FileStatus::getModificationTime).reduce(begin, Math::max);
     }

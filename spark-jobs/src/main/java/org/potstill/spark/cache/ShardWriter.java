@@ -24,7 +24,7 @@ import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Types;
 import org.potstill.softlabels.SoftTargetsCodec;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * Writes the cache's Parquet files on executors; each file appears atomically. Its name is a hash of its keys, so that a retried or
@@ -63,7 +63,7 @@ public record ShardWriter(String labelsPath, Labels labels, String generation) i
      * @param sorted  rows, sorted by key
      * @return the file's length in bytes
      */
-    long write(String content, Iterator<LabelledSequence> sorted, Configuration hadoop) {
+    public long write(String content, Iterator<LabelledSequence> sorted, Configuration hadoop) {
         String name = UUID.nameUUIDFromBytes((content + generation).getBytes(StandardCharsets.US_ASCII)).toString();
         return new HadoopFolder("soft labels", labelsPath, hadoop)
                 .create("part-" + name + ".parquet", out -> writeRows(sorted, out, hadoop));

@@ -7,7 +7,7 @@ import java.util.List;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * The priors with which a store's rows are encoded: immutable files {@code priors/HASH.bin} of the cache. There is usually one, from

@@ -10,17 +10,18 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
-import org.potstill.checkpoints.Sha256;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.errors.UserException;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.cache.upkeep.CachePruning;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * The tombstones of a store: {@code replaced/ID.json} names files that have been replaced or dropped but may still exist. Readers skip
  * these files as soon as the tombstone appears; earlier readers can finish, since {@link CachePruning} deletes the files, and then
  * the tombstone, only after a retention period.
  */
-final class Tombstones {
+public final class Tombstones {
     private static final String FOLDER = "replaced";
     /** Paths that a tombstone may name: relative to the store's folder, in a folder that may be deleted from. */
     private static final Pattern PATH = Pattern.compile("(labels|snapshots|quarantine)/[A-Za-z0-9][A-Za-z0-9._=-]{0,254}");
@@ -34,14 +35,14 @@ final class Tombstones {
      * @param since when it appeared, in milliseconds since 1970
      * @param paths hidden paths, relative to the store's folder
      */
-    record Tombstone(String name, long since, List<String> paths) {
+    public record Tombstone(String name, long since, List<String> paths) {
     }
 
     Tombstones(HadoopFolder store) {
         this.folder = store.folder(FOLDER);
     }
 
-    List<Tombstone> all() {
+    public List<Tombstone> all() {
         List<Tombstone> all = new ArrayList<>();
         for (FileStatus status : folder.list()) {
             String name = status.getPath().getName();
@@ -71,7 +72,7 @@ final class Tombstones {
     }
 
     /** Returns the paths, relative to the store's folder, that readers must skip. Call this before listing files. */
-    Set<String> hidden() {
+    public Set<String> hidden() {
         Set<String> hidden = new HashSet<>();
         all().forEach(tombstone -> hidden.addAll(tombstone.paths()));
         return hidden;
@@ -88,7 +89,7 @@ final class Tombstones {
      *
      * @return the tombstone's unique name
      */
-    String add(List<String> paths, String reason) {
+    public String add(List<String> paths, String reason) {
         String name = UUID.randomUUID() + ".json";
         ObjectNode json = HadoopFolder.JSON.createObjectNode().put("reason", reason).put("at", Instant.now().toString());
         paths.forEach(json.putArray("paths")::add);
@@ -96,7 +97,7 @@ final class Tombstones {
         return name;
     }
 
-    void delete(String name) {
+    public void delete(String name) {
         folder.delete(name);
     }
 }

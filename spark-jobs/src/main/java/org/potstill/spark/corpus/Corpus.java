@@ -11,9 +11,9 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.CorpusErrors;
 import org.potstill.spark.Progress;
-import org.potstill.spark.Settings;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.settings.Settings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -18,7 +18,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
-import org.potstill.spark.CorpusErrors;
+import org.potstill.spark.errors.CorpusErrors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -2,7 +2,6 @@ package org.potstill.spark.corpus;
 
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.Map;
 import java.util.stream.Collectors;
 import org.apache.spark.util.AccumulatorV2;
 

@@ -2,7 +2,7 @@ package org.potstill.spark.corpus;
 
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
 
 /**
  * The settings by which files become documents.

@@ -9,12 +9,12 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.potstill.checkpoints.TokenBytes;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.CorpusErrors;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.tokenizer.TokenBytes;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

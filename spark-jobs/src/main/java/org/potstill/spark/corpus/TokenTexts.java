@@ -5,8 +5,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.potstill.checkpoints.TokenBytes;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.TokenBytes;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
 /** The texts of a tokenizer's tokens on executors, each of which caches the last tokenizer. */
 public final class TokenTexts implements Serializable {

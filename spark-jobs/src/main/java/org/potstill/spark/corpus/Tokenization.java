@@ -10,12 +10,12 @@ import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.potstill.checkpoints.Sha256;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.ExecutorCache;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
 
 /**
  * The settings by which documents become sequences and some are held out.

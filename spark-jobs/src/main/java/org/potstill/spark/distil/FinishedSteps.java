@@ -4,9 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
-import org.potstill.checkpoints.Sha256;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.StudentFolder;
 
 /**

@@ -3,11 +3,10 @@ package org.potstill.spark.distil;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.spark.Settings;
-import org.potstill.spark.label.TeacherSource;
 import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.teacher.Teachers;
 

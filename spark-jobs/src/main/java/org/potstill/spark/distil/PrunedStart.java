@@ -2,8 +2,8 @@ package org.potstill.spark.distil;
 
 import java.util.List;
 import org.apache.hadoop.fs.Path;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
 
 /** The use of the pruned model as the student's initial weights, if pruning is requested. */
 public final class PrunedStart {

@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.ToDoubleBiFunction;
-import org.potstill.spark.Comparison;
+import org.potstill.spark.metrics.Comparison;
 
 /**
  * Scores of models on a text with 95 % intervals by the percentile bootstrap over documents (Efron and Tibshirani 1993, chapter

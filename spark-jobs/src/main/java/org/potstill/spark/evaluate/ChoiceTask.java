@@ -12,7 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
 
 /**
  * A multiple-choice task: JSON lines, each with {@code context}, {@code choices} and {@code answer}, the zero-based number of the

@@ -3,8 +3,8 @@ package org.potstill.spark.evaluate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
 /**
  * Tokenizer of contexts and choices that follows lm-eval (lm-evaluation-harness, {@code TemplateLM._encode_pair}): they are joined

@@ -1,8 +1,8 @@
 package org.potstill.spark.evaluate;
 
 import java.util.SortedMap;
-import org.potstill.checkpoints.Precision;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.spark.settings.Settings;
 
 /**
  * The settings under {@code evaluate}.

@@ -4,13 +4,13 @@ import java.io.Serializable;
 import java.nio.file.Path;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.Precision;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.label.TeacherSource;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * A model to evaluate and options with which executors run it, the same for teacher and student as in serving.

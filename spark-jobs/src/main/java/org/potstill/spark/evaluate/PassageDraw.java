@@ -7,7 +7,7 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
-import org.potstill.checkpoints.Sha256;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**

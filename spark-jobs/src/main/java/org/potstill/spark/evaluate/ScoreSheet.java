@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.potstill.spark.Comparison;
+import org.potstill.spark.metrics.Comparison;
 
 /** Combined scores of all executors. */
 final class ScoreSheet {

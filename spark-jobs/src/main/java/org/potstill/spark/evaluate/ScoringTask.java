@@ -13,13 +13,13 @@ import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.Comparison;
-import org.potstill.spark.DistributionComparer;
+import org.potstill.spark.metrics.Comparison;
+import org.potstill.spark.metrics.DistributionComparer;
 import org.potstill.student.LogitComparison.Logits;
-import org.potstill.teacher.Batches;
-import org.potstill.teacher.ScoredSequence;
-import org.potstill.teacher.Teacher;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.Batches;
+import org.potstill.teacher.scoring.ScoredSequence;
+import org.potstill.teacher.scoring.Teacher;
 
 /**
  * Scoring on one executor, with all its cores; both models are loaded for the task and freed afterwards.

@@ -12,15 +12,15 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.Precision;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.teacher.Generator;
-import org.potstill.teacher.SamplingOptions;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.generation.Generator;
+import org.potstill.teacher.generation.SamplingOptions;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * A process that serves one model and does nothing else, so that its memory is the model's. It loads the model, runs once to

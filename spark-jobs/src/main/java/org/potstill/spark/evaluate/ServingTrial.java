@@ -14,14 +14,14 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.LlamaGraph;
-import org.potstill.checkpoints.Precision;
-import org.potstill.spark.TemporaryFolder;
+import org.potstill.checkpoints.graph.LlamaGraph;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.spark.evaluate.ServingSummary.Continuation;
 import org.potstill.spark.evaluate.ServingSummary.ServedFigures;
 import org.potstill.spark.evaluate.ServingSummary.Timing;
-import org.potstill.teacher.TeacherOptions.Engine;
+import org.potstill.spark.storage.TemporaryFolder;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.TeacherOptions.Engine;
 
 /**
  * Measurement of both models as they are served, on one executor: each in its own process, both alive, only one working at any

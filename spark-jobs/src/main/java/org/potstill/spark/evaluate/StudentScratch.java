@@ -1,7 +1,7 @@
 package org.potstill.spark.evaluate;
 
 import java.nio.file.Path;
-import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.storage.TemporaryFolder;
 
 /**
  * A temporary folder for a student's compiled weights, deleted after the task: students are many, whereas a teacher's compiled

@@ -4,9 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.potstill.checkpoints.OnnxExport;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
+import org.potstill.checkpoints.formats.onnx.OnnxExport;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 

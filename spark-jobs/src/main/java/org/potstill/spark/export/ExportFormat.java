@@ -3,7 +3,7 @@ package org.potstill.spark.export;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
 
 /** Export formats of a student with their precisions, the default first. */
 public enum ExportFormat {
@@ -16,7 +16,7 @@ public enum ExportFormat {
 
     /**
      * Precision in which matrices are stored. INT8: 8-bit weights and activations, see
-     * {@link org.potstill.checkpoints.Int8Weights}; Q8_0: blocks of 32 8-bit weights with a scale.
+     * {@link org.potstill.checkpoints.graph.Int8Weights}; Q8_0: blocks of 32 8-bit weights with a scale.
      */
     public enum Precision {
         FP32, F16, INT8, Q8_0;

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
-import org.potstill.spark.Comparison;
-import org.potstill.spark.DistributionComparer;
-import org.potstill.spark.JobErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.metrics.Comparison;
+import org.potstill.spark.metrics.DistributionComparer;
 
 /**
  * Deviation of an exported model from the student, over full distributions.

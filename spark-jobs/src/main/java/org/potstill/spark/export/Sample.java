@@ -13,14 +13,14 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.CorpusErrors;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.corpus.Corpus;
-import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.corpus.Tokenization;
+import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
 import org.potstill.teacher.Teachers;
 
 /**

@@ -12,22 +12,22 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.GgufExport;
-import org.potstill.checkpoints.OnnxExport;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
-import org.potstill.spark.TemporaryFolder;
-import org.potstill.spark.Versions;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.formats.gguf.GgufExport;
+import org.potstill.checkpoints.formats.onnx.OnnxExport;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.Versions;
 import org.potstill.spark.report.Report;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.storage.TemporaryFolder;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.student.options.TrainingOptions;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * Export of a finished student: a folder for transformers' {@code AutoModelForCausalLM}, a folder with an ONNX graph in Hugging Face

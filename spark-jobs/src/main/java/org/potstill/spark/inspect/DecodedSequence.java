@@ -4,7 +4,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.spark.cache.LabelledSequence;
 

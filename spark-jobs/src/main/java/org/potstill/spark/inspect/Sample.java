@@ -15,7 +15,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
-import org.potstill.checkpoints.Sha256;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelFile;

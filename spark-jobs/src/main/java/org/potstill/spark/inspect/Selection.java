@@ -2,8 +2,8 @@ package org.potstill.spark.inspect;
 
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.errors.JobErrors;
 
 /**
  * Selection of labels in a cache.

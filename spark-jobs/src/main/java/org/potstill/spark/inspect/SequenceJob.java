@@ -8,14 +8,14 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
-import org.potstill.checkpoints.Tokenizer;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.errors.JobErrors;
 
 /** Search for one sequence in a cache, decoded for display. */
 public final class SequenceJob {

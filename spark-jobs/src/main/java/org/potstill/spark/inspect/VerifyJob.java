@@ -10,13 +10,13 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 import org.potstill.errors.UserException;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.Progress;
-import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.inspect.Problem.Kind;
 import org.potstill.spark.label.Rescoring;
+import org.potstill.spark.settings.Settings;
 import scala.Tuple2;
 
 /** Verification of every row of a cache, and of a sample with the live teacher. Unreadable files do not stop it. */

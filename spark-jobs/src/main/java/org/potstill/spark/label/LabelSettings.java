@@ -1,7 +1,7 @@
 package org.potstill.spark.label;
 
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
 
 /**
  * Settings of the label job, validated before any work is done.

@@ -7,11 +7,14 @@ import java.util.Map;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.Precision;
-import org.potstill.spark.Comparison;
-import org.potstill.spark.DistributionComparer;
-import org.potstill.teacher.Teacher;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.spark.metrics.Comparison;
+import org.potstill.spark.metrics.DistributionComparer;
+import org.potstill.spark.teacher.PassCounters;
+import org.potstill.spark.teacher.TaskTeacher;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.Teacher;
 
 /**
  * A task that compares the teacher with the same weights in single precision, on an executor.

@@ -13,12 +13,15 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.Settings;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
-import org.potstill.teacher.ScoreAhead;
-import org.potstill.teacher.ScoredSequence;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.PassCounters;
+import org.potstill.spark.teacher.TaskTeacher;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.ScoreAhead;
+import org.potstill.teacher.scoring.ScoredSequence;
 
 /** Rescoring of cached rows with the teacher, to compare the results with the cache. */
 public final class Rescoring {

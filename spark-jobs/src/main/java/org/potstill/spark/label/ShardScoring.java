@@ -14,9 +14,12 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
-import org.potstill.teacher.ScoreAhead;
-import org.potstill.teacher.ScoredSequence;
-import org.potstill.teacher.Teacher;
+import org.potstill.spark.teacher.PassCounters;
+import org.potstill.spark.teacher.TaskTeacher;
+import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.teacher.scoring.ScoreAhead;
+import org.potstill.teacher.scoring.ScoredSequence;
+import org.potstill.teacher.scoring.Teacher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -6,16 +6,16 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Cuts;
-import org.potstill.checkpoints.PrunedCheckpoint;
+import org.potstill.checkpoints.pruning.Cuts;
+import org.potstill.checkpoints.pruning.PrunedCheckpoint;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCache;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.label.TeacherSource;
-import org.potstill.teacher.LayerRemoval;
-import org.potstill.teacher.LayerwiseModel;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
-import org.potstill.teacher.WidthImportance;
+import org.potstill.teacher.pruning.LayerRemoval;
+import org.potstill.teacher.pruning.LayerwiseModel;
+import org.potstill.teacher.pruning.WidthImportance;
 
 /**
  * Access of tasks to the model being pruned: one per executor JVM, with its cached results for each batch.

@@ -8,10 +8,10 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.LongAccumulator;
-import org.potstill.checkpoints.Cuts;
+import org.potstill.checkpoints.pruning.Cuts;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
-import org.potstill.teacher.WidthImportance;
+import org.potstill.teacher.pruning.WidthImportance;
 
 /**
  * Measurement of the cost of removing parts of a model, on the executors. Work is split by batch and, if there are more executors

@@ -7,12 +7,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import org.potstill.checkpoints.PrunedCheckpoint;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.checkpoints.pruning.PrunedCheckpoint;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Identity;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.TemporaryFolder;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.storage.TemporaryFolder;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 

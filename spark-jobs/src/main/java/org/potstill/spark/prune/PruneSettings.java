@@ -2,12 +2,12 @@ package org.potstill.spark.prune;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.Cuts;
-import org.potstill.checkpoints.LlamaTensors;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.pruning.Cuts;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * Target sizes of pruning; 0 keeps a size unchanged.

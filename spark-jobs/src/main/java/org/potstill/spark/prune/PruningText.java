@@ -11,10 +11,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
-import org.potstill.checkpoints.Sha256;
-import org.potstill.spark.CorpusErrors;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.corpus.TokenizedDocument;
-import org.potstill.teacher.Batches;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.teacher.scoring.Batches;
 
 /**
  * Calibration text for pruning: sequences of the training documents, longest first, otherwise in an order that depends only on their

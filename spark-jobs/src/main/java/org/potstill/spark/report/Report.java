@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.Settings;
-import org.potstill.spark.Versions;
+import org.potstill.spark.errors.Versions;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * The report folder: {@code report.json} holds what each job's last run said; {@code report.md}, its figures and

@@ -9,16 +9,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Identity;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
-import org.potstill.spark.Versions;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.Versions;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.state.StateCopy;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * The folder of a finished student: {@code config.json}, {@code generation_config.json}, {@code model.safetensors},

@@ -1,17 +1,17 @@
 package org.potstill.spark.train;
 
 import org.apache.hadoop.conf.Configuration;
-import org.potstill.checkpoints.CausalLmConfig;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.TokenizerDefinition;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
-import org.potstill.spark.label.TeacherSource;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.student.InitialWeights;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.options.TrainingOptions;
 
 /** Initialisation of the student: from the checkpoint at {@code student.init} or, if that is empty, with random weights. */
 public final class StudentInit implements AutoCloseable {

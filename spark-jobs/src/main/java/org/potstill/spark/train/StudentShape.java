@@ -5,12 +5,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
-import org.potstill.checkpoints.RopeScaling;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.RopeScaling;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
 import org.potstill.student.InitialWeights;
 import org.potstill.student.LayerChoice;
 

@@ -1,7 +1,7 @@
 package org.potstill.spark.train;
 
 import java.util.List;
-import org.potstill.student.StepLoss;
+import org.potstill.student.loss.StepLoss;
 
 /**
  * Summary of a training run.

@@ -6,16 +6,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
-import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.TemporaryFolder;
-import org.potstill.student.StepLoss;
-import org.potstill.student.TrainingOptions;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.storage.TemporaryFolder;
+import org.potstill.spark.train.state.StateCopy;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * Checkpoints of a training run in {@code checkpoints/step-00000123/}: {@code config.json} and

@@ -9,10 +9,19 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.PlatformErrors;
 import org.potstill.spark.Progress;
-import org.potstill.student.StepLoss;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.train.averaging.AveragingRound;
+import org.potstill.spark.train.averaging.DistributedState;
+import org.potstill.spark.train.averaging.Losses;
+import org.potstill.spark.train.averaging.StateLostException;
+import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.data.TrainingData;
+import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.StateCopy;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.loss.StepLoss;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,8 +30,8 @@ import org.slf4j.LoggerFactory;
  * at least every {@value #COPY_ROUNDS} rounds. If all executors that hold the state die, training resumes from the last copy and
  * produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
-final class TrainingLoop {
-    static final int COPY_ROUNDS = 32;
+public final class TrainingLoop {
+    public static final int COPY_ROUNDS = 32;
     private static final int MAX_LOSSES = 3;
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
 

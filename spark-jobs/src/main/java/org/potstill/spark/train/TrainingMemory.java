@@ -5,14 +5,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.Utils;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.JobErrors;
 import org.potstill.spark.MemoryNeed;
-import org.potstill.spark.PlatformErrors;
-import org.potstill.spark.Settings;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.state.Payload;
+import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.StudentMemory;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.options.TrainingOptions;
 
 /**
  * Estimate of the memory that training takes, from sizes and settings, excluding what {@link MemoryNeed} adds for any job.

@@ -6,15 +6,18 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.JobErrors;
-import org.potstill.spark.Settings;
-import org.potstill.student.Divergence;
-import org.potstill.student.MatrixPrecision;
-import org.potstill.student.Objective;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.OuterOptimizer;
+import org.potstill.spark.train.state.Payload;
 import org.potstill.student.Student;
-import org.potstill.student.Tail;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.options.Divergence;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.Tail;
+import org.potstill.student.options.TrainingOptions;
 
 /** Access to the settings that determine the trained student. */
 final class TrainingSettings {

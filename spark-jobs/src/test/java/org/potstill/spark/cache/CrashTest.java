@@ -26,9 +26,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.cache.upkeep.CacheCompaction;
+import org.potstill.spark.cache.upkeep.CachePruning;
+import org.potstill.spark.storage.HadoopFolder;
 
 /** Work on the cache that ends between any two of its steps leaves a cache that reads well, and that the same work then completes. */
 class CrashTest {

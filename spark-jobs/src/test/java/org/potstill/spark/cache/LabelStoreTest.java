@@ -15,11 +15,15 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.Sha256;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.cache.upkeep.CacheChange;
+import org.potstill.spark.cache.upkeep.CacheCompaction;
+import org.potstill.spark.cache.upkeep.CachePruning;
+import org.potstill.spark.cache.upkeep.LabelRewriting;
+import org.potstill.spark.storage.HadoopFolder;
 
 class LabelStoreTest {
     private static final Duration AT_ONCE = Duration.ofMinutes(-1);

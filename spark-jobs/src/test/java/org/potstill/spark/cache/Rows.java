@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
-import org.potstill.checkpoints.Sha256;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.softlabels.TargetSpec;
 
 /** Rows as a label run writes them, without a teacher. */

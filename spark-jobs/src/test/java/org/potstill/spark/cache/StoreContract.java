@@ -21,9 +21,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.cache.upkeep.CacheChange;
+import org.potstill.spark.cache.upkeep.CacheCompaction;
+import org.potstill.spark.cache.upkeep.CachePruning;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.TrainJob;
 
 /** What the cache promises on every file system: each subclass tells it by another. */

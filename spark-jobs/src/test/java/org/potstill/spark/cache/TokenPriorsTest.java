@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
-import org.potstill.spark.HadoopFolder;
+import org.potstill.spark.storage.HadoopFolder;
 
 class TokenPriorsTest {
     private static final TargetSpec SPEC = TargetSpec.systematic(4, 0);

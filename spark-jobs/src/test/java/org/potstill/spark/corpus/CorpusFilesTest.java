@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -190,7 +189,7 @@ class CorpusFilesTest {
         for (int i = 0; i < 500; i++) {
             write(i + ".jsonl", "{\"text\": \"one two " + i + "\"}");
         }
-        var documents = new Corpus(Distillery.spark(), org.potstill.spark.Settings.load(List.of(), List.of("corpus.path=" + folder))).documents();
+        var documents = new Corpus(Distillery.spark(), org.potstill.spark.settings.Settings.load(List.of(), List.of("corpus.path=" + folder))).documents();
         assertTrue(documents.getNumPartitions() <= 32, documents.getNumPartitions() + " tasks");
         assertEquals(500, documents.map(Document::text).distinct().count());
     }

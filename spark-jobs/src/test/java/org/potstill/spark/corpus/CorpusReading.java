@@ -7,7 +7,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
 
 /** Reads a folder as a corpus. */
 final class CorpusReading {

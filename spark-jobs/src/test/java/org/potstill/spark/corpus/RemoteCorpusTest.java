@@ -17,8 +17,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.Settings;
 import org.potstill.spark.cache.S3Server;
+import org.potstill.spark.settings.Settings;
 
 /** A corpus on HDFS and on S3. */
 class RemoteCorpusTest {

@@ -14,9 +14,9 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.TinyLlama;
-import org.potstill.checkpoints.TokenizerDefinition;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 

@@ -8,8 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
-import org.potstill.spark.Comparison;
-import org.potstill.spark.DistributionComparer;
+import org.potstill.spark.metrics.Comparison;
+import org.potstill.spark.metrics.DistributionComparer;
 
 class BootstrapTest {
     private static final int VOCAB = 20;

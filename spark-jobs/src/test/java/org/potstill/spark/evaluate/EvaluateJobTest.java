@@ -16,17 +16,17 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.GgufWriter;
-import org.potstill.checkpoints.TinyLlama;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.formats.gguf.GgufWriter;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.options.TrainingOptions;
 import org.potstill.teacher.Teachers;
 
 class EvaluateJobTest {

@@ -9,9 +9,9 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.Precision;
-import org.potstill.checkpoints.TinyLlama;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 class ServingProcessTest {
     @TempDir

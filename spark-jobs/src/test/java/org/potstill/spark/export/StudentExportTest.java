@@ -22,23 +22,23 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.Checkpoints;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
-import org.potstill.spark.HadoopFolder;
-import org.potstill.spark.Settings;
 import org.potstill.spark.cache.CrashingFileSystem;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.student.InitialWeights;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
-import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.student.options.TrainingOptions;
+import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 class StudentExportTest {
     @TempDir

@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.function.Function;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.student.options.TrainingOptions;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * For {@code bench/export_parity.py} and {@code bench/gguf_parity.py}: the logits that a student itself gives, or the engine

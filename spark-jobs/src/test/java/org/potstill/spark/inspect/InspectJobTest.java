@@ -2,12 +2,10 @@ package org.potstill.spark.inspect;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -16,16 +14,13 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.TinyLlama;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
-import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.scoring.Teacher;
 
 class InspectJobTest {
     @TempDir

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.spark.Distillery;

@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
@@ -25,9 +25,9 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
-import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 class LabelJobTest {
     @TempDir

@@ -21,9 +21,9 @@ import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.TextScore;
 import org.potstill.spark.train.TrainJob;
-import org.potstill.teacher.OnnxTeacher;
-import org.potstill.teacher.Teacher;
-import org.potstill.teacher.TeacherOptions;
+import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 /** The cache with draws from the teacher's distributions in it. */
 class SampledLabelsTest {

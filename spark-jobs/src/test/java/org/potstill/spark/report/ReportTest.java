@@ -13,7 +13,6 @@ import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.spark.Settings;
 import org.potstill.spark.evaluate.Estimate;
 import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.ModelFacts;
@@ -25,8 +24,9 @@ import org.potstill.spark.label.CorpusCount;
 import org.potstill.spark.label.ExecutorShare;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.PrecisionCost;
+import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.TrainSummary;
-import org.potstill.student.StepLoss;
+import org.potstill.student.loss.StepLoss;
 
 class ReportTest {
     @TempDir

@@ -10,13 +10,14 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.CausalLmConfig.Family;
-import org.potstill.checkpoints.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig.Family;
+import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.errors.UserException;
-import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.Identity;
-import org.potstill.spark.Settings;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.student.LayerChoice;
 
 class StudentShapeTest {

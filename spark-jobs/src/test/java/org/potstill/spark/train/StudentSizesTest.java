@@ -11,8 +11,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.spark.Settings;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.spark.settings.Settings;
 
 /** The files {@code conf/student-*.conf}. */
 class StudentSizesTest {

@@ -26,9 +26,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.SafetensorsFile;
-import org.potstill.checkpoints.TinyLlama;
-import org.potstill.checkpoints.Tokenizer;
+import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
@@ -36,7 +36,8 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
-import org.potstill.student.StepLoss;
+import org.potstill.spark.train.averaging.Losses;
+import org.potstill.student.loss.StepLoss;
 import org.potstill.teacher.Teachers;
 
 class TrainJobTest {

@@ -19,17 +19,21 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.potstill.checkpoints.CausalLmConfig;
+import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.HadoopFolder;
 import org.potstill.spark.cache.CrashingFileSystem;
 import org.potstill.spark.label.LabelJob;
-import org.potstill.student.StepLoss;
-import org.potstill.student.MatrixPrecision;
-import org.potstill.student.Objective;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.state.ModelState;
+import org.potstill.spark.train.state.OuterOptimizer;
+import org.potstill.spark.train.state.StateCopy;
+import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.Student;
-import org.potstill.student.TrainingOptions;
+import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.TrainingOptions;
 
 class TrainingCheckpointsTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 8, 20, 1, 4, 2, 2, 64, 1e-5f, 10_000f, true);

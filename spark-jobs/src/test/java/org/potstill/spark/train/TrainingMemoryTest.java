@@ -14,13 +14,13 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.CausalLmConfig;
-import org.potstill.checkpoints.TinyLlama;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.cli.Potstill;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.MemoryNeed;
-import org.potstill.spark.Settings;
 import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.settings.Settings;
 
 class TrainingMemoryTest {
     private static final long MIB = 1 << 20;

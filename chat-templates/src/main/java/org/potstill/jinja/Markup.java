@@ -1,0 +1,30 @@
+package org.potstill.jinja;
+
+/** A text that is marked safe: whatever is added to it is escaped for HTML, as markupsafe does. */
+record Markup(String text) {
+    static Markup escaped(Object value, Budget budget) throws TemplateException {
+        if (value instanceof Markup markup) {
+            return markup;
+        }
+        String text = Writing.text(value, budget);
+        StringBuilder escaped = new StringBuilder();
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            switch (c) {
+                case '&' -> escaped.append("&amp;");
+                case '>' -> escaped.append("&gt;");
+                case '<' -> escaped.append("&lt;");
+                case '\'' -> escaped.append("&#39;");
+                case '"' -> escaped.append("&#34;");
+                default -> escaped.append(c);
+            }
+            budget.chars(escaped.length());
+        }
+        return new Markup(escaped.toString());
+    }
+
+    /** The two in a row, each escaped unless it is safe. */
+    static Markup joined(Object a, Object b, Budget budget) throws TemplateException {
+        return new Markup(budget.text(escaped(a, budget).text + escaped(b, budget).text));
+    }
+}

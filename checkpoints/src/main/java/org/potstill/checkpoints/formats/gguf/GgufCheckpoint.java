@@ -1,0 +1,154 @@
+package org.potstill.checkpoints.formats.gguf;
+
+import java.nio.FloatBuffer;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.io.BoundedFile;
+import org.potstill.checkpoints.io.CheckpointErrors;
+import org.potstill.checkpoints.io.ElementType;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.checkpoints.io.TensorReader;
+import org.potstill.checkpoints.io.UnsupportedErrors;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+
+/** A Llama-family model in a GGUF file. Opening checks that every tensor is present with the right shape. */
+public final class GgufCheckpoint implements Checkpoint {
+    private final Path path;
+    private final GgufParts parts;
+    private final CausalLmConfig config;
+    private final Map<String, Object> metadata;
+    /** Tensors by Hugging Face name. */
+    private final Map<String, GgufHeader.Tensor> tensors;
+    private String fingerprint;
+
+    private GgufCheckpoint(Path path, GgufParts parts, CausalLmConfig config, Map<String, Object> metadata,
+            Map<String, GgufHeader.Tensor> tensors) {
+        this.path = path;
+        this.parts = parts;
+        this.config = config;
+        this.metadata = metadata;
+        this.tensors = tensors;
+    }
+
+    public static GgufCheckpoint open(Path path) {
+        GgufParts parts = GgufParts.of(path);
+        try {
+            GgufHeader header = parts.header();
+            CausalLmConfig config = GgufConfig.read(path, header);
+            return new GgufCheckpoint(path, parts, config, header.metadata(), byHuggingFaceName(path, header, config));
+        } catch (RuntimeException e) {
+            parts.close();
+            throw e;
+        }
+    }
+
+    private static Map<String, GgufHeader.Tensor> byHuggingFaceName(Path path, GgufHeader header,
+            CausalLmConfig config) {
+        Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
+        // With few tensors, a huge layer count must not make us build names for missing layers.
+        if (header.tensors().size() < 9L * config.numHiddenLayers() + 2) {
+            throw CheckpointErrors.tooFewTensors(path, header.tensors().size(), config.numHiddenLayers());
+        }
+        Map<String, long[]> expected = LlamaTensors.shapes(config);
+        for (GgufHeader.Tensor tensor : header.tensors().values()) {
+            if (tensor.name().equals(LlamaTensors.GGML_ROPE_DIVISORS)) {
+                // Already part of the configuration.
+                continue;
+            }
+            String name = LlamaTensors.ofGgml(tensor.name());
+            long[] shape = name == null ? null : expected.get(name);
+            if (shape == null) {
+                throw UnsupportedErrors.tensor(path, tensor.name());
+            }
+            if (!Arrays.equals(shape, tensor.shape())) {
+                throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), shape);
+            }
+            tensors.put(name, tensor);
+        }
+        for (String name : expected.keySet()) {
+            if (!tensors.containsKey(name)) {
+                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name));
+            }
+        }
+        return tensors;
+    }
+
+    @Override
+    public CausalLmConfig config() {
+        return config;
+    }
+
+    @Override
+    public Map<String, long[]> tensors() {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape().clone()));
+        return Collections.unmodifiableMap(shapes);
+    }
+
+    @Override
+    public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
+        GgufHeader.Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw CheckpointErrors.unknownTensor(path, name);
+        }
+        if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
+            throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
+        }
+        if (!RotaryRows.isInterleaved(config.variant().family(), name)) {
+            readStored(tensor, firstRow, rowCount, target);
+        } else if (tensor.shape().length == 1) {
+            FloatBuffer stored = FloatBuffer.allocate((int) tensor.columns());
+            readStored(tensor, 0, rowCount, stored);
+            for (int i = 0; i < stored.position(); i++) {
+                target.put(stored.get((int) RotaryRows.stored(i, config.headDim())));
+            }
+        } else {
+            for (long row = firstRow; row < firstRow + rowCount; row++) {
+                readStored(tensor, RotaryRows.stored(row, config.headDim()), 1, target);
+            }
+        }
+    }
+
+    private void readStored(GgufHeader.Tensor tensor, long firstRow, long rowCount, FloatBuffer target) {
+        TensorReader.read(tensor.file(), tensor.type(), tensor.offset() + firstRow * tensor.rowBytes(),
+                rowCount * tensor.columns(), target);
+    }
+
+    @Override
+    public long storedBytes() {
+        return parts.files().stream().mapToLong(BoundedFile::size).sum();
+    }
+
+    @Override
+    public String storedPrecision() {
+        Map<ElementType, Long> elements = new EnumMap<>(ElementType.class);
+        tensors.values().forEach(tensor ->
+                elements.merge(tensor.type(), Arrays.stream(tensor.shape()).reduce(1, (a, b) -> a * b), Long::sum));
+        return ElementType.mostFrequent(elements);
+    }
+
+    @Override
+    public TokenizerDefinition tokenizer() {
+        return GgufTokenizer.read(path, metadata, config.vocabSize());
+    }
+
+    @Override
+    public synchronized String fingerprint() {
+        if (fingerprint == null) {
+            fingerprint = Sha256.of(parts.files());
+        }
+        return fingerprint;
+    }
+
+    @Override
+    public void close() {
+        parts.close();
+    }
+}

@@ -1,0 +1,123 @@
+package org.potstill.checkpoints.graph;
+
+import static org.potstill.checkpoints.graph.OnnxGraph.attribute;
+
+import java.util.List;
+import java.util.stream.LongStream;
+import onnx.Onnx.TensorProto.DataType;
+import org.potstill.checkpoints.model.CausalLmConfig;
+
+/**
+ * Attention of whole sequences for GPUs, over rows {@code [B·T, …]} that include padding: each sequence attends to itself
+ * alone, and padding comes last, so the causal mask hides it from real positions.
+ *
+ * <p>ONNX Runtime's {@code GroupQueryAttention}, which {@link LlamaAttention} uses, spends most of its time on a GPU on
+ * the rotary embedding: it launches a block of a few threads for each head of each position. Here many heads share a
+ * block. To this end the rows of the query and key weights are reordered within each head, so that the embedding rotates
+ * neighbouring dimensions 2j and 2j + 1 instead of j and j + D/2; several adjacent heads then rotate as one wide head.
+ * Scores are sums over dimensions, so they do not depend on the order as long as queries and keys share it. The weights
+ * of keys and values are repeated for each query head that shares them, which turns grouped-query attention into
+ * multi-head attention.
+ */
+final class GpuAttention implements LlamaLayers.Attention {
+    /** Threads per block, hence dimensions per wide head. */
+    private static final int MAX_WIDTH = 1024;
+
+    private final OnnxGraph graph;
+    private final CausalLmConfig config;
+    private final String rowShape;
+    private final String cos;
+    private final String sin;
+    private final String lastPositions;
+    private final String totalLength;
+    /** Heads per wide head. */
+    private final int together;
+
+    /**
+     * @param inputIds [B, T]
+     * @param cosTable [positions, D/2], like {@code sinTable}
+     */
+    GpuAttention(OnnxGraph graph, CausalLmConfig config, String inputIds, String cosTable, String sinTable) {
+        this.graph = graph;
+        this.config = config;
+        String batchAndTime = node("Shape", inputIds);
+        this.rowShape = graph.node("Concat", List.of(batchAndTime, graph.longs(-1)), attribute("axis", 0L));
+        int most = MAX_WIDTH / config.headDim();
+        while (config.numAttentionHeads() % most != 0) {
+            most--;
+        }
+        this.together = most;
+        String batch = node("Gather", batchAndTime, graph.longs(0));
+        String time = node("Gather", batchAndTime, graph.longs(1));
+        this.cos = wide(node("Slice", cosTable, graph.longs(0), time, graph.longs(0)));
+        this.sin = wide(node("Slice", sinTable, graph.longs(0), time, graph.longs(0)));
+        boolean windows = config.variant().slidingWindow() > 0;
+        // All rows count as full: the outputs for padding are computed and ignored.
+        this.lastPositions = windows ? int32(node("Expand", node("Sub", time, graph.longs(1)), batch)) : null;
+        this.totalLength = windows ? int32(node("Squeeze", time)) : null;
+    }
+
+    /** Returns whether fused kernels exist for this head width; other models use {@link LlamaAttention}. */
+    static boolean supports(CausalLmConfig config) {
+        return config.headDim() % 16 == 0 && config.headDim() <= MAX_WIDTH;
+    }
+
+    /** Tiles a table of angles, [T, D/2], to the width of a wide head. */
+    private String wide(String table) {
+        return together == 1 ? table : node("Tile", table, graph.longs(1, together));
+    }
+
+    @Override
+    public LlamaLayers.Rows rows() {
+        int heads = config.numAttentionHeads();
+        int shared = config.numKeyValueHeads();
+        return new LlamaLayers.Rows(rows("query_rows", heads, true), rows("key_rows", shared, true),
+                shared == heads ? null : rows("value_rows", shared, false),
+                config.headNorms() ? graph.longs("head_rows", LongStream.range(0, config.headDim()).map(this::neighbour).toArray()) : null);
+    }
+
+    /** Returns [heads·D]: for each dimension of each query head its row in a weight for {@code heads} heads. */
+    private String rows(String name, int heads, boolean turning) {
+        long all = config.numAttentionHeads();
+        long d = config.headDim();
+        return graph.longs(name, LongStream.range(0, all * d)
+                .map(i -> i / d * heads / all * d + (turning ? neighbour(i % d) : i % d)).toArray());
+    }
+
+    /** Returns the dimension of a head that comes to this place: 0, D/2, 1, D/2 + 1, … */
+    private long neighbour(long place) {
+        return place / 2 + place % 2 * (config.headDim() / 2);
+    }
+
+    @Override
+    public String of(String q, String k, String v, int layer) {
+        long heads = config.numAttentionHeads();
+        String queries = turned(q);
+        String keys = turned(k);
+        String values = node("Reshape", v, rowShape);
+        int window = config.slidingWindow(layer);
+        float scale = (float) (1 / Math.sqrt(config.headDim()));
+        // MultiHeadAttention does not support sliding windows.
+        String mixed = window > 0
+                ? graph.contrib("GroupQueryAttention", List.of(queries, keys, values, "", "", lastPositions, totalLength), 3,
+                        attribute("num_heads", heads), attribute("kv_num_heads", heads), attribute("scale", scale),
+                        attribute("local_window_size", (long) window))
+                : graph.contrib("MultiHeadAttention", List.of(queries, keys, values), 1, attribute("num_heads", heads),
+                        attribute("unidirectional", 1L), attribute("scale", scale));
+        return node("Reshape", mixed, graph.longs(-1, heads * config.headDim()));
+    }
+
+    /** Adds the rotary embedding, [B·T, heads·D] to [B, T, heads·D]. */
+    private String turned(String x) {
+        return graph.contrib("RotaryEmbedding", List.of(node("Reshape", x, rowShape), graph.longs(0), cos, sin), 1,
+                attribute("interleaved", 1L), attribute("num_heads", (long) config.numAttentionHeads() / together));
+    }
+
+    private String int32(String x) {
+        return graph.node("Cast", List.of(x), attribute("to", (long) DataType.INT32.getNumber()));
+    }
+
+    private String node(String op, String... inputs) {
+        return graph.node(op, List.of(inputs));
+    }
+}

@@ -1,0 +1,119 @@
+package org.potstill.checkpoints.io;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+
+/**
+ * A file of any size for random reads, never past its end.
+ *
+ * <p>It uses plain reads, neither a mapping nor a channel: closing is immediate, a file that shrinks causes an exception
+ * instead of a crash, and a thread that Spark interrupts does not close the file for all others. Thread-safe.
+ */
+public final class BoundedFile implements AutoCloseable {
+    private static final int DIGEST_CHUNK_BYTES = 1 << 20;
+    private static final String POINTER = "version https://git-lfs.github.com/spec/";
+    private static final int MAX_POINTER_BYTES = 1024;
+
+    private final Path path;
+    private final RandomAccessFile file;
+    private final long size;
+
+    private BoundedFile(Path path, RandomAccessFile file, long size) {
+        this.path = path;
+        this.file = file;
+        this.size = size;
+    }
+
+    public static BoundedFile open(Path path) {
+        try {
+            RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
+            try {
+                BoundedFile opened = new BoundedFile(path, file, file.length());
+                opened.refusePointer();
+                return opened;
+            } catch (IOException | RuntimeException e) {
+                file.close();
+                throw e;
+            }
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    /** Rejects a Git LFS pointer, which a clone without LFS has instead of a large file. */
+    private void refusePointer() {
+        if (size >= POINTER.length() && size <= MAX_POINTER_BYTES
+                && new String(read(0, POINTER.length(), "its begin").array(), StandardCharsets.US_ASCII).equals(POINTER)) {
+            throw UnsupportedErrors.pointer(path);
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    public long size() {
+        return size;
+    }
+
+    /** Reads {@code length} bytes from {@code offset} on, little-endian; checks the range before allocating. */
+    public ByteBuffer read(long offset, int length, String what) {
+        requireInside(offset, length, what);
+        byte[] bytes = new byte[length];
+        readInto(offset, bytes, length);
+        return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Reads {@code length} bytes from {@code offset} on into {@code bytes}. */
+    public void readInto(long offset, byte[] bytes, int length) {
+        try {
+            synchronized (file) {
+                file.seek(offset);
+                file.readFully(bytes, 0, length);
+            }
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    /** Feeds the whole file to a digest. */
+    public void digest(MessageDigest digest) {
+        byte[] chunk = new byte[(int) Math.min(DIGEST_CHUNK_BYTES, size)];
+        for (long offset = 0; offset < size; offset += chunk.length) {
+            int length = (int) Math.min(chunk.length, size - offset);
+            readInto(offset, chunk, length);
+            digest.update(chunk, 0, length);
+        }
+    }
+
+    public void requireInside(long offset, long length, String what) {
+        if (offset < 0 || length < 0 || offset > size || length > size - offset) {
+            long end = offset < 0 || length < 0 || offset > Long.MAX_VALUE - length ? Long.MAX_VALUE : offset + length;
+            throw CheckpointErrors.truncated(path, what, end, size);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            file.close();
+        } catch (IOException e) {
+            throw CheckpointErrors.unreadable(path, e);
+        }
+    }
+
+    /** Reads a small text file; allocates nothing for a larger one. */
+    public static String text(Path path, int maxBytes) {
+        try (BoundedFile file = BoundedFile.open(path)) {
+            if (file.size() > maxBytes) {
+                throw CheckpointErrors.tooLarge(path, file.size(), maxBytes);
+            }
+            return new String(file.read(0, (int) file.size(), path.toString()).array(), StandardCharsets.UTF_8);
+        }
+    }
+}

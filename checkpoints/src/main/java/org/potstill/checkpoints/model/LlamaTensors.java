@@ -1,0 +1,127 @@
+package org.potstill.checkpoints.model;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The tensors of a Llama-family model, by their Hugging Face names. */
+public final class LlamaTensors {
+    public static final String EMBEDDING = "model.embed_tokens.weight";
+    public static final String FINAL_NORM = "model.norm.weight";
+    public static final String HEAD = "lm_head.weight";
+    /** Name of GGUF's tensor of rotary-frequency divisors; Hugging Face has none. */
+    public static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
+
+    private static final Map<String, String> GGML_LAYER_NAMES = Map.ofEntries(
+            Map.entry("attn_norm", "input_layernorm"),
+            Map.entry("attn_q", "self_attn.q_proj"),
+            Map.entry("attn_k", "self_attn.k_proj"),
+            Map.entry("attn_v", "self_attn.v_proj"),
+            Map.entry("attn_q_norm", "self_attn.q_norm"),
+            Map.entry("attn_k_norm", "self_attn.k_norm"),
+            Map.entry("attn_output", "self_attn.o_proj"),
+            Map.entry("ffn_norm", "post_attention_layernorm"),
+            Map.entry("ffn_gate", "mlp.gate_proj"),
+            Map.entry("ffn_up", "mlp.up_proj"),
+            Map.entry("ffn_down", "mlp.down_proj"));
+
+    private LlamaTensors() {
+    }
+
+    /**
+     * Returns the name of a layer's weight: {@code layer(3, "self_attn.q_proj")} is {@code
+     * model.layers.3.self_attn.q_proj.weight}.
+     */
+    public static String layer(int layer, String part) {
+        return "model.layers." + layer + "." + part + ".weight";
+    }
+
+    /** Returns the name of a weight's bias. */
+    public static String bias(String weight) {
+        return weight.substring(0, weight.length() - "weight".length()) + "bias";
+    }
+
+    /** Returns every tensor of a model of this shape, linear weights as {@code [out, in]}, in forward order. */
+    public static Map<String, long[]> shapes(CausalLmConfig config) {
+        long hidden = config.hiddenSize();
+        long queries = (long) config.numAttentionHeads() * config.headDim();
+        long keys = (long) config.numKeyValueHeads() * config.headDim();
+        long inner = config.intermediateSize();
+        CausalLmConfig.Variant variant = config.variant();
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        shapes.put(EMBEDDING, new long[] {config.vocabSize(), hidden});
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            shapes.put(layer(i, "input_layernorm"), new long[] {hidden});
+            linear(shapes, layer(i, "self_attn.q_proj"), queries, hidden, variant.attentionBias());
+            linear(shapes, layer(i, "self_attn.k_proj"), keys, hidden, variant.attentionBias());
+            linear(shapes, layer(i, "self_attn.v_proj"), keys, hidden, variant.attentionBias());
+            if (config.headNorms()) {
+                shapes.put(layer(i, "self_attn.q_norm"), new long[] {config.headDim()});
+                shapes.put(layer(i, "self_attn.k_norm"), new long[] {config.headDim()});
+            }
+            linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries, config.outputBias());
+            shapes.put(layer(i, "post_attention_layernorm"), new long[] {hidden});
+            linear(shapes, layer(i, "mlp.gate_proj"), inner, hidden, variant.mlpBias());
+            linear(shapes, layer(i, "mlp.up_proj"), inner, hidden, variant.mlpBias());
+            linear(shapes, layer(i, "mlp.down_proj"), hidden, inner, variant.mlpBias());
+        }
+        shapes.put(FINAL_NORM, new long[] {hidden});
+        if (!config.tieWordEmbeddings()) {
+            shapes.put(HEAD, new long[] {config.vocabSize(), hidden});
+        }
+        return shapes;
+    }
+
+    /** Returns the number of weights of a model of this shape. */
+    public static long parameters(CausalLmConfig config) {
+        return shapes(config).values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
+    }
+
+    private static void linear(Map<String, long[]> shapes, String weight, long out, long in, boolean biased) {
+        shapes.put(weight, new long[] {out, in});
+        if (biased) {
+            shapes.put(bias(weight), new long[] {out});
+        }
+    }
+
+    /** Returns the Hugging Face name of a ggml tensor, or null if no model of the family has it. */
+    public static String ofGgml(String name) {
+        switch (name) {
+            case "token_embd.weight":
+                return EMBEDDING;
+            case "output_norm.weight":
+                return FINAL_NORM;
+            case "output.weight":
+                return HEAD;
+            default:
+                String[] parts = name.split("\\.");
+                if (parts.length != 4 || !parts[0].equals("blk") || !parts[1].matches("0|[1-9][0-9]{0,3}")
+                        || !parts[3].matches("weight|bias") || !GGML_LAYER_NAMES.containsKey(parts[2])) {
+                    return null;
+                }
+                String weight = layer(Integer.parseInt(parts[1]), GGML_LAYER_NAMES.get(parts[2]));
+                return parts[3].equals("bias") ? bias(weight) : weight;
+        }
+    }
+
+    /** Returns the ggml name of a Hugging Face tensor. */
+    public static String toGgml(String name) {
+        switch (name) {
+            case EMBEDDING:
+                return "token_embd.weight";
+            case FINAL_NORM:
+                return "output_norm.weight";
+            case HEAD:
+                return "output.weight";
+            default:
+                String[] parts = name.split("\\.", 4);
+                int dot = parts[3].lastIndexOf('.');
+                for (Map.Entry<String, String> entry : GGML_LAYER_NAMES.entrySet()) {
+                    if (entry.getValue().equals(parts[3].substring(0, dot))) {
+                        return "blk." + parts[2] + "." + entry.getKey() + parts[3].substring(dot);
+                    }
+                }
+                throw new IllegalArgumentException(name);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+package org.potstill.checkpoints.tokenizer;
+
+/**
+ * One turn of a conversation.
+ *
+ * @param role speaker: {@code system}, {@code user} or {@code assistant}
+ */
+public record ChatMessage(String role, String content) {
+}

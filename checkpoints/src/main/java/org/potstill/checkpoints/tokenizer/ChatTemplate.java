@@ -1,0 +1,69 @@
+package org.potstill.checkpoints.tokenizer;
+
+import java.time.LocalDateTime;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.potstill.checkpoints.io.CheckpointErrors;
+import org.potstill.jinja.JinjaTemplate;
+import org.potstill.jinja.TemplateException;
+
+/** The format in which a model reads conversations: its {@code chat_template}, a Jinja template, rendered as in transformers. */
+public final class ChatTemplate {
+    /** Variables that transformers sets from the tokenizer, but whose values the definition does not keep. */
+    private static final List<String> UNKNOWN_TOKENS =
+            List.of("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "additional_special_tokens");
+
+    private final JinjaTemplate template;
+    private final Map<String, String> documentTokens = new LinkedHashMap<>();
+
+    /**
+     * Parses a model's template.
+     *
+     * @param tokenizer made from the definition; not needed after the constructor returns
+     * @throws org.potstill.errors.UserException if there is no template, or it is malformed
+     */
+    public ChatTemplate(TokenizerDefinition definition, Tokenizer tokenizer) {
+        if (definition.chatTemplate().isBlank()) {
+            throw CheckpointErrors.noChatTemplate();
+        }
+        try {
+            template = new JinjaTemplate(definition.chatTemplate(), LocalDateTime::now);
+        } catch (TemplateException e) {
+            throw CheckpointErrors.badChatTemplate(e.getMessage());
+        }
+        addToken("bos_token", tokenizer, definition.bosId());
+        addToken("eos_token", tokenizer, definition.eosId());
+    }
+
+    private void addToken(String name, Tokenizer tokenizer, int id) {
+        if (id >= 0) {
+            documentTokens.put(name, tokenizer.decode(new int[] {id}));
+        }
+    }
+
+    /** Returns a message's members in transformers' order: a template may print a whole message. */
+    private static Map<String, Object> members(ChatMessage message) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("role", message.role());
+        members.put("content", message.content());
+        return members;
+    }
+
+    /** Renders a conversation up to the model's turn; encode the text with its special tokens. */
+    public String render(List<ChatMessage> messages) {
+        Map<String, Object> variables = new LinkedHashMap<>();
+        UNKNOWN_TOKENS.forEach(name -> variables.put(name, JinjaTemplate.UNKNOWN));
+        variables.putAll(documentTokens);
+        variables.put("messages", messages.stream().map(ChatTemplate::members).toList());
+        variables.put("add_generation_prompt", true);
+        // Defined as none, as in transformers.
+        variables.put("tools", null);
+        variables.put("documents", null);
+        try {
+            return template.render(variables);
+        } catch (TemplateException e) {
+            throw CheckpointErrors.badChatTemplate(e.getMessage());
+        }
+    }
+}

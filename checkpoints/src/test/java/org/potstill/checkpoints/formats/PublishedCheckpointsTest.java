@@ -1,0 +1,376 @@
+package org.potstill.checkpoints.formats;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.formats.gguf.GgufWriter;
+import org.potstill.checkpoints.formats.onnx.ReadyMade;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.errors.UserException;
+
+/** Models as people publish and save them: read where that is right, and otherwise refused for what they are. */
+final class PublishedCheckpointsTest {
+    private static final CausalLmConfig TIED = new CausalLmConfig(320, 16, 24, 1, 2, 1, 8, 64, 1e-5f, 10_000f, true);
+    private static final CausalLmConfig UNTIED = TIED.untied();
+    private static final String Q = LlamaTensors.layer(0, "self_attn.q_proj");
+
+    @TempDir
+    Path folder;
+
+    /** A tensor of a type that is not written otherwise. */
+    private record Extra(String name, String type, int bytes) {
+    }
+
+    private void write(CausalLmConfig config, UnaryOperator<String> rename, Extra... extras) throws IOException {
+        Files.writeString(folder.resolve("config.json"), config.toJson());
+        StringBuilder header = new StringBuilder();
+        ByteArrayOutputStream data = new ByteArrayOutputStream();
+        LlamaTensors.shapes(config).forEach((name, shape) -> {
+            int elements = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+            ByteBuffer values = ByteBuffer.allocate(elements * 4).order(ByteOrder.LITTLE_ENDIAN);
+            values.asFloatBuffer().put(values(name, elements));
+            entry(header, rename.apply(name), "F32", Arrays.toString(shape), data.size(), elements * 4);
+            data.writeBytes(values.array());
+        });
+        for (Extra extra : extras) {
+            int bytes = extra.type.endsWith("64") ? 8 : extra.type.endsWith("32") ? 4 : 1;
+            entry(header, extra.name, extra.type, "[" + extra.bytes / bytes + "]", data.size(), extra.bytes);
+            data.writeBytes(new byte[extra.bytes]);
+        }
+        byte[] text = ("{" + header.substring(1) + "}").getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file = ByteBuffer.allocate(8 + text.length + data.size()).order(ByteOrder.LITTLE_ENDIAN);
+        Files.write(folder.resolve("model.safetensors"), file.putLong(text.length).put(text).put(data.toByteArray()).array());
+    }
+
+    private static void entry(StringBuilder header, String name, String type, String shape, int begin, int bytes) {
+        header.append(",\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + shape + ",\"data_offsets\":[" + begin + "," + (begin + bytes) + "]}");
+    }
+
+    private static float[] values(String name, int elements) {
+        float[] values = new float[elements];
+        for (int i = 0; i < elements; i++) {
+            values[i] = name.length() + i;
+        }
+        return values;
+    }
+
+    private void assertRead(CausalLmConfig config) {
+        try (Checkpoint checkpoint = Checkpoints.open(folder)) {
+            assertEquals(config, checkpoint.config());
+            for (String name : List.of(Q, LlamaTensors.EMBEDDING, LlamaTensors.FINAL_NORM)) {
+                int elements = (int) Arrays.stream(LlamaTensors.shapes(config).get(name)).reduce(1, (a, b) -> a * b);
+                FloatBuffer read = FloatBuffer.allocate(elements);
+                checkpoint.read(name, read);
+                assertArrayEquals(values(name, elements), read.array(), name);
+            }
+        }
+    }
+
+    private UserException refusal() {
+        return refusal(folder);
+    }
+
+    private static UserException refusal(Path path) {
+        UserException e = assertThrows(UserException.class, () -> Checkpoints.model(path));
+        assertFalse(e.getMessage().contains("fetch or export the file again"), e.getMessage());
+        assertFalse(e.getMessage().contains("Exception") || e.getMessage().contains("Variant["), e.getMessage());
+        return e;
+    }
+
+    private void assertRefused(String cause, String remedy) {
+        UserException e = refusal();
+        assertTrue(e.cause().contains(cause), e.getMessage());
+        assertTrue(e.remedy().contains(remedy), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"_orig_mod.", "module.", "module._orig_mod.", "_fsdp_wrapped_module.", "language_model.", "model."})
+    void whatWrapsAModelLeavesNoTraceInItsNames(String prefix) throws IOException {
+        write(UNTIED, name -> prefix + name);
+        assertRead(UNTIED);
+    }
+
+    @Test
+    void namesInsideAreUnwrappedToo() throws IOException {
+        write(TIED, name -> name.replace("layers.0.", "layers.0._orig_mod."));
+        assertRead(TIED);
+        write(UNTIED, name -> name.replaceFirst("^model\\.", "model.language_model."));
+        assertRead(UNTIED);
+    }
+
+    @Test
+    void aBaseModelIsReadWhereItsHeadIsItsEmbeddingTable() throws IOException {
+        write(TIED, name -> name.replaceFirst("^model\\.", ""));
+        assertRead(TIED);
+        Files.writeString(folder.resolve("config.json"), UNTIED.toJson());
+        assertRefused("base model", "ForCausalLM");
+    }
+
+    @Test
+    void twoNamesForOneTensorAreRefused() throws IOException {
+        write(TIED, name -> name, new Extra("module." + Q, "F32", 4));
+        assertTrue(refusal().problem().contains("twice"));
+    }
+
+    @Test
+    void savedBuffersArePassedBy() throws IOException {
+        write(TIED, name -> name, new Extra("model.layers.0.self_attn.rotary_emb.cos_cached", "F32", 64),
+                new Extra("model.layers.0.self_attn.rotary_emb.sin_cached", "F32", 64), new Extra("model.rotary_emb.inv_freq", "F32", 16),
+                new Extra("model.layers.0.self_attn.masked_bias", "F32", 4), new Extra("model.layers.0.attn.bias", "U8", 9),
+                new Extra("model.position_ids", "I64", 64), new Extra("model.layers.0.self_attn.causal_mask", "BOOL", 9));
+        assertRead(TIED);
+    }
+
+    @Test
+    void aModelThatAlsoSeesIsReadAsTheLanguageModelInIt() throws IOException {
+        write(UNTIED, name -> "language_model." + name, new Extra("vision_tower.patch.weight", "F32", 8),
+                new Extra("multi_modal_projector.linear_1.bias", "F32", 4));
+        Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llava\", \"vision_config\": {}, \"text_config\": " + UNTIED.toJson() + "}");
+        assertRead(UNTIED);
+        Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"gemma3\", \"text_config\": {\"model_type\": \"gemma3_text\"}}");
+        assertRefused("gemma3_text", "ONNX");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"model.layers.0.self_attn.q_proj.lora_A.weight,F32,adapter,merge", "model.layers.0.mlp.up_proj.qweight,I32,quantised,GGUF",
+        "model.layers.0.mlp.up_proj.weight_scale_inv,F32,quantised,quantised from", "model.layers.0.mlp.up_proj.weight.absmax,U8,quantised,quantised from",
+        "model.layers.0.self_attn.q_proj.bias,F32,attention_bias,config.json",
+        "model.layers.0.mlp.experts.0.up_proj.weight,F32,not supported,ONNX",
+        "vision_tower2.weight,F32,not supported,ONNX"})
+    void aTensorTooManySaysWhatItBelongsTo(String name, String type, String cause, String remedy) throws IOException {
+        write(TIED, n -> n, new Extra(name, type, 8));
+        assertRefused(cause, remedy);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"F64,dtype float32", "F8_E4M3,bfloat16", "I8,quantised from"})
+    void weightsOfOtherTypesSayHowToGetThem(String type, String remedy) throws IOException {
+        write(TIED, name -> name);
+        byte[] file = Files.readAllBytes(folder.resolve("model.safetensors"));
+        String text = new String(file, StandardCharsets.ISO_8859_1);
+        int bytes = type.equals("F64") ? 8 : 1;
+        String norm = "\"model.norm.weight\":{\"dtype\":\"F32\",\"shape\":[16]";
+        String other = "\"model.norm.weight\":{\"dtype\":\"" + type + "\",\"shape\":[" + 64 / bytes + "]";
+        String changed = text.replace(norm, other);
+        ByteBuffer sized = ByteBuffer.wrap(changed.getBytes(StandardCharsets.ISO_8859_1)).order(ByteOrder.LITTLE_ENDIAN);
+        sized.putLong(0, sized.getLong(0) + other.length() - norm.length());
+        Files.write(folder.resolve("model.safetensors"), sized.array());
+        UserException e = refusal();
+        assertTrue(e.remedy().contains(remedy), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gemma2", "phi3", "mixtral", "qwen3_moe", "gpt2", "gpt_oss", "mamba", "deepseek_v2"})
+    void otherArchitecturesAreSentToOnnx(String architecture) throws IOException {
+        write(TIED, name -> name);
+        Files.writeString(folder.resolve("config.json"), TIED.toJson().replace("\"llama\"", "\"" + architecture + "\""));
+        assertRefused("model_type) is " + architecture, "optimum-cli export onnx");
+        Path onnx = Files.writeString(Files.createDirectories(folder.resolve("onnx")).resolve("model.onnx"), "");
+        assertRefused(architecture, onnx.toString());
+    }
+
+    @Test
+    void whatChangesTheForwardPassIsSentToOnnxAndWhatIsUnsoundIsNot() throws IOException {
+        write(TIED, name -> name);
+        for (String scaling : List.of("yarn", "linear", "dynamic")) {
+            Files.writeString(folder.resolve("config.json"), TIED.toJson().replace("\"mlp_bias\": false",
+                    "\"rope_scaling\": {\"rope_type\": \"" + scaling + "\", \"factor\": 4.0}"));
+            assertRefused(scaling, "ONNX");
+        }
+        Files.writeString(folder.resolve("config.json"), TIED.toJson().replace("\"hidden_size\": 16", "\"hidden_size\": \"many\""));
+        assertRefused("hidden_size", "config.json");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"bitsandbytes,dequantize()", "fp8,dequantize=True", "gptq,quantised from", "awq,quantised from", "compressed-tensors,Q8_0"})
+    void aQuantisedFolderIsNamedAndItsRemedyIsItsOwn(String method, String remedy) throws IOException {
+        write(TIED, name -> name);
+        Files.writeString(folder.resolve("config.json"), TIED.toJson().replaceFirst("\\{",
+                "{\"quantization_config\": {\"quant_method\": \"" + method + "\", \"bits\": 4},"));
+        assertRefused(method, remedy);
+        assertFalse(refusal().getMessage().contains("bits="), refusal().getMessage());
+    }
+
+    @Test
+    void foldersWithoutWeightsToReadAreNamedForWhatTheyAre() throws IOException {
+        assertRefused("empty", "download the model");
+        Files.writeString(folder.resolve("tokenizer.json"), "{}");
+        assertRefused("no config.json", "config.json");
+        Files.writeString(folder.resolve("config.json"), TIED.toJson());
+        assertRefused("no model.safetensors", "safetensors");
+        Files.writeString(folder.resolve("model-00001-of-00002.safetensors"), "");
+        assertRefused("model.safetensors.index.json", "download model.safetensors.index.json");
+        Files.writeString(folder.resolve("pytorch_model-00001-of-00002.bin"), "");
+        assertRefused("PyTorch's pickle format", "safe_serialization=True");
+        Files.delete(folder.resolve("pytorch_model-00001-of-00002.bin"));
+        Files.writeString(folder.resolve("consolidated.safetensors"), "");
+        assertRefused("original authors' format", "model.safetensors");
+        Files.writeString(folder.resolve("model-Q4_K_M.gguf"), "");
+        assertRefused("model-Q4_K_M.gguf", "give the path of it");
+        Files.writeString(folder.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"meta/base-1b\"}");
+        assertRefused("adapter (LoRA) of meta/base-1b", "merge_and_unload");
+    }
+
+    @Test
+    void aShardThatTheIndexNamesIsToBeFetchedToo() throws IOException {
+        write(TIED, name -> name);
+        Files.move(folder.resolve("model.safetensors"), folder.resolve("model-00001-of-00002.safetensors"));
+        Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\": {\"" + Q + "\": \"model-00001-of-00002.safetensors\", "
+                + "\"lm_head.weight\": \"model-00002-of-00002.safetensors\"}}");
+        assertRefused("names it", "download model-00002-of-00002.safetensors");
+    }
+
+    @Test
+    void aFolderOfModelsNamesThem() throws IOException {
+        Path snapshot = Files.createDirectories(folder.resolve("snapshots/0123abcd"));
+        Files.writeString(snapshot.resolve("config.json"), TIED.toJson());
+        assertRefused(snapshot.toString(), "give the path of it");
+        Files.createDirectories(folder.resolve("checkpoint-500"));
+        Files.writeString(folder.resolve("checkpoint-500/config.json"), TIED.toJson());
+        assertRefused("checkpoint-500", "one of these");
+    }
+
+    @Test
+    void pointersAreNotTakenForDamagedFiles() throws IOException {
+        write(TIED, name -> name);
+        String pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
+                + "size 12345\n";
+        Files.writeString(folder.resolve("model.safetensors"), pointer);
+        assertRefused("Git LFS pointer", "git lfs pull");
+        Path gguf = Files.writeString(folder.resolve("model.gguf"), pointer);
+        assertTrue(refusal(gguf).cause().contains("Git LFS pointer"));
+        Path onnx = Files.writeString(folder.resolve("model.onnx"), pointer);
+        assertTrue(refusal(onnx).cause().contains("Git LFS pointer"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"pytorch_model.bin,safe_serialization", "model.pth,safe_serialization", "tf_model.h5,from_tf", "config.json,folder",
+        "model.gguf.part2of3,cat", "model.gguf-split-b,cat", "model.safetensors,folder", "model.q4,GGUF or ONNX"})
+    void aFileThatIsNoModelIsNamedForWhatItIs(String name, String remedy) throws IOException {
+        Path file = Files.writeString(folder.resolve(name), "some bytes that are no model");
+        UserException e = refusal(file);
+        assertTrue(e.remedy().contains(remedy), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"adapter,llama-export-lora", "mmproj,language model", "imatrix,of a model"})
+    void aGgufFileThatIsNoModelIsNamedForWhatItIs(String type, String remedy) {
+        Path file = folder.resolve("other.gguf");
+        TinyLlama.gguf(1, TIED).put("general.type", type).write(file);
+        assertTrue(refusal(file).remedy().contains(remedy));
+        GgufWriter vocabulary = TinyLlama.gguf(1, TIED);
+        LlamaTensors.shapes(TIED).keySet().forEach(name -> vocabulary.removeTensor(LlamaTensors.toGgml(name)));
+        vocabulary.write(file);
+        assertTrue(refusal(file).cause().contains("a tokenizer and no weights"));
+        TinyLlama.gguf(1, TIED).put("general.architecture", "gemma3").write(file);
+        assertTrue(refusal(file).remedy().contains("ONNX"));
+    }
+
+    @Test
+    void aPathThatLeadsNowhereSaysSo() {
+        assertEquals("there is no such file", refusal(folder.resolve("absent")).cause());
+    }
+
+    /** As llama-gguf-split makes them: the first part has the metadata. */
+    private List<Path> split(boolean emptyFirst) throws IOException {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        LlamaTensors.shapes(TIED).forEach((name, shape) -> shapes.put(LlamaTensors.toGgml(name), shape));
+        int parts = emptyFirst ? 3 : 2;
+        List<Path> files = new ArrayList<>();
+        for (int i = 0; i < parts; i++) {
+            GgufWriter part = i == 0 ? TinyLlama.gguf(1, TIED) : new GgufWriter();
+            part.put("split.no", i).put("split.count", parts).put("split.tensors.count", shapes.size());
+            int place = 0;
+            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+                boolean here = (emptyFirst ? place % 2 + 1 : place % 2) == i;
+                place++;
+                if (i == 0 && !here) {
+                    part.removeTensor(tensor.getKey());
+                } else if (here) {
+                    int elements = (int) Arrays.stream(tensor.getValue()).reduce(1, (a, b) -> a * b);
+                    part.tensor(tensor.getKey(), tensor.getValue(), values(tensor.getKey(), elements));
+                }
+            }
+            files.add(folder.resolve(String.format("tiny-%05d-of-%05d.gguf", i + 1, parts)));
+            part.write(files.get(i));
+        }
+        return files;
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aSplitModelIsReadByAnyOfItsParts(boolean emptyFirst) throws IOException {
+        List<Path> parts = split(emptyFirst);
+        String fingerprint = null;
+        for (Path part : parts) {
+            try (Checkpoint checkpoint = Checkpoints.open(part)) {
+                assertEquals(TIED, checkpoint.config());
+                FloatBuffer read = FloatBuffer.allocate(16);
+                for (String name : List.of(LlamaTensors.layer(0, "input_layernorm"), LlamaTensors.layer(0, "post_attention_layernorm"))) {
+                    checkpoint.read(name, read.clear());
+                    assertArrayEquals(values(LlamaTensors.toGgml(name), 16), read.array());
+                }
+                assertTrue(fingerprint == null || fingerprint.equals(checkpoint.fingerprint()));
+                fingerprint = checkpoint.fingerprint();
+                assertEquals(parts.stream().mapToLong(file -> file.toFile().length()).sum(), checkpoint.storedBytes());
+                assertEquals(TinyLlama.END_OF_TEXT, checkpoint.tokenizer().eosId());
+            }
+        }
+    }
+
+    @Test
+    void aPartThatIsMissingRenamedOrOfAnotherModelIsNamed() throws IOException {
+        List<Path> parts = split(false);
+        byte[] second = Files.readAllBytes(parts.get(1));
+        Files.delete(parts.get(1));
+        UserException missing = refusal(parts.get(0));
+        assertTrue(missing.problem().contains("tiny-00002-of-00002.gguf is missing"), missing.getMessage());
+        assertTrue(missing.remedy().contains("same folder"), missing.getMessage());
+        Path renamed = Files.write(folder.resolve("second.gguf"), second);
+        assertTrue(refusal(renamed).remedy().contains("llama-gguf-split --merge"));
+        Files.copy(parts.get(0), parts.get(1));
+        assertTrue(assertThrows(UserException.class, () -> Checkpoints.model(parts.get(0))).cause().contains("not part 2 of 2"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"decoder_model_merged", "decoder_model", "model_quantized", "model_fp16", "model_q4"})
+    void aGraphIsFoundByTheNamesThatExportersGive(String name) throws IOException {
+        Path file = ReadyMade.copy("plain", folder);
+        Path renamed = Files.move(file, file.resolveSibling(name + ".onnx"));
+        try (CausalLm model = Checkpoints.model(folder)) {
+            assertEquals(ReadyMade.VOCABULARY, model.vocabSize());
+        }
+        Files.copy(renamed, folder.resolve("onnx/model_int8.onnx"));
+        if (name.startsWith("decoder")) {
+            Checkpoints.model(folder).close();
+        } else {
+            assertRefused("model_int8.onnx", "one of these");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+package org.potstill.spark.errors;
+
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import org.potstill.errors.UserException;
+
+/** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
+public final class JobErrors {
+    private static final int MAX_KEYS = 8;
+
+    private JobErrors() {
+    }
+
+    public static UserException unreadableConfiguration(String file, String why) {
+        return new UserException("cannot read the configuration " + file, why,
+                "see potstill label --help; potstill defaults prints a file to start from");
+    }
+
+    public static UserException configurationIncludes(String what) {
+        return new UserException("the configuration includes " + what, "settings files cannot include others",
+                "pass several files: --conf " + what + " --conf FILE; later files override earlier ones");
+    }
+
+    /** @param remedy what to write instead */
+    public static UserException misreadSetting(String origin, int line, String why, String remedy) {
+        return new UserException("line " + line + " of " + origin + " would not be read as written", why, remedy);
+    }
+
+    /** Combines several errors into one that names each. */
+    public static UserException together(List<UserException> all) {
+        if (all.size() == 1) {
+            return all.get(0);
+        }
+        StringBuilder causes = new StringBuilder();
+        all.forEach(each -> causes.append("\n    ").append(each.problem()).append(": ").append(each.cause()));
+        String remedies = String.join("; ", all.stream().map(UserException::remedy).distinct().limit(2).toList());
+        return new UserException(all.size() + " settings cannot be used", causes.toString(),
+                all.stream().map(UserException::remedy).distinct().count() <= 2 ? remedies
+                        : "correct each in its file or on the command line; potstill defaults prints every key and its default");
+    }
+
+    public static UserException unknownKey(String key, String nearest) {
+        return new UserException("unknown configuration key '" + key + "'",
+                "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
+                "correct the key; potstill defaults prints every key and its default");
+    }
+
+    public static UserException badValue(String key, String why) {
+        return new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
+    }
+
+    public static UserException badOption(String option, String why) {
+        return new UserException("invalid value for '" + option + "'", why, "see the command's --help");
+    }
+
+    public static UserException missingKey(String key) {
+        return new UserException("'" + key + "' is not set", "this command requires it",
+                "set it in the file or with --set " + key + "=...");
+    }
+
+    public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
+        return new UserException("the teacher could not score " + bad + " of " + sequences + " sequences",
+                "corpus.max-bad-share allows " + limit + "; the quarantine lists the reason for each sequence: " + quarantine,
+                "check the teacher: compare the file's checksum, or convert it again; fix the documents if only a few are named; or "
+                        + "raise corpus.max-bad-share if you can do without these sequences");
+    }
+
+    public static UserException noHeldOutDocument(double holdout, long documents) {
+        return new UserException("no document is held out for evaluation",
+                "corpus.holdout = " + holdout + " of " + documents + " documents selected none",
+                "raise corpus.holdout, or change the seed, before you label and train");
+    }
+
+    public static UserException precisionTooLow(String precision, double kl, double limit) {
+        return new UserException("the teacher in " + precision + " is too far from the same teacher in fp32",
+                String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
+                        + "teacher.max-precision-kl allows %s", kl, limit),
+                "set teacher.precision to fp32, or raise teacher.max-precision-kl; int8 needs a CPU with VNNI to be exact");
+    }
+
+    public static UserException unwritable(String what, String path, Throwable origin) {
+        return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
+                "choose another folder, free some space, or give the user who runs the job write permission", origin);
+    }
+
+    public static UserException noCache(String path, String spec, Collection<String> held) {
+        return new UserException("the cache " + path + " holds no soft labels " + spec,
+                held.isEmpty() ? "it is empty" : "it holds " + held, "run potstill label with this configuration first");
+    }
+
+    public static UserException noSuchLabels(String path, String teacher, String spec, Collection<String> held) {
+        return new UserException("the cache " + path + " holds no matching soft labels",
+                held.isEmpty() ? "it is empty" : "it holds " + held + "; requested: teacher " + (teacher.isEmpty() ? "any" : teacher)
+                        + ", specification " + (spec.isEmpty() ? "any" : spec),
+                held.isEmpty() ? "check cache.path, or run potstill label first"
+                : "give a prefix of one of these fingerprints and its spec");
+    }
+
+    public static UserException noSuchSequence(String path, String wanted, String why) {
+        return new UserException("the cache " + path + " holds no sequence with " + wanted, why,
+                "potstill cache inspect shows what the cache holds; use document ids as in the corpus");
+    }
+
+    public static UserException ambiguousSequence(String path, String wanted, Collection<String> found) {
+        return new UserException("the cache " + path + " holds several sequences with " + wanted, "among them are " + found,
+                "give more of the key, or narrow with --teacher and --spec");
+    }
+
+    public static UserException damagedCache(String path, Collection<String> problems, Collection<String> remedies) {
+        return new UserException("the cache " + path + " is damaged", String.join("; ", problems), String.join("; ", remedies));
+    }
+
+    public static UserException unreadableModel(String setting, String path, Throwable origin) {
+        return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
+                String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
+                        + "or S3), and the user who runs the job must be able to read it", origin);
+    }
+
+    public static UserException noRoomForTeacher(String scratch, double needed, long free) {
+        return new UserException(String.format(Locale.ROOT, "not enough space for the teacher's %,.0f bytes in %s", needed, scratch),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
+                "set teacher.scratch to a folder on a larger local disk, or free some space");
+    }
+
+    public static UserException badGpuAddress(String address) {
+        return new UserException("invalid GPU address: '" + address + "'",
+                "Spark's gpu resource must use CUDA device numbers as addresses",
+                "set spark.executor.resource.gpu.discoveryScript to deploy/gpu-discovery.sh");
+    }
+
+    public static UserException teacherDiffers(String uri, String driver, String executor) {
+        return modelDiffers("teacher.path", uri, driver, executor);
+    }
+
+    public static UserException modelDiffers(String setting, String uri, String driver, String executor) {
+        return new UserException("the model " + uri + " on an executor differs from the one on the driver",
+                "the driver saw the fingerprint " + driver + ", the executor " + executor,
+                "put it where all nodes see it (a shared mount, HDFS or S3) and set " + setting + " to that path");
+    }
+
+    public static UserException cacheOfAnotherTeacher(String path, String teacher, Collection<String> held) {
+        return new UserException("the cache " + path + " was made by another teacher",
+                "teacher.path has the fingerprint " + teacher + "; the cache holds " + held,
+                "set teacher.path to the model that made the labels, or run potstill label with this one: the cache can hold both");
+    }
+
+    public static UserException tokenizerDiffers(String teacher, String now, String student, String then) {
+        return new UserException("the vocabularies of student and teacher do not match",
+                "the tokenizer of " + teacher + " has the fingerprint " + now + ", the student in " + student
+                        + " was trained with " + then,
+                "set teacher.path to the model that made the labels");
+    }
+
+    public static UserException initTokenizerDiffers(String init, String cache, String difference) {
+        return new UserException("the student cannot start from the weights of " + init,
+                "its vocabulary differs from that of the cache " + cache + ": " + difference,
+                "set student.init to a model with the teacher's tokenizer, or to \"\" for random weights");
+    }
+
+    public static UserException initShapeDiffers(String init, String key, Object wanted, Object there) {
+        return new UserException("the student does not match the initial weights of " + init,
+                key + " is set to " + wanted + ", but is " + there + " in the checkpoint",
+                "remove " + key + ", or set student.init to \"\" for random weights");
+    }
+
+    public static UserException ambiguousCache(String path, Collection<String> held) {
+        return new UserException("the cache " + path + " holds the labels of several teachers",
+                "teacher.path is not set, and the cache holds " + held, "set teacher.path to the one to learn from");
+    }
+
+    public static UserException settingsDiffer(String what, String key, Object now, Object then) {
+        return new UserException(what + " was made with another " + key, "it is " + now + " now and was " + then + " then",
+                "restore " + key + " = " + then + ", or start over in another folder");
+    }
+
+    public static UserException damagedRow(String path, String key, String why) {
+        return new UserException("a row of the cache " + path + " cannot be used: key " + key, why,
+                "delete the file that holds it and run potstill label again, which scores only what is missing");
+    }
+
+    public static UserException missingLabels(String path, long missing, long wanted) {
+        return new UserException("the cache " + path + " lacks " + missing + " of " + wanted + " sequences",
+                "files were deleted, or label did not finish", "run potstill label again, which scores only what is missing");
+    }
+
+    public static UserException noStudent(String path) {
+        return new UserException("there is no trained student in " + path, "it has no provenance.json",
+                "run potstill train first; it resumes from its last checkpoint");
+    }
+
+    public static UserException exportedStudent(String path) {
+        return new UserException("cannot use " + path + " as a student's folder",
+                "it holds an export, which cannot be trained further in place",
+                "set student.path to the folder that train wrote; to continue from an export, set student.init to it");
+    }
+
+    public static UserException exportNotFinite(String text) {
+        return new UserException("the exported model is not usable", "on " + text
+                + " it or the student produces logits that are not finite",
+                "choose another --precision, or check the student with potstill evaluate");
+    }
+
+    public static UserException unreadableText(String option, String path, Throwable origin) {
+        return new UserException("cannot read the text " + path, String.valueOf(origin), "set " + option + " to a text file in UTF-8",
+                origin);
+    }
+
+    public static UserException exportExists(String path, String first) {
+        return new UserException("the output " + path + " already exists", "it contains, for example, " + first,
+                "choose an empty folder for --output, or use --overwrite to replace an older export");
+    }
+
+    public static UserException anotherStudent(String path, String key, Object now, Object then) {
+        return new UserException("the student in " + path + " was trained with other settings",
+                key + " is " + now + " now and was " + then + " then",
+                "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
+    }
+
+    public static UserException samePath(String one, String other, String path) {
+        return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
+                "set each to its own folder");
+    }
+
+    public static UserException teacherOverflows(String teacher, int sequences) {
+        return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
+                + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");
+    }
+
+    public static UserException studentOverflows(String student, int passages) {
+        return new UserException("the student " + student + " gave no finite probabilities for any of " + passages
+                + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
+    }
+
+    /** @param problems the most common problems of its documents; empty if there are none */
+    public static UserException emptyText(String name, String path, String problems) {
+        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more"
+                + (problems.isEmpty() ? "" : "; unusable documents: " + problems),
+                "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
+    }
+
+    /** Rewords an error about corpus.path for another evaluation corpus. */
+    public static UserException badText(String name, UserException origin) {
+        return new UserException(origin.problem(), origin.cause(), "check the path that evaluate.corpora." + name
+                + " names (a file, a folder or a glob of text, JSON lines or Parquet files, by file extension), or remove the setting",
+                origin);
+    }
+
+    public static UserException unreadableTask(String name, String path, Throwable origin) {
+        return new UserException("cannot read the task " + path, String.valueOf(origin.getMessage()),
+                "check evaluate.tasks." + name + " and the permissions of the user who runs the job", origin);
+    }
+
+    public static UserException badTask(String name, String path, int line, String why) {
+        return new UserException("cannot use line " + line + " of the task " + path, why,
+                "fix the file that evaluate.tasks." + name + " names; each line should look like {\"context\": \"Two and two make\", "
+                        + "\"choices\": [\"four.\", \"five.\"], \"answer\": 0}");
+    }
+
+    public static UserException damagedJson(String path, String why) {
+        return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
+    }
+
+    public static UserException lossExploded(int step, double loss, double limit) {
+        return new UserException("training diverged at step " + step,
+                String.format(Locale.ROOT, "the loss is %.4g nats per token, more than the %.4g that train.max-loss-beyond-chance allows", loss, limit),
+                "lower the learning rate, lengthen the warm-up, or clip gradients");
+    }
+
+    /** @param keys of the batch's sequences in the cache */
+    public static UserException stepFailed(int step, int worker, List<String> keys, UserException origin) {
+        String named = String.join(", ", keys.subList(0, Math.min(MAX_KEYS, keys.size())))
+                + (keys.size() > MAX_KEYS ? " and " + (keys.size() - MAX_KEYS) + " more" : "");
+        return new UserException(origin.problem(), origin.cause() + ", at step " + step + " of worker " + worker
+                + ", whose batch is the sequences " + named, origin.remedy(), origin);
+    }
+
+    public static UserException tlsNotSupported() {
+        return new UserException("executors cannot exchange the student's state over TLS",
+                "spark.ssl.rpc.enabled is true, but the exchange between executors supports only Spark's own encryption",
+                "set spark.ssl.rpc.enabled to false for train, and spark.authenticate and spark.network.crypto.enabled to true");
+    }
+
+    /** @param peers where executors listened */
+    public static UserException stateLost(int times, Collection<?> peers, Throwable origin) {
+        return new UserException("executors lost the student's state " + times + " times before the driver could make its next copy",
+                "they died at " + peers + ", or cannot reach each other there",
+                "check the executors' logs; set spark.potstill.exchange.port to a port that is open between executors and from the driver "
+                        + "to them, along with the next few ports if a node runs several executors", origin);
+    }
+
+    public static UserException trainingFailed(int epoch, int round, String lastCheckpoint, UserException origin) {
+        return new UserException(origin.problem(), origin.cause() + ", in epoch " + epoch + ", averaging round " + round,
+                origin.remedy() + ". The last good checkpoint is " + lastCheckpoint, origin);
+    }
+}

@@ -1,0 +1,123 @@
+package org.potstill.spark.errors;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.potstill.errors.UserException;
+
+/** User errors about the machine, its memory, Java and Spark; see {@link JobErrors}. */
+public final class PlatformErrors {
+    private static final String OTHER_FOLDER = "use another temporary folder, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; "
+            + "set it for executors in spark.executor.extraJavaOptions";
+    private static final String UTF_8_LOCALE = "set LC_ALL=C.UTF-8 and, on a cluster, spark.executorEnv.LC_ALL";
+
+    private PlatformErrors() {
+    }
+
+    /** @param remedy how to add the file system */
+    public static UserException noFileSystem(String setting, String path, String scheme, String remedy) {
+        return new UserException("cannot reach " + path + " (" + setting + ")", "this Spark has no file system for " + scheme + "://",
+                remedy);
+    }
+
+    public static UserException otherJava(int needed, int here) {
+        return new UserException("Potstill needs Java " + needed, "this is Java " + here + " (" + System.getProperty("java.home") + ")",
+                "set JAVA_HOME to a JDK " + needed + " and, on a cluster, spark.executorEnv.JAVA_HOME");
+    }
+
+    public static UserException otherSpark(String neededSpark, String neededScala, String spark, String scala) {
+        return new UserException("this build of Potstill needs Spark " + neededSpark + " with Scala " + neededScala,
+                "this is Spark " + spark + " with Scala " + scala,
+                "set SPARK_HOME to a matching Spark, or build Potstill for this one: mvn package -DskipTests, with -Pspark4 for Spark 4.0");
+    }
+
+    public static UserException otherSerializer(String here, String needed) {
+        return new UserException("this Spark session serializes with " + here, "tasks exchange Java records, which Kryo cannot deserialize",
+                "start the session with spark.serializer = " + needed);
+    }
+
+    public static UserException noexec(Path folder) {
+        return new UserException("cannot load native libraries from the temporary folder " + folder, "it is mounted with noexec",
+                OTHER_FOLDER);
+    }
+
+    public static UserException noTemporaryFiles(Path folder, IOException origin) {
+        return new UserException("cannot write to the temporary folder " + folder, String.valueOf(origin.getMessage()), OTHER_FOLDER,
+                origin);
+    }
+
+    public static UserException lostLetters(String argument, Charset encoding) {
+        return new UserException("an argument may have lost characters: " + argument,
+                "Java replaces characters that the locale's encoding, " + encoding + ", cannot represent",
+                "write it in that encoding, or " + UTF_8_LOCALE);
+    }
+
+    public static UserException unreadableName(String setting, File file, Charset encoding) {
+        return new UserException("cannot read a file's name: " + file + " (" + setting + ")",
+                "it is not valid in the locale's encoding, " + encoding, "rename the file, or " + UTF_8_LOCALE);
+    }
+
+    public static UserException settingTooLate(String key) {
+        String remedy = key.equals("spark.driver.memory") ? "POTSTILL_MEMORY=8g to deploy/potstill or --driver-memory 8g to spark-submit"
+                : "--conf " + key + "=... to spark-submit (through POTSTILL_SUBMIT with deploy/potstill)";
+        return new UserException(key + " has no effect in Potstill's settings",
+                "Spark reads it before the driver starts, and the driver is already running", "remove it from the settings, and pass "
+                + remedy);
+    }
+
+    public static UserException outOfMemory(String what, Throwable origin) {
+        return new UserException("out of memory", what + ", with a heap of " + (Runtime.getRuntime().maxMemory() >> 20)
+                + " MiB in this process",
+                "give the driver a larger heap (--driver-memory; POTSTILL_MEMORY=8g for deploy/potstill) or, if tasks on a cluster fail, "
+                        + "the executors (--executor-memory)", origin);
+    }
+
+    public static UserException executorKilled(Throwable origin) {
+        return new UserException("the cluster killed executors", "they used more memory than they had requested",
+                "raise spark.executor.memoryOverhead: models live outside the heap", origin);
+    }
+
+    public static UserException executorEnded(Throwable origin) {
+        return new UserException("an error ended an executor",
+                "see the executor's log (stderr); often a native library cannot be loaded, or a jar has the "
+                + "wrong version", "fix the error in its log, and run the command again: finished work is kept", origin);
+    }
+
+    public static UserException classClash(String what, String where, Throwable origin) {
+        return new UserException("a class differs from the one that Potstill was built with", what + "; " + where,
+                "Potstill needs Spark " + Versions.spark() + " with Scala " + Versions.scala()
+                + ": remove jars of other versions from spark.jars, "
+                        + "spark.driver.extraClassPath, spark.executor.extraClassPath and SPARK_HOME/jars", origin);
+    }
+
+    public static UserException noSpace(String what, Throwable origin) {
+        return new UserException("a disk is full", what, "free some space, or set spark.local.dir, teacher.scratch and java.io.tmpdir to "
+                        + "folders on a larger disk", origin);
+    }
+
+    public static UserException noRoomForCopies(String folder, long needed, long free) {
+        return new UserException(String.format(Locale.ROOT, "not enough space for two copies of the student's state, %,d bytes, in %s",
+                needed, folder),
+                String.format(Locale.ROOT, "%,d bytes are free there", free),
+                "set spark.local.dir to a folder on a larger local disk, or free some space");
+    }
+
+    /** An allocation that failed although the memory check had passed. */
+    public static UserException notEnoughMemory(String what, Throwable origin) {
+        return new UserException("not enough memory for " + what, String.valueOf(origin.getMessage()),
+                "enlarge the Java heap (POTSTILL_MEMORY for deploy/potstill, --driver-memory for spark-submit, spark.executor.memory) or "
+                        + "the memory outside it (spark.executor.memoryOverhead, a larger machine); or reduce the need: lower train.batch-size, set "
+                        + "train.gradient-checkpointing, raise spark.task.cpus", origin);
+    }
+
+    public static UserException tooLittleHeap(String what, String needs, String where, String has, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of heap on " + where + ", which has " + has,
+                "this is an estimate from model sizes and settings; no work was done", remedy);
+    }
+
+    public static UserException tooLittleMemory(String what, String needs, String where, String has, String parts, String remedy) {
+        return new UserException(what + " needs about " + needs + " GiB of memory, and " + where + " has " + has, parts, remedy);
+    }
+}

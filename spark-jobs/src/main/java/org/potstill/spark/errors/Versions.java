@@ -1,0 +1,35 @@
+package org.potstill.spark.errors;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Properties;
+
+/** Versions of this build. */
+public final class Versions {
+    private Versions() {
+    }
+
+    public static String potstill() {
+        return property("version");
+    }
+
+    /** Returns the Spark version of the build. */
+    public static String spark() {
+        return property("spark");
+    }
+
+    /** Returns the Scala binary version of the build. */
+    public static String scala() {
+        return property("scala");
+    }
+
+    private static String property(String name) {
+        try (InputStream in = Versions.class.getResourceAsStream("/potstill-version.properties")) {
+            Properties properties = new Properties();
+            properties.load(in);
+            return properties.getProperty(name);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+}

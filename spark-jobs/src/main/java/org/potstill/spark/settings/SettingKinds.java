@@ -1,0 +1,148 @@
+package org.potstill.spark.settings;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.apache.commons.text.similarity.LevenshteinDistance;
+import org.potstill.errors.UserException;
+import org.potstill.spark.errors.JobErrors;
+
+/** The types of the settings' values, taken from their defaults. */
+final class SettingKinds {
+    enum Kind { TEXT, FLAG, WHOLE, REAL }
+
+    /** Sections whose keys the user chooses. */
+    private static final List<String> OPEN = List.of("spark", "evaluate.corpora", "evaluate.tasks");
+    /** Fractions whose defaults are whole. */
+    private static final Set<String> FRACTIONS = Set.of("train.max-loss-beyond-chance", "train.outer-momentum",
+            "student.rope-scaling.original-positions");
+    private static final String DIGITS = "[-+]?[0-9]+";
+    private static final String NUMBER = "[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{1,4})?";
+
+    private final Map<String, Kind> kinds = new TreeMap<>();
+    private final Set<String> sections = new TreeSet<>(OPEN);
+
+    /** @param defaults resolved */
+    SettingKinds(Config defaults) {
+        collect("", defaults.root());
+    }
+
+    private void collect(String above, ConfigObject object) {
+        object.forEach((name, value) -> {
+            String key = above + name;
+            if (OPEN.contains(key)) {
+                return;
+            }
+            if (value instanceof ConfigObject section) {
+                sections.add(key);
+                collect(key + ".", section);
+            } else {
+                kinds.put(key, switch (value.valueType()) {
+                    case BOOLEAN -> Kind.FLAG;
+                    // As it is written: to HOCON 1.0 is a whole number.
+                    case NUMBER -> FRACTIONS.contains(key) || !text(value).matches(DIGITS) ? Kind.REAL : Kind.WHOLE;
+                    default -> Kind.TEXT;
+                });
+            }
+        });
+    }
+
+    boolean isSection(String key) {
+        return sections.contains(key);
+    }
+
+    static boolean isOpen(String key) {
+        return OPEN.stream().anyMatch(section -> key.startsWith(section + "."));
+    }
+
+    Kind of(String key) {
+        return kinds.getOrDefault(key, Kind.TEXT);
+    }
+
+    /** Finds the values in a resolved source of settings that cannot be used. */
+    List<UserException> findings(Config source) {
+        List<UserException> findings = new ArrayList<>();
+        find("", source.root(), findings);
+        return findings;
+    }
+
+    private void find(String above, ConfigObject object, List<UserException> findings) {
+        new TreeMap<>(object).forEach((name, value) -> {
+            String key = above + (isOpen(above) ? ConfigUtil.joinPath(name) : name);
+            boolean section = value instanceof ConfigObject;
+            if (isSection(key) != section && (isSection(key) || kinds.containsKey(key))) {
+                findings.add(JobErrors.badValue(key, section ? "it takes a single value, not a section" : "it is a section: set " + key
+                + ".NAME"));
+            } else if (section && !key.startsWith("evaluate.corpora.") && !key.startsWith("evaluate.tasks.")) {
+                find(key + ".", (ConfigObject) value, findings);
+            } else if (isOpen(key)) {
+                problem(value, Kind.TEXT).or(() -> blank(key, value)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
+            } else if (kinds.containsKey(key)) {
+                problem(value, kinds.get(key)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
+            } else {
+                findings.add(JobErrors.unknownKey(key, nearest(key)));
+            }
+        });
+    }
+
+    private static Optional<String> blank(String key, ConfigValue value) {
+        return key.startsWith("spark.") || !String.valueOf(value.unwrapped()).isBlank() ? Optional.empty() : Optional.of("it is empty");
+    }
+
+    private String nearest(String key) {
+        LevenshteinDistance distance = new LevenshteinDistance();
+        return kinds.keySet().stream().min(Comparator.comparingInt(known -> distance.apply(known, key)))
+                .filter(known -> distance.apply(known, key) <= Math.max(2, key.length() / 3)).orElse("");
+    }
+
+    private static Optional<String> problem(ConfigValue value, Kind kind) {
+        String where = value.origin().lineNumber() < 0 ? "" : " (" + value.origin().description() + ")";
+        if (value.valueType() == ConfigValueType.NULL) {
+            return Optional.of("null means no value: remove it, or quote it if you mean the text" + where);
+        }
+        if (value.valueType() == ConfigValueType.LIST || value.valueType() == ConfigValueType.OBJECT) {
+            return Optional.of("it is not a single value: put text with brackets, or a name with dots, in double quotes" + where);
+        }
+        String text = text(value);
+        boolean fits = switch (kind) {
+            case TEXT -> true;
+            case FLAG -> text.equals("true") || text.equals("false");
+            case WHOLE -> isWhole(text);
+            case REAL -> text.matches(NUMBER) && Double.isFinite(Double.parseDouble(text));
+        };
+        return fits ? Optional.empty() : Optional.of("'" + text + "' is " + switch (kind) {
+            case FLAG -> "neither true nor false";
+            case WHOLE -> "not a whole number";
+            default -> "not a number";
+        } + where);
+    }
+
+    /** Returns a plain value as it was written. */
+    static String text(ConfigValue value) {
+        return value.atKey("value").getString("value");
+    }
+
+    private static boolean isWhole(String text) {
+        if (!text.matches(NUMBER) || !(Math.abs(Double.parseDouble(text)) <= Long.MAX_VALUE)) {
+            return false;
+        }
+        try {
+            new BigDecimal(text).longValueExact();
+            // Other spellings are parsed as a double.
+            return text.matches(DIGITS) || Math.abs(Double.parseDouble(text)) < 1L << 53;
+        } catch (ArithmeticException e) {
+            return false;
+        }
+    }
+}

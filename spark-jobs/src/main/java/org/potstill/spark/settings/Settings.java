@@ -1,0 +1,236 @@
+package org.potstill.spark.settings;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValueFactory;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.storage.HadoopFolder;
+
+/**
+ * The user's settings: the command line overrides the files, which override the defaults. Keys that are not among the defaults
+ * are rejected, except in sections whose keys the user chooses: {@code spark}, {@code evaluate.corpora} and
+ * {@code evaluate.tasks}.
+ */
+public final class Settings {
+    private final Config config;
+    /** Flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values. */
+    private final SortedMap<String, String> spark;
+    /** Keys that the user set. */
+    private final Set<String> given;
+    /** Collects errors instead of throwing them; null otherwise. */
+    private final List<UserException> findings;
+
+    private Settings(Config config, SortedMap<String, String> spark, Set<String> given, List<UserException> findings) {
+        this.config = config;
+        this.spark = spark;
+        this.given = given;
+        this.findings = findings;
+    }
+
+    /**
+     * Loads settings.
+     *
+     * @param files     HOCON files, local or any Hadoop path; later ones override earlier ones
+     * @param overrides {@code key=value}; later ones override earlier ones; the value is taken literally, or as a JSON string if it
+     *                  is entirely in double quotes
+     * @throws UserException if a file cannot be read, a key is unknown, or a value has the wrong type
+     */
+    public static Settings load(List<String> files, List<String> overrides) {
+        SettingsStack stack = SettingsStack.read(files, overrides);
+        return new Settings(stack.config(), stack.spark(), stack.given(), null);
+    }
+
+    /** Returns the defaults file as shipped, with its comments. */
+    public static String defaults() {
+        return SettingsStack.defaults();
+    }
+
+    /**
+     * Runs readers of settings and reports all values that they reject at once.
+     *
+     * @throws UserException if they reject any
+     */
+    public void check(List<Consumer<Settings>> readers) {
+        Settings lenient = new Settings(config, spark, given, new ArrayList<>());
+        for (Consumer<Settings> reader : readers) {
+            int before = lenient.findings.size();
+            try {
+                reader.accept(lenient);
+            } catch (UserException e) {
+                // What it says of several values together follows from those that are refused by themselves.
+                if (lenient.findings.size() == before) {
+                    lenient.findings.add(e);
+                }
+            }
+        }
+        if (!lenient.findings.isEmpty()) {
+            // Several readers may read one.
+            throw JobErrors.together(new ArrayList<>(lenient.findings.stream()
+                    .collect(Collectors.toMap(UserException::getMessage, e -> e, (one, same) -> one, LinkedHashMap::new)).values()));
+        }
+    }
+
+    /** @return a fallback to continue with, where rejected values are collected */
+    private <T> T refuse(String key, String why, T instead) {
+        UserException refused = JobErrors.badValue(key, why);
+        if (findings == null) {
+            throw refused;
+        }
+        findings.add(refused);
+        return instead;
+    }
+
+    /** Whether the user set it to another value than the default. */
+    public boolean isGiven(String key) {
+        return given.contains(key);
+    }
+
+    /** @throws UserException when empty */
+    public String required(String key) {
+        String value = string(key);
+        if (value.isBlank() && findings == null) {
+            throw JobErrors.missingKey(key);
+        }
+        return value;
+    }
+
+    public String string(String key) {
+        return config.getString(key);
+    }
+
+    public int integer(String key, int min, int max) {
+        return (int) number(key, min, max, () -> config.getInt(key));
+    }
+
+    public long seed() {
+        return seed("seed");
+    }
+
+    /** The seed of the student's initial weights and the order of training. */
+    public long trainingSeed() {
+        return seed("train.seed");
+    }
+
+    private long seed(String key) {
+        try {
+            return config.getLong(key);
+        } catch (ConfigException e) {
+            throw JobErrors.badValue(key, e.getMessage());
+        }
+    }
+
+    /** The part of the teacher's distributions that is stored: {@code targets}. */
+    public TargetSpec targetSpec() {
+        return new TargetSpec(integer("targets.k", 0, TargetSpec.MAX_K), integer("targets.draws", 0, TargetSpec.MAX_DRAWS),
+                seed("targets.seed"));
+    }
+
+    public double real(String key, double min, double max) {
+        return number(key, min, max, () -> config.getDouble(key));
+    }
+
+    private double number(String key, double min, double max, Supplier<Number> get) {
+        double value;
+        try {
+            value = get.get().doubleValue();
+        } catch (ConfigException e) {
+            return refuse(key, e.getMessage(), min);
+        }
+        return value >= min && value <= max ? value : refuse(key, plain(value) + " is not between " + plain(min) + " and " + plain(max),
+                min);
+    }
+
+    /** Whole numbers without a fraction. */
+    private static String plain(double value) {
+        return value == Math.rint(value) && Math.abs(value) < 1e15 ? String.valueOf((long) value) : String.valueOf(value);
+    }
+
+    /** @return the constant named by the value, in any case */
+    public <E extends Enum<E>> E choice(String key, Class<E> type) {
+        for (E constant : type.getEnumConstants()) {
+            if (constant.name().equalsIgnoreCase(string(key).trim().replace('-', '_'))) {
+                return constant;
+            }
+        }
+        return refuse(key, "'" + string(key) + "' is not one of "
+                + List.of(type.getEnumConstants()).toString().toLowerCase(Locale.ROOT).replace('_', '-'), type.getEnumConstants()[0]);
+    }
+
+    public boolean flag(String key) {
+        return switch (string(key).trim()) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> refuse(key, "'" + string(key) + "' is neither true nor false", false);
+        };
+    }
+
+    /** The settings that the user set, sorted by key, without {@code spark}, which may hold secrets. */
+    public SortedMap<String, String> given() {
+        SortedMap<String, String> values = new TreeMap<>();
+        for (String key : given) {
+            if (!SettingKinds.isOpen(key)) {
+                values.put(key, config.getString(key));
+            }
+        }
+        for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
+            texts(section).forEach((name, text) -> values.put(section + "." + name, text));
+        }
+        return values;
+    }
+
+    /** The strings of a section whose keys the user chooses, sorted by key. */
+    public SortedMap<String, String> texts(String section) {
+        SortedMap<String, String> texts = new TreeMap<>();
+        try {
+            config.getObject(section).forEach((name, value) -> {
+                if (!(value.unwrapped() instanceof String text) || text.isBlank()) {
+                    throw JobErrors.badValue(ConfigUtil.joinPath(section, name), "it is not a string");
+                }
+                texts.put(name, text);
+            });
+        } catch (ConfigException e) {
+            throw JobErrors.badValue(section, e.getMessage());
+        }
+        return texts;
+    }
+
+    /** The {@code spark.*} settings, flat. */
+    public Map<String, String> spark() {
+        return Collections.unmodifiableSortedMap(spark);
+    }
+
+    /** All settings but {@code spark}, which may hold secrets, for the provenance. */
+    public JsonNode provenance() {
+        try {
+            return HadoopFolder.JSON.readTree(config.withoutPath("spark").root().render(ConfigRenderOptions.concise()));
+        } catch (JsonProcessingException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Returns the same settings with one replaced. */
+    public Settings with(String key, Object value) {
+        Set<String> said = new TreeSet<>(given);
+        said.add(key);
+        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), spark, said, findings);
+    }
+}

@@ -1,0 +1,103 @@
+package org.potstill.spark.teacher;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Path;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.FileSystems;
+import org.potstill.teacher.scoring.TeacherOptions;
+
+/**
+ * Location of the teacher and options with which executors run it.
+ *
+ * @param uri     Hadoop path of the checkpoint: a file or a folder
+ * @param scratch node-local folder for fetched and compiled files
+ * @param engine  inference engine
+ * @param device  device to run on
+ * @param precision precision of the computation
+ * @param threads CPU threads; 0 for all cores of the executor
+ * @param targets which part of its distributions to return
+ */
+public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
+        Precision precision, int threads, TargetSpec targets) implements Serializable {
+    public static TeacherSource of(Settings settings) {
+        return new TeacherSource(absolute(settings.required("teacher.path"), settings), settings.required("teacher.scratch"),
+                settings.choice("teacher.engine", TeacherOptions.Engine.class),
+                settings.choice("teacher.device", TeacherOptions.Device.class),
+                settings.choice("teacher.precision", Precision.class), settings.integer("teacher.threads", 0, 1024),
+                settings.targetSpec());
+    }
+
+    /** Makes a local path absolute, as executors have other working directories. */
+    private static String absolute(String uri, Settings settings) {
+        if (uri.isBlank()) {
+            return uri;
+        }
+        try {
+            org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
+            return path.isAbsolute() ? uri : path.getFileSystem(FileSystems.configuration(settings.spark())).makeQualified(path).toString();
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreadableModel("teacher.path", uri, e);
+        }
+    }
+
+    /**
+     * Returns the options for one executor.
+     *
+     * @param cores the executor's cores, which set the number of threads if none is configured
+     * @param gpu   index of the GPU, if it runs on one
+     */
+    public TeacherOptions options(int cores, int gpu) {
+        return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch), targets);
+    }
+
+    /** Returns the name of the teacher's file or folder, without the path. */
+    public String name() {
+        return new org.apache.hadoop.fs.Path(uri).getName();
+    }
+
+    /**
+     * Returns the fingerprint of the weights and, unless it is FP32, the precision: the same weights in another precision give
+     * other outputs and have other keys in the cache.
+     */
+    public String fingerprint(CausalLm model) {
+        return precision == Precision.FP32 ? model.fingerprint() : Sha256.of(model.fingerprint() + "\n" + precision);
+    }
+
+    public int threads(int cores) {
+        return threads > 0 ? threads : cores;
+    }
+
+    public Path localPath(Configuration hadoop) {
+        return localPath("teacher.path", uri, scratch, hadoop);
+    }
+
+    /**
+     * Returns a local path of a model: the path itself if it is local, otherwise that of a copy, fetched once per node.
+     *
+     * @param setting name of the setting that holds the path, for messages
+     * @param uri     Hadoop path of a file or a folder
+     */
+    public static Path localPath(String setting, String uri, String scratch, Configuration hadoop) {
+        try {
+            org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
+            FileSystem fs = path.getFileSystem(hadoop);
+            FileStatus status = fs.getFileStatus(path);
+            if (fs instanceof LocalFileSystem local) {
+                return local.pathToFile(path).toPath();
+            }
+            return new TeacherFetch(fs, Path.of(scratch)).fetch(status);
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreadableModel(setting, uri, e);
+        }
+    }
+}

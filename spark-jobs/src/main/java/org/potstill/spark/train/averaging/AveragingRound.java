@@ -1,0 +1,190 @@
+package org.potstill.spark.train.averaging;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rdd.PartitionPruningRDD;
+import org.apache.spark.storage.StorageLevel;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.exchange.Peer;
+import org.potstill.spark.train.exchange.PeersLostException;
+import org.potstill.spark.train.exchange.StateSource;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.loss.StepLoss;
+import scala.runtime.AbstractFunction1;
+
+/**
+ * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker starts from the average and takes
+ * local steps on its own batches; the results are averaged, weighted by positions.
+ *
+ * <p>Averaging is a reduce-scatter followed by an all-gather between executors (as in BigDL, arXiv 1804.05839), deferred to the
+ * next round: each executor owns slices of the state. When the next round begins, it fetches all workers' values of its slices,
+ * averages them, and fetches the other slices from their owners ({@link ExecutorState}). An executor thus sends and receives about
+ * two states per round, whatever the number of workers. The driver receives only losses, and a round is one Spark job.
+ *
+ * <p>If an executor is lost, only its work of this round is repeated: all others have the round's initial state, and the round's
+ * sequences are stored on two executors.
+ */
+public final class AveragingRound {
+    private final WorkerSetup setup;
+    private final TrainingPlan plan;
+    private final DistributedState begin;
+    private final JavaPairRDD<Long, LearntSequence> blocks;
+    private final int firstStep;
+    private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
+
+    /**
+     * Prepares a round.
+     *
+     * @param begin       the round's initial state
+     * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
+     */
+    public AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin,
+            JavaPairRDD<Long, LearntSequence> epochBlocks, int epoch, int round) {
+        this.setup = setup;
+        this.plan = plan;
+        this.begin = begin;
+        this.firstStep = plan.firstStep(epoch, round);
+        this.blocks = JavaPairRDD.fromRDD(
+                PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
+                scala.reflect.ClassTag$.MODULE$.apply(Long.class),
+                scala.reflect.ClassTag$.MODULE$.apply(LearntSequence.class))
+                .persist(Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_2() : StorageLevel.MEMORY_AND_DISK());
+    }
+
+    /**
+     * Result of a round.
+     *
+     * @param state  the average
+     * @param losses mean loss of each step over all workers' positions
+     */
+    public record Outcome(DistributedState state, List<StepLoss> losses) {
+    }
+
+    /**
+     * Runs the round, repeating the work of executors that are lost.
+     *
+     * @throws StateLostException if the initial state is lost
+     */
+    public Outcome run() {
+        Set<Peer> lost = new HashSet<>();
+        StateSource source = begin.source();
+        while (results.size() < plan.workers()) {
+            int[] workers = IntStream.range(0, plan.workers()).filter(w -> !results.containsKey(w)).toArray();
+            try {
+                train(source, workers);
+            } catch (PeersLostException e) {
+                // A new executor may now listen on a dead one's address.
+                made().stream().filter(c -> Arrays.binarySearch(workers, c.worker()) >= 0).forEach(c -> lost.remove(c.at()));
+                List<Peer> holders = lost.addAll(e.peers()) ? holders(lost) : List.of();
+                if (holders.isEmpty()) {
+                    begin.makeUpFor(new PeersLostException(lost, e));
+                    begin.source().made().forEach(c -> lost.remove(c.at()));
+                }
+                source = holders.isEmpty() ? begin.source() : begin.source().heldBy(holders);
+            }
+        }
+        begin.forgetPast();
+        begin.unpersist();
+        return new Outcome(begin.next(this, made()), meanOfSteps());
+    }
+
+    /**
+     * Trains workers and keeps the results of those that obtained the initial state.
+     *
+     * @throws PeersLostException if some workers could not obtain it
+     */
+    private void train(StateSource source, int[] workers) throws PeersLostException {
+        LocalSteps steps = new LocalSteps(setup, plan, begin.layout(), source, firstStep);
+        JavaRDD<LocalSteps.Result> trained = blocks.mapPartitionsWithIndex((worker, block) -> List.of(steps.train(worker, block)).iterator(), true);
+        List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
+        PeersLostException missed = null;
+        for (int i = 0; i < workers.length; i++) {
+            LocalSteps.Result result = answers[i].get(0);
+            begin.remember(result.at());
+            if (result.missed() == null) {
+                results.put(workers[i], result);
+            } else {
+                missed = result.missed().and(missed);
+            }
+        }
+        if (missed != null) {
+            throw missed;
+        }
+    }
+
+    /** Returns the executors that hold the round's initial state, except lost ones. */
+    private List<Peer> holders(Set<Peer> lost) {
+        return made().stream().map(StateSource.Contribution::at).distinct().filter(peer -> !lost.contains(peer)).toList();
+    }
+
+    private List<StateSource.Contribution> made() {
+        return results.values().stream().map(LocalSteps.Result::made).filter(Objects::nonNull).toList();
+    }
+
+    /**
+     * Repeats, after the round, the steps of workers whose executors were lost.
+     *
+     * @return all workers' contributions
+     * @throws StateLostException if no executor has the round's initial state any more
+     */
+    List<StateSource.Contribution> again(PeersLostException lost) {
+        List<Peer> holders = holders(lost.peers());
+        int[] workers = made().stream().filter(c -> lost.peers().contains(c.at())).mapToInt(StateSource.Contribution::worker).toArray();
+        boolean driverHasIt = !begin.source().begin().isEmpty();
+        if (workers.length == 0 || holders.isEmpty() && !driverHasIt) {
+            throw new StateLostException(lost);
+        }
+        try {
+            train(driverHasIt ? begin.source() : begin.source().heldBy(holders), workers);
+        } catch (PeersLostException e) {
+            throw new StateLostException(e);
+        }
+        return made();
+    }
+
+    /** Releases what only {@link #again} needs. */
+    void release() {
+        blocks.unpersist(false);
+        begin.release();
+    }
+
+    private List<StepLoss> meanOfSteps() {
+        TreeMap<Integer, List<StepLoss>> byStep = new TreeMap<>();
+        for (LocalSteps.Result ofWorker : results.values()) {
+            for (int i = 0; i < ofWorker.losses().size(); i++) {
+                byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.losses().get(i));
+            }
+        }
+        return byStep.values().stream().map(Losses::mean).toList();
+    }
+
+    /** Filter for the partitions of one round. */
+    private static final class OfRound extends AbstractFunction1<Object, Object> implements Serializable {
+        private static final long serialVersionUID = 1L;
+        private final int round;
+        private final int workers;
+
+        OfRound(int round, int workers) {
+            this.round = round;
+            this.workers = workers;
+        }
+
+        @Override
+        public Object apply(Object partition) {
+            return (Integer) partition / workers == round;
+        }
+    }
+}

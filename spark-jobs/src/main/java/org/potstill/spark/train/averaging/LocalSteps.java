@@ -1,0 +1,130 @@
+package org.potstill.spark.train.averaging;
+
+import java.io.Serializable;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Failures;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.exchange.Exchange;
+import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.exchange.Peer;
+import org.potstill.spark.train.exchange.PeersLostException;
+import org.potstill.spark.train.exchange.Reached;
+import org.potstill.spark.train.exchange.StateSource;
+import org.potstill.spark.train.state.StateLayout;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.Student;
+import org.potstill.student.loss.StepLoss;
+import scala.Tuple2;
+
+/**
+ * The local steps of a round, as each worker takes them.
+ *
+ * @param begin     source of the round's initial state
+ * @param firstStep number of the round's first step, counted over all epochs
+ */
+record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, StateSource begin, int firstStep) implements Serializable {
+    /**
+     * Result of a worker's round.
+     *
+     * @param at     the executor that ran the worker; null if the worker has no sequences in this round
+     * @param made   the worker's contribution; null if it has no sequences in this round or could not begin
+     * @param losses loss of each step
+     * @param missed why the worker could not obtain the initial state; null if it could
+     */
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
+    }
+
+    /**
+     * Trains a worker on its sequences of the round.
+     *
+     * @param worker the worker's number
+     * @param block  its sequences, keyed by their index in the epoch's order
+     */
+    Result train(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
+        try {
+            return trained(worker, block);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // On an OutOfMemoryError Spark would end the process without an explanation.
+            if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
+                throw PlatformErrors.notEnoughMemory("worker " + worker + "'s training", e);
+            }
+            throw e;
+        }
+    }
+
+    private Result trained(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
+        TreeMap<Long, TreeMap<Long, LearntSequence>> batches = new TreeMap<>();
+        block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
+        if (batches.isEmpty()) {
+            return new Result(null, null, List.of(), null);
+        }
+        ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
+        List<byte[]> slices;
+        try {
+            slices = executor.begin(begin, worker);
+        } catch (PeersLostException e) {
+            return new Result(Exchange.get().address(), null, List.of(), e);
+        }
+        Student student = executor.students().borrow(begin.version());
+        boolean kept = false;
+        try {
+            load(slices, student);
+            List<StepLoss> losses = new ArrayList<>();
+            for (Map<Long, LearntSequence> batch : batches.values()) {
+                losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
+            }
+            executor.students().keep(begin.version(), worker, reached(slices, student));
+            kept = true;
+            Peer me = Exchange.get().address();
+            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses, null);
+        } finally {
+            if (!kept) {
+                executor.students().giveBack(student);
+            }
+        }
+    }
+
+    private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
+        try {
+            StepLoss loss = student.step(batch.stream()
+                    .map(sequence -> sequence.with(setup.labels().decode(sequence.row(), setup.cache()))).toList(), step);
+            if (loss.total() > setup.maxLoss()) {
+                throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
+            }
+            return loss;
+        } catch (UserException e) {
+            throw JobErrors.stepFailed(step, worker, batch.stream().map(sequence -> sequence.row().key()).toList(), e);
+        }
+    }
+
+    private void load(List<byte[]> slices, Student student) {
+        for (int i = 0; i < slices.size(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            FloatBuffer values = StateLayout.littleEndian(slices.get(i)).asFloatBuffer();
+            student.writeParameters(slice.firstParameter(), values.slice(0, slice.parameters()));
+            student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
+        }
+    }
+
+    private Reached reached(List<byte[]> begin, Student student) {
+        List<ByteBuffer> parameters = new ArrayList<>();
+        List<ByteBuffer> moments = new ArrayList<>();
+        for (int i = 0; i < layout.slices(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            parameters.add(setup.payload().packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
+                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
+            moments.add(setup.payload().packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
+        }
+        return new Reached(student, parameters, moments);
+    }
+}

@@ -1,0 +1,121 @@
+package org.potstill.spark.train.data;
+
+import java.io.Serializable;
+import java.util.Arrays;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.storage.StorageLevel;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Responses;
+import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.errors.JobErrors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.Tuple2;
+
+/**
+ * The current snapshot's labelled sequences, in the order of each epoch. Fully masked sequences are left out: a batch of them would
+ * be a step that learns nothing.
+ */
+public final class TrainingData implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingData.class);
+
+    private final JavaPairRDD<String, LabelledSequence> sequences;
+    private final JavaRDD<SnapshotEntry> snapshot;
+    private final JavaRDD<LearntPlace> places;
+    private final JavaRDD<LearntPlace> learnt;
+    private final long size;
+    private final long positions;
+    private final double teacherLoss;
+    private final long seed;
+
+    public TrainingData(LabelStore store, Responses responses, long seed) {
+        this.seed = seed;
+        this.snapshot = store.snapshot().persist(StorageLevel.MEMORY_AND_DISK_SER());
+        JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
+        HashPartitioner byKey = new HashPartitioner(Math.max(1, wanted.getNumPartitions()));
+        this.sequences = store.sequences().mapToPair(s -> new Tuple2<>(s.key(), s))
+                .join(wanted, byKey).mapValues(Tuple2::_1).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        long distinct = wanted.count();
+        long held = sequences.count();
+        if (held < distinct) {
+            throw JobErrors.missingLabels(store.folder().path().toString(), distinct - held, distinct);
+        }
+        this.places = ResponseMasks.of(snapshot, sequences, responses, store.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        this.learnt = places.filter(LearntPlace::isLearntFrom);
+        this.size = learnt.count();
+        if (!responses.isEverything()) {
+            requireMarks(responses);
+        }
+        Weighed sum = ordered(0).values()
+                .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
+                .fold(new Weighed(0, 0, 0), Weighed::plus);
+        if (sum.counted() == 0) {
+            throw CorpusErrors.nothingToLearn();
+        }
+        this.positions = sum.counted();
+        this.teacherLoss = sum.loss() / sum.all();
+    }
+
+    private void requireMarks(Responses responses) {
+        JavaRDD<LearntPlace> documents = places.filter(LearntPlace::begins);
+        long all = documents.count();
+        responses.require(all, documents.filter(document -> !document.isMarked()).count());
+        long open = documents.filter(LearntPlace::isOpen).count();
+        if (open > 0) {
+            LOG.warn("in {} of {} documents the last response is not followed by what train.response-end says, and goes on to the end",
+                    open, all);
+        }
+    }
+
+    private record Weighed(long counted, long all, double loss) implements Serializable {
+        Weighed plus(Weighed other) {
+            return new Weighed(counted + other.counted, all + other.all, loss + other.loss);
+        }
+    }
+
+    /** Returns the number of sequences per epoch. */
+    public long size() {
+        return size;
+    }
+
+    /** Returns the number of unmasked positions per epoch. */
+    public long positions() {
+        return positions;
+    }
+
+    /** Returns the teacher's mean cross-entropy over all positions of the training sequences, masked ones included, in nats. */
+    public double teacherLoss() {
+        return teacherLoss;
+    }
+
+    /**
+     * Returns the epoch's sequences keyed by their index in its order. The order depends only on the seed, the epoch and the
+     * sequences' content, not on the corpus's location. Duplicates may swap places.
+     */
+    public JavaPairRDD<Long, LearntSequence> ordered(int epoch) {
+        long draw = seed;
+        JavaPairRDD<String, Tuple2<Long, LearntPlace>> order = learnt
+                .sortBy(e -> shuffleKey(draw, epoch, e), true, learnt.getNumPartitions())
+                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().place().key(), new Tuple2<>(e._2(), e._1())));
+        return sequences.join(order).mapToPair(e ->
+                new Tuple2<>(e._2()._2()._1(), new LearntSequence(e._2()._1(), e._2()._2()._2().counted())));
+    }
+
+    private static String shuffleKey(long seed, int epoch, LearntPlace learnt) {
+        SnapshotEntry place = learnt.place();
+        return Sha256.of(seed + "\n" + epoch + "\n" + place.key() + "\n" + place.sequence()
+                + (learnt.counted() == null ? "" : "\n" + Arrays.toString(learnt.counted())));
+    }
+
+    @Override
+    public void close() {
+        places.unpersist(false);
+        sequences.unpersist(false);
+        snapshot.unpersist(false);
+    }
+}

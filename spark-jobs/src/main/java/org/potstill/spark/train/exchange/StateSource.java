@@ -1,0 +1,101 @@
+package org.potstill.spark.train.exchange;
+
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+import org.potstill.spark.Failures;
+import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.train.state.StateLayout;
+
+/**
+ * Location of a round's initial state, slice by slice.
+ *
+ * @param run       unguessable id of the training run
+ * @param version   version of the state; one more than that of the state which its contributions started from
+ * @param begin     the driver's slices if the state comes from the driver; otherwise empty
+ * @param made      contributions that the state is the average of; empty if every holder has the whole state
+ * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin
+ */
+public record StateSource(String run, long version, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
+    /**
+     * A worker's result of the previous round, kept on its executor until fetched.
+     *
+     * @param worker    number of the worker
+     * @param positions number of positions it learnt from: its weight
+     * @param at        the executor that keeps the result
+     */
+    public record Contribution(int worker, long positions, Peer at) implements Serializable {
+    }
+
+    public static StateSource ofDriver(String run, long version, List<DriverSlice> begin) {
+        return new StateSource(run, version, begin, List.of(), List.of());
+    }
+
+    /** Returns the source of an average. @param made contributions in the workers' order */
+    public static StateSource average(String run, long version, List<Contribution> made) {
+        return new StateSource(run, version, List.of(), List.copyOf(made), made.stream().map(Contribution::at).distinct().toList());
+    }
+
+    /** Returns the source of the same state on peers that each have all of it. */
+    public StateSource heldBy(List<Peer> peers) {
+        return new StateSource(run, version, List.of(), List.of(), List.copyOf(peers));
+    }
+
+    /** Whether the peer owns the slice, that is, averages it. */
+    boolean isMadeBy(Peer peer, int slice) {
+        return !made.isEmpty() && holders.get(slice % holders.size()).equals(peer);
+    }
+
+    /** Returns the holders of a slice, its owner first. */
+    private List<Peer> holders(int slice) {
+        int first = slice % holders.size();
+        return Stream.concat(holders.subList(first, holders.size()).stream(), holders.subList(0, first).stream()).toList();
+    }
+
+    /**
+     * Fetches one slice from a holder or from the driver.
+     *
+     * @param layout layout of the state
+     * @param me     the caller, which is not asked; null for the driver
+     * @param silent peers not to ask again; peers that do not answer are added
+     * @throws PeersLostException if no holder can send the slice
+     */
+    public byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
+        if (!begin.isEmpty()) {
+            return begin.get(slice).bytes();
+        }
+        Exchange exchange = Exchange.get();
+        Set<Peer> lost = new LinkedHashSet<>();
+        IOException last = null;
+        for (Peer holder : holders(slice)) {
+            if (holder.equals(me) || silent.contains(holder)) {
+                continue;
+            }
+            try {
+                boolean makes = isMadeBy(holder, slice);
+                CompletableFuture<PeerMessages.Answer> asked = exchange.ask(holder,
+                        PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of()));
+                PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
+                if (answer.has()) {
+                    return Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
+                }
+                lost.addAll(answer.lost());
+                if (makes && answer.lost().isEmpty() || made.isEmpty()) {
+                    lost.add(holder);
+                }
+            } catch (IOException e) {
+                if (Failures.isOutOfMemory(e)) {
+                    throw PlatformErrors.notEnoughMemory("averaging what workers learnt, at " + holder, e);
+                }
+                silent.add(holder);
+                last = e;
+            }
+        }
+        lost.addAll(silent);
+        throw new PeersLostException(lost, last);
+    }
+}

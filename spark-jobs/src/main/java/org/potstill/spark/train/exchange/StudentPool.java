@@ -1,0 +1,129 @@
+package org.potstill.spark.train.exchange;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.Student;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The students of an executor: those in training, those whose results are not yet averaged, and idle ones. */
+public final class StudentPool implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(StudentPool.class);
+
+    private final WorkerSetup setup;
+    private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
+    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
+    /** Results that are no longer needed but still being read. */
+    private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
+    private final Deque<Student> idle = new ArrayDeque<>();
+    private int students;
+    /** Number of workers on this executor in the previous round. */
+    private int workers;
+    private boolean closed;
+
+    StudentPool(WorkerSetup setup) {
+        this.setup = setup;
+        Student.setThreads(setup.coresPerTask());
+        if (!Student.usesVectors()) {
+            LOG.warn("Java has no module jdk.incubator.vector here, without which training is slower: add "
+                    + "--add-modules=jdk.incubator.vector to spark.executor.extraJavaOptions (spark.driver.extraJavaOptions of a local master)");
+        }
+    }
+
+    /**
+     * Lends a student to a task that has the whole state of this version; the task must give it back or {@link #keep} its result.
+     * Frees all results of earlier versions, which are averaged by then.
+     */
+    public Student borrow(long version) {
+        synchronized (this) {
+            NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
+            workers = past.isEmpty() ? workers : past.lastEntry().getValue().size();
+            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+            past.clear();
+            if (!idle.isEmpty()) {
+                return idle.pop();
+            }
+            students++;
+        }
+        // Every round starts by setting all parameters.
+        return Student.uninitialized(setup.config(), setup.options());
+    }
+
+    public synchronized void giveBack(Student student) {
+        // Each worker needs one student to train and one whose result is being read; more would waste memory.
+        if (closed || students > 2 * workers) {
+            students--;
+            student.close();
+        } else {
+            idle.push(student);
+        }
+    }
+
+    /** Closes all students at the end of training; those being read, once that is done. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        reached.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+        reached.clear();
+        idle.forEach(Student::close);
+        idle.clear();
+    }
+
+    /** Keeps a worker's result until it is averaged. */
+    public synchronized void keep(long version, int worker, Reached result) {
+        drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
+    }
+
+    private void drop(Reached result) {
+        if (result == null) {
+            return;
+        }
+        if (readers.containsKey(result)) {
+            dropped.add(result);
+        } else {
+            giveBack(result.student());
+        }
+    }
+
+    /**
+     * Bytes that stay unchanged until the reader calls {@code done}.
+     *
+     * @param done must be called after reading
+     */
+    record Reading(ByteBuffer bytes, Runnable done) {
+    }
+
+    synchronized Reading read(long version, int worker, int slice, int part) {
+        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
+        ByteBuffer bytes = result == null ? null : result.slice(slice, part);
+        if (bytes == null) {
+            return null;
+        }
+        readers.merge(result, 1, Integer::sum);
+        AtomicBoolean isDone = new AtomicBoolean();
+        return new Reading(bytes, () -> {
+            if (isDone.compareAndSet(false, true)) {
+                readBy(result);
+            }
+        });
+    }
+
+    private synchronized void readBy(Reached result) {
+        if (readers.merge(result, -1, Integer::sum) == 0) {
+            readers.remove(result);
+            if (dropped.remove(result)) {
+                giveBack(result.student());
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+package org.potstill.spark.settings;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.storage.HadoopFolder;
+
+class SettingsTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void theCommandLineStandsAboveTheFileAndTheFileAboveTheDefaults() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "student { layers = 7, heads = 8 }\n");
+        Settings settings = Settings.load(List.of(file.toString()), List.of("student.heads=2", "student.heads = 16"));
+        assertEquals(7, settings.integer("student.layers", 1, 100));
+        assertEquals(16, settings.integer("student.heads", 1, 100));
+        assertEquals(256, settings.integer("student.hidden-size", 1, 10_000));
+    }
+
+    @Test
+    void ofSeveralFilesALaterStandsAboveTheEarlier() {
+        Distillery.write(folder.resolve("size.conf"), "student { layers = 7, heads = 8 }\ntrain.alpha = 0.25\n");
+        Distillery.write(folder.resolve("own.conf"), "student.heads = 16\ntrain.final-alpha = ${train.alpha}\n");
+        Settings settings = Settings.load(List.of(folder.resolve("size.conf").toString(), folder.resolve("own.conf").toUri().toString()),
+                List.of());
+        assertEquals(7, settings.integer("student.layers", 1, 100));
+        assertEquals(16, settings.integer("student.heads", 1, 100));
+        assertEquals(0.25, settings.real("train.final-alpha", 0, 1));
+        assertTrue(settings.isGiven("student.layers") && settings.isGiven("student.heads"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\"size.conf\"", "required(\"size.conf\")", "file(\"size.conf\")", "url(\"file:size.conf\")",
+        "\"http://127.0.0.1/size.conf\"", "classpath(\"size.conf\")", "required(classpath(\"size.conf\"))"})
+    void anIncludeIsRefusedRatherThanReadPast(String include) {
+        Path file = folder.resolve("own.conf");
+        Distillery.write(file, "student {\n  include " + include + "\n}\n");
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of()));
+        assertTrue(error.problem().contains("size.conf") && error.remedy().contains("--conf"), error.getMessage());
+    }
+
+    @Test
+    void aValueMayBeThatOfAnotherSettingOrOfASystemProperty() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "teacher.path = \"/models/t.gguf\"\nstudent { init = ${teacher.path}, path = ${java.io.tmpdir}/s }\n");
+        Distillery.write(folder.resolve("b.conf"), "corpus.holdout=${train.alpha}");
+        Settings settings = Settings.load(List.of(file.toString(), folder.resolve("b.conf").toString()), List.of());
+        assertEquals("/models/t.gguf", settings.string("student.init"));
+        assertEquals(System.getProperty("java.io.tmpdir") + "/s", settings.string("student.path"));
+        assertEquals(0.5, settings.real("corpus.holdout", 0, 1));
+        assertTrue(settings.isGiven("student.init") && !settings.isGiven("student.heads") && settings.with("student.heads", 3).isGiven("student.heads"));
+        assertFalse(settings.provenance().has("java"));
+        Distillery.write(file, "student.path=${nothing}");
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of()));
+        assertTrue(error.cause().contains("nothing") && !error.cause().contains(System.getProperty("java.home")), error.cause());
+    }
+
+    @Test
+    void aKeyThatDoesNotExistIsRefusedWithTheNearestThatDoes() {
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(), List.of("train.epoch=3")));
+        assertTrue(error.getMessage().contains("unknown configuration key 'train.epoch'"));
+        assertTrue(error.cause().contains("'train.epochs'"));
+    }
+
+    @Test
+    void valuesOutOfBoundsNameTheirKey() {
+        Settings settings = Settings.load(List.of(), List.of("train.epochs=0", "train.alpha=2", "teacher.device=tpu"));
+        assertTrue(assertThrows(UserException.class, () -> settings.integer("train.epochs", 1, 9)).problem().contains("train.epochs"));
+        assertTrue(assertThrows(UserException.class, () -> settings.real("train.alpha", 0, 1)).problem().contains("train.alpha"));
+        assertTrue(assertThrows(UserException.class, () -> settings.choice("teacher.device",
+                org.potstill.teacher.scoring.TeacherOptions.Device.class)).cause().contains("cuda"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"train.alpha=much", "train.alpha=1d", "train.alpha=NaN", "train.alpha=1e999", "train.epochs=1.5", "train.epochs=1e999999999",
+        "train.epochs=", "seed=9223372036854775808", "seed=9007199254740993.0", "evaluate.ngrams=yes", "evaluate.ngrams=True", "student=3",
+        "evaluate.corpora=x", "evaluate.corpora.a=", "evaluate.corpora.a.b=x", "evaluate.corpora={ a = [x] }", "spark=local", "evaluate.tasks={ a = /data//x }",
+        "student.path=\"a\" b\"", "student..path=x", "train.epochs=[3]"})
+    void aValueOfAnotherKindIsRefusedWhenItIsRead(String set) {
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(), List.of(set)));
+        assertTrue(error.getMessage().contains(set.substring(0, set.indexOf('=')).replace("a.b", "a")), error.getMessage());
+    }
+
+    @Test
+    void allThatCannotBeUsedIsToldAtOnceWithItsLine() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "train {\n  epochs = many\n  alpha = []\n  epoch = 1\n}\ncorpus.text-field = null\n");
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of("evaluate.ngrams=maybe")));
+        for (String part : List.of("5 settings", "train.epochs", "a.conf: 2", "train.alpha", "a.conf: 3", "'train.epoch'", "corpus.text-field", "a.conf: 6",
+                "evaluate.ngrams")) {
+            assertTrue(error.getMessage().contains(part), part + " in " + error.getMessage());
+        }
+    }
+
+    @Test
+    void whatAFileSaysOtherwiseThanItStandsIsRefusedByLine() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "seed = 7\ncorpus.path = /data//c4\ncache.path = /data/c#4\n");
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of()));
+        assertTrue(error.getMessage().contains("line 2 of " + file) && error.getMessage().contains("line 3 of " + file), error.getMessage());
+        Distillery.write(file, new byte[] {'a', '=', (byte) 0xe9});
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of())).cause().contains("UTF-8"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/data//c4", "/data/c#4", "[INST]", "null", "{a,b}", "${HOME}", "$BASE/c4", "a\\nb", "a\nb\n", " a ", "", "'a'", "\"", "été 日本 😀",
+        "### Response:\n", "a = b", "true", "1e3", "include x", "\u00a0", "//"})
+    void aTextOnTheCommandLineIsWhatStandsThere(String text) {
+        Settings settings = Settings.load(List.of(), List.of("train.response-start=" + text, "evaluate.corpora.a=x" + text));
+        assertEquals(text, settings.string("train.response-start"));
+        assertEquals("x" + text, settings.texts("evaluate.corpora").get("a"));
+    }
+
+    @Test
+    void aTextInDoubleQuotesOnTheCommandLineIsJson() {
+        assertEquals("local[1]", Settings.load(List.of(), List.of("spark.master=\"local[1]\"")).spark().get("spark.master"));
+        assertEquals("a\n\"b\" é", Settings.load(List.of(), List.of("train.response-end=\"a\\n\\\"b\\\" \\u00e9\"")).string("train.response-end"));
+        assertEquals("x", Settings.load(List.of(), List.of("evaluate.tasks={ a = \"x\" }")).texts("evaluate.tasks").get("a"));
+    }
+
+    /** Ten thousand texts of what HOCON, shells and JSON take for something, each on the command line and, by turns, unquoted or quoted in a file. */
+    @Test
+    void whatIsReadIsWhatWasWrittenOrRefused() throws IOException {
+        String[] pieces = {"\"", "'", "#", "//", "/", "[", "]", "{", "}", "$", "${", "${?x}", "\n", "\\n", "\\", "=", ":", ",", "+=", " ", "\t", "é", "日", "😀", "\u00a0",
+            "null", "true", "1.0", "1e5", "-", "a", "data", "s3a://", "include ", "\"\"\"", "*", "?", "&", "`", "<|im_start|>", "\uFEFF", "\r"};
+        Random random = new Random(15);
+        Path file = folder.resolve("fuzz.conf");
+        int read = 0;
+        for (int n = 0; n < 10_000; n++) {
+            StringBuilder built = new StringBuilder();
+            for (int i = random.nextInt(7); i >= 0; i--) {
+                built.append(pieces[random.nextInt(pieces.length)]);
+            }
+            String text = built.toString();
+            String key = n % 2 == 0 ? "train.response-start" : "corpus.path";
+            try {
+                String got = Settings.load(List.of(), List.of(key + "=" + text)).string(key);
+                boolean quoted = text.strip().length() > 1 && text.strip().startsWith("\"") && text.strip().endsWith("\"");
+                assertTrue(got.equals(text) || quoted && HadoopFolder.JSON.readTree(text).textValue().equals(got), text);
+                read++;
+            } catch (UserException e) {
+                assertTrue(text.strip().startsWith("\"") && text.strip().endsWith("\""), e.getMessage());
+            }
+            String written = n % 4 < 2 ? text : HadoopFolder.JSON.writeValueAsString(text);
+            Files.writeString(file, key + " = " + written + "\n");
+            try {
+                String got = Settings.load(List.of(file.toUri().toString()), List.of()).string(key);
+                assertTrue(asWritten(written, got), "'" + written + "' is read as '" + got + "'");
+                read++;
+            } catch (UserException e) {
+                assertTrue(n % 4 < 2, written + " is refused: " + e.getMessage());
+            }
+        }
+        assertTrue(read > 14_000, "only " + read + " of 20,000 are read");
+    }
+
+    /**
+     * An unquoted value ends, by HOCON's rules, before a blank and a comment, a comma and the line's end; a reference that may be
+     * missing leaves the default.
+     */
+    private static boolean asWritten(String written, String got) throws IOException {
+        String value = written.strip();
+        if (value.startsWith("\"\"\"")) {
+            return value.contains(got);
+        }
+        if (value.startsWith("\"")) {
+            return HadoopFolder.JSON.readTree(value).textValue().equals(got);
+        }
+        String first = value.split("\n", 2)[0].replaceFirst("(?s)[ \t\r](#|//).*", "").replaceFirst("[\\s,]+$", "");
+        return first.equals(got) || first.matches("\\$\\{\\?.*}") && got.isEmpty();
+    }
+
+    @Test
+    void anEmptyRequiredValueIsMissing() {
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(), List.of()).required("cache.path"))
+                .problem().contains("cache.path"));
+    }
+
+    @Test
+    void pathsWithColonsNeedNoQuotes() {
+        assertEquals("s3a://lake/a b", Settings.load(List.of(), List.of("corpus.path=s3a://lake/a b")).string("corpus.path"));
+    }
+
+    @Test
+    void sparkSettingsPassThroughAndStayOutOfProvenance() {
+        Settings settings = Settings.load(List.of(), List.of("spark.hadoop.fs.s3a.secret.key=hush", "spark.task.cpus=2"));
+        assertEquals("2", settings.spark().get("spark.task.cpus"));
+        assertEquals("hush", settings.spark().get("spark.hadoop.fs.s3a.secret.key"));
+        assertFalse(settings.provenance().toString().contains("hush"));
+    }
+
+    @Test
+    void aSparkSettingBelowAnotherReplacesItNot() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "spark { locality.wait.node = 1s, speculation = true }\n");
+        Settings settings = Settings.load(List.of(file.toString()), List.of("spark.speculation.interval=2s", "spark.x=1.10"));
+        assertEquals("0s", settings.spark().get("spark.locality.wait"));
+        assertEquals("1s", settings.spark().get("spark.locality.wait.node"));
+        assertEquals("true", settings.spark().get("spark.speculation"));
+        assertEquals("2s", settings.spark().get("spark.speculation.interval"));
+        assertEquals("1.10", settings.spark().get("spark.x"));
+    }
+
+    @Test
+    void aFileThatIsMissingOrNotHoconIsOneClearError() {
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(folder.resolve("none.conf").toString()), List.of()))
+                .problem().contains("none.conf"));
+        Distillery.write(folder.resolve("bad.conf"), "student { layers = ");
+        assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(folder.resolve("bad.conf").toString()), List.of()))
+                .problem().contains("bad.conf"));
+    }
+
+    @Test
+    void aFractionWhoseDefaultIsWrittenAsOneTakesOthers() {
+        for (String key : List.of("prune.parameters", "train.outer-learning-rate", "train.max-gradient-norm", "student.rope-scaling.factor",
+                "train.outer-momentum", "train.max-loss-beyond-chance")) {
+            assertEquals(0.7, Settings.load(List.of(), List.of(key + "=0.7")).real(key, 0, 1));
+        }
+    }
+}

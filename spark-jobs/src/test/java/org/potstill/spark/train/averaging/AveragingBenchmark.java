@@ -1,0 +1,117 @@
+package org.potstill.spark.train.averaging;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.potstill.checkpoints.io.Sha256;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.softlabels.SoftTargets;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.Labels;
+import org.potstill.spark.train.TrainingLoop;
+import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.OuterOptimizer;
+import org.potstill.spark.train.state.Payload;
+import org.potstill.spark.train.state.StateCopy;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.Student;
+import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.Objective;
+import org.potstill.student.options.TrainingOptions;
+import scala.Tuple2;
+
+/**
+ * Seconds of an averaging round on local-cluster[2,1,…], beyond the local steps: two workers take one step each on one short
+ * sequence, and what such a step takes alone is subtracted. Not a test: bench/averaging_round.py runs its main with arguments
+ * {@code rounds payload}, and SPARK_HOME set. The student has 10 million parameters, with Adam.
+ */
+final class AveragingBenchmark {
+    private static final int WORKERS = 2;
+    private static final int TOKENS = 9;
+    private static final CausalLmConfig CONFIG = new CausalLmConfig(27_600, 256, 704, 4, 4, 2, 64, 256, 1e-5f, 10_000f, true);
+    private static final TrainingOptions OPTIONS =
+            new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.FP32);
+    private static final Labels LABELS = new Labels(Sha256.of("teacher"), Sha256.of("tokenizer"), CONFIG.vocabSize(), TargetSpec.topK(2));
+
+    private AveragingBenchmark() {
+    }
+
+    public static void main(String[] arguments) {
+        int rounds = Integer.parseInt(arguments[0]);
+        Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
+        List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
+        for (long i = 0; i < (long) rounds * WORKERS; i++) {
+            sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
+        }
+        Student.setThreads(1);
+        double step;
+        StateCopy state;
+        Path copies = Path.of(System.getProperty("java.io.tmpdir"));
+        try (Student student = Student.create(CONFIG, OPTIONS, 1)) {
+            step = step(student, sequences);
+            state = StateCopy.of(student, new OuterOptimizer(0, 1), copies);
+        }
+        SparkConf conf = new SparkConf().setMaster("local-cluster[" + WORKERS + ",1,2048]").setAppName("averaging")
+                .set("spark.ui.enabled", "false").set("spark.executor.memory", "2g")
+                .set("spark.executor.extraClassPath", System.getProperty("java.class.path"));
+        try (JavaSparkContext sc = new JavaSparkContext(conf)) {
+            TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
+            JavaPairRDD<Long, LearntSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, LABELS, "none", 1, payload,
+                    new OuterOptimizer(0, 1), Double.MAX_VALUE);
+            DistributedState distributed = DistributedState.of(sc, state, WORKERS);
+            for (int i = 0; i < rounds; i++) {
+                long start = System.nanoTime();
+                distributed = new AveragingRound(sc, setup, plan, distributed, blocks, 0, i).run().state();
+                if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
+                    StateCopy collected = state.blank();
+                    distributed.collect(collected);
+                    state.delete();
+                    state = collected;
+                }
+                System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
+            }
+            distributed.end();
+        }
+        System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters(), step);
+        state.delete();
+    }
+
+    private static LabelledSequence sequence(Random random) {
+        int[] tokens = random.ints(TOKENS, 0, CONFIG.vocabSize()).toArray();
+        int[] offsets = new int[TOKENS];
+        int[] ids = new int[2 * (TOKENS - 1)];
+        float[] probabilities = new float[ids.length];
+        for (int t = 0; t < TOKENS - 1; t++) {
+            offsets[t + 1] = 2 * (t + 1);
+            ids[2 * t] = random.nextInt(CONFIG.vocabSize() - 1);
+            ids[2 * t + 1] = ids[2 * t] + 1;
+            Arrays.fill(probabilities, 2 * t, 2 * t + 2, 0.25f);
+        }
+        byte[] targets = LABELS.codec().encode(tokens, new SoftTargets(offsets, ids, probabilities));
+        return new LabelledSequence("none", LABELS.key(tokens), tokens, targets, 1, 1);
+    }
+
+    /** Median seconds of one, the tenth to the last: warm. */
+    private static double step(Student student, List<Tuple2<Long, LearntSequence>> sequences) {
+        double[] seconds = new double[20];
+        for (int i = 0; i < seconds.length; i++) {
+            LabelledSequence row = sequences.get(i % sequences.size())._2().row();
+            long start = System.nanoTime();
+            student.step(List.of(new TrainingSequence(row.tokens(), LABELS.decode(row, "none"))), i);
+            seconds[i] = (System.nanoTime() - start) / 1e9;
+        }
+        double[] warm = Arrays.copyOfRange(seconds, 10, seconds.length);
+        Arrays.sort(warm);
+        return warm[warm.length / 2];
+    }
+}

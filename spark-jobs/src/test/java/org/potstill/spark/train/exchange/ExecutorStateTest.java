@@ -1,0 +1,421 @@
+package org.potstill.spark.train.exchange;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Random;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.network.TransportContext;
+import org.apache.spark.network.buffer.ManagedBuffer;
+import org.apache.spark.network.buffer.NioManagedBuffer;
+import org.apache.spark.network.client.RpcResponseCallback;
+import org.apache.spark.network.client.TransportClient;
+import org.apache.spark.network.client.TransportClientBootstrap;
+import org.apache.spark.network.crypto.AuthClientBootstrap;
+import org.apache.spark.network.crypto.AuthServerBootstrap;
+import org.apache.spark.network.server.NoOpRpcHandler;
+import org.apache.spark.network.server.RpcHandler;
+import org.apache.spark.network.server.StreamManager;
+import org.apache.spark.network.server.TransportServer;
+import org.apache.spark.network.util.MapConfigProvider;
+import org.apache.spark.network.util.TransportConf;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.cache.Labels;
+import org.potstill.spark.train.state.ModelState;
+import org.potstill.spark.train.state.OuterOptimizer;
+import org.potstill.spark.train.state.Payload;
+import org.potstill.spark.train.state.StateLayout;
+import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.Student;
+import org.potstill.student.options.TrainingOptions;
+
+/** An executor that asks itself, over the network. */
+class ExecutorStateTest {
+    private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
+    private static final int WORKERS = 3;
+
+    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, new Labels("a", "b", 37, TargetSpec.parse("top-8")),
+            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+    private final String run = UUID.randomUUID().toString();
+    private JavaSparkContext sc;
+    private ModelState begin;
+    private StateLayout layout;
+    private ExecutorState executor;
+
+    @BeforeEach
+    void begin() throws Exception {
+        sc = new JavaSparkContext(Distillery.spark().sparkContext());
+        try (Student student = Student.create(CONFIG, TrainingOptions.NONE, 1)) {
+            begin = new ModelState(student.parameters(), student.updaterState(), new float[0]);
+        }
+        layout = begin.layout(WORKERS);
+        executor = ExecutorState.of(run, setup, layout);
+        executor.begin(ofDriver(), 0);
+    }
+
+    @AfterEach
+    void end() throws IOException {
+        Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(run)));
+    }
+
+    private StateSource ofDriver() {
+        return StateSource.ofDriver(run, 0, IntStream.range(0, WORKERS).<DriverSlice>mapToObj(i -> new DriverSlice.Sent(sc.broadcast(begin.cut(layout, i)))).toList());
+    }
+
+    private static Peer me() {
+        return Exchange.get().address();
+    }
+
+    /** As if a worker had trained to these parameters. */
+    private StateSource.Contribution reach(int worker, long positions, float[] parameters) {
+        Student student = executor.students().borrow(0);
+        student.setParameters(parameters);
+        List<ByteBuffer> slices = new ArrayList<>();
+        List<ByteBuffer> moments = new ArrayList<>();
+        for (int i = 0; i < layout.slices(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            slices.add(student.parameters(slice.firstParameter(), slice.parameters()));
+            moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
+        }
+        executor.students().keep(0, worker, new Reached(student, slices, moments));
+        return new StateSource.Contribution(worker, positions, me());
+    }
+
+    private float[] random(int seed) {
+        Random random = new Random(seed);
+        float[] values = new float[begin.parameters().length];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+
+    private ModelState fetch(StateSource source) throws PeersLostException {
+        ModelState whole = ModelState.blank(layout);
+        Set<Peer> silent = new HashSet<>();
+        for (int i = 0; i < layout.slices(); i++) {
+            whole.paste(source.fetch(i, layout, null, silent), layout, i);
+        }
+        return whole;
+    }
+
+    private static PeerMessages.Answer ask(PeerMessages.Question question) throws IOException {
+        return Exchange.await(Exchange.get().ask(me(), question));
+    }
+
+    @Test
+    void theOwnerOfASliceAveragesWhatWorkersReachedForWhoeverAsks() throws Exception {
+        List<StateSource.Contribution> made = new ArrayList<>();
+        double[] sum = new double[begin.parameters().length];
+        for (int worker = 0; worker < WORKERS; worker++) {
+            float[] parameters = random(worker);
+            made.add(reach(worker, 1 + worker, parameters));
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += (1 + worker) / 6.0 * parameters[i];
+            }
+        }
+        float[] average = fetch(StateSource.average(run, 1, made)).parameters();
+        for (int i = 0; i < sum.length; i++) {
+            assertEquals(sum[i], average[i], 1e-6);
+        }
+        // Once made it is there for all, also where the owner were another.
+        assertArrayEquals(average, fetch(StateSource.average(run, 1, made).heldBy(List.of(me()))).parameters());
+    }
+
+    @Test
+    void whoDoesNotAnswerIsNamed() throws Exception {
+        Peer nobody;
+        try (ServerSocket closed = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            nobody = new Peer("127.0.0.1", closed.getLocalPort());
+        }
+        List<StateSource.Contribution> made = List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, nobody));
+        StateSource source = StateSource.average(run, 1, made);
+        assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> fetch(source)).peers());
+        assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> executor.begin(source, 0)).peers());
+        // One who answers, and has nothing of it.
+        StateSource unknown = StateSource.average("abc", 1, List.of(made.get(0)));
+        assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> fetch(unknown)).peers());
+    }
+
+    /** One that still holds its connections, as a host does that was cut off. */
+    @Test
+    void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
+        try (TransportServer silent = serve((question, answer) -> { }, new Offers(0))) {
+            Peer gone = new Peer("127.0.0.1", silent.getPort());
+            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
+        }
+    }
+
+    @Test
+    void whoCannotAverageASliceTakesItFromWhoHasDroppedWhatItIsMadeOf() throws Exception {
+        ModelState next = new ModelState(random(5), begin.updaterState(), new float[0]);
+        Offers offers = new Offers(10_000);
+        try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
+                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })), Set.of())), offers)) {
+            Peer ahead = new Peer("127.0.0.1", other.getPort());
+            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
+            List<byte[]> slices = executor.begin(source, 0);
+            for (int i = 0; i < layout.slices(); i++) {
+                assertArrayEquals(next.cut(layout, i), slices.get(i));
+            }
+        }
+    }
+
+    /** Another executor, as far as a test needs one. */
+    private static TransportServer serve(BiConsumer<PeerMessages.Question, Consumer<PeerMessages.Answer>> answering, Offers offers) {
+        TransportConf conf = conf();
+        return new TransportContext(conf, new RpcHandler() {
+            @Override
+            public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
+                try {
+                    byte[] question = new byte[message.remaining()];
+                    message.get(question);
+                    answering.accept(PeerMessages.Question.of(ByteBuffer.wrap(question)), answer -> callback.onSuccess(answer.bytes()));
+                } catch (IOException e) {
+                    callback.onFailure(e);
+                }
+            }
+
+            @Override
+            public StreamManager getStreamManager() {
+                return new StreamManager() {
+                    @Override
+                    public ManagedBuffer getChunk(long stream, int chunk) {
+                        throw new UnsupportedOperationException();
+                    }
+
+                    @Override
+                    public ManagedBuffer openStream(String name) {
+                        StudentPool.Reading reading = offers.take(name);
+                        return reading == null ? null : new NioManagedBuffer(reading.bytes());
+                    }
+                };
+            }
+        }).createServer("127.0.0.1", 0, List.of(new AuthServerBootstrap(conf, SparkEnv.get().securityManager())));
+    }
+
+    private static TransportConf conf() {
+        return new TransportConf("test", new MapConfigProvider(Map.of("spark.network.crypto.enabled", "true")));
+    }
+
+    @Test
+    void anotherHolderIsAskedWhereASlicesOwnerIsGone() throws Exception {
+        Peer nobody = new Peer("127.0.0.1", 1);
+        executor.begin(ofDriver(), 1);
+        StateSource source = new StateSource(run, 0, List.of(), List.of(), List.of(nobody, me()));
+        assertArrayEquals(begin.parameters(), fetch(source).parameters());
+    }
+
+    @Test
+    void noStudentTrainsOnWhileItsMemoryIsBeingSent() {
+        reach(0, 1, random(0));
+        reach(1, 1, random(1));
+        StudentPool.Reading one = executor.students().read(0, 0, 0, Reached.PARAMETERS);
+        StudentPool.Reading two = executor.students().read(0, 0, 0, Reached.PARAMETERS);
+        Student other = executor.students().borrow(1);
+        assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
+        one.done().run();
+        one.done().run();
+        Student third = executor.students().borrow(1);
+        assertNotSame(other, third);
+        two.done().run();
+        Student first = executor.students().borrow(1);
+        assertNotSame(other, first);
+        assertNotSame(third, first);
+        executor.students().giveBack(first);
+        assertSame(first, executor.students().borrow(1));
+        executor.students().giveBack(first);
+        executor.students().giveBack(other);
+        executor.students().giveBack(third);
+    }
+
+    @Test
+    void studentsBeyondTwoForAWorkerAreClosed() {
+        reach(0, 1, random(0));
+        StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
+        Student second = executor.students().borrow(1);
+        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of()));
+        StudentPool.Reading reading = executor.students().read(1, 0, 0, Reached.PARAMETERS);
+        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of()));
+        reading.done().run();
+        first.done().run();
+        List<Student> left = List.of(executor.students().borrow(3), executor.students().borrow(3), executor.students().borrow(3));
+        left.forEach(student -> assertNotSame(second, student));
+        left.forEach(executor.students()::giveBack);
+    }
+
+    @Test
+    void noMoreThanTwoSlicesAreAveragedAtOnce() throws Exception {
+        Queue<Consumer<PeerMessages.Answer>> waiting = new ConcurrentLinkedQueue<>();
+        Set<Integer> asked = ConcurrentHashMap.newKeySet();
+        try (TransportServer slow = serve((question, answer) -> {
+            waiting.add(answer);
+            asked.add(question.slice());
+        }, new Offers(0))) {
+            List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
+            List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
+                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(run, 1, slice, made))).toList();
+            while (waiting.size() < 2 * 2) {
+                Thread.sleep(10);
+            }
+            Thread.sleep(200);
+            assertEquals(2, asked.size());
+            while (!averages.stream().allMatch(CompletableFuture::isDone)) {
+                for (Consumer<PeerMessages.Answer> answer = waiting.poll(); answer != null; answer = waiting.poll()) {
+                    answer.accept(new PeerMessages.Answer("", Set.of()));
+                }
+                Thread.sleep(10);
+            }
+            assertEquals(WORKERS, asked.size());
+        }
+    }
+
+    @Test
+    void whoHasNoMemoryToAverageSaysSo() throws Exception {
+        String large = UUID.randomUUID().toString();
+        ExecutorState.of(large, setup, new StateLayout(Integer.MAX_VALUE / Float.BYTES, 0, 0, 1)).begin(
+                StateSource.ofDriver(large, 0, List.of(new DriverSlice.Sent(sc.broadcast(new byte[1])))), 0);
+        PeerMessages.Question question = PeerMessages.Question.ofState(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
+        String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
+        assertTrue(message.contains("OutOfMemoryError"), message);
+        StateSource source = StateSource.average(large, 1, question.made());
+        UserException error = assertThrows(UserException.class, () -> source.fetch(0, layout, null, new HashSet<>()));
+        assertTrue(error.problem().startsWith("not enough memory for averaging"), error.getMessage());
+        ask(PeerMessages.Question.end(large));
+    }
+
+    @Test
+    void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
+        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()),
+                PeerMessages.Question.ofState(run, 7, 0, List.of()), PeerMessages.Question.ofState("abc", 0, 0, List.of()),
+                PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {
+            assertFalse(ask(question).has(), question.toString());
+            assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
+        }
+        PeerMessages.Question good = PeerMessages.Question.ofState(run, 0, 0, List.of());
+        byte[] slice = begin.cut(layout, 0);
+        assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length - 1])));
+        assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length + 1])));
+        Random random = new Random(1);
+        try (TransportClient member = connect(true)) {
+            for (int i = 0; i < 1000; i++) {
+                byte[] question = new byte[random.nextInt(80)];
+                random.nextBytes(question);
+                try {
+                    assertFalse(PeerMessages.Answer.of(member.sendRpcSync(ByteBuffer.wrap(question), 10_000)).has());
+                } catch (RuntimeException e) {
+                    assertTrue(e.getMessage() != null);
+                }
+            }
+        }
+        assertArrayEquals(slice, Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length])));
+    }
+
+    @Test
+    void aStrangerIsToldNothingAndSentNothingThatItWasNotTold() throws Exception {
+        PeerMessages.Question question = PeerMessages.Question.ofState(run, 0, 0, List.of());
+        byte[] slice = new byte[layout.slice(0).bytes()];
+        try (TransportClient stranger = connect(false)) {
+            assertThrows(RuntimeException.class, () -> stranger.sendRpcSync(question.bytes(), 10_000));
+        }
+        try (TransportClient stranger = connect(false)) {
+            for (String name : List.of("", run, run + "/0", run + "/0/0", run + "/0/0/0/0", "0", "../../etc/passwd")) {
+                assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), name);
+            }
+            String name = ask(question).stream();
+            assertArrayEquals(begin.cut(layout, 0), Exchange.await(stream(stranger, name, slice)), "its name alone keeps it");
+            assertThrows(IOException.class, () -> Exchange.await(stream(stranger, name, slice)), "it is good for once");
+        }
+    }
+
+    /** @param member whether it knows Spark's secret */
+    private static TransportClient connect(boolean member) throws Exception {
+        TransportConf conf = conf();
+        SparkEnv spark = SparkEnv.get();
+        List<TransportClientBootstrap> bootstraps = member
+                ? List.of(new AuthClientBootstrap(conf, spark.conf().getAppId(), spark.securityManager())) : List.of();
+        return new TransportContext(conf, new NoOpRpcHandler()).createClientFactory(bootstraps).createClient(me().host(), me().port());
+    }
+
+    private static CompletableFuture<byte[]> stream(TransportClient client, String name, byte[] into) {
+        CompletableFuture<byte[]> received = new CompletableFuture<>();
+        client.stream(name, new Receiving(into, received, () -> { }));
+        return received;
+    }
+
+    @Test
+    void whatNobodyFetchesIsWithdrawn() throws Exception {
+        AtomicInteger done = new AtomicInteger();
+        StudentPool.Reading reading = new StudentPool.Reading(ByteBuffer.allocate(1), done::incrementAndGet);
+        Offers offers = new Offers(50);
+        String name = offers.add(reading);
+        while (done.get() == 0) {
+            Thread.sleep(10);
+        }
+        assertNull(offers.take(name));
+        Offers many = new Offers(600_000);
+        for (int i = 0; i < Offers.MAX; i++) {
+            name = many.add(reading);
+        }
+        assertThrows(IllegalStateException.class, () -> many.add(reading));
+        assertEquals(2, done.get());
+        assertSame(reading, many.take(name));
+        many.add(reading);
+    }
+
+    @Test
+    void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
+        PeerMessages.Question question = PeerMessages.Question.ofState(run, 7, 3,
+                List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
+        assertEquals(question, PeerMessages.Question.of(question.bytes()));
+        question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
+        assertEquals(question, PeerMessages.Question.of(question.bytes()));
+        PeerMessages.Answer answer = new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)));
+        assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
+        ByteBuffer many = PeerMessages.Question.ofState("a", 1, 1, List.of()).bytes();
+        many.putInt(many.capacity() - Integer.BYTES, Integer.MAX_VALUE);
+        assertThrows(IOException.class, () -> PeerMessages.Question.of(many));
+    }
+
+    @Test
+    void aRunThatEndedIsForgottenAndATaskThatComesLateDoesNotBeginItAnew() throws Exception {
+        Student late = executor.students().borrow(0);
+        end();
+        assertFalse(ask(PeerMessages.Question.ofState(run, 0, 0, List.of())).has());
+        assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
+        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of()));
+        assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
+    }
+}

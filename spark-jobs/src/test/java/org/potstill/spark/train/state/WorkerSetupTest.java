@@ -1,0 +1,25 @@
+package org.potstill.spark.train.state;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+
+import org.apache.commons.lang3.SerializationUtils;
+import org.junit.jupiter.api.Test;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.cache.Labels;
+import org.potstill.student.options.TrainingOptions;
+
+class WorkerSetupTest {
+    /** Each task brings it along, serialized. */
+    @Test
+    void aSetupThatTravelledToAnExecutorIsTheSame() {
+        WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE,
+                new Labels("a", "b", 37, TargetSpec.parse("top-8")), "cache", 1,
+                Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
+        WorkerSetup travelled = SerializationUtils.clone(setup);
+        assertNotSame(setup, travelled);
+        assertEquals(setup, travelled);
+        assertEquals(setup.hashCode(), travelled.hashCode());
+    }
+}

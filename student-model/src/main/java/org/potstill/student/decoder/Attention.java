@@ -1,0 +1,135 @@
+package org.potstill.student.decoder;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.student.batch.PackedBatch;
+import org.potstill.student.kernels.Kernels;
+import org.potstill.student.kernels.Matrix;
+import org.potstill.student.kernels.Products;
+import org.potstill.student.kernels.Slices;
+
+/**
+ * Causal grouped-query attention (Ainslie et al. 2023). The query heads of a sequence that share a key head are one piece of
+ * work. The backward pass recomputes the probabilities, so memory grows with the square of the longest sequence's length, not
+ * with the number of sequences, heads and layers as well.
+ *
+ * <p>A row of {@code qkv} holds the query heads, the key heads and the value heads, in this order; queries and keys are already
+ * rotated.
+ */
+final class Attention {
+    /** Scratch memory for one head, {@code [longest, longest]} each. */
+    private record Scratch(Matrix scores, Matrix gradient) {
+    }
+
+    private final CausalLmConfig config;
+    private final DataType type;
+    private final double scale;
+    private final int group;
+    /** Free scratch memory: at most one per thread that has run concurrently. */
+    private final Queue<Scratch> idle = new ConcurrentLinkedQueue<>();
+
+    Attention(CausalLmConfig config, DataType type) {
+        this.config = config;
+        this.type = type;
+        this.scale = 1 / Math.sqrt(config.headDim());
+        this.group = config.numAttentionHeads() / config.numKeyValueHeads();
+    }
+
+    /**
+     * Computes the attention of all heads.
+     *
+     * @param window number of keys that a query sees, including its own; 0 for all up to its own
+     */
+    void forward(PackedBatch batch, Matrix qkv, Matrix out, int window) {
+        eachGroup(batch, (from, to, keyHead, scratch) -> {
+            Matrix rows = qkv.rows(from, to);
+            Matrix p = scratch.scores().block(0, to - from, 0, to - from);
+            for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
+                probabilities(rows, h, p, window);
+                Products.EXACT.times(p, value(rows, h), head(out.rows(from, to), h), 0);
+            }
+        });
+    }
+
+    void backward(PackedBatch batch, Matrix qkv, Matrix dOut, Matrix dQkv, int window) {
+        eachGroup(batch, (from, to, keyHead, scratch) -> {
+            Matrix rows = qkv.rows(from, to);
+            Matrix dRows = dQkv.rows(from, to);
+            Matrix p = scratch.scores().block(0, to - from, 0, to - from);
+            Matrix dP = scratch.gradient().block(0, to - from, 0, to - from);
+            for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
+                // The first query head of a group overwrites the gradient of the shared key and value; the others add to it.
+                double beta = h % group == 0 ? 0 : 1;
+                Matrix dHead = head(dOut.rows(from, to), h);
+                probabilities(rows, h, p, window);
+                Products.EXACT.transposedTimes(p, dHead, value(dRows, h), beta);
+                Products.EXACT.timesTransposed(dHead, value(rows, h), dP, 0);
+                Kernels.causalSoftmaxBackward(p, dP, scale, window);
+                Products.EXACT.times(dP, key(rows, h), head(dRows, h), 0);
+                Products.EXACT.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
+            }
+        });
+    }
+
+    void free() {
+        for (Scratch scratch = idle.poll(); scratch != null; scratch = idle.poll()) {
+            scratch.scores().free();
+            scratch.gradient().free();
+        }
+    }
+
+    @FunctionalInterface
+    private interface GroupWork {
+        void run(int from, int to, int keyHead, Scratch scratch);
+    }
+
+    private void eachGroup(PackedBatch batch, GroupWork work) {
+        int longest = batch.longest();
+        List<Runnable> pieces = new ArrayList<>();
+        for (int s = 0; s < batch.sequences(); s++) {
+            int from = batch.starts()[s];
+            int to = batch.starts()[s + 1];
+            for (int h = 0; h < config.numKeyValueHeads(); h++) {
+                int keyHead = h;
+                pieces.add(() -> {
+                    Scratch scratch = take(longest);
+                    work.run(from, to, keyHead, scratch);
+                    idle.add(scratch);
+                });
+            }
+        }
+        Slices.all(pieces);
+    }
+
+    private Scratch take(int longest) {
+        Scratch scratch = idle.poll();
+        if (scratch != null && scratch.scores().rows() < longest) {
+            scratch.scores().free();
+            scratch.gradient().free();
+            scratch = null;
+        }
+        return scratch != null ? scratch
+                : new Scratch(Matrix.allocate(type, longest, longest), Matrix.allocate(type, longest, longest));
+    }
+
+    private void probabilities(Matrix rows, int h, Matrix scores, int window) {
+        Products.EXACT.timesTransposed(head(rows, h), key(rows, h), scores, 0);
+        Kernels.causalSoftmax(scores, scale, window);
+    }
+
+    private Matrix head(Matrix rows, int h) {
+        return rows.block(0, rows.rows(), h * config.headDim(), (h + 1) * config.headDim());
+    }
+
+    private Matrix key(Matrix rows, int h) {
+        return head(rows, config.numAttentionHeads() + h / group);
+    }
+
+    private Matrix value(Matrix rows, int h) {
+        return head(rows, config.numAttentionHeads() + config.numKeyValueHeads() + h / group);
+    }
+}

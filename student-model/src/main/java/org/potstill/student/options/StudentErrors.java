@@ -1,0 +1,79 @@
+package org.potstill.student.options;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.potstill.errors.UserException;
+
+/** Factory of all user errors of this module. */
+public final class StudentErrors {
+    private StudentErrors() {
+    }
+
+    public static UserException vocabularyMisfit(int id, int vocabSize) {
+        return new UserException("a student whose vocabulary does not fit the cache",
+                "the text holds token " + id + ", which lies outside the student's vocabulary of " + vocabSize,
+                "use a student with a row for every token of the tokenizer that made the cache, or label the corpus anew");
+    }
+
+    public static UserException sequenceTooLong(int positions, int maxPositionEmbeddings) {
+        return new UserException("a sequence too long for the student",
+                "it has " + positions + " positions, but max_position_embeddings is " + maxPositionEmbeddings,
+                "raise the student's max_position_embeddings, or cut the corpus into shorter sequences");
+    }
+
+    public static UserException initialWeightsMisfit(String checkpoint, String what, Object there, Object wanted) {
+        return new UserException("the student does not fit the weights of " + checkpoint + " that it is to begin with",
+                what + " is " + there + " there, and the student's is " + wanted,
+                "leave the student's shape as the checkpoint has it, with as many layers or fewer, or let it begin at random");
+    }
+
+    public static UserException tooManyParameters(long parameters) {
+        return new UserException("a student of " + parameters + " parameters",
+                "a student's parameters are one buffer of single-precision numbers, and a buffer ends at 2 GiB: 2^29 - 1 parameters",
+                "choose a smaller vocab_size, hidden_size or num_hidden_layers");
+    }
+
+    public static UserException tensorTooLarge(long rows, long columns) {
+        return new UserException("a tensor of " + rows + " x " + columns,
+                "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");
+    }
+
+    public static UserException noBf16() {
+        return new UserException("training in bfloat16 is not possible here",
+                "it needs a CPU with the avx512_bf16 instructions, on Linux x86-64",
+                "set train.precision = fp32, or choose machines with such processors (Zen 4, Cooper Lake, Sapphire Rapids)");
+    }
+
+    public static UserException badOptions(String cause) {
+        return new UserException("unusable training options", cause, "correct the student's training options");
+    }
+
+    public static UserException nonFiniteLoss(int step, double loss, double gradientNorm) {
+        return new UserException("training diverged at step " + step,
+                "the loss is " + loss + " and the norm of the gradient is " + gradientNorm,
+                "lower the learning rate, lengthen the warm-up, or clip gradients; the parameters are those before the step");
+    }
+
+    public static UserException missingTensor(Path file, String name) {
+        return new UserException("cannot load a student from " + file, "it has no tensor " + name,
+                "point to a folder that a student was saved to");
+    }
+
+    public static UserException wrongShape(Path file, String name, long[] shape, long[] expected) {
+        return new UserException("cannot load a student from " + file,
+                "tensor " + name + " has shape " + Arrays.toString(shape) + ", but config.json asks for "
+                        + Arrays.toString(expected),
+                "use config.json and model.safetensors of one and the same student");
+    }
+
+    public static UserException unusableFolder(Path folder, Exception origin) {
+        return new UserException("cannot use the student folder " + folder, String.valueOf(origin.getMessage()),
+                "check that the folder exists and may be read and written", origin);
+    }
+
+    public static UserException wrongLength(String what, long length, long expected) {
+        return new UserException(what + " that do not fit the student",
+                "there are " + length + " numbers, not " + expected,
+                "go on with the configuration that they were made with");
+    }
+}

@@ -1,0 +1,72 @@
+package org.potstill.teacher.generation;
+
+import java.util.Arrays;
+import java.util.Random;
+
+/** Sampling of tokens from logits: temperature, then top-k, then top-p, in the order of transformers. */
+final class Sampler {
+    private final SamplingOptions options;
+    private final Random random;
+
+    Sampler(SamplingOptions options) {
+        this.options = options;
+        this.random = new Random(options.seed());
+    }
+
+    /**
+     * Samples the next token.
+     *
+     * @param logits of one position, all finite
+     * @return a token id; of equal logits the first counts as more probable
+     */
+    int next(float[] logits) {
+        int[] order = order(logits);
+        if (options.temperature() == 0) {
+            return order[0];
+        }
+        int count = options.topK() == 0 ? order.length : Math.min(options.topK(), order.length);
+        double[] weights = new double[count];
+        double total = 0;
+        for (int i = 0; i < count; i++) {
+            weights[i] = Math.exp((logits[order[i]] - logits[order[0]]) / options.temperature());
+            total += weights[i];
+        }
+        double kept = 0;
+        int nucleus = 0;
+        while (nucleus < count && (nucleus == 0 || kept < options.topP() * total)) {
+            kept += weights[nucleus++];
+        }
+        double draw = random.nextDouble() * kept;
+        for (int i = 0; i < nucleus - 1; i++) {
+            draw -= weights[i];
+            if (draw < 0) {
+                return order[i];
+            }
+        }
+        return order[nucleus - 1];
+    }
+
+    /** Returns ids by descending logit; only the first if greedy. */
+    private int[] order(float[] logits) {
+        if (options.temperature() == 0) {
+            int best = 0;
+            for (int id = 1; id < logits.length; id++) {
+                best = logits[id] > logits[best] ? id : best;
+            }
+            return new int[] {best};
+        }
+        // Sort keys: bits that ascend as the logit descends, above the id.
+        long[] keys = new long[logits.length];
+        for (int id = 0; id < keys.length; id++) {
+            int bits = Float.floatToIntBits(logits[id] + 0f);
+            int ascending = bits ^ (bits >> 31 & 0x7fffffff);
+            keys[id] = (long) ~ascending << 32 | id;
+        }
+        Arrays.sort(keys);
+        int[] order = new int[keys.length];
+        for (int i = 0; i < order.length; i++) {
+            order[i] = (int) keys[i];
+        }
+        return order;
+    }
+}
