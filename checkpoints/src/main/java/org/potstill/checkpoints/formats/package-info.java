@@ -1,0 +1,2 @@
+/** Opening of models, recognised by content. */
+package org.potstill.checkpoints.formats;

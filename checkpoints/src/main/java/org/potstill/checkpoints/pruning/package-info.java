@@ -1,0 +1,2 @@
+/** Checkpoints with fewer layers, heads, neurons or channels than the original. */
+package org.potstill.checkpoints.pruning;

@@ -1,0 +1,2 @@
+/** Tokenizers and chat templates, with the tokens that Hugging Face gives. */
+package org.potstill.checkpoints.tokenizer;

@@ -1,0 +1,2 @@
+/** Soft targets, their specification and the codec of the cache. */
+package org.potstill.softlabels;

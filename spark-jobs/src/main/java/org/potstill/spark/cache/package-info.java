@@ -1,0 +1,2 @@
+/** The soft-label cache on any Hadoop file system. */
+package org.potstill.spark.cache;

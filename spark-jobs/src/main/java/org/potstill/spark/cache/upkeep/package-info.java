@@ -1,0 +1,2 @@
+/** Compaction and pruning of the cache. */
+package org.potstill.spark.cache.upkeep;

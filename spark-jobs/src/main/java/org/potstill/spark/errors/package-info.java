@@ -1,0 +1,2 @@
+/** User errors of the jobs. */
+package org.potstill.spark.errors;

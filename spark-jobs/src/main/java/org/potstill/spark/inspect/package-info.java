@@ -1,0 +1,2 @@
+/** Inspection and verification of the cache. */
+package org.potstill.spark.inspect;

@@ -1,0 +1,2 @@
+/** Comparison of next-token distributions. */
+package org.potstill.spark.metrics;

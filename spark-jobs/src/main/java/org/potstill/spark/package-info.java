@@ -1,0 +1,2 @@
+/** What all jobs share: the session, its checks, progress, and resources of the cluster. */
+package org.potstill.spark;

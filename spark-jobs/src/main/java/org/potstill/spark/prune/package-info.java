@@ -1,0 +1,2 @@
+/** Removal of what a model can do without. */
+package org.potstill.spark.prune;

@@ -1,0 +1,2 @@
+/** The report, as a page and as JSON. */
+package org.potstill.spark.report;

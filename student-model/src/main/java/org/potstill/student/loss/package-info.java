@@ -1,0 +1,2 @@
+/** The distillation loss and its gradient. */
+package org.potstill.student.loss;

@@ -1,0 +1,2 @@
+/** Hyperparameters of training. */
+package org.potstill.student.options;

@@ -1,0 +1,2 @@
+/** Text generation with a key/value cache. */
+package org.potstill.teacher.generation;

@@ -1,0 +1,2 @@
+/** Teachers on ONNX Runtime, on CPU or CUDA. */
+package org.potstill.teacher.onnx;

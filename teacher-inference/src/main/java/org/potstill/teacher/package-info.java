@@ -1,0 +1,2 @@
+/** Opening of teachers, whatever the engine. */
+package org.potstill.teacher;

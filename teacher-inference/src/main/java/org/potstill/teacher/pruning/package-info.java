@@ -1,0 +1,2 @@
+/** What the layers and the width of a decoder are worth on some text. */
+package org.potstill.teacher.pruning;

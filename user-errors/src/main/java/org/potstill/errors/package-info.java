@@ -1,0 +1,2 @@
+/** The only exception whose message users see. */
+package org.potstill.errors;
