@@ -66,6 +66,16 @@ public record TargetSpec(int k, int draws, long seed) implements Serializable {
                 + "top-8-systematic-50-seed-0", "use the name that potstill cache inspect shows");
     }
 
+    /** Whether {@link #parse} knows a name: other versions of Potstill may store other kinds of targets. */
+    public static boolean isName(String name) {
+        try {
+            parse(name);
+            return true;
+        } catch (UserException e) {
+            return false;
+        }
+    }
+
     /**
      * Returns the name for paths, keys and provenance: {@code top-32}, {@code systematic-50-seed-0}, {@code
      * top-8-systematic-50-seed-0}.

@@ -2,8 +2,11 @@ package org.potstill.spark.inspect;
 
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.errors.JobErrors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Selection of labels in a cache.
@@ -13,10 +16,12 @@ import org.potstill.spark.errors.JobErrors;
  * @param spec    name of the target specification; empty for any
  */
 public record Selection(String cache, String teacher, String spec) {
+    private static final Logger LOG = LoggerFactory.getLogger(Selection.class);
+
     /** The folders that may be meant: where the beginning is longer than what a folder's name has of it, see {@link #stores}. */
     List<String> folders(SparkSession spark) {
         List<String> all = LabelStore.folders(spark, cache);
-        List<String> meant = all.stream().filter(this::admits).toList();
+        List<String> meant = all.stream().filter(this::admits).filter(this::isKnown).toList();
         if (meant.isEmpty()) {
             throw JobErrors.noSuchLabels(cache, teacher, spec, all);
         }
@@ -31,6 +36,17 @@ public record Selection(String cache, String teacher, String spec) {
             throw JobErrors.noSuchLabels(cache, teacher, spec, LabelStore.folders(spark, cache));
         }
         return stores;
+    }
+
+    /** Leaves out, with a warning, what another version of Potstill has stored, unless it is named. */
+    private boolean isKnown(String folder) {
+        String name = folder.substring(folder.indexOf("/spec=") + "/spec=".length());
+        if (spec.isEmpty() && !TargetSpec.isName(name)) {
+            LOG.warn("{}/{} is left out: its targets, {}, are of a kind that this version does not know; delete the folder unless another "
+                    + "version still needs it", cache, folder, name);
+            return false;
+        }
+        return true;
     }
 
     private boolean admits(String folder) {

@@ -2,10 +2,12 @@ package org.potstill.spark.inspect;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -14,13 +16,16 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
+import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 
 class InspectJobTest {
     @TempDir
@@ -49,6 +54,15 @@ class InspectJobTest {
 
     private SequenceJob sequences() {
         return new SequenceJob(Distillery.spark(), cache.selection(), 40);
+    }
+
+    @Test
+    void labelsOfAnotherVersionAreLeftOut() throws IOException {
+        Path other = Files.createDirectories(cache.folder().resolve("teacher=0123456789abcdef/spec=sampled-50-seed-0"));
+        Files.writeString(other.resolve("provenance.json"), "{}");
+        assertEquals(1, new InspectJob(Distillery.spark(), cache.selection()).run().size());
+        Selection named = new Selection(cache.folder().toString(), "", "sampled-50-seed-0");
+        assertThrows(UserException.class, () -> new InspectJob(Distillery.spark(), named).run());
     }
 
     @Test

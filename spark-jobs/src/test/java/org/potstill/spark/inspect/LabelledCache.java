@@ -1,13 +1,16 @@
 package org.potstill.spark.inspect;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
