@@ -91,6 +91,7 @@ class TrainJobTest {
         }
         String provenance = Files.readString(folder.resolve("student/provenance.json"));
         assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
+        assertEquals(StudentPool.simd(), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
     }
 
     private static StepLoss begin(List<StepLoss> history) {
