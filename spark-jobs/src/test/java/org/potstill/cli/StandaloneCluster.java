@@ -121,6 +121,10 @@ final class StandaloneCluster implements AutoCloseable {
         environment.remove("SPARK_HOME");
         environment.put("SPARK_LOCAL_IP", "127.0.0.1");
         environment.put("RUST_FLAVOR", "cpu");
+        String options = System.getProperty("test.jvm.options", "");
+        if (!options.isBlank()) {
+            environment.put("JDK_JAVA_OPTIONS", options);
+        }
         if (!command.get(0).endsWith("potstill")) {
             environment.put("SPARK_HOME", SPARK_HOME.toString());
             environment.put("SPARK_SCALA_VERSION", System.getProperty("scala.binary.version"));

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.deeplearning4j.nn.api.Updater;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.UpdaterCreator;
@@ -33,6 +34,7 @@ import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.OneDnn;
 import org.potstill.student.kernels.Row;
 import org.potstill.student.kernels.Slices;
+import org.potstill.student.kernels.Simd;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
 import org.potstill.student.options.StudentErrors;
@@ -83,9 +85,9 @@ public final class Student implements AutoCloseable {
         Slices.setThreads(threads);
     }
 
-    /** Whether elementwise work uses SIMD; on the CPU this needs {@code --add-modules jdk.incubator.vector}. Always true on CUDA. */
-    public static boolean usesVectors() {
-        return Row.VECTORS || Nd4jRuntime.isCuda();
+    /** Returns whether students' elementwise work uses SIMD in this JVM; empty on CUDA, where the GPU does it. */
+    public static Optional<Simd> simd() {
+        return Nd4jRuntime.isCuda() ? Optional.empty() : Optional.of(Simd.HERE);
     }
 
     /** Whether this machine can train in {@link MatrixPrecision#BF16}. */

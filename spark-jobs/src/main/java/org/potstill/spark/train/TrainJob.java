@@ -3,6 +3,7 @@ package org.potstill.spark.train;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.Utils;
@@ -184,14 +185,14 @@ public final class TrainJob {
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
-                end.history(), folder.path().toString());
+                end.history(), folder.path().toString(), end.simd());
         result.publish(end.state(), store, identity, init.shaped(), summary);
         return summary;
     }
 
     private TrainingCheckpoints.Position first(CausalLmConfig config, TrainingOptions options, StudentInit init, OuterOptimizer outer, Path copies) {
         try (Student student = init.create(config, options, settings.trainingSeed())) {
-            return new TrainingCheckpoints.Position(0, 0, StateCopy.of(student, outer, copies), List.of(), 0);
+            return new TrainingCheckpoints.Position(0, 0, StateCopy.of(student, outer, copies), List.of(), 0, Set.of());
         }
     }
 }

@@ -1,6 +1,7 @@
 package org.potstill.spark.train;
 
 import java.util.List;
+import java.util.Set;
 import org.potstill.student.loss.StepLoss;
 
 /**
@@ -14,7 +15,8 @@ import org.potstill.student.loss.StepLoss;
  * @param teacherLoss the teacher's cross-entropy on the training text, in nats
  * @param history     mean loss of every step over the workers
  * @param student     path of the student's folder
+ * @param simd        width of the SIMD vectors of the executors, {@code none} or {@code gpu}; null in older students
  */
 public record TrainSummary(long parameters, int workers, int rounds, long positions, double seconds, double teacherLoss,
-        List<StepLoss> history, String student) {
+        List<StepLoss> history, String student, Set<String> simd) {
 }

@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import org.potstill.spark.Identity;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.storage.HadoopFolder;
@@ -48,8 +50,9 @@ final class TrainingCheckpoints {
      * @param state    initial state of that round
      * @param history  loss of every earlier step
      * @param seconds  training time so far
+     * @param simd     the {@link StudentPool#simd} of all executors so far
      */
-    record Position(int epoch, int round, StateCopy state, List<StepLoss> history, double seconds) {
+    record Position(int epoch, int round, StateCopy state, List<StepLoss> history, double seconds, Set<String> simd) {
     }
 
     /** Returns the newest checkpoint's number of workers, which a run resumed on another cluster must keep. */
@@ -77,6 +80,7 @@ final class TrainingCheckpoints {
         ObjectNode json = HadoopFolder.JSON.createObjectNode();
         json.put("epoch", position.epoch()).put("round", position.round()).put("seconds", position.seconds());
         json.set("identity", identity);
+        position.simd().forEach(json.putArray("simd")::add);
         ArrayNode history = json.putArray("history");
         for (StepLoss loss : position.history()) {
             history.addArray().add(loss.total()).add(loss.kl()).add(loss.crossEntropy()).add(loss.positions());
@@ -111,9 +115,15 @@ final class TrainingCheckpoints {
                 }
                 return new Position(json.path("epoch").asInt(), json.path("round").asInt(),
                         StateCopy.read(local.path(), folder.path(name).toString(), options, parent),
-                        history(json.path("history")), json.path("seconds").asDouble());
+                        history(json.path("history")), json.path("seconds").asDouble(), simd(json.path("simd")));
             }
         });
+    }
+
+    private static Set<String> simd(JsonNode json) {
+        Set<String> simd = new TreeSet<>();
+        json.forEach(width -> simd.add(width.asText()));
+        return simd;
     }
 
     private static List<StepLoss> history(JsonNode json) {

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -126,7 +128,9 @@ public final class TrainingLoop {
             next.delete();
             throw e;
         }
-        copy = new TrainingCheckpoints.Position(epoch, round, next, List.copyOf(history), seconds);
+        Set<String> simd = new TreeSet<>(copy.simd());
+        simd.addAll(state.simd());
+        copy = new TrainingCheckpoints.Position(epoch, round, next, List.copyOf(history), seconds, simd);
         last.delete();
         sinceCopy = 0;
         lossesSinceCopy = 0;

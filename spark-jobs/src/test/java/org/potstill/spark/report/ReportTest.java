@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
@@ -43,7 +44,7 @@ class ReportTest {
         for (int i = 0; i < 900; i++) {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
         }
-        report.put("train", new TrainSummary(7_000_000, 2, 113, 900 * 256, 200, 3.0, history, "student"));
+        report.put("train", new TrainSummary(7_000_000, 2, 113, 900 * 256, 200, 3.0, history, "student", Set.of("512-bit")));
         String page = report.put("evaluate", evaluation());
         assertTrue(page.endsWith("/report/report.html"));
         String markdown = Files.readString(folder.resolve("report/report.md")).replace("\u2060", "");

@@ -37,6 +37,7 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.averaging.Losses;
+import org.potstill.spark.train.exchange.StudentPool;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.teacher.Teachers;
 
@@ -92,6 +93,7 @@ class TrainJobTest {
         }
         String provenance = Files.readString(folder.resolve("student/provenance.json"));
         assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
+        assertEquals(StudentPool.simd(), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
     }
 
     private static StepLoss begin(List<StepLoss> history) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
@@ -71,7 +72,8 @@ class TrainingCheckpointsTest {
         ModelState state = new ModelState(random(random, student.parameters().length),
                 random(random, student.updaterState().length), random(random, momentum ? student.parameters().length : 0));
         return new TrainingCheckpoints.Position(step / 10, step % 10, copy(student, state),
-                IntStream.range(0, step).mapToObj(i -> new StepLoss(random.nextDouble(), random.nextDouble(), 1, i)).toList(), random.nextDouble());
+                IntStream.range(0, step).mapToObj(i -> new StepLoss(random.nextDouble(), random.nextDouble(), 1, i)).toList(),
+                random.nextDouble(), Set.of("256-bit", "none"));
     }
 
     private StateCopy copy(Student student, ModelState state) {
@@ -92,8 +94,8 @@ class TrainingCheckpointsTest {
     }
 
     private static void assertSame(TrainingCheckpoints.Position expected, TrainingCheckpoints.Position actual) {
-        assertEquals(List.of(expected.epoch(), expected.round(), expected.history(), expected.seconds()),
-                List.of(actual.epoch(), actual.round(), actual.history(), actual.seconds()));
+        assertEquals(List.of(expected.epoch(), expected.round(), expected.history(), expected.seconds(), expected.simd()),
+                List.of(actual.epoch(), actual.round(), actual.history(), actual.seconds(), actual.simd()));
         ModelState expectedState = ModelState.of(expected.state());
         ModelState actualState = ModelState.of(actual.state());
         assertArrayEquals(expectedState.parameters(), actualState.parameters());
@@ -152,7 +154,7 @@ class TrainingCheckpointsTest {
         CausalLmConfig other = new CausalLmConfig(37, 8, 20, 2, 4, 2, 2, 64, 1e-5f, 10_000f, true);
         try (Student larger = Student.create(other, OPTIONS, 1)) {
             checkpoints(folder.resolve("two").toString()).save(1, new TrainingCheckpoints.Position(0, 1,
-                    StateCopy.of(larger, new OuterOptimizer(0, 1), folder), List.of(), 0));
+                    StateCopy.of(larger, new OuterOptimizer(0, 1), folder), List.of(), 0, Set.of()));
         }
         Files.copy(folder.resolve("two/checkpoints/step-00000001/updater.safetensors"),
                 folder.resolve("one/checkpoints/step-00000001/updater.safetensors"), java.nio.file.StandardCopyOption.REPLACE_EXISTING);

@@ -6,8 +6,8 @@ package org.potstill.student.kernels;
  * compiler's vectorisation, and {@link DoubleRow} is the plain reference for gradient checks and tests.
  */
 public interface Row {
-    /** Whether the Vector API is available, that is, Java runs with {@code --add-modules jdk.incubator.vector}. */
-    boolean VECTORS = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+    /** Whether rows use the Vector API; {@link Simd} decides. */
+    boolean VECTORS = Simd.HERE.bits() > 0;
 
     /** Creates a row for matrices of the same element type as {@code like}. */
     static Row of(Matrix like, int length) {

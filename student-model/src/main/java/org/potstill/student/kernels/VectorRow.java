@@ -8,8 +8,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * A row whose loops use the Vector API at the processor's preferred width. Loaded only if Java runs with
- * {@code --add-modules jdk.incubator.vector}; {@link FloatRow} takes its place elsewhere, slower and with different rounding.
+ * A row whose loops use the Vector API at the processor's preferred width. Used only where {@link Simd} chooses it;
+ * {@link FloatRow} takes its place elsewhere, slower and with different rounding.
  *
  * <p>Results do not depend on whether a loop is already compiled: lanes are summed in order.
  */

@@ -16,8 +16,8 @@ class RowTest {
     private static final List<IntFunction<Row>> KINDS = List.of(FloatRow::new, VectorRow::new);
 
     @Test
-    void testsRunWithVectors() {
-        assertTrue(Row.VECTORS);
+    void testsRunWithSimdUnlessItIsTurnedOff() {
+        assertEquals(!System.getProperty(Simd.SWITCH, "").equals("off"), Row.VECTORS, Simd.HERE.toString());
     }
 
     @Test

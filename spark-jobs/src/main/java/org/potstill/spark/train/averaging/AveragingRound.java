@@ -113,7 +113,7 @@ public final class AveragingRound {
         PeersLostException missed = null;
         for (int i = 0; i < workers.length; i++) {
             LocalSteps.Result result = answers[i].get(0);
-            begin.remember(result.at());
+            begin.remember(result.at(), result.simd());
             if (result.missed() == null) {
                 results.put(workers[i], result);
             } else {

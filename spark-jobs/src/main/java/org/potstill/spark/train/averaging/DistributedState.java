@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -48,8 +49,9 @@ public final class DistributedState {
      * @param id     the run's unguessable id
      * @param layout layout of the states
      * @param peers  executors that have, or had, data of the run
+     * @param simd   the {@link StudentPool#simd} of those that have taken steps
      */
-    private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers) {
+    private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd) {
     }
 
     private DistributedState(Run run, AveragingRound madeBy, StateSource source) {
@@ -61,7 +63,7 @@ public final class DistributedState {
     /** Creates the first state of a run from the driver's copy. */
     public static DistributedState of(JavaSparkContext sc, StateCopy copy, int workers) {
         String id = new BigInteger(RUN_BITS, new SecureRandom()).toString(16);
-        return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet()), 0, copy);
+        return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet(), new TreeSet<>()), 0, copy);
     }
 
     private static DistributedState of(Run run, long version, StateCopy copy) {
@@ -86,11 +88,20 @@ public final class DistributedState {
      * Records an executor to notify when the run ends.
      *
      * @param peer may be null for none
+     * @param simd its {@link StudentPool#simd}; null if it took no steps
      */
-    void remember(Peer peer) {
+    void remember(Peer peer, String simd) {
         if (peer != null) {
             run.peers().add(peer);
         }
+        if (simd != null) {
+            run.simd().add(simd);
+        }
+    }
+
+    /** Returns the {@link StudentPool#simd} of all executors that have taken steps in this run. */
+    public Set<String> simd() {
+        return run.simd();
     }
 
     /** Returns the average of the workers' results of a round that began with this state. */

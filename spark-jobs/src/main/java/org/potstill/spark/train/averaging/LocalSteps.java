@@ -20,6 +20,7 @@ import org.potstill.spark.train.exchange.Peer;
 import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.Reached;
 import org.potstill.spark.train.exchange.StateSource;
+import org.potstill.spark.train.exchange.StudentPool;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
@@ -40,8 +41,10 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
      * @param made   the worker's contribution; null if it has no sequences in this round or could not begin
      * @param losses loss of each step
      * @param missed why the worker could not obtain the initial state; null if it could
+     * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed) implements Serializable {
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed, String simd)
+            implements Serializable {
     }
 
     /**
@@ -66,14 +69,14 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         TreeMap<Long, TreeMap<Long, LearntSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
-            return new Result(null, null, List.of(), null);
+            return new Result(null, null, List.of(), null, null);
         }
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
         try {
             slices = executor.begin(begin, worker);
         } catch (PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), e);
+            return new Result(Exchange.get().address(), null, List.of(), e, null);
         }
         Student student = executor.students().borrow(begin.version());
         boolean kept = false;
@@ -86,7 +89,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
             Peer me = Exchange.get().address();
-            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses, null);
+            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses, null, StudentPool.simd());
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);

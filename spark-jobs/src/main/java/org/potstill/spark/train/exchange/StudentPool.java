@@ -12,6 +12,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.kernels.Simd;
 import org.potstill.student.Student;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 /** The students of an executor: those in training, those whose results are not yet averaged, and idle ones. */
 public final class StudentPool implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StudentPool.class);
+    private static final AtomicBoolean SIMD_LOGGED = new AtomicBoolean();
 
     private final WorkerSetup setup;
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
@@ -34,10 +36,23 @@ public final class StudentPool implements AutoCloseable {
     StudentPool(WorkerSetup setup) {
         this.setup = setup;
         Student.setThreads(setup.coresPerTask());
-        if (!Student.usesVectors()) {
-            LOG.warn("Java has no module jdk.incubator.vector here, without which training is slower: add "
-                    + "--add-modules=jdk.incubator.vector to spark.executor.extraJavaOptions (spark.driver.extraJavaOptions of a local master)");
+        if (!SIMD_LOGGED.getAndSet(true)) {
+            Student.simd().ifPresent(StudentPool::log);
         }
+    }
+
+    private static void log(Simd simd) {
+        if (simd.bits() > 0 || simd.isTurnedOff()) {
+            LOG.info("{}", simd);
+        } else {
+            LOG.warn("{}. Training is slower. Java options are set in spark.executor.extraJavaOptions (on a local master, in "
+                    + "spark.driver.extraJavaOptions)", simd);
+        }
+    }
+
+    /** Returns how this JVM computes elementwise work, in one word for provenance. */
+    public static String simd() {
+        return Student.simd().map(Simd::width).orElse("gpu");
     }
 
     /**
