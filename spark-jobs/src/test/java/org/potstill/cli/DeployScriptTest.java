@@ -1,6 +1,7 @@
 package org.potstill.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -71,9 +72,18 @@ class DeployScriptTest {
     @Test
     void aFolderWithBlanksBreaksNoOptionForJava() throws Exception {
         Result result = run(lay(folder.resolve("a b#%")), Map.of(), "defaults");
-        assertTrue(result.lines().contains("<--add-modules=jdk.incubator.vector -Dlog4j2.configurationFile=file:" + folder + "/a%20b%23%25/conf/log4j2.properties>"),
-                result.message());
+        assertTrue(result.lines().contains("<-Dlog4j2.configurationFile=file:" + folder + "/a%20b%23%25/conf/log4j2.properties>"), result.message());
         assertTrue(result.lines().contains("<" + folder + "/a b#%/spark-jobs/target/potstill.jar>"), result.message());
+    }
+
+    @Test
+    void theVectorApiIsAddedWhereAStudentComputes() throws Exception {
+        String simd = "--add-modules=jdk.incubator.vector";
+        for (String command : List.of("train", "distil", "export")) {
+            String said = run(script, Map.of(), command).message();
+            assertTrue(said.contains("<" + simd + " -Dlog4j2") && said.contains("<spark.executor.extraJavaOptions=" + simd + ">"), said);
+        }
+        assertFalse(run(script, Map.of(), "label").message().contains(simd));
     }
 
     @Test
