@@ -48,7 +48,7 @@ def rounds(classpath: str, main: str, *arguments) -> tuple[list[float], str]:
                    "SPARK_SCALA_VERSION": next(SPARK_HOME.glob("jars/spark-core_*.jar")).name.split("_")[1].split("-")[0]}
     command = ["java", *[f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENS], "-Xmx3g", "-cp", classpath, main,
                *map(str, arguments)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{main} failed:\n{done.stderr[-5000:]}")
     *seconds, about = done.stdout.split("\n")[:-1]

@@ -26,7 +26,7 @@ PROMPTS = ["Fellow citizens of the Senate and House of Representatives:", "The",
 
 
 def potstill(*arguments: str) -> str:
-    done = subprocess.run([ROOT / "deploy/potstill", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([ROOT / "deploy/potstill", *arguments], capture_output=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr.decode())
     return done.stdout.decode()

@@ -35,7 +35,7 @@ def java(main: str, *arguments: object) -> None:
 
 
 def potstill(*arguments: str) -> str:
-    done = subprocess.run([ROOT / "deploy/potstill", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run([ROOT / "deploy/potstill", *arguments], capture_output=True)
     if done.returncode != 0:
         raise SystemExit(done.stderr.decode())
     return done.stdout.decode()
@@ -128,7 +128,8 @@ def of_student(student: Path, folder: Path) -> list[str]:
             if theirs.ids(text) != ids:
                 failed.append(f"token ids of {text!r}: {theirs.ids(text)}, not {ids}")
         ends = {i for i in range(theirs.model.n_vocab()) if llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(theirs.model.model), i)}
-        print(f"{file.name}: {os.path.getsize(file):,} bytes; llama.cpp ends texts at {sorted(ends)}, the tokenizer's end is {tokenizer.eos_token_id}")
+        print(f"{file.name}: {os.path.getsize(file):,} bytes; llama.cpp ends texts at {sorted(ends)}, "
+              f"the tokenizer's end is {tokenizer.eos_token_id}")
         own = own or ours(student, sequences, theirs.model.n_vocab(), folder)
         failed += compare(file, precision, sequences, folder, own) + quantised_as_ggml(file, folder / "student-fp32.gguf")
     return failed

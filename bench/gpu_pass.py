@@ -15,11 +15,11 @@ those of CUDA 13 where they are of the wheel (`pip download --no-deps onnxruntim
 and jlink.
 
 For each shape, run makes a checkpoint, once, with seeded weights in fp16, and says: how far our logits are from PyTorch's in fp32
-on the same weights, and our top 64 from our logits; whether a sequence's targets are the same alone and in a batch; whether device memory (nvidia-smi) and ours (/proc) stay flat over --batches
-batches of sequences of many lengths; tokens a second over 512-token sequences, in turn with transformers in bf16 with topk and
-logsumexp (goal: 1.2 times as fast); and the share of the card's peak that this is, at 2 operations a parameter and, for
-attention, 4 a layer, channel and token that is seen, half the sequence on average. It ends with status 1 where distributions are
-too far apart or memory grows.
+on the same weights, and our top 64 from our logits; whether a sequence's targets are the same alone and in a batch; whether
+device memory (nvidia-smi) and ours (/proc) stay flat over --batches batches of sequences of many lengths; tokens a second over
+512-token sequences, in turn with transformers in bf16 with topk and logsumexp (goal: 1.2 times as fast); and the share of the
+card's peak that this is, at 2 operations a parameter and, for attention, 4 a layer, channel and token that is seen, half the
+sequence on average. It ends with status 1 where distributions are too far apart or memory grows.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Pretr
 from transformers.utils.logging import disable_progress_bar
 
 sys.path.append(str(ROOT / "bench/fixtures"))
-from tiny_tokenizers import qwen  # noqa: E402
+from tiny_tokenizers import qwen
 
 PACK = ROOT / "bench/target/gpu-pack"
 LENGTH = 512

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, Pr
 from transformers.utils.logging import disable_progress_bar
 
 sys.path.append(str(ROOT / "bench/fixtures"))
-from tiny_tokenizers import qwen  # noqa: E402
+from tiny_tokenizers import qwen
 
 disable_progress_bar()
 TINY_LAYERS = 8
@@ -100,7 +100,7 @@ def cut(model: LlamaForCausalLM, layers: list[int], folder: Path) -> None:
 
 def parameters(folder: Path) -> int:
     with safe_open(folder / "model.safetensors", "pt") as weights:
-        return sum(torch.Size(weights.get_slice(name).get_shape()).numel() for name in weights.keys())
+        return sum(torch.Size(weights.get_slice(name).get_shape()).numel() for name in weights.keys())  # noqa: SIM118, no dict
 
 
 def bf16_or_fp32() -> str:

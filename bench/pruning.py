@@ -34,7 +34,7 @@ from healing import (FIGURES, TINY_LAYERS, Harness, bf16_or_fp32, cells, commit,
 from peer import ROOT, cpu, label, potstill
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 PRUNED = "prune"
 TARGETS = {"targets.k": 0, "targets.draws": 50}
@@ -124,7 +124,8 @@ def run(options) -> None:
     tell(f"prune kept layers {', '.join(map(str, kept))} of {there}, {parameters(pruned):,} parameters, at a KL of {pruning['kl']:.3f}, "
          f"in {pruning['seconds']:.0f} s")
     timed = pruning if options.layers == there - options.removed else bench.prune(there - options.removed)[1]
-    tell(f"greedy removal of {options.removed} layers over {timed['positions']} positions: {sum(removal['seconds'] for removal in timed['removals']):.0f} s")
+    seconds = sum(removal["seconds"] for removal in timed["removals"])
+    tell(f"greedy removal of {options.removed} layers over {timed['positions']} positions: {seconds:.0f} s")
     summary = label(options.scratch, {**bench.settings, **TARGETS})
     tell(f"labels: {summary['corpus']['positions']:,} tokens, {summary['scoredTokens']:,} of them scored in {summary['seconds']:.0f} s")
 

@@ -43,7 +43,7 @@ from healing import (FIGURES, TINY_LAYERS, Harness, bf16_or_fp32, cells, commit,
 from peer import ROOT, cpu
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 # Of SmolLM2-135M's 30 layers, what potstill prune keeps, measured on 1,024 positions of State of the Union addresses.
 CHOSEN = [0, 1, 2, 7, 8, 9, 10, 11, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29]

@@ -20,11 +20,11 @@ from export_parity import parity
 from peer import ROOT, label, potstill
 
 sys.path.insert(0, str(ROOT / "bench/fixtures"))
-from make_tiny_models import LLAMA3, randomize  # noqa: E402
-from tiny_tokenizers import vocabulary  # noqa: E402
-from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers  # noqa: E402
-from tokenizers.models import BPE  # noqa: E402
-from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+from make_tiny_models import LLAMA3, randomize
+from tiny_tokenizers import vocabulary
+from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from transformers import AutoConfig, AutoModelForCausalLM
 
 ROWS = 304
 SHAPE = dict(vocab_size=ROWS, hidden_size=48, intermediate_size=40, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,

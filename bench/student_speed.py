@@ -7,7 +7,8 @@
     80m        Llama 15 x 576 (SmolLM2-135M with half of its layers), V = 49152, batches of 8 x 256
 
 Sparse distillation (k = 32) and cross-entropy, clipping and AdamW, in fp32 and, where the processor can, bf16. The peer is
-transformers' Llama with PyTorch's fused AdamW, in fp32 and under bf16 autocast. Ours also trains on text alone (alpha = 0), which shows what soft targets cost. Figures are the median of the
+transformers' Llama with PyTorch's fused AdamW, in fp32 and under bf16 autocast. Ours also trains on text alone
+(alpha = 0), which shows what soft targets cost. Figures are the median of the
 rounds, and the median of each round's ratio. The losses of both sides' steps are compared, too: it is the same training. Needs torch,
 transformers; compile the Java side as it says when it is not.
 """

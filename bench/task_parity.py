@@ -22,7 +22,8 @@ CAPITALS = {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Japan": "Tok
 OPPOSITES = {"hot": "cold", "big": "small", "early": "late", "rich": "poor", "open": "closed", "full": "empty", "war": "peace", "old": "young"}
 SENTENCES = ["I am honoured to report that the state of our union is", "We must do more to help working families pay for",
              "The Congress should now pass a law that would", "Tonight we remember the men and women who", "Let us work together to"]
-ENDINGS = ["strong.", "banana the of.", "health care and school.", "purple seventeen.", "protect our children.", "gave their lives for their country."]
+ENDINGS = ["strong.", "banana the of.", "health care and school.", "purple seventeen.", "protect our children.",
+           "gave their lives for their country."]
 
 
 def questions() -> list[dict]:
@@ -34,7 +35,8 @@ def questions() -> list[dict]:
         choices = choices[i % 4:] + choices[:i % 4]
         made.append({"context": f"The capital of {country} is", "choices": choices, "answer": choices.index(capital)})
         made.append({"context": f"Question: What is the capital of {country}?\nAnswer:" + " \n\u00a0"[:i % 4],
-                     "choices": [f"It is {c}, as everyone in {country} knows." if c == capital else c for c in choices], "answer": choices.index(capital)})
+                     "choices": [f"It is {c}, as everyone in {country} knows." if c == capital else c for c in choices],
+                     "answer": choices.index(capital)})
     words = list(OPPOSITES.items())
     for i, (word, opposite) in enumerate(words):
         choices = [opposite, words[(i + 1) % len(words)][1], words[(i + 3) % len(words)][0] + "er than that"]
@@ -58,7 +60,8 @@ def potstill(*arguments: str) -> None:
 
 def ours(conf: str, task: Path, folder: Path) -> dict:
     potstill("evaluate", "--conf", conf, "--set", f"evaluate.tasks.parity={task}", "--set", f"report.path={folder / 'report'}",
-             "--set", "evaluate.speed-tokens=0", "--set", "evaluate.ngrams=false", "--set", "evaluate.max-tokens=1", "--set", "evaluate.precision=fp32")
+             "--set", "evaluate.speed-tokens=0", "--set", "evaluate.ngrams=false", "--set", "evaluate.max-tokens=1",
+             "--set", "evaluate.precision=fp32")
     answers = json.loads((folder / "report/report.json").read_text())["evaluate"]["tasks"]["parity"]["student"]
     return {"acc": answers["accuracy"], "acc_bytes": answers["normalisedAccuracy"], "acc_stderr": answers["accuracyError"]}
 
@@ -90,8 +93,8 @@ def main() -> None:
         # Answers as numbers for lm-eval; Potstill takes their texts, too, and is given them where they were made so.
         task, numbered = folder / "task.jsonl", folder / "numbered.jsonl"
         task.write_text("".join(json.dumps(q) + "\n" for q in made))
-        numbered.write_text("".join(json.dumps(q | {"answer": q["answer"] if isinstance(q["answer"], int) else q["choices"].index(q["answer"])}) + "\n"
-                                    for q in made))
+        numbers = [q["answer"] if isinstance(q["answer"], int) else q["choices"].index(q["answer"]) for q in made]
+        numbered.write_text("".join(json.dumps(q | {"answer": n}) + "\n" for q, n in zip(made, numbers)))
         a, b = ours(conf, task, folder), theirs(conf, numbered, folder)
     print(f"{len(made)} questions         acc   acc_bytes")
     print(f"potstill evaluate  {a['acc']:9.6f}   {a['acc_bytes']:9.6f}")

@@ -34,7 +34,7 @@ def main() -> None:
         dumped = java("org.potstill.teacher.ScoreDump", dump.name, options.files, *common, options.length, options.k, *options.texts)
         if dumped.wait() != 0:
             raise SystemExit("our side failed; its message is above")
-        rows = [json.loads(line) for line in open(dump.name)]
+        rows = [json.loads(line) for line in Path(dump.name).read_text().splitlines()]
 
     same = sum(
         encode(Path(r["file"]).read_text(encoding="utf-8"), add_special_tokens=False).input_ids == r["ids"]
@@ -59,7 +59,7 @@ def main() -> None:
         sets += sum(len(set(a.tolist()) & set(b.tolist())) / options.k for a, b in zip(top, ours_ids))
         positions += n
         log_differences.append((ours - theirs).abs())
-        relative.append(((ours - theirs).abs() / logits.abs().max(-1, keepdim=True).values))
+        relative.append((ours - theirs).abs() / logits.abs().max(-1, keepdim=True).values)
         next_ids = ids[0, 1:, None]
         next_differences.append(((logits - lse).gather(1, next_ids)[:, 0]
                                  - torch.tensor(r["token_log_probabilities"])).abs())

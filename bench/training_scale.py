@@ -119,7 +119,8 @@ class Bench:
             quarter = len(all_of) // 4
             if quarter:
                 first, last = statistics.mean(all_of[:quarter]), statistics.mean(all_of[-quarter:])
-                print(f"  {'driver' if process in main else 'executor'}: first quarter {first:.0f}, second {statistics.mean(all_of[quarter:2 * quarter]):.0f}, "
+                second = statistics.mean(all_of[quarter:2 * quarter])
+                print(f"  {'driver' if process in main else 'executor'}: first quarter {first:.0f}, second {second:.0f}, "
                       f"last {last:.0f}; peak {max(all_of):.0f}")
 
 

@@ -60,11 +60,7 @@ public final class Potstill {
 
     /** @return the exit status */
     static int run(String... args) {
-        CommandLine line = new CommandLine(new Potstill());
-        line.setCaseInsensitiveEnumValuesAllowed(true);
-        line.setUsageHelpAutoWidth(true);
-        // Arguments such as prompts may begin with @.
-        line.setExpandAtFiles(false);
+        CommandLine line = line();
         line.setExecutionStrategy(parsed -> {
             Integer help = CommandLine.executeHelpRequest(parsed);
             if (help != null) {
@@ -94,6 +90,16 @@ public final class Potstill {
             }
             throw e;
         }
+    }
+
+    /** Returns the command line with all its commands, which parses but does not handle errors. */
+    static CommandLine line() {
+        CommandLine line = new CommandLine(new Potstill());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setUsageHelpAutoWidth(true);
+        // Arguments such as prompts may begin with @.
+        line.setExpandAtFiles(false);
+        return line;
     }
 
     /** Prints the user error behind a failure. @return whether there is one */

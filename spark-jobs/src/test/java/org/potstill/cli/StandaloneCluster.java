@@ -12,8 +12,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.potstill.spark.Eventually;
 
 /** A master and two workers of a Spark standalone cluster on loopback, each worker with two cores and two GPUs that it believes in. */
 final class StandaloneCluster implements AutoCloseable {
@@ -25,6 +29,8 @@ final class StandaloneCluster implements AutoCloseable {
     static final String SECRET = "known-to-the-cluster-alone";
     private static final List<String> SECURITY = List.of("spark.authenticate=true", "spark.authenticate.secret=" + SECRET,
             "spark.network.crypto.enabled=true");
+
+    private static final Pattern STEPS = Pattern.compile("LocalSteps: worker \\d+ takes steps (\\d+) to");
 
     private final Path folder;
     private final List<Process> processes = new ArrayList<>();
@@ -133,11 +139,23 @@ final class StandaloneCluster implements AutoCloseable {
     }
 
     static void await(Path log, String text, int times) throws Exception {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (read(log).split(text, -1).length - 1 < times) {
-            assertTrue(System.nanoTime() < deadline, () -> "no '" + text + "' in\n" + read(log));
-            Thread.sleep(200);
+        Eventually.until(() -> read(log).split(text, -1).length - 1 >= times, () -> "no '" + text + "' in\n" + read(log));
+    }
+
+    /** By the logs of all executors so far: the step that workers began a round with, and how many of them did. */
+    Map<Integer, Integer> roundsBegun() {
+        Map<Integer, Integer> workers = new TreeMap<>();
+        Matcher begun = STEPS.matcher(executorLogs());
+        while (begun.find()) {
+            workers.merge(Integer.valueOf(begun.group(1)), 1, Integer::sum);
         }
+        return workers;
+    }
+
+    /** Waits until both workers are taking steps of the round that begins with this one, beyond those that did before. */
+    void awaitRound(int firstStep, Map<Integer, Integer> before) throws InterruptedException {
+        int workers = before.getOrDefault(firstStep, 0) + 2;
+        Eventually.until(() -> roundsBegun().getOrDefault(firstStep, 0) >= workers, () -> firstStep + " is not in " + roundsBegun());
     }
 
     private String executorLogs() {

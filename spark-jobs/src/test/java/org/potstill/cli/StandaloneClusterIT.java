@@ -108,23 +108,26 @@ class StandaloneClusterIT {
             Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
         }
         new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        Map<Integer, Integer> before = cluster.roundsBegun();
         cluster.submit("train", writeTrainingConf("undisturbed", corpus, 50), "");
+        Map<Integer, Integer> undisturbed = cluster.roundsBegun();
+        List<Integer> firstSteps = undisturbed.keySet().stream().filter(step -> !undisturbed.get(step).equals(before.get(step))).toList();
         FileUtils.deleteDirectory(folder.resolve("events").toFile());
 
         Path conf = writeTrainingConf("student", corpus, 50);
         Process driver = cluster.begin("train", conf, "");
-        StandaloneCluster.await(cluster.log("train"), "epoch 1 round 1/", 1);
-        Thread.sleep(1000);
+        cluster.awaitRound(firstSteps.get(1), undisturbed);
         cluster.executors().get(0).destroyForcibly();
         StandaloneCluster.await(cluster.log("train"), "epoch 1 round 3/", 1);
         driver.destroyForcibly().waitFor();
         assertEquals(1, trainingTasksRepeated(), "of the executor that died, one task");
 
+        Map<Integer, Integer> stopped = cluster.roundsBegun();
         driver = cluster.begin("train", conf, "");
         StandaloneCluster.await(cluster.log("train"), "epoch 2 round 1/", 1);
         cluster.executors().get(0).destroyForcibly();
-        StandaloneCluster.await(cluster.log("train"), "epoch 2 round 2/", 1);
-        Thread.sleep(500);
+        // The third round of the second epoch.
+        cluster.awaitRound(firstSteps.get(firstSteps.size() / 2 + 2), stopped);
         cluster.executors().forEach(ProcessHandle::destroyForcibly);
         cluster.await("train", driver);
         assertTrue(Files.readString(cluster.log("train")).contains("going back from epoch 2 round "), "the driver's copy was needed");

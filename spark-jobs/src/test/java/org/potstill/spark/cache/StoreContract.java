@@ -133,14 +133,14 @@ abstract class StoreContract {
     }
 
     @Test
-    void twoLabelRunsAtOnceBothEndWellWithTheContentOfOne() {
+    void twoLabelRunsAtOnceBothEndWellWithTheContentOfOne() throws Exception {
         LabelSummary one = label();
         Map<String, String> alone = content();
         root = root() + "/" + UUID.randomUUID();
         CompletableFuture<LabelSummary> left = CompletableFuture.supplyAsync(this::label);
         CompletableFuture<LabelSummary> right = CompletableFuture.supplyAsync(this::label);
-        assertEquals(one.corpus(), left.join().corpus());
-        assertEquals(one.corpus(), right.join().corpus());
+        assertEquals(one.corpus(), left.get().corpus());
+        assertEquals(one.corpus(), right.get().corpus());
         assertEquals(alone, content());
         assertEquals(one.corpus().sequences(), store().snapshot().count());
         assertEquals(0, Distillery.spark().read().json(store().quarantinePath()).count());

@@ -25,6 +25,8 @@ import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 import org.potstill.student.loss.StepLoss;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
@@ -34,6 +36,8 @@ import scala.Tuple2;
  * @param firstStep number of the round's first step, counted over all epochs
  */
 record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, StateSource begin, int firstStep) implements Serializable {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
+
     /**
      * Result of a worker's round.
      *
@@ -82,6 +86,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         boolean kept = false;
         try {
             load(slices, student);
+            LOG.info("worker {} takes steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
             List<StepLoss> losses = new ArrayList<>();
             for (Map<Long, LearntSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));

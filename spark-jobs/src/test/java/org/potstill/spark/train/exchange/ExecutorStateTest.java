@@ -51,6 +51,7 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.Eventually;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.train.state.ModelState;
 import org.potstill.spark.train.state.OuterOptimizer;
@@ -287,17 +288,16 @@ class ExecutorStateTest {
             List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
             List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
                     .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(run, 1, slice, made))).toList();
-            while (waiting.size() < 2 * 2) {
-                Thread.sleep(10);
-            }
+            Eventually.until(() -> waiting.size() == 2 * 2, () -> "asked for slices " + asked);
+            // Time in which a third would ask, were it let.
             Thread.sleep(200);
             assertEquals(2, asked.size());
-            while (!averages.stream().allMatch(CompletableFuture::isDone)) {
+            Eventually.until(() -> {
                 for (Consumer<PeerMessages.Answer> answer = waiting.poll(); answer != null; answer = waiting.poll()) {
                     answer.accept(new PeerMessages.Answer("", Set.of()));
                 }
-                Thread.sleep(10);
-            }
+                return averages.stream().allMatch(CompletableFuture::isDone);
+            }, () -> "no answer, and asked for slices " + asked);
             assertEquals(WORKERS, asked.size());
         }
     }
@@ -381,9 +381,7 @@ class ExecutorStateTest {
         StudentPool.Reading reading = new StudentPool.Reading(ByteBuffer.allocate(1), done::incrementAndGet);
         Offers offers = new Offers(50);
         String name = offers.add(reading);
-        while (done.get() == 0) {
-            Thread.sleep(10);
-        }
+        Eventually.until(() -> done.get() > 0, () -> "still offered");
         assertNull(offers.take(name));
         Offers many = new Offers(600_000);
         for (int i = 0; i < Offers.MAX; i++) {
