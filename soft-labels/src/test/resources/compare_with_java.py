@@ -7,17 +7,19 @@ Ends with the first difference, or prints how many priors and rows were compared
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import potstill_cache
 
 
 class Cases:
     def __init__(self, path: str):
-        self.stream = open(path, "rb")
+        self.stream = io.BytesIO(Path(path).read_bytes())
 
     def numbers(self, count: int) -> list[int]:
         return list(struct.unpack(f">{count}i", self.stream.read(4 * count)))
@@ -29,10 +31,10 @@ class Cases:
         return self.stream.read(self.number())
 
 
-def outcome(decode: Callable[[], object]):
+def outcome(decode: Callable, *given):
     """What decoding makes, or None where it refuses. Any error but the module's own ends the comparison."""
     try:
-        return decode()
+        return decode(*given)
     except potstill_cache.CacheError:
         return None
 
@@ -50,7 +52,7 @@ def main() -> None:
     priors = {}
     for i in range(cases.number()):
         vocabulary, data, valid = cases.number(), cases.content(), cases.number()
-        prior = outcome(lambda: potstill_cache.Prior.read(data, vocabulary))
+        prior = outcome(potstill_cache.Prior.read, data, vocabulary)
         if (prior.weights if prior else None) != (cases.numbers(vocabulary) if valid else None):
             sys.exit(f"prior {i} of {vocabulary} ids differs")
         if prior:
@@ -61,7 +63,7 @@ def main() -> None:
         tokens, row, valid = cases.numbers(cases.number()), cases.content(), cases.number()
         sizes = cases.numbers(len(tokens) - 1) if valid else []
         expected = [(cases.numbers(size), cases.numbers(size)) for size in sizes] if valid else None
-        targets = outcome(lambda: potstill_cache.decode(row, tokens, priors, shape))
+        targets = outcome(potstill_cache.decode, row, tokens, priors, shape)
         found = list(zip(targets.ids, map(bits, targets.probabilities))) if targets else None
         if found != expected:
             sys.exit(f"row {i}, {shape}, {len(tokens)} tokens: Java makes {expected} of it, and Python {found}")
