@@ -37,6 +37,7 @@ import scala.Tuple2;
  *                  replaced/ID.json       names of files that have been replaced
  *                  snapshots/RUN/         Parquet: the sequences of each document
  *                  snapshots/current.json the current snapshot, and settings that train must match
+ *                  passes/*.json          one record for each teacher pass
  *                  quarantine/RUN/        JSON lines: documents and sequences that could not be used, and why
  *                  quarantine/current.json
  * </pre>

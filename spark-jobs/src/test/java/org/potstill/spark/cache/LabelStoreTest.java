@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
@@ -156,15 +157,16 @@ class LabelStoreTest {
     @Test
     void whatIsYoungerThanTheRetentionStays() {
         publish(15);
-        store.folder().writeText("labels/_incoming-dead", "half a file");
+        List<String> dead = Stream.of("", "labels/", "passes/", "priors/").map(place -> place + "_incoming-dead").toList();
+        dead.forEach(file -> store.folder().writeText(file, "half a file"));
         List<String> files = store.files();
         CacheChange change = prune(Duration.ofHours(24));
         assertEquals(files, store.files());
         assertEquals(0, change.deletedFiles());
         assertEquals(3, store.folder().folder("snapshots").names().size());
-        assertTrue(store.folder().has("labels/_incoming-dead"));
+        assertTrue(dead.stream().allMatch(store.folder()::has));
         change = prune(AT_ONCE);
-        assertFalse(store.folder().has("labels/_incoming-dead"));
+        assertFalse(dead.stream().anyMatch(store.folder()::has));
         assertTrue(change.deletedFiles() > 3 && change.deletedBytes() > 11, change.toString());
         assertEquals(2, store.folder().folder("snapshots").names().size());
     }

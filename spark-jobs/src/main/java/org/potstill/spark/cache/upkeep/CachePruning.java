@@ -146,8 +146,9 @@ public final class CachePruning {
 
     private List<FileStatus> deleteIncoming(LabelStore store, long old) {
         List<FileStatus> deleted = new ArrayList<>();
-        for (String name : List.of("", "labels", "replaced", "snapshots", "quarantine")) {
-            HadoopFolder folder = name.isEmpty() ? store.folder() : store.folder().folder(name);
+        List<HadoopFolder> folders = new ArrayList<>(List.of(store.folder()));
+        store.folder().list().stream().filter(FileStatus::isDirectory).forEach(each -> folders.add(store.folder().folder(each.getPath().getName())));
+        for (HadoopFolder folder : folders) {
             folder.list().stream().filter(file -> HadoopFolder.isIncoming(file.getPath().getName()) && file.getModificationTime() <= old)
                     .forEach(file -> delete(folder, file.getPath().getName(), deleted));
         }
