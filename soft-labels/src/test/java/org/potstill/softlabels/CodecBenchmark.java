@@ -109,7 +109,7 @@ final class CodecBenchmark {
         }
         SymbolStack stack = new SymbolStack();
         tape.pushBackTo(0, stack);
-        return stack.bytes() - SymbolStack.STATE_BYTES;
+        return (long) stack.bytes() - SymbolStack.STATE_BYTES;
     }
 
     private static SoftTargets positions(BufferedReader in, int positions) throws IOException {

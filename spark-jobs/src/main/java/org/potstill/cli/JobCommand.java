@@ -17,7 +17,11 @@ abstract class JobCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Runs the job. @return its part of the report */
+    /**
+     * Runs the job.
+     *
+     * @return its part of the report
+     */
     abstract Object run(SparkSession spark, Settings settings);
 
     /** Summarises the result in a sentence or two. */

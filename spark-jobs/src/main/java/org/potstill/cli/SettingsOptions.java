@@ -21,6 +21,8 @@ final class SettingsOptions {
                 + "it is entirely in double quotes. 'potstill defaults' prints every key.")
     private final List<String> overrides = new ArrayList<>();
 
+    // Picocli reads it.
+    @SuppressWarnings("UnusedVariable")
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help and exit.")
     private boolean help;
 

@@ -17,7 +17,11 @@ public final class ExecutorCache<T extends AutoCloseable> {
         return get(wanted, 0, make);
     }
 
-    /** Returns the object for a key and device, creating it if necessary. @param device any number that identifies a device */
+    /**
+     * Returns the object for a key and device, creating it if necessary.
+     *
+     * @param device any number that identifies a device
+     */
     public synchronized T get(String wanted, int device, Supplier<T> make) {
         if (!wanted.equals(key)) {
             clear();

@@ -56,7 +56,7 @@ final class LossMemory {
     }
 
     private StepLoss step() {
-        return head.lossAndGradient(Products.EXACT, targets, 0.5, hidden, table, dHidden, dTable);
+        return head.lossAndGradient(Products.exact(), targets, 0.5, hidden, table, dHidden, dTable);
     }
 
     /** Numbers within half of {@code width} of zero, from a hash of their place. */

@@ -146,6 +146,4 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
     private static Object sequence(String id, long type) {
         return TokenizerJson.members("Sequence", TokenizerJson.members("id", id, "type_id", type));
     }
-
-    /** Makes a map in this order, as the order of {@code Map.of} differs between JVMs. */
 }

@@ -52,7 +52,11 @@ public final class RunFolders {
         return folder.path(run).toString();
     }
 
-    /** Makes a run's table the current one. @param about data to store with it */
+    /**
+     * Makes a run's table the current one.
+     *
+     * @param about data to store with it
+     */
     void publish(String run, ObjectNode about) {
         folder.writeJson(CURRENT, about.put("run", run));
     }

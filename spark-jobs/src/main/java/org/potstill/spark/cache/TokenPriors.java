@@ -30,7 +30,11 @@ public final class TokenPriors implements Serializable {
         return new TokenPriors(vocabSize, List.of());
     }
 
-    /** Reads the priors of a store. @param folder of the labels */
+    /**
+     * Reads the priors of a store.
+     *
+     * @param folder of the labels
+     */
     static TokenPriors in(HadoopFolder folder, int vocabSize) {
         HadoopFolder priors = folder.folder("priors");
         List<byte[]> files = new ArrayList<>();

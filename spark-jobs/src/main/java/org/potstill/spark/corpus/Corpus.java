@@ -61,7 +61,11 @@ public final class Corpus {
         }
     }
 
-    /** Starts a progress display of reading. @return null if the corpus is too small for one */
+    /**
+     * Starts a progress display of reading.
+     *
+     * @return null if the corpus is too small for one
+     */
     public Progress progress() {
         return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), bytesRead);
     }

@@ -45,7 +45,11 @@ final class DelimitedRecords {
         return fallback(delimiter)[delimiter.length] == 0;
     }
 
-    /** Moves to the next record. @return whether there is one */
+    /**
+     * Moves to the next record.
+     *
+     * @return whether there is one
+     */
     boolean next() throws IOException {
         begin = place;
         length = 0;

@@ -57,7 +57,11 @@ enum Signature {
         this.letters = letters;
     }
 
-    /** Detects a format. @param head the first bytes of the file, at least {@link #BYTES} if it is that long */
+    /**
+     * Detects a format.
+     *
+     * @param head the first bytes of the file, at least {@link #BYTES} if it is that long
+     */
     static Optional<Signature> of(byte[] head) {
         boolean text = isText(head);
         return Arrays.stream(values()).filter(signature -> signature.begins(head) && !(signature.letters && text)).findFirst();
@@ -80,7 +84,7 @@ enum Signature {
     }
 
     boolean isCompression() {
-        return ordinal() <= SNAPPY.ordinal();
+        return compareTo(SNAPPY) <= 0;
     }
 
     /** Names the format, to follow "it is". */

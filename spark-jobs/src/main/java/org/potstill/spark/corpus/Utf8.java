@@ -30,7 +30,11 @@ final class Utf8 {
         return !decoder().decode(ByteBuffer.wrap(bytes, 0, length), CharBuffer.allocate(length), false).isError();
     }
 
-    /** Says why bytes are not UTF-8, in constant memory. @return null if they are */
+    /**
+     * Says why bytes are not UTF-8, in constant memory.
+     *
+     * @return null if they are
+     */
     static String problem(byte[] bytes, int begin, int length) {
         ByteBuffer in = ByteBuffer.wrap(bytes, begin, length);
         CharBuffer out = CharBuffer.allocate(8192);

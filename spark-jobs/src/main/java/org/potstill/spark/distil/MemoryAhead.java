@@ -15,7 +15,11 @@ public final class MemoryAhead {
     private MemoryAhead() {
     }
 
-    /** Checks the memory. @throws org.potstill.errors.UserException if there is too little */
+    /**
+     * Checks the memory.
+     *
+     * @throws org.potstill.errors.UserException if there is too little
+     */
     public static void require(SparkSession spark, Settings settings) {
         Configuration hadoop = spark.sparkContext().hadoopConfiguration();
         TrainJob training = new TrainJob(spark, settings);

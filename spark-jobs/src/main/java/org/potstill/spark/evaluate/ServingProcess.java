@@ -92,7 +92,11 @@ final class ServingProcess implements AutoCloseable {
         }
     }
 
-    /** Ends the process. @return its peak resident memory; nothing where that is not known */
+    /**
+     * Ends the process.
+     *
+     * @return its peak resident memory; nothing where that is not known
+     */
     Optional<Long> end() throws FailedException {
         send("end");
         long bytes = answer().path("peakBytes").asLong(-1);

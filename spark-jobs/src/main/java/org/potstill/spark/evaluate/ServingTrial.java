@@ -46,7 +46,11 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
     record Beginning(String document, String text, int[] tokens) implements Serializable {
     }
 
-    /** Result of the measurements. @param notes what could not be measured, and why */
+    /**
+     * Result of the measurements.
+     *
+     * @param notes what could not be measured, and why
+     */
     record Result(ServingSummary summary, List<String> notes) implements Serializable {
     }
 

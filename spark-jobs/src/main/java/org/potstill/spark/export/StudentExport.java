@@ -120,7 +120,11 @@ public final class StudentExport {
         names.forEach(name -> student.fetch(name, source.resolve(name)));
     }
 
-    /** Writes the model and, for folders, its companion files. @return remarks */
+    /**
+     * Writes the model and, for folders, its companion files.
+     *
+     * @return remarks
+     */
     private List<String> make(ExportFormat format, ExportFormat.Precision precision, ExportFiles files, Path source, Path made, Path scratch)
             throws IOException {
         try (Checkpoint checkpoint = Checkpoints.open(source)) {

@@ -64,7 +64,11 @@ public final class LabelJob {
         this.hadoop = Cluster.hadoop(sc);
     }
 
-    /** Runs the pass. @return what the report shows of it */
+    /**
+     * Runs the pass.
+     *
+     * @return what the report shows of it
+     */
     public LabelSummary run() {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);

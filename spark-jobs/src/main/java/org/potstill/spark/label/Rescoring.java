@@ -111,7 +111,11 @@ public final class Rescoring {
         return pass.counters().tokens();
     }
 
-    /** Rescores rows. @param rows valid rows of these labels; each partition is held in memory */
+    /**
+     * Rescores rows.
+     *
+     * @param rows valid rows of these labels; each partition is held in memory
+     */
     public JavaRDD<Rescored> apply(Labels labels, JavaRDD<LabelledSequence> rows) {
         Pass shared = pass;
         return rows.mapPartitions(part -> {

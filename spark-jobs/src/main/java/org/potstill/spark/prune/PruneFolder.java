@@ -100,7 +100,11 @@ final class PruneFolder {
         folder.writeJson(PROGRESS, json);
     }
 
-    /** Publishes the finished model. @param provenance further provenance to record */
+    /**
+     * Publishes the finished model.
+     *
+     * @param provenance further provenance to record
+     */
     void publish(PrunedCheckpoint model, PruneSummary summary, ObjectNode provenance) {
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path weights = local.path().resolve(Student.WEIGHTS);

@@ -82,7 +82,11 @@ public final class PruneJob {
         }
     }
 
-    /** Prunes the model. @return what the report shows of the run */
+    /**
+     * Prunes the model.
+     *
+     * @return what the report shows of the run
+     */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {

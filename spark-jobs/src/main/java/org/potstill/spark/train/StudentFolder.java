@@ -43,7 +43,11 @@ public final class StudentFolder {
         return folder.has(PROVENANCE);
     }
 
-    /** Reads the provenance. @throws org.potstill.errors.UserException if there is no finished student */
+    /**
+     * Reads the provenance.
+     *
+     * @throws org.potstill.errors.UserException if there is no finished student
+     */
     public JsonNode provenance() {
         if (!isFinished()) {
             throw JobErrors.noStudent(folder.path().toString());

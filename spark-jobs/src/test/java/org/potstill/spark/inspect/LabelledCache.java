@@ -68,7 +68,11 @@ final class LabelledCache {
         }
     }
 
-    /** Puts another first row in the place of a file's. @return the one that was there */
+    /**
+     * Puts another first row in the place of a file's.
+     *
+     * @return the one that was there
+     */
     LabelledSequence change(Path file, UnaryOperator<LabelledSequence> how) throws IOException {
         List<LabelledSequence> rows = rows(file);
         LabelledSequence old = rows.get(0);

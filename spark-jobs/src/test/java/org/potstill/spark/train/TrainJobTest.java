@@ -65,7 +65,7 @@ class TrainJobTest {
         try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(student).resolve("model.safetensors"))) {
             int size = 0;
             for (String name : file.names()) {
-                size += java.util.Arrays.stream(file.shape(name)).reduce(1, (a, b) -> a * b);
+                size += Math.toIntExact(java.util.Arrays.stream(file.shape(name)).reduce(1, (a, b) -> a * b));
             }
             FloatBuffer all = FloatBuffer.allocate(size);
             file.names().forEach(name -> file.read(name, all));

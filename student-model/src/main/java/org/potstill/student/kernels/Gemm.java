@@ -15,6 +15,8 @@ import org.bytedeco.javacpp.FloatPointer;
  * attention head.
  */
 final class Gemm implements Products {
+    static final Products EXACT = new Gemm();
+
     @Override
     public void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
         multiply(x, false, w, true, y, beta);

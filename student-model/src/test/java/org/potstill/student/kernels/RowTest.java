@@ -96,7 +96,7 @@ class RowTest {
         void run(Row row, Row other, int n);
     }
 
-    private interface Number {
+    private interface Reduction {
         double of(Row row, Row other);
     }
 
@@ -113,7 +113,7 @@ class RowTest {
         }
     }
 
-    private static void sameNumber(Function<Integer, Number> number) {
+    private static void sameNumber(Function<Integer, Reduction> number) {
         for (IntFunction<Row> kind : KINDS) {
             for (int n : LENGTHS) {
                 Row[] rows = rows(n, kind);

@@ -181,7 +181,7 @@ final class Nd4jTeacherTest {
         }
         other.logits(sequence(256, 1));
         long with = nativeBytes();
-        assertTrue(with - without > 4 * 64 * VOCABULARY, "this test sees the weights");
+        assertTrue(with - without > 4L * 64 * VOCABULARY, "this test sees the weights");
         for (int i = 0; i < 50; i++) {
             other.logits(sequence(1 + 37 * i % 256, i));
         }

@@ -101,7 +101,7 @@ final class PrecisionTest {
                 sum += Math.exp(logP) * (logP - actual[i] + actualLse);
             }
         }
-        return sum / (expected.length / vocabSize);
+        return sum / Math.floorDiv(expected.length, vocabSize);
     }
 
     private static double lse(float[] logits, int from, int count) {

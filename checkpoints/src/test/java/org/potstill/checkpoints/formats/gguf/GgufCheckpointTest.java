@@ -46,7 +46,7 @@ final class GgufCheckpointTest {
     void queryRowsComeInHalfSplitOrder() {
         float[] rows = new float[32 * 32];
         for (int i = 0; i < rows.length; i++) {
-            rows[i] = i / 32;
+            rows[i] = Math.floorDiv(i, 32);
         }
         Path file = folder.resolve("tiny.gguf");
         TinyLlama.gguf(1, UNTIED).tensor("blk.0.attn_q.weight", new long[] {32, 32}, rows).write(file);

@@ -181,7 +181,11 @@ public final class Exchange {
         }
     }
 
-    /** Waits for a future. @throws IOException if it completes exceptionally */
+    /**
+     * Waits for a future.
+     *
+     * @throws IOException if it completes exceptionally
+     */
     static <T> T await(CompletableFuture<T> future) throws IOException {
         try {
             return future.get();

@@ -24,7 +24,11 @@ final class Offers {
         this.millis = millis;
     }
 
-    /** Offers a reading and returns its name. @throws IllegalStateException if too many offers are pending */
+    /**
+     * Offers a reading and returns its name.
+     *
+     * @throws IllegalStateException if too many offers are pending
+     */
     String add(StudentPool.Reading reading) {
         if (offers.size() >= MAX) {
             reading.done().run();

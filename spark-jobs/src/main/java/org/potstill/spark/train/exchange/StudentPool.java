@@ -22,7 +22,7 @@ public final class StudentPool implements AutoCloseable {
 
     private final WorkerSetup setup;
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
-    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
+    private final IdentityHashMap<Reached, Integer> readers = new IdentityHashMap<>();
     /** Results that are no longer needed but still being read. */
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();

@@ -111,7 +111,11 @@ public enum Payload {
      */
     abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
 
-    /** Packs moments. @param moments as floats; may itself be returned */
+    /**
+     * Packs moments.
+     *
+     * @param moments as floats; may itself be returned
+     */
     public abstract ByteBuffer packMoments(ByteBuffer moments);
 
     /** Unpacks the next moments, like {@link #unpackParameters}. */

@@ -71,7 +71,7 @@ public record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimi
             error = new float[length];
         }
 
-        public Scratch of(int length) {
+        Scratch of(int length) {
             return length == begin.length ? this : new Scratch(length);
         }
     }

@@ -103,7 +103,7 @@ class SliceAverageTest {
         double[] sum = new double[SIZE];
         double total = 64 * 65 / 2;
         for (int w = 0; w < 64; w++) {
-            positions[w] = w + 1;
+            positions[w] = w + 1L;
             float[] values = random(w, SIZE);
             workers.add(bytes(values));
             nothing.add(bytes());
