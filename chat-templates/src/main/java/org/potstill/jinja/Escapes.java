@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 /** The escapes in a template's strings, which are Python's. */

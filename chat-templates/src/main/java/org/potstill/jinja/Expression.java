@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 /** Computes a value. */
@@ -23,13 +24,13 @@ interface Expression {
         Object with(Scope scope, Function caller) throws TemplateException {
             scope.budget.step();
             Object called = function.evaluate(scope);
-            if (!(called instanceof Function)) {
+            if (!(called instanceof Function callee)) {
                 String what = called instanceof Undefined ? "there is no function '" + name + "' here"
                         : "it calls '" + name + "', which is " + Values.kind(called);
                 throw new TemplateException(name.isEmpty() ? "it calls " + Values.kind(called) : what);
             }
             Function.Arguments given = arguments.evaluate(scope);
-            return scope.budget.made(((Function) called).call(caller == null ? given : given.with("caller", caller), scope.budget));
+            return scope.budget.made(callee.call(caller == null ? given : given.with("caller", caller), scope.budget));
         }
     }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 import java.util.ArrayList;
@@ -68,7 +69,7 @@ final class Filters {
             case "escape", "e" -> Markup.escaped(value, budget);
             case "string" -> value instanceof Markup ? value : Writing.text(value, budget);
             case "indent" -> indent(Values.requireText(value), a, budget);
-            case "truncate" -> truncated(Values.requireText(value), a, budget);
+            case "truncate" -> truncated(Values.requireText(value), a);
             case "format" -> Formatting.percent(Writing.text(value, budget), formatted(a), budget);
             default -> text(filter, Writing.text(value, budget), a, budget);
         };
@@ -133,7 +134,7 @@ final class Filters {
         return words;
     }
 
-    private static String truncated(String text, Function.Arguments a, Budget budget) throws TemplateException {
+    private static String truncated(String text, Function.Arguments a) throws TemplateException {
         long length = a.integer(0, "length", 255);
         String end = Values.requireText(a.get(2, "end", "..."));
         long leeway = a.integer(3, "leeway", 5);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 /** A text that is marked safe: whatever is added to it is escaped for HTML, as markupsafe does. */

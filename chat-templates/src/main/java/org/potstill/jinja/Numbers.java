@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 import java.math.BigDecimal;
@@ -109,7 +110,7 @@ final class Numbers {
 
     private static Object power(long x, long y) {
         if (y < 0) {
-            return real("**", x, y);
+            return real("**", (double) x, (double) y);
         }
         long power = 1;
         for (long i = 0; i < y && power != 0 && (x != 1 || i < 1); i++) {

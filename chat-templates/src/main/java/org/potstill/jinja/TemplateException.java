@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 /** A template that is not well-formed, asks for what is not supported or too much, or raised this itself. */

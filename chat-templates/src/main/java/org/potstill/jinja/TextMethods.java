@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
 import java.util.List;
@@ -53,7 +54,7 @@ final class TextMethods {
             case "removesuffix" -> text.endsWith(a.text(0, "suffix")) ? text.substring(0, text.length() - a.text(0, "suffix").length()) : text;
             case "find", "index" -> place(name, text, part(text, a).indexOf(a.text(0, "sub")), a);
             case "rfind", "rindex" -> place(name, text, part(text, a).lastIndexOf(a.text(0, "sub")), a);
-            case "count" -> (long) Texts.count(part(text, a), a.text(0, "sub"));
+            case "count" -> (long) Texts.count(/* text= */ part(text, a), /* part= */ a.text(0, "sub"));
             case "isdecimal" -> all(text, Character::isDigit);
             case "isdigit" -> all(text, Character::isDigit, name);
             case "isalpha" -> all(text, Character::isLetter);

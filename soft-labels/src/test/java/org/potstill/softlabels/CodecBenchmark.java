@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.softlabels;
 
 import java.io.BufferedReader;
@@ -109,7 +110,7 @@ final class CodecBenchmark {
         }
         SymbolStack stack = new SymbolStack();
         tape.pushBackTo(0, stack);
-        return stack.bytes() - SymbolStack.STATE_BYTES;
+        return (long) stack.bytes() - SymbolStack.STATE_BYTES;
     }
 
     private static SoftTargets positions(BufferedReader in, int positions) throws IOException {

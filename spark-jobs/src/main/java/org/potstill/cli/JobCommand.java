@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import java.util.concurrent.Callable;
@@ -17,7 +18,11 @@ abstract class JobCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Runs the job. @return its part of the report */
+    /**
+     * Runs the job.
+     *
+     * @return its part of the report
+     */
     abstract Object run(SparkSession spark, Settings settings);
 
     /** Summarises the result in a sentence or two. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import java.util.List;
@@ -102,7 +103,11 @@ public final class Potstill {
         return line;
     }
 
-    /** Prints the user error behind a failure. @return whether there is one */
+    /**
+     * Prints the user error behind a failure.
+     *
+     * @return whether there is one
+     */
     private static boolean told(Throwable thrown, CommandLine line) {
         Optional<UserException> known = Failures.explain(thrown);
         if (known.isPresent() && "full".equals(System.getenv("POTSTILL_TRACES"))) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import java.util.ArrayList;
@@ -21,6 +22,8 @@ final class SettingsOptions {
                 + "it is entirely in double quotes. 'potstill defaults' prints every key.")
     private final List<String> overrides = new ArrayList<>();
 
+    // Picocli reads it.
+    @SuppressWarnings("UnusedVariable")
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help and exit.")
     private boolean help;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
 import java.util.Map;
@@ -17,7 +18,11 @@ public final class ExecutorCache<T extends AutoCloseable> {
         return get(wanted, 0, make);
     }
 
-    /** Returns the object for a key and device, creating it if necessary. @param device any number that identifies a device */
+    /**
+     * Returns the object for a key and device, creating it if necessary.
+     *
+     * @param device any number that identifies a device
+     */
     public synchronized T get(String wanted, int device, Supplier<T> make) {
         if (!wanted.equals(key)) {
             clear();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
 import com.sun.management.OperatingSystemMXBean;
@@ -134,7 +135,7 @@ public final class MemoryNeed {
             throw PlatformErrors.tooLittleHeap(what, gib(needs), where, gib(has), more + "; or " + less);
         }
         double fraction = conf.getDouble("spark.memory.fraction", 0.6);
-        long spark = (long) Math.min(fraction * Math.max(0, has - SPARK_RESERVE), ROWS_UNPACKED * rows);
+        long spark = (long) Math.min(fraction * (double) Math.max(0, has - SPARK_RESERVE), (double) ROWS_UNPACKED * rows);
         if (needs > has) {
             LOG.warn("{} needs about {} GiB of heap on {}, which has {} GiB: {}", what, gib(needs), where, gib(has), more);
         } else if (needs + spark > has) {

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
+import java.io.Console;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -38,7 +41,7 @@ public final class Progress implements AutoCloseable {
         this.done = done;
         this.atEnd = atEnd;
         this.total = total;
-        boolean terminal = System.console() != null;
+        boolean terminal = isTerminal();
         ProgressBarBuilder builder = new ProgressBarBuilder()
                 .setTaskName(task).setInitialMax(total).setUnit(unit, unitSize)
                 .showSpeed().setSpeedUnit(ChronoUnit.SECONDS)
@@ -60,7 +63,20 @@ public final class Progress implements AutoCloseable {
         }
         this.bar = builder.build();
         // Never past the end: a task that is run again counts twice.
-        clock.scheduleAtFixedRate(() -> bar.stepTo(Math.min(total, done.getAsLong())), 1, 1, TimeUnit.SECONDS);
+        Future<?> unused = clock.scheduleAtFixedRate(() -> bar.stepTo(Math.min(total, done.getAsLong())), 1, 1, TimeUnit.SECONDS);
+    }
+
+    /** Whether output goes to a terminal. From JDK 22 on there may be a console without one, which then says so. */
+    @SuppressWarnings("SystemConsoleNull")
+    private static boolean isTerminal() {
+        Console console = System.console();
+        try {
+            return console != null && (Boolean) Console.class.getMethod("isTerminal").invoke(console);
+        } catch (NoSuchMethodException e) {
+            return true;
+        } catch (ReflectiveOperationException e) {
+            return false;
+        }
     }
 
     /** @param done what tasks add to, counted while they run */

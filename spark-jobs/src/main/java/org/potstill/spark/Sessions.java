@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
 import java.util.List;
@@ -6,6 +7,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
+import org.apache.spark.SparkContext$;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
@@ -14,8 +16,6 @@ import org.potstill.spark.settings.Settings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Option;
-
-import org.apache.spark.SparkContext$;
 
 /** The Spark session to run in: the platform's (spark-submit, Databricks, EMR), or else a local one. */
 public final class Sessions {

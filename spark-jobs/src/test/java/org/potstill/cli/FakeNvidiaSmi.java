@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import java.io.IOException;
@@ -11,8 +12,10 @@ final class FakeNvidiaSmi {
 
     /** @return the folder to put first on the PATH */
     static Path write(Path folder, int gpus) throws IOException {
-        StringBuilder script = new StringBuilder("#!/bin/sh\n"
-                + "[ \"$*\" = '--query-gpu=index,uuid --format=csv,noheader' ] || exit 6\n");
+        StringBuilder script = new StringBuilder("""
+                #!/bin/sh
+                [ "$*" = '--query-gpu=index,uuid --format=csv,noheader' ] || exit 6
+                """);
         for (int i = 0; i < gpus; i++) {
             script.append("echo '").append(i).append(", GPU-").append(i).append("1c3f0a2-0d3b-4c1d-9a55-4a6f0e2b7c9").append(i).append("'\n");
         }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
@@ -28,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.spark.settings.Settings;
 import picocli.CommandLine;
 import scala.collection.JavaConverters;
-import scala.collection.immutable.Map$;
+import scala.collection.immutable.Map;
 
 /** What the README and the pages that it links tell users to type, and what they name, is there. */
 class ReadmeTest {
@@ -95,7 +96,7 @@ class ReadmeTest {
         assertTrue(commands.size() >= 2, commands.toString());
         for (List<String> command : commands) {
             SparkSubmitArguments submit = new SparkSubmitArguments(JavaConverters.asScalaBuffer(command.subList(1, command.size())).toSeq(),
-                    Map$.MODULE$.empty());
+                    new Map.Map1<>("HADOOP_CONF_DIR", "/etc/hadoop"));
             assertEquals(Potstill.class.getName(), submit.mainClass());
             assertTrue(submit.primaryResource().endsWith("potstill.jar"), submit.primaryResource());
             assertParses(JavaConverters.seqAsJavaList(submit.childArgs()));
@@ -117,7 +118,7 @@ class ReadmeTest {
         for (List<String> command : commands) {
             for (String word : command) {
                 assertTrue(!word.startsWith("-P") || pom.contains("<id>" + word.substring(2) + "</id>"), word);
-                assertTrue(!word.startsWith("-Dtest=") || tests.contains(word.substring(6 + 1) + ".java"), word);
+                assertTrue(!word.startsWith("-Dtest=") || tests.contains(word.substring("-Dtest=".length()) + ".java"), word);
                 assertTrue(!word.equals("-pl") || pom.contains("<module>" + command.get(command.indexOf("-pl") + 1) + "</module>"), command::toString);
             }
         }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -14,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
@@ -198,7 +200,7 @@ class StandaloneClusterIT {
         assertEquals(1, loads, "one teacher on the CPU, whatever the addresses");
 
         long scored = label.path("scoredTokens").asLong();
-        assertEquals(scored, accumulated("tokens scored"), 0);
+        assertEquals((double) scored, accumulated("tokens scored"), 0);
         assertEquals(1, accumulated("model loads"), 0);
         assertEquals(label.path("teacherEntropy").asDouble(), accumulated("teacher entropy, nats, sum") / scored, 1e-6);
 
@@ -277,9 +279,9 @@ class StandaloneClusterIT {
     }
 
     /** Which executors ran tasks of the stages with this name, by Spark's event log. */
-    private TreeSet<String> executorsOfStage(String name) throws IOException {
+    private Set<String> executorsOfStage(String name) throws IOException {
         Map<Integer, String> stages = new HashMap<>();
-        TreeSet<String> executors = new TreeSet<>();
+        Set<String> executors = new TreeSet<>();
         for (JsonNode event : logged()) {
             if (event.path("Event").asText().equals("SparkListenerStageSubmitted")) {
                 stages.put(event.path("Stage Info").path("Stage ID").asInt(), event.path("Stage Info").path("Stage Name").asText());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student;
 
 /** Choice of a checkpoint's layers to initialise a student that has fewer. */

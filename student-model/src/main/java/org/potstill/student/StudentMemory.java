@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student;
 
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -32,12 +33,12 @@ public final class StudentMemory {
      * @param threads number of computing threads
      */
     public static long training(CausalLmConfig config, TrainingOptions options, long rows, long longest, long kept, int threads) {
-        long ofParameter = 2 * Float.BYTES + (options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : 2 * Float.BYTES)
+        long ofParameter = 2L * Float.BYTES + (options.optimizer() == TrainingOptions.Optimizer.SGD ? 0 : 2 * Float.BYTES)
                 + (options.precision() == MatrixPrecision.BF16 ? Short.BYTES : 0);
         long chunk = Math.min(rows, LanguageModelHead.chunk(config.vocabSize()));
         long floats = rows * Activations.floatsPerRow(config, options.gradientCheckpointing())
                 + chunk * (config.vocabSize() + (long) LanguageModelHead.PARTS * config.hiddenSize())
-                + 2 * threads * longest * longest
+                + 2L * threads * longest * longest
                 + rows * (1 + 2 * kept);
         return ofParameter * DecoderParameters.count(config) + Float.BYTES * floats;
     }

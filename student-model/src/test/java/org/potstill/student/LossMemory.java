@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student;
 
 import java.io.IOException;
@@ -56,7 +57,7 @@ final class LossMemory {
     }
 
     private StepLoss step() {
-        return head.lossAndGradient(Products.EXACT, targets, 0.5, hidden, table, dHidden, dTable);
+        return head.lossAndGradient(Products.exact(), targets, 0.5, hidden, table, dHidden, dTable);
     }
 
     /** Numbers within half of {@code width} of zero, from a hash of their place. */

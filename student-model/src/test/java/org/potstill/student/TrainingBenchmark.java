@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student;
 
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,7 +36,7 @@ final class TrainingBenchmark {
         TrainingOptions options = new TrainingOptions(Objective.of(Double.parseDouble(args[1])), 1e-3, 0, 1_000_000, 1e-3, 0.1, 0.9, 0.95,
                 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.valueOf(args[2]));
         try (Student student = Student.create(config, options, 1);
-                BufferedReader in = new BufferedReader(new InputStreamReader(System.in))) {
+                BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
             student.save(folder);
             System.out.println("ready");
             int step = 0;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.graph;
 
 import static org.potstill.checkpoints.graph.OnnxGraph.attribute;
@@ -85,7 +86,7 @@ final class PlainAttention {
     String mix(String queries, String keys, String values, String mask) {
         String scores = node("MatMul", queries,
                 graph.node("Transpose", List.of(keys), attribute("perm", new long[] {0, 1, 2, 4, 3})));
-        scores = node("Add", node("Mul", scores, graph.scalar((float) (1 / Math.sqrt(headDim)))), mask);
+        scores = node("Add", node("Mul", scores, graph.scalar((float) (1 / Math.sqrt((double) headDim)))), mask);
         String weights = graph.node("Softmax", List.of(scores), attribute("axis", -1L));
         String mixed = graph.node("Transpose", List.of(node("MatMul", weights, values)),
                 attribute("perm", new long[] {0, 3, 1, 2, 4}));

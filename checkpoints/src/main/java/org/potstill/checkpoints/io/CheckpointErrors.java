@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.io;
 
 import java.io.FileNotFoundException;
@@ -6,8 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import org.potstill.jinja.JinjaTemplate;
 import org.potstill.errors.UserException;
+import org.potstill.jinja.JinjaTemplate;
 
 /** User errors about checkpoints, tokenizers and chat templates; see also {@link UnsupportedErrors}. */
 public final class CheckpointErrors {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.io;
 
 /** IEEE 754 binary16; Java has this from version 20 on only. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
 import java.util.ArrayList;
@@ -146,6 +147,4 @@ record TokenizerTemplate(List<Integer> begin, List<Integer> end) {
     private static Object sequence(String id, long type) {
         return TokenizerJson.members("Sequence", TokenizerJson.members("id", id, "type_id", type));
     }
-
-    /** Makes a map in this order, as the order of {@code Map.of} differs between JVMs. */
 }

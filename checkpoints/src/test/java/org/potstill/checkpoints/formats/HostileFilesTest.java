@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats;
 
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -131,7 +132,7 @@ final class HostileFilesTest {
             // Half of the hits go to the first kilobyte, where the counts and the model's shape are.
             int at = random.nextInt(random.nextBoolean() ? header : Math.min(header, 1000));
             switch (random.nextInt(7)) {
-                case 0 -> bent[at] ^= 1 << random.nextInt(8);
+                case 0 -> bent[at] ^= (byte) (1 << random.nextInt(8));
                 case 1 -> bent[at] = (byte) random.nextInt(256);
                 case 2 -> put(bent, at, ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(number()).array());
                 case 3 -> put(bent, at, ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt((int) number()).array());

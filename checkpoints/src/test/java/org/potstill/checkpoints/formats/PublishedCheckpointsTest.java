@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -259,8 +260,11 @@ final class PublishedCheckpointsTest {
     @Test
     void pointersAreNotTakenForDamagedFiles() throws IOException {
         write(TIED, name -> name);
-        String pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
-                + "size 12345\n";
+        String pointer = """
+                version https://git-lfs.github.com/spec/v1
+                oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+                size 12345
+                """;
         Files.writeString(folder.resolve("model.safetensors"), pointer);
         assertRefused("Git LFS pointer", "git lfs pull");
         Path gguf = Files.writeString(folder.resolve("model.gguf"), pointer);

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.io;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -74,7 +76,7 @@ class NativeWorkTest {
     private static void assertEndsWith(int status, String said, Class<?> main) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx64m", "-cp",
                 System.getProperty("java.class.path"), main.getName())).redirectErrorStream(true).start();
-        assertEquals(said, new String(process.getInputStream().readAllBytes()));
+        assertEquals(said, new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8));
         assertEquals(status, process.waitFor());
     }
 

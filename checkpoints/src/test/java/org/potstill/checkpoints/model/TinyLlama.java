@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.model;
 
 import java.nio.file.Path;
@@ -78,7 +79,7 @@ public final class TinyLlama {
     private static float[] values(String name, long[] shape, Random random) {
         float[] values = new float[(int) (shape.length == 1 ? shape[0] : shape[0] * shape[1])];
         boolean norm = shape.length == 1;
-        double scale = norm ? 0.1 : name.equals(LlamaTensors.EMBEDDING) ? 0.3 : 1 / Math.sqrt(shape[1]);
+        double scale = norm ? 0.1 : name.equals(LlamaTensors.EMBEDDING) ? 0.3 : 1 / Math.sqrt((double) shape[1]);
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) ((norm ? 1 : 0) + scale * random.nextGaussian());
         }

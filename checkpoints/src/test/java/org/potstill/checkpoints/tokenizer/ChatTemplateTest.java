@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -28,10 +29,10 @@ import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.formats.huggingface.Safetensors;
 import org.potstill.checkpoints.io.Json;
-import org.potstill.jinja.JinjaTemplate;
-import org.potstill.jinja.TemplateException;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
+import org.potstill.jinja.JinjaTemplate;
+import org.potstill.jinja.TemplateException;
 
 /** Against what transformers made of the same: {@code bench/fixtures/make_chat_templates.py}. */
 class ChatTemplateTest {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import java.io.IOException;
@@ -42,7 +43,11 @@ public final class LabelFile implements AutoCloseable {
         this.status = status;
     }
 
-    /** Opens a file. @throws IOException or a RuntimeException if it is not a complete Parquet file with the cache's columns */
+    /**
+     * Opens a file.
+     *
+     * @throws IOException or a RuntimeException if it is not a complete Parquet file with the cache's columns
+     */
     public static LabelFile open(String path, Configuration hadoop) throws IOException {
         Path file = new Path(path);
         FileStatus status = file.getFileSystem(hadoop).getFileStatus(file);
@@ -111,7 +116,11 @@ public final class LabelFile implements AutoCloseable {
         return String.valueOf(reader.getFileMetaData().getCreatedBy());
     }
 
-    /** Reads all rows. @param columns columns to read, {@link #ALL} or fewer; the others are empty or 0 in the rows */
+    /**
+     * Reads all rows.
+     *
+     * @param columns columns to read, {@link #ALL} or fewer; the others are empty or 0 in the rows
+     */
     public void forEach(Set<String> columns, Consumer<LabelledSequence> use) throws IOException {
         MessageType whole = reader.getFileMetaData().getSchema();
         MessageType wanted = new MessageType(whole.getName(),

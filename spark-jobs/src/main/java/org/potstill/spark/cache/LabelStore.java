@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -214,7 +215,11 @@ public final class LabelStore {
                 .reduceByKey((one, same) -> one).values();
     }
 
-    /** Converts a row. @param row starts with the columns of {@link #LABELS} */
+    /**
+     * Converts a row.
+     *
+     * @param row starts with the columns of {@link #LABELS}
+     */
     public static LabelledSequence sequence(Row row) {
         return new LabelledSequence(row.getString(0), row.getString(1),
                 row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
@@ -302,7 +307,11 @@ public final class LabelStore {
         return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
     }
 
-    /** Replaces the contents of the quarantine. @return path of the new contents, JSON lines */
+    /**
+     * Replaces the contents of the quarantine.
+     *
+     * @return path of the new contents, JSON lines
+     */
     public String quarantine(JavaRDD<Quarantined> unusable) {
         String run = RunFolders.newRun();
         spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
@@ -316,7 +325,11 @@ public final class LabelStore {
         return quarantines.currentPath();
     }
 
-    /** Whether a current.json names this folder. @param path relative to the store's folder */
+    /**
+     * Whether a current.json names this folder.
+     *
+     * @param path relative to the store's folder
+     */
     public boolean isInForce(String path) {
         return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
                 .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));

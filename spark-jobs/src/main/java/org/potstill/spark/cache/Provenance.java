@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -35,7 +36,11 @@ record Provenance(HadoopFolder folder) {
         return folder.readJson(FILE);
     }
 
-    /** Reads the identity of the labels. @throws org.potstill.errors.UserException if it is missing or damaged */
+    /**
+     * Reads the identity of the labels.
+     *
+     * @throws org.potstill.errors.UserException if it is missing or damaged
+     */
     Labels labels() {
         JsonNode json = json();
         JsonNode teacher = json.path("teacher").path("fingerprint");

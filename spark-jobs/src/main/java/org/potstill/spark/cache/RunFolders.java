@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -52,7 +53,11 @@ public final class RunFolders {
         return folder.path(run).toString();
     }
 
-    /** Makes a run's table the current one. @param about data to store with it */
+    /**
+     * Makes a run's table the current one.
+     *
+     * @param about data to store with it
+     */
     void publish(String run, ObjectNode about) {
         folder.writeJson(CURRENT, about.put("run", run));
     }

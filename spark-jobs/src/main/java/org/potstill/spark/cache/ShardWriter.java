@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import java.io.IOException;
@@ -47,7 +48,11 @@ public record ShardWriter(String labelsPath, Labels labels, String generation) i
     /** Row group size: a writer's memory, and the minimum that a reader's task takes. */
     private static final int ROW_GROUP_BYTES = 32 << 20;
 
-    /** Writes rows, sorted by key, unless their file exists. @return the file's length in bytes */
+    /**
+     * Writes rows, sorted by key, unless their file exists.
+     *
+     * @return the file's length in bytes
+     */
     public long write(List<LabelledSequence> rows, Configuration hadoop) {
         List<LabelledSequence> sorted = new ArrayList<>(rows);
         sorted.sort(Comparator.comparing(LabelledSequence::key));

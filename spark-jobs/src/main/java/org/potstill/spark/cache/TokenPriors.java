@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.cache;
 
 import java.io.Serializable;
@@ -30,7 +31,11 @@ public final class TokenPriors implements Serializable {
         return new TokenPriors(vocabSize, List.of());
     }
 
-    /** Reads the priors of a store. @param folder of the labels */
+    /**
+     * Reads the priors of a store.
+     *
+     * @param folder of the labels
+     */
     static TokenPriors in(HadoopFolder folder, int vocabSize) {
         HadoopFolder priors = folder.folder("priors");
         List<byte[]> files = new ArrayList<>();

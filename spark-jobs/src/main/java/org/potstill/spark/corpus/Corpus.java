@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
@@ -61,7 +62,11 @@ public final class Corpus {
         }
     }
 
-    /** Starts a progress display of reading. @return null if the corpus is too small for one */
+    /**
+     * Starts a progress display of reading.
+     *
+     * @return null if the corpus is too small for one
+     */
     public Progress progress() {
         return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), bytesRead);
     }

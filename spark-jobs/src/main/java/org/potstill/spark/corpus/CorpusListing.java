@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
@@ -70,7 +71,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         CorpusListing select(List<FileStatus> roots, FileFormat format) throws IOException {
             List<CorpusFile> visible = list(roots);
             FileFormat chosen = format == null ? byEndings(visible) : format;
-            List<CorpusFile> files = distinct(format == null ? ofFormat(visible, chosen) : asTold(visible, format));
+            List<CorpusFile> files = distinct(format == null ? readable(visible) : asTold(visible, format));
             if (files.isEmpty()) {
                 throw CorpusErrors.emptyCorpus(path, leftOut.toString());
             }
@@ -181,8 +182,8 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             }
         }
 
-        /** Keeps files of that format, and files whose problem is not their extension. */
-        private List<CorpusFile> ofFormat(List<CorpusFile> files, FileFormat format) {
+        /** Keeps files with an extension that is read, and files whose problem is not their extension. */
+        private List<CorpusFile> readable(List<CorpusFile> files) {
             files.removeIf(file -> leaveOut(FileFormat.of(file.name()).isEmpty() && !(file.problem() != null && isNameless(file)),
                     "with the extension " + FileFormat.ending(file.name()) + ", which corpus.format = auto does not read", file));
             return files;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
@@ -45,7 +46,11 @@ final class DelimitedRecords {
         return fallback(delimiter)[delimiter.length] == 0;
     }
 
-    /** Moves to the next record. @return whether there is one */
+    /**
+     * Moves to the next record.
+     *
+     * @return whether there is one
+     */
     boolean next() throws IOException {
         begin = place;
         length = 0;

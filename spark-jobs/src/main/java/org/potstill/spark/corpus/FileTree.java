@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
@@ -34,7 +35,11 @@ final class FileTree {
         this.fs = fs;
     }
 
-    /** Lists a file or folder. @return the file itself, or those below the folder, sorted by path */
+    /**
+     * Lists a file or folder.
+     *
+     * @return the file itself, or those below the folder, sorted by path
+     */
     List<CorpusFile> list(FileStatus found) throws IOException {
         files = new ArrayList<>();
         if (found.isFile()) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.Serializable;
@@ -98,7 +99,11 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         }
     }
 
-    /** Finds the responses of a document. @param pieces the text of each of its tokens */
+    /**
+     * Finds the responses of a document.
+     *
+     * @param pieces the text of each of its tokens
+     */
     public Found find(List<byte[]> pieces) {
         byte[] text = new byte[pieces.stream().mapToInt(piece -> piece.length).reduce(0, Math::addExact)];
         int[] ends = new int[pieces.size()];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.nio.charset.StandardCharsets;
@@ -57,7 +58,11 @@ enum Signature {
         this.letters = letters;
     }
 
-    /** Detects a format. @param head the first bytes of the file, at least {@link #BYTES} if it is that long */
+    /**
+     * Detects a format.
+     *
+     * @param head the first bytes of the file, at least {@link #BYTES} if it is that long
+     */
     static Optional<Signature> of(byte[] head) {
         boolean text = isText(head);
         return Arrays.stream(values()).filter(signature -> signature.begins(head) && !(signature.letters && text)).findFirst();
@@ -80,7 +85,7 @@ enum Signature {
     }
 
     boolean isCompression() {
-        return ordinal() <= SNAPPY.ordinal();
+        return compareTo(SNAPPY) <= 0;
     }
 
     /** Names the format, to follow "it is". */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.Closeable;
@@ -30,7 +31,11 @@ final class TextStream implements Closeable {
         this.in = file;
     }
 
-    /** Opens a file. @throws Unreadable if it is not text */
+    /**
+     * Opens a file.
+     *
+     * @throws Unreadable if it is not text
+     */
     static TextStream open(CorpusFile file, Configuration hadoop) throws IOException {
         TextStream stream = new TextStream(file.open(hadoop));
         try {
@@ -108,7 +113,11 @@ final class TextStream implements Closeable {
         return in;
     }
 
-    /** Reads from a position. @param place in the file, which must be {@linkplain #isPlain plain} */
+    /**
+     * Reads from a position.
+     *
+     * @param place in the file, which must be {@linkplain #isPlain plain}
+     */
     InputStream from(long place) throws IOException {
         file.seek(place);
         return file;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.Serializable;
@@ -53,7 +54,11 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return new Tokenization(sequenceLength, share, drawnBy, specialTokens, ends);
     }
 
-    /** Tokenizes documents. @param rows rows of the model's embedding; a document with a token beyond them cannot be used */
+    /**
+     * Tokenizes documents.
+     *
+     * @param rows rows of the model's embedding; a document with a token beyond them cannot be used
+     */
     public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition, int rows) {
         Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(ended(definition));
         String fingerprint = definition.fingerprint();

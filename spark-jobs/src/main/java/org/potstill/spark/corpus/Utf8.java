@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.nio.ByteBuffer;
@@ -30,7 +31,11 @@ final class Utf8 {
         return !decoder().decode(ByteBuffer.wrap(bytes, 0, length), CharBuffer.allocate(length), false).isError();
     }
 
-    /** Says why bytes are not UTF-8, in constant memory. @return null if they are */
+    /**
+     * Says why bytes are not UTF-8, in constant memory.
+     *
+     * @return null if they are
+     */
     static String problem(byte[] bytes, int begin, int length) {
         ByteBuffer in = ByteBuffer.wrap(bytes, begin, length);
         CharBuffer out = CharBuffer.allocate(8192);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.distil;
 
 import org.apache.hadoop.conf.Configuration;
@@ -15,7 +16,11 @@ public final class MemoryAhead {
     private MemoryAhead() {
     }
 
-    /** Checks the memory. @throws org.potstill.errors.UserException if there is too little */
+    /**
+     * Checks the memory.
+     *
+     * @throws org.potstill.errors.UserException if there is too little
+     */
     public static void require(SparkSession spark, Settings settings) {
         Configuration hadoop = spark.sparkContext().hadoopConfiguration();
         TrainJob training = new TrainJob(spark, settings);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -29,7 +30,11 @@ record ChoiceTask(String name, List<Item> questions) {
     record Item(String context, List<String> choices, int answer) {
     }
 
-    /** Reads a task. @throws org.potstill.errors.UserException if the file cannot be read or a line is not a question */
+    /**
+     * Reads a task.
+     *
+     * @throws org.potstill.errors.UserException if the file cannot be read or a line is not a question
+     */
     static ChoiceTask read(String name, String path, int maxQuestions, Configuration hadoop) {
         List<Item> questions = new ArrayList<>();
         try {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -75,14 +76,18 @@ public final class EvaluateJob {
         settings.integer("batch-tokens", 1, BATCH);
     }
 
-    /** Runs the evaluation. @return what the report shows of it */
+    /**
+     * Runs the evaluation.
+     *
+     * @return what the report shows of it
+     */
     public EvaluateSummary run() {
         long begin = System.nanoTime();
         HadoopFolder folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
         JsonNode provenance = new StudentFolder(folder).provenance();
         Tokenization tokenization = Tokenization.of(settings);
-        requireSame(provenance, "corpus.holdout", tokenization.holdout());
-        requireSame(provenance, "seed", tokenization.seed());
+        requireSame("corpus.holdout", tokenization.holdout(), provenance.path("corpus").path("corpus.holdout").asDouble());
+        requireSame("seed", tokenization.seed(), provenance.path("corpus").path("seed").asLong());
         TeacherSource source = TeacherSource.of(settings);
         List<ChoiceTask> tasks = new ArrayList<>();
         wanted.tasks().forEach((name, path) -> tasks.add(ChoiceTask.read(name, path, wanted.maxQuestions(), sc.hadoopConfiguration())));
@@ -99,9 +104,8 @@ public final class EvaluateJob {
         }
     }
 
-    private static void requireSame(JsonNode provenance, String key, double now) {
-        double then = provenance.path("corpus").path(key).asDouble();
-        if (then != now) {
+    private static void requireSame(String key, Object now, Object then) {
+        if (!then.equals(now)) {
             throw JobErrors.settingsDiffer("the student", key, now, then);
         }
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
 import java.io.Serializable;
@@ -57,7 +58,11 @@ record NgramModel(long tokens, float[] logits, Map<Integer, Successors> successo
         return (position, target) -> System.arraycopy(logits, 0, target, 0, logits.length);
     }
 
-    /** Returns bigram logits for a sequence. @param tokens token t is the history of position t */
+    /**
+     * Returns bigram logits for a sequence.
+     *
+     * @param tokens token t is the history of position t
+     */
     Logits bigram(int[] tokens) {
         return (position, target) -> {
             System.arraycopy(logits, 0, target, 0, logits.length);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -92,7 +93,11 @@ final class ServingProcess implements AutoCloseable {
         }
     }
 
-    /** Ends the process. @return its peak resident memory; nothing where that is not known */
+    /**
+     * Ends the process.
+     *
+     * @return its peak resident memory; nothing where that is not known
+     */
     Optional<Long> end() throws FailedException {
         send("end");
         long bytes = answer().path("peakBytes").asLong(-1);

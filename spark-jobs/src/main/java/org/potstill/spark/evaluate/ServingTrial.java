@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
 import java.io.IOException;
@@ -46,7 +47,11 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
     record Beginning(String document, String text, int[] tokens) implements Serializable {
     }
 
-    /** Result of the measurements. @param notes what could not be measured, and why */
+    /**
+     * Result of the measurements.
+     *
+     * @param notes what could not be measured, and why
+     */
     record Result(ServingSummary summary, List<String> notes) implements Serializable {
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.export;
 
 import java.util.Arrays;
@@ -33,7 +34,11 @@ public enum ExportFormat {
         this.precisions = Arrays.asList(precisions);
     }
 
-    /** Returns the precision to use. @param asked null for the default */
+    /**
+     * Returns the precision to use.
+     *
+     * @param asked null for the default
+     */
     Precision precision(Precision asked) {
         if (asked != null && !precisions.contains(asked)) {
             throw JobErrors.badOption("--precision", "--to " + this + " knows " + precisions + ", not " + asked);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.export;
 
 import java.util.Arrays;
@@ -53,7 +54,11 @@ public record Fidelity(double kl, double agreement, long positions, String measu
         return describe(UnaryOperator.identity());
     }
 
-    /** Describes the deviation in words. @param visible escapes the text's name */
+    /**
+     * Describes the deviation in words.
+     *
+     * @param visible escapes the text's name
+     */
     String describe(UnaryOperator<String> visible) {
         return String.format(Locale.ROOT, "%s nats per token, the same top-1 token at %.2f %% of %,d positions of %s", nats(kl), 100 * agreement,
                 positions, visible.apply(measuredOn));

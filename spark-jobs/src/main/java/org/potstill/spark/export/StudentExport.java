@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.export;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -120,7 +121,11 @@ public final class StudentExport {
         names.forEach(name -> student.fetch(name, source.resolve(name)));
     }
 
-    /** Writes the model and, for folders, its companion files. @return remarks */
+    /**
+     * Writes the model and, for folders, its companion files.
+     *
+     * @return remarks
+     */
     private List<String> make(ExportFormat format, ExportFormat.Precision precision, ExportFiles files, Path source, Path made, Path scratch)
             throws IOException {
         try (Checkpoint checkpoint = Checkpoints.open(source)) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.inspect;
 
 import java.util.Arrays;
@@ -23,7 +24,11 @@ final class RowCheck {
         this.codec = labels.codec();
     }
 
-    /** Checks a row. @return the first problem found, if any */
+    /**
+     * Checks a row.
+     *
+     * @return the first problem found, if any
+     */
     Optional<Problem> check(String file, LabelledSequence row) {
         String key = labels.key(row.tokens());
         if (!key.equals(row.key())) {
@@ -60,7 +65,11 @@ final class RowCheck {
         return Optional.empty();
     }
 
-    /** Checks a position. @return the problem; null if there is none */
+    /**
+     * Checks a position.
+     *
+     * @return the problem; null if there is none
+     */
     String wrong(SoftTargets targets, int t) {
         double sum = 0;
         for (int i = targets.begin(t); i < targets.end(t); i++) {

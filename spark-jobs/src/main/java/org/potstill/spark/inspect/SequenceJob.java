@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.inspect;
 
 import java.io.Serializable;
@@ -42,7 +43,11 @@ public final class SequenceJob {
     private record Found(LabelStore store, Place place) {
     }
 
-    /** Finds a sequence by key. @param prefix prefix of exactly one key */
+    /**
+     * Finds a sequence by key.
+     *
+     * @param prefix prefix of exactly one key
+     */
     public DecodedSequence byKey(String prefix) {
         String wanted = "a key that begins with " + VisibleText.of(prefix, 64);
         if (!prefix.matches("[0-9a-f]{1,32}")) {

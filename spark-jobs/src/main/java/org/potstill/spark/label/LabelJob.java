@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -64,7 +65,11 @@ public final class LabelJob {
         this.hadoop = Cluster.hadoop(sc);
     }
 
-    /** Runs the pass. @return what the report shows of it */
+    /**
+     * Runs the pass.
+     *
+     * @return what the report shows of it
+     */
     public LabelSummary run() {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);

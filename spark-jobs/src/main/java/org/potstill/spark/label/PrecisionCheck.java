@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.label;
 
 import java.io.Serializable;
@@ -27,7 +28,11 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
     /** Minimum number of positions to compare, if the corpus has as many. */
     static final int POSITIONS = 2048;
 
-    /** Result of the comparison. @param work the executor's work, which may include loading the model */
+    /**
+     * Result of the comparison.
+     *
+     * @param work the executor's work, which may include loading the model
+     */
     record Result(Comparison sums, ShardResult work) implements Serializable {
     }
 

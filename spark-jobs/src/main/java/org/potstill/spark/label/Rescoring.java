@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.label;
 
 import java.io.Serializable;
@@ -111,7 +112,11 @@ public final class Rescoring {
         return pass.counters().tokens();
     }
 
-    /** Rescores rows. @param rows valid rows of these labels; each partition is held in memory */
+    /**
+     * Rescores rows.
+     *
+     * @param rows valid rows of these labels; each partition is held in memory
+     */
     public JavaRDD<Rescored> apply(Labels labels, JavaRDD<LabelledSequence> rows) {
         Pass shared = pass;
         return rows.mapPartitions(part -> {

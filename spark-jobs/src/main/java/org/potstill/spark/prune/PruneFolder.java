@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.prune;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -100,7 +101,11 @@ final class PruneFolder {
         folder.writeJson(PROGRESS, json);
     }
 
-    /** Publishes the finished model. @param provenance further provenance to record */
+    /**
+     * Publishes the finished model.
+     *
+     * @param provenance further provenance to record
+     */
     void publish(PrunedCheckpoint model, PruneSummary summary, ObjectNode provenance) {
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path weights = local.path().resolve(Student.WEIGHTS);

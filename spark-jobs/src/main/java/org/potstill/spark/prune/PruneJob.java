@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.prune;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -82,7 +83,11 @@ public final class PruneJob {
         }
     }
 
-    /** Prunes the model. @return what the report shows of the run */
+    /**
+     * Prunes the model.
+     *
+     * @return what the report shows of the run
+     */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.storage;
 
 import java.io.IOException;
@@ -8,11 +9,10 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.util.VersionInfo;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
+import org.apache.spark.SparkContext$;
 import org.apache.spark.deploy.SparkHadoopUtil;
 import org.potstill.spark.errors.PlatformErrors;
 import scala.Option;
-
-import org.apache.spark.SparkContext$;
 
 /** The file systems of paths: some come with Spark, the user adds others. */
 public final class FileSystems {

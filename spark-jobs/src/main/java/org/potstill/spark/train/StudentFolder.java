@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -43,7 +44,11 @@ public final class StudentFolder {
         return folder.has(PROVENANCE);
     }
 
-    /** Reads the provenance. @throws org.potstill.errors.UserException if there is no finished student */
+    /**
+     * Reads the provenance.
+     *
+     * @throws org.potstill.errors.UserException if there is no finished student
+     */
     public JsonNode provenance() {
         if (!isFinished()) {
             throw JobErrors.noStudent(folder.path().toString());

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -161,7 +162,11 @@ public final class TrainJob {
         }
     }
 
-    /** Trains the student. @param copies local folder for copies of the state */
+    /**
+     * Trains the student.
+     *
+     * @param copies local folder for copies of the state
+     */
     private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
         int workers = workers();
         TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);

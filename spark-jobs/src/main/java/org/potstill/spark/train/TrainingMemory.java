@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import java.io.IOException;
@@ -66,7 +67,7 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
             // While a worker trains one student, others may read its previous result from another.
-            need.executors(executorHeap(), 2 * side * student, labels / Cluster.executors(sc));
+            need.executors(executorHeap(), 2L * side * student, labels / Cluster.executors(sc));
         }
     }
 
@@ -92,6 +93,6 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
 
     /** Returns the heap bytes needed by an executor, including buffers for remote workers' results while they are averaged. */
     private long executorHeap() {
-        return localHeap() + ExecutorState.MAX_AVERAGING * Math.max(0, workers - side) * layout.sliceBytes();
+        return localHeap() + (long) ExecutorState.MAX_AVERAGING * Math.max(0, workers - side) * layout.sliceBytes();
     }
 }

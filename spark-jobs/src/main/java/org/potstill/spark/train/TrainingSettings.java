@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -66,7 +67,11 @@ final class TrainingSettings {
         return beyond == 0 ? Double.MAX_VALUE : Math.log(vocabSize) + beyond;
     }
 
-    /** Returns the plan. @param sequences sequences per epoch */
+    /**
+     * Returns the plan.
+     *
+     * @param sequences sequences per epoch
+     */
     static TrainingPlan plan(Settings s, long sequences, int workers) {
         return new TrainingPlan(sequences, batchSize(s), workers, s.integer("train.local-steps", 1, 1 << 20), s.integer("train.epochs", 1, 1 << 20));
     }

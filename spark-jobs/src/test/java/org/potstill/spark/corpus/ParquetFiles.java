@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
@@ -21,7 +22,7 @@ final class ParquetFiles {
     private ParquetFiles() {
     }
 
-    /** One with a column {@code text}. */
+    /** One with a column of that name, text. */
     static void write(Path file, String... texts) {
         write(file, "message m { optional binary text (STRING); }", CompressionCodecName.SNAPPY,
                 Arrays.stream(texts).<Consumer<Group>>map(text -> group -> group.append("text", text)).toList());

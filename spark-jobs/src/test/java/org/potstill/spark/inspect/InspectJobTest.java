@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.inspect;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -73,10 +74,10 @@ class InspectJobTest {
         assertEquals(rows.size(), summary.rows());
         assertEquals(rows.size(), summary.keys());
         assertEquals(0, summary.duplicates());
-        assertEquals(positions, summary.positions());
+        assertEquals(positions, (double) summary.positions());
         assertEquals(labelled.files(), summary.files());
         assertEquals(labelled.bytes(), summary.bytes());
-        assertEquals(summary.bytes(), positions * summary.bytesPerToken().values().stream().mapToDouble(d -> d).sum(), 1);
+        assertEquals((double) summary.bytes(), positions * summary.bytesPerToken().values().stream().mapToDouble(d -> d).sum(), 1);
         double targets = rows.stream().mapToInt(row -> row.targets().length).sum();
         assertEquals(targets / positions, summary.bytesPerToken().get("targets"), 0.15 * targets / positions);
         assertEquals(8, summary.entriesPerPosition());

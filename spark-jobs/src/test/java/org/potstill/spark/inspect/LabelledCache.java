@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.inspect;
 
 import java.io.IOException;
@@ -68,7 +69,11 @@ final class LabelledCache {
         }
     }
 
-    /** Puts another first row in the place of a file's. @return the one that was there */
+    /**
+     * Puts another first row in the place of a file's.
+     *
+     * @return the one that was there
+     */
     LabelledSequence change(Path file, UnaryOperator<LabelledSequence> how) throws IOException {
         List<LabelledSequence> rows = rows(file);
         LabelledSequence old = rows.get(0);

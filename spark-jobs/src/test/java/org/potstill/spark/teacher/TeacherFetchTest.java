@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.teacher;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -143,7 +144,9 @@ class TeacherFetchTest {
         for (Future<Object> result : results) {
             assertEquals(results.get(0).get(), result.get());
         }
-        assertEquals(1, Files.list(scratch.resolve("fetched")).filter(Files::isDirectory).count());
+        try (Stream<Path> fetched = Files.list(scratch.resolve("fetched"))) {
+            assertEquals(1, fetched.filter(Files::isDirectory).count());
+        }
     }
 
     /** @param args remote folder, scratch folder */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -40,7 +41,7 @@ class StudentSizesTest {
         CausalLmConfig config = StudentShape.of(settings, QUICKSTART_VOCABULARY);
         TrainingSettings.options(settings, 1000);
         double promised = 1e6 * Integer.parseInt(name.replaceAll("\\D", ""));
-        assertEquals(promised, parameters(config), 0.12 * promised);
+        assertEquals((double) promised, parameters(config), 0.12 * promised);
     }
 
     private static long parameters(CausalLmConfig c) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -66,7 +67,7 @@ class TrainJobTest {
         try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(student).resolve("model.safetensors"))) {
             int size = 0;
             for (String name : file.names()) {
-                size += java.util.Arrays.stream(file.shape(name)).reduce(1, (a, b) -> a * b);
+                size += Math.toIntExact(java.util.Arrays.stream(file.shape(name)).reduce(1, (a, b) -> a * b));
             }
             FloatBuffer all = FloatBuffer.allocate(size);
             file.names().forEach(name -> file.read(name, all));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.decoder;
 
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ public final class Activations {
 
         /** Returns the gradients for the layer below, whose output is this layer's input. */
         Gradients below() {
-            return new Gradients(input, middle, output, normed, qkv, attended, activated);
+            return new Gradients(/* output= */ input, middle, /* input= */ output, normed, qkv, attended, activated);
         }
     }
 

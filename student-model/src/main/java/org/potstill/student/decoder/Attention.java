@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.decoder;
 
 import java.util.ArrayList;
@@ -50,7 +51,7 @@ final class Attention {
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
                 probabilities(rows, h, p, window);
-                Products.EXACT.times(p, value(rows, h), head(out.rows(from, to), h), 0);
+                Products.exact().times(p, value(rows, h), head(out.rows(from, to), h), 0);
             }
         });
     }
@@ -66,11 +67,11 @@ final class Attention {
                 double beta = h % group == 0 ? 0 : 1;
                 Matrix dHead = head(dOut.rows(from, to), h);
                 probabilities(rows, h, p, window);
-                Products.EXACT.transposedTimes(p, dHead, value(dRows, h), beta);
-                Products.EXACT.timesTransposed(dHead, value(rows, h), dP, 0);
+                Products.exact().transposedTimes(p, dHead, value(dRows, h), beta);
+                Products.exact().timesTransposed(dHead, value(rows, h), dP, 0);
                 Kernels.causalSoftmaxBackward(p, dP, scale, window);
-                Products.EXACT.times(dP, key(rows, h), head(dRows, h), 0);
-                Products.EXACT.transposedTimes(dP, head(rows, h), key(dRows, h), beta);
+                Products.exact().times(dP, key(rows, h), head(dRows, h), 0);
+                Products.exact().transposedTimes(dP, head(rows, h), key(dRows, h), beta);
             }
         });
     }
@@ -117,7 +118,7 @@ final class Attention {
     }
 
     private void probabilities(Matrix rows, int h, Matrix scores, int window) {
-        Products.EXACT.timesTransposed(head(rows, h), key(rows, h), scores, 0);
+        Products.exact().timesTransposed(head(rows, h), key(rows, h), scores, 0);
         Kernels.causalSoftmax(scores, scale, window);
     }
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.decoder;
 
 import org.potstill.checkpoints.model.CausalLmConfig;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.decoder;
 
 import java.util.ArrayList;
@@ -36,7 +37,7 @@ public final class LlamaDecoder implements Decoder {
     private Activations memory;
     private Weights<Matrix> weights;
     private Weights<Matrix> gradients;
-    private Products linear = Products.EXACT;
+    private Products linear = Products.exact();
 
     /**
      * @param checkpointing whether to keep only the layers' inputs and recompute the rest in the backward pass (Chen et al. 2016,

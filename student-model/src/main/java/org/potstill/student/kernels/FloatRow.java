@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 /** A row whose loops the JIT compiler vectorises: counted, over heap arrays, without calls or strictly ordered reductions. */

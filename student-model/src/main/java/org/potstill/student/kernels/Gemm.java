@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
@@ -15,6 +16,8 @@ import org.bytedeco.javacpp.FloatPointer;
  * attention head.
  */
 final class Gemm implements Products {
+    static final Products EXACT = new Gemm();
+
     @Override
     public void timesTransposed(Matrix x, Matrix w, Matrix y, double beta) {
         multiply(x, false, w, true, y, beta);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 /** Elementwise and row-wise operations of the decoder, each one pass over memory in the calling thread. */

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 /** The three matrix products of a linear layer with a weight {@code [out, in]}. */
 public interface Products {
-    /** Products in the precision of the operands. */
-    Products EXACT = new Gemm();
+    /** Returns products in the precision of the operands. */
+    static Products exact() {
+        return Gemm.EXACT;
+    }
 
     /** Signals that weights may have changed. */
     default void weightsChanged() {

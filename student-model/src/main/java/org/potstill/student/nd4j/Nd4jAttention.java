@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.nd4j;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -114,12 +115,12 @@ final class Nd4jAttention {
         int keyHeads = config.numKeyValueHeads();
         return padded.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(first * dim, (first + n) * dim)).dup('c')
                 .reshape(batch.sequences(), time, n, dim).permute(0, 2, 1, 3).dup('c')
-                .reshape(batch.sequences() * keyHeads, n / keyHeads * time, dim);
+                .reshape((long) batch.sequences() * keyHeads, (long) n / keyHeads * time, dim);
     }
 
     /** Reverses {@link #split}, to {@code [sequences, time, n·headDim]}. */
     private INDArray merged(INDArray x, int n) {
         return x.reshape(batch.sequences(), n, time, config.headDim()).permute(0, 2, 1, 3).dup('c')
-                .reshape(batch.sequences(), time, n * config.headDim());
+                .reshape(batch.sequences(), time, (long) n * config.headDim());
     }
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.nd4j;
 
 import java.util.ArrayList;
@@ -239,7 +240,7 @@ public final class Nd4jDecoder implements Decoder {
         INDArray a = halves.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()).dup('c');
         INDArray b = halves.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.point(1), NDArrayIndex.all()).dup('c');
         turned.assign(Nd4j.concat(2, a.mul(cos).subi(b.mul(sin)), b.mul(cos).addi(a.mul(sin)))
-                .reshape(rows, heads * config.headDim()));
+                .reshape(rows, (long) heads * config.headDim()));
     }
 
     /** Returns {@code x·wᵀ}. */

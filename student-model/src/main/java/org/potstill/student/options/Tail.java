@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.options;
 
 /** Treatment of the tokens that are not in the teacher's targets. */

@@ -1,10 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -40,17 +43,17 @@ class Bf16Test {
             Matrix y = random(new Random(2), shape[0], shape[1]);
             Matrix expected = random(new Random(2), shape[0], shape[1]);
             products.timesTransposed(x, w, y, 1);
-            Products.EXACT.timesTransposed(rounded(x), rounded(w), expected, 1);
+            Products.exact().timesTransposed(rounded(x), rounded(w), expected, 1);
             assertSame(expected, y);
             Matrix dx = Matrix.allocate(DataType.FLOAT, shape[0], shape[2]);
             expected = Matrix.allocate(DataType.FLOAT, shape[0], shape[2]);
             products.times(dy, w, dx, 0);
-            Products.EXACT.times(rounded(dy), rounded(w), expected, 0);
+            Products.exact().times(rounded(dy), rounded(w), expected, 0);
             assertSame(expected, dx);
             Matrix dw = Matrix.allocate(DataType.FLOAT, shape[1], shape[2]);
             expected = Matrix.allocate(DataType.FLOAT, shape[1], shape[2]);
             products.transposedTimes(dy, x, dw, 0);
-            Products.EXACT.transposedTimes(rounded(dy), rounded(x), expected, 0);
+            Products.exact().transposedTimes(rounded(dy), rounded(x), expected, 0);
             assertSame(expected, dw);
         }
         products.free();
@@ -60,20 +63,20 @@ class Bf16Test {
     void trainsNearlyAsInSinglePrecision() {
         CausalLmConfig config = new CausalLmConfig(300, 64, 96, 2, 4, 2, 16, 64, 1e-5f, 10_000f, true);
         List<TrainingSequence> batch = Fixtures.batch(4, 300, 8, 40, 30, 50);
-        StepLoss[] last = new StepLoss[2];
+        Map<MatrixPrecision, StepLoss> last = new EnumMap<>(MatrixPrecision.class);
         for (MatrixPrecision precision : MatrixPrecision.values()) {
             TrainingOptions options = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1,
                     Optimizer.ADAMW, false, precision);
             try (Student student = Student.create(config, options, 1)) {
                 double first = student.loss(batch).total();
                 for (int step = 0; step < 60; step++) {
-                    last[precision.ordinal()] = student.step(batch, step);
+                    last.put(precision, student.step(batch, step));
                 }
-                assertTrue(last[precision.ordinal()].total() < 0.8 * first);
+                assertTrue(last.get(precision).total() < 0.8 * first);
             }
         }
-        assertEquals(last[0].total(), last[1].total(), 0.02);
-        assertTrue(last[0].total() != last[1].total(), "the same to the digit: was anything rounded?");
+        assertEquals(last.get(MatrixPrecision.FP32).total(), last.get(MatrixPrecision.BF16).total(), 0.02);
+        assertTrue(last.get(MatrixPrecision.FP32).total() != last.get(MatrixPrecision.BF16).total(), "the same to the digit: was anything rounded?");
     }
 
     private static Matrix random(Random random, int rows, int columns) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -29,11 +30,11 @@ class GemmTest {
                     Matrix computed = random(new Random(9), m, n);
                     Gemm.blas(m, n, k, a, transposeA, b, transposeB, expected, beta);
                     if (transposeA) {
-                        Products.EXACT.transposedTimes(a, b, computed, beta);
+                        Products.exact().transposedTimes(a, b, computed, beta);
                     } else if (transposeB) {
-                        Products.EXACT.timesTransposed(a, b, computed, beta);
+                        Products.exact().timesTransposed(a, b, computed, beta);
                     } else {
-                        Products.EXACT.times(a, b, computed, beta);
+                        Products.exact().times(a, b, computed, beta);
                     }
                     for (int i = 0; i < m; i++) {
                         for (int j = 0; j < n; j++) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.kernels;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -96,7 +97,7 @@ class RowTest {
         void run(Row row, Row other, int n);
     }
 
-    private interface Number {
+    private interface Reduction {
         double of(Row row, Row other);
     }
 
@@ -113,7 +114,7 @@ class RowTest {
         }
     }
 
-    private static void sameNumber(Function<Integer, Number> number) {
+    private static void sameNumber(Function<Integer, Reduction> number) {
         for (IntFunction<Row> kind : KINDS) {
             for (int n : LENGTHS) {
                 Row[] rows = rows(n, kind);

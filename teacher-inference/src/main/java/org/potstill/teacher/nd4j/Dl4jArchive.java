@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.nd4j;
 
 import java.io.BufferedInputStream;
@@ -96,7 +97,7 @@ record Dl4jArchive(Path file, String configuration, byte[] coefficients) {
     private static void requireSound(DataInputStream in) throws IOException {
         in.readUTF();
         long words = in.readLong();
-        if (!in.readUTF().equals(DataType.LONG.name()) || (words != 6 && words != 8)) {
+        if (!in.readUTF().equals(DataType.INT64.name()) || (words != 6 && words != 8)) {
             throw new IOException("its shape is none");
         }
         long[] shape = new long[(int) words];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.nd4j;
 
 import java.util.Arrays;
@@ -48,7 +49,7 @@ final class Nd4jAttention implements AutoCloseable {
         INDArray queries = rotate(split(q, heads)).muli(1 / Math.sqrt(headDim));
         INDArray keys = rotate(split(k, keyValueHeads));
         INDArray values = split(v, keyValueHeads);
-        int groupRows = heads / keyValueHeads * length;
+        long groupRows = (long) heads / keyValueHeads * length;
         INDArray scores = Nd4jArrays.allocate(groupRows, length);
         INDArray attended = Nd4jArrays.allocate((long) heads * length, headDim);
         for (int h = 0; h < keyValueHeads; h++) {
@@ -59,7 +60,7 @@ final class Nd4jAttention implements AutoCloseable {
             Nd4jArrays.multiply(scores, Nd4jArrays.rows(values, from, from + length),
                     Nd4jArrays.rows(attended, h * groupRows, (h + 1) * groupRows));
         }
-        return attended.reshape(heads, length, headDim).permute(1, 0, 2).dup('c').reshape(length, heads * headDim);
+        return attended.reshape(heads, length, headDim).permute(1, 0, 2).dup('c').reshape(length, (long) heads * headDim);
     }
 
     @Override
@@ -71,7 +72,7 @@ final class Nd4jAttention implements AutoCloseable {
 
     /** Splits into heads, {@code [T, n·D]} to {@code [n·T, D]}. */
     private INDArray split(INDArray x, int n) {
-        return x.reshape(length, n, headDim).permute(1, 0, 2).dup('c').reshape(n * length, headDim);
+        return x.reshape(length, n, headDim).permute(1, 0, 2).dup('c').reshape((long) n * length, headDim);
     }
 
     /** Applies the rotary embedding in place: rotates dimension j with j + D/2, as Hugging Face does. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.nd4j;
 
 import java.nio.file.Path;
@@ -38,7 +39,7 @@ final class SameDiffModel implements Nd4jModel {
         }
         SDVariable input = graph.getVariable(INPUT_IDS);
         this.idType = input.dataType();
-        if (idType != DataType.INT && idType != DataType.LONG) {
+        if (idType != DataType.INT32 && idType != DataType.INT64) {
             throw TeacherErrors.badModelFile(file, INPUT_IDS + " is " + idType + ", not INT or LONG");
         }
         requireTablesForAllIds();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.scoring;
 
 /** Signals that the engine could not allocate memory for a pass; a smaller pass may succeed. */

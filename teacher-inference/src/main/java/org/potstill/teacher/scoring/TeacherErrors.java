@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.scoring;
 
 import java.io.IOException;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.nd4j;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -121,8 +122,8 @@ final class Nd4jFilesTest {
                 }
             }
         }
-        for (DataType type : List.of(DataType.INT, DataType.LONG)) {
-            saveSameDiff("sum.fb", type, false, type == DataType.INT, "input_ids", "logits");
+        for (DataType type : List.of(DataType.INT32, DataType.INT64)) {
+            saveSameDiff("sum.fb", type, false, type == DataType.INT32, "input_ids", "logits");
             try (Teacher teacher = open("sum.fb", Engine.ND4J)) {
                 assertEquals(VOCABULARY, teacher.vocabSize());
                 assertArrayEquals(expected, teacher.logits(ids), 1e-4f);
@@ -204,7 +205,7 @@ final class Nd4jFilesTest {
 
     @Test
     void aModelThatSeesWhatComesIsRefused() throws IOException {
-        saveSameDiff("backwards.fb", DataType.INT, true, false, "input_ids", "logits");
+        saveSameDiff("backwards.fb", DataType.INT32, true, false, "input_ids", "logits");
         assertTrue(refusal("backwards.fb").contains("not causal"));
         save(layers(new Bidirectional(Bidirectional.Mode.ADD, lstm()), Activation.SOFTMAX), "both.zip");
         assertTrue(refusal("both.zip").contains("not causal"));
@@ -212,11 +213,11 @@ final class Nd4jFilesTest {
 
     @Test
     void aModelOfAnotherShapeIsRefusedByWhatItHas() throws IOException {
-        saveSameDiff("names.fb", DataType.INT, false, false, "tokens", "scores");
+        saveSameDiff("names.fb", DataType.INT32, false, false, "tokens", "scores");
         String names = refusal("names.fb");
         assertTrue(names.contains("[tokens]") && names.contains("[scores]"), names);
         Files.writeString(folder.resolve("config.json"), "{\"vocab_size\": 41, \"max_position_embeddings\": 100}");
-        saveSameDiff("small.fb", DataType.INT, false, false, "input_ids", "logits");
+        saveSameDiff("small.fb", DataType.INT32, false, false, "input_ids", "logits");
         assertTrue(refusal("small.fb").contains("table has 40 rows, fewer than the vocab_size 41"));
         save(layers(lstm(), Activation.SIGMOID), "sigmoid.zip");
         assertTrue(refusal("sigmoid.zip").contains("not softmax or identity"));
@@ -250,7 +251,7 @@ final class Nd4jFilesTest {
             write(entries, "evil.zip");
             assertTrue(refusal("evil.zip").contains("refused to load"), name + " twice");
         }
-        saveSameDiff("trained.fb", DataType.INT, false, true, "input_ids", "logits");
+        saveSameDiff("trained.fb", DataType.INT32, false, true, "input_ids", "logits");
         byte[] bytes = Files.readAllBytes(folder.resolve("trained.fb"));
         String text = new String(bytes, StandardCharsets.ISO_8859_1);
         assertTrue(text.contains("org.nd4j.linalg.learning.config.Adam"));
@@ -310,7 +311,7 @@ final class Nd4jFilesTest {
 
     @Test
     void aDamagedSameDiffFileIsRefused() throws IOException {
-        saveSameDiff("sound.fb", DataType.INT, false, false, "input_ids", "logits");
+        saveSameDiff("sound.fb", DataType.INT32, false, false, "input_ids", "logits");
         byte[] bytes = Files.readAllBytes(folder.resolve("sound.fb"));
         for (int size : new int[] {0, 3, 40, bytes.length / 2}) {
             Files.write(folder.resolve("cut.fb"), Arrays.copyOf(bytes, size));
@@ -327,7 +328,7 @@ final class Nd4jFilesTest {
 
     @Test
     void aSameDiffArrayHasTheBytesThatItsShapeAsksFor() throws IOException {
-        saveSameDiff("sound.fb", DataType.INT, false, false, "input_ids", "logits");
+        saveSameDiff("sound.fb", DataType.INT32, false, false, "input_ids", "logits");
         assertTrue(withTableShape(2, 1L << 30, WIDTH, WIDTH, 1).contains("too few"));
         assertTrue(withTableShape(2, VOCABULARY, WIDTH, 1 << 20, 1).contains("gaps"));
         assertTrue(withTableShape(2, -1, WIDTH, WIDTH, 1).contains("impossible"));
@@ -353,7 +354,7 @@ final class Nd4jFilesTest {
 
     @Test
     void memoryOutsideTheHeapIsCollected() throws Exception {
-        saveSameDiff("sound.fb", DataType.INT, false, false, "input_ids", "logits");
+        saveSameDiff("sound.fb", DataType.INT32, false, false, "input_ids", "logits");
         save(layers(lstm(), Activation.SOFTMAX), "sound.zip");
         for (String name : List.of("sound.fb", "sound.zip")) {
             try (Teacher teacher = open(name, Engine.ND4J)) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.nd4j;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -181,7 +182,7 @@ final class Nd4jTeacherTest {
         }
         other.logits(sequence(256, 1));
         long with = nativeBytes();
-        assertTrue(with - without > 4 * 64 * VOCABULARY, "this test sees the weights");
+        assertTrue(with - without > 4L * 64 * VOCABULARY, "this test sees the weights");
         for (int i = 0; i < 50; i++) {
             other.logits(sequence(1 + 37 * i % 256, i));
         }

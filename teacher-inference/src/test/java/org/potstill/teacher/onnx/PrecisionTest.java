@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.onnx;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -101,7 +102,7 @@ final class PrecisionTest {
                 sum += Math.exp(logP) * (logP - actual[i] + actualLse);
             }
         }
-        return sum / (expected.length / vocabSize);
+        return sum / Math.floorDiv(expected.length, vocabSize);
     }
 
     private static double lse(float[] logits, int from, int count) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.onnx;
 
 import java.io.ByteArrayOutputStream;
@@ -69,6 +70,7 @@ final class OnnxModelFile {
     }
 
     /** Copies the message up to the current limit, without its large data. */
+    @SuppressWarnings("deprecation") // What replaces skipField does not copy what it skips.
     private byte[] without(Message message, int depth) throws IOException {
         if (depth > MAX_DEPTH) {
             throw malformed(path, "its graphs are nested deeper than " + MAX_DEPTH);

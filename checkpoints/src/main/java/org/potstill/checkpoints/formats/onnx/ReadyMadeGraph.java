@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.onnx;
 
 import static org.potstill.checkpoints.graph.OnnxGraph.attribute;

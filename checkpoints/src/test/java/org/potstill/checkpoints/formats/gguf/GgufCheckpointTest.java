@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.gguf;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -46,7 +47,7 @@ final class GgufCheckpointTest {
     void queryRowsComeInHalfSplitOrder() {
         float[] rows = new float[32 * 32];
         for (int i = 0; i < rows.length; i++) {
-            rows[i] = i / 32;
+            rows[i] = Math.floorDiv(i, 32);
         }
         Path file = folder.resolve("tiny.gguf");
         TinyLlama.gguf(1, UNTIED).tensor("blk.0.attn_q.weight", new long[] {32, 32}, rows).write(file);

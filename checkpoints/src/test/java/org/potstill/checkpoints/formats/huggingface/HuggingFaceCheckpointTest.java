@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.huggingface;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -183,7 +184,7 @@ final class HuggingFaceCheckpointTest {
         Files.writeString(folder.resolve("tokenizer_config.json"), "{\"bos_token\": \"<s>\", \"add_bos_token\": true}");
         assertDocumentTokens(1, 2, true);
         tokenizer(fixture, "llama3");
-        assertEquals("<|begin_of_text|>", bosOf(fixture, "llama3"));
+        assertEquals("<|begin_of_text|>", bos());
         for (String flaw : new String[] {"{\"bos_token\": \"absent\"}", "{\"eos_token\": \"absent\"}", "{"}) {
             tokenizer(fixture, "qwen");
             Files.writeString(folder.resolve("tokenizer_config.json"), flaw);
@@ -193,7 +194,7 @@ final class HuggingFaceCheckpointTest {
         }
     }
 
-    private String bosOf(Map<String, Object> fixture, String kind) {
+    private String bos() {
         try (Checkpoint checkpoint = Checkpoints.open(folder); Tokenizer tokenizer = new Tokenizer(checkpoint.tokenizer())) {
             assertTrue(checkpoint.tokenizer().addBos());
             return tokenizer.decode(new int[] {checkpoint.tokenizer().bosId()});

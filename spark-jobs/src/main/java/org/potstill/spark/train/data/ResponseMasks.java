@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.data;
 
 import java.io.Serializable;
@@ -44,7 +45,11 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         advance();
     }
 
-    /** Computes the masks of all places in a snapshot. @param sequences by key */
+    /**
+     * Computes the masks of all places in a snapshot.
+     *
+     * @param sequences by key
+     */
     static JavaRDD<LearntPlace> of(JavaRDD<SnapshotEntry> snapshot, JavaPairRDD<String, LabelledSequence> sequences, Responses responses,
             TokenizerDefinition tokenizer) {
         if (responses.isEverything()) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.data;
 
 import java.io.Serializable;
@@ -36,12 +37,20 @@ public record TrainingPlan(long sequences, int batchSize, int workers, int local
         return epoch * stepsPerEpoch() + round * localSteps;
     }
 
-    /** Returns the round that learns a sequence. @param index of the sequence in the epoch's order */
+    /**
+     * Returns the round that learns a sequence.
+     *
+     * @param index of the sequence in the epoch's order
+     */
     public int round(long index) {
         return (int) (index / batchSize / workers / localSteps);
     }
 
-    /** Returns the worker that learns a sequence. @param index of the sequence in the epoch's order */
+    /**
+     * Returns the worker that learns a sequence.
+     *
+     * @param index of the sequence in the epoch's order
+     */
     public int worker(long index) {
         return (int) (index / batchSize % workers);
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.exchange;
 
 import java.io.IOException;
@@ -181,7 +182,11 @@ public final class Exchange {
         }
     }
 
-    /** Waits for a future. @throws IOException if it completes exceptionally */
+    /**
+     * Waits for a future.
+     *
+     * @throws IOException if it completes exceptionally
+     */
     static <T> T await(CompletableFuture<T> future) throws IOException {
         try {
             return future.get();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.exchange;
 
 import java.math.BigInteger;
@@ -24,7 +25,11 @@ final class Offers {
         this.millis = millis;
     }
 
-    /** Offers a reading and returns its name. @throws IllegalStateException if too many offers are pending */
+    /**
+     * Offers a reading and returns its name.
+     *
+     * @throws IllegalStateException if too many offers are pending
+     */
     String add(StudentPool.Reading reading) {
         if (offers.size() >= MAX) {
             reading.done().run();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.exchange;
 
 import java.io.IOException;
@@ -35,7 +36,11 @@ public record StateSource(String run, long version, List<DriverSlice> begin, Lis
         return new StateSource(run, version, begin, List.of(), List.of());
     }
 
-    /** Returns the source of an average. @param made contributions in the workers' order */
+    /**
+     * Returns the source of an average.
+     *
+     * @param made contributions in the workers' order
+     */
     public static StateSource average(String run, long version, List<Contribution> made) {
         return new StateSource(run, version, List.of(), List.copyOf(made), made.stream().map(Contribution::at).distinct().toList());
     }

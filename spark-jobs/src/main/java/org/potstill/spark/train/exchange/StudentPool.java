@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.exchange;
 
 import java.nio.ByteBuffer;
@@ -24,7 +25,7 @@ public final class StudentPool implements AutoCloseable {
 
     private final WorkerSetup setup;
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
-    private final Map<Reached, Integer> readers = new IdentityHashMap<>();
+    private final IdentityHashMap<Reached, Integer> readers = new IdentityHashMap<>();
     /** Results that are no longer needed but still being read. */
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.state;
 
 import java.nio.ByteBuffer;
@@ -111,7 +112,11 @@ public enum Payload {
      */
     abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
 
-    /** Packs moments. @param moments as floats; may itself be returned */
+    /**
+     * Packs moments.
+     *
+     * @param moments as floats; may itself be returned
+     */
     public abstract ByteBuffer packMoments(ByteBuffer moments);
 
     /** Unpacks the next moments, like {@link #unpackParameters}. */

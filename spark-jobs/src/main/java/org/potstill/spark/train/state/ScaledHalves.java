@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.state;
 
 import java.nio.ByteBuffer;
@@ -65,7 +66,11 @@ final class ScaledHalves {
         return magnitude <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(magnitude) - TOP_EXPONENT)) : Float.NaN;
     }
 
-    /** Unpacks values. @param values receives them */
+    /**
+     * Unpacks values.
+     *
+     * @param values receives them
+     */
     static void unpack(ByteBuffer packed, float[] values) {
         int length = values.length;
         FloatBuffer scales = packed.asFloatBuffer();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.state;
 
 import java.nio.ByteBuffer;
@@ -71,7 +72,7 @@ public record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimi
             error = new float[length];
         }
 
-        public Scratch of(int length) {
+        Scratch of(int length) {
             return length == begin.length ? this : new Scratch(length);
         }
     }

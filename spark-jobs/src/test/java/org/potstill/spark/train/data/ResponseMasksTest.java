@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.data;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -38,7 +39,7 @@ class ResponseMasksTest {
     @SafeVarargs
     private static List<String> learnt(Tuple2<SnapshotEntry, int[]>... rows) {
         List<String> learnt = new ArrayList<>();
-        new ResponseMasks(Arrays.asList(rows).iterator(), RESPONSES, letters()).forEachRemaining(place -> {
+        new ResponseMasks(Arrays.stream(rows).iterator(), RESPONSES, letters()).forEachRemaining(place -> {
             StringBuilder tokens = new StringBuilder();
             for (int t = 0; t < place.counted().length; t++) {
                 tokens.append(place.counted()[t] ? place.place().key().charAt(t + 1) : '-');

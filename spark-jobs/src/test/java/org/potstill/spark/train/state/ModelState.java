@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.state;
 
 /** A whole state in arrays, which no heap of the product holds. */

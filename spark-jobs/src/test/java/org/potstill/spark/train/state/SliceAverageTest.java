@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.state;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -103,7 +104,7 @@ class SliceAverageTest {
         double[] sum = new double[SIZE];
         double total = 64 * 65 / 2;
         for (int w = 0; w < 64; w++) {
-            positions[w] = w + 1;
+            positions[w] = w + 1L;
             float[] values = random(w, SIZE);
             workers.add(bytes(values));
             nothing.add(bytes());
