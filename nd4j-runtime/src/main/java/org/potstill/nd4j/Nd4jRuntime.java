@@ -19,6 +19,8 @@ public final class Nd4jRuntime {
     static {
         limitMemory();
         BlasKernels.choose();
+        // Out of memory, Deeplearning4j would write a report to the working folder before it throws.
+        System.setProperty("org.deeplearning4j.crash.reporting.enabled", "false");
         // OpenMP's threads spin while they wait. If other work wants the cores, ND4J's many small operations then wait
         // for threads without a core: a teacher's pass took four times as long.
         NativeEnvironment.set("OMP_WAIT_POLICY", "PASSIVE");
