@@ -13,8 +13,8 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.potstill.spark.train.state.WorkerSetup;
-import org.potstill.student.kernels.Simd;
 import org.potstill.student.Student;
+import org.potstill.student.kernels.Simd;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
