@@ -9,7 +9,7 @@ import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream;
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
 import org.apache.commons.compress.compressors.lz4.FramedLZ4CompressorInputStream;
 import org.apache.commons.compress.compressors.snappy.FramedSnappyCompressorInputStream;
-import org.apache.commons.io.input.CountingInputStream;
+import org.apache.commons.compress.utils.CountingInputStream;
 import org.tukaani.xz.XZInputStream;
 
 /** Decompression of all members of a file, with a limit on the ratio. */
@@ -69,8 +69,8 @@ final class Decompression extends FilterInputStream {
             throw damaged(signature, e);
         }
         bytes += Math.max(0, read);
-        if (bytes > ALWAYS_ALLOWED && bytes / MAX_GROWTH > compressed.getByteCount()) {
-            throw new Unreadable("it is " + signature.named() + ", and " + compressed.getByteCount() + " bytes of it are more than "
+        if (bytes > ALWAYS_ALLOWED && bytes / MAX_GROWTH > compressed.getBytesRead()) {
+            throw new Unreadable("it is " + signature.named() + ", and " + compressed.getBytesRead() + " bytes of it are more than "
                     + bytes + ": that is not text");
         }
         return read;

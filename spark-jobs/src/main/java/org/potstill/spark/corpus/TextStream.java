@@ -69,7 +69,8 @@ final class TextStream implements Closeable {
         head = Arrays.copyOfRange(head, mark, head.length);
         if (!encoding.isUtf8()) {
             plain = false;
-            in = new ReaderInputStream(new InputStreamReader(in, Encoding.strict(encoding.charset())), StandardCharsets.UTF_8);
+            in = ReaderInputStream.builder().setReader(new InputStreamReader(in, Encoding.strict(encoding.charset())))
+                    .setCharset(StandardCharsets.UTF_8).get();
             peek();
         }
     }
