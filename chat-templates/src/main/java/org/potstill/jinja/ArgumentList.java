@@ -43,11 +43,11 @@ final class ArgumentList {
         return new ArgumentList(arguments);
     }
 
-    Function.Arguments of(Scope scope) throws TemplateException {
+    Function.Arguments evaluate(Scope scope) throws TemplateException {
         List<Object> places = new ArrayList<>();
         Map<String, Object> names = new LinkedHashMap<>();
         for (Argument argument : arguments) {
-            Object value = argument.value.of(scope);
+            Object value = argument.value.evaluate(scope);
             if (argument.name != null) {
                 name(names, argument.name, value);
             } else if (argument.stars == 0) {

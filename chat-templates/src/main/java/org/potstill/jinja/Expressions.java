@@ -43,7 +43,7 @@ final class Expressions {
     static List<Object> values(List<Expression> elements, Scope scope) throws TemplateException {
         List<Object> values = new ArrayList<>();
         for (Expression element : elements) {
-            values.add(element.of(scope));
+            values.add(element.evaluate(scope));
         }
         return values;
     }
@@ -68,7 +68,7 @@ final class Expressions {
             Expression then = value;
             Expression condition = or();
             Expression otherwise = cursor.keyword("else") ? expression() : scope -> Undefined.NAMELESS;
-            value = scope -> Values.isTrue(condition.of(scope)) ? then.of(scope) : otherwise.of(scope);
+            value = scope -> Values.isTrue(condition.evaluate(scope)) ? then.evaluate(scope) : otherwise.evaluate(scope);
         }
         return value;
     }
@@ -79,8 +79,8 @@ final class Expressions {
             Expression first = left;
             Expression second = and();
             left = scope -> {
-                Object value = first.of(scope);
-                return Values.isTrue(value) ? value : second.of(scope);
+                Object value = first.evaluate(scope);
+                return Values.isTrue(value) ? value : second.evaluate(scope);
             };
         }
         return left;
@@ -92,8 +92,8 @@ final class Expressions {
             Expression first = left;
             Expression second = not();
             left = scope -> {
-                Object value = first.of(scope);
-                return Values.isTrue(value) ? second.of(scope) : value;
+                Object value = first.evaluate(scope);
+                return Values.isTrue(value) ? second.evaluate(scope) : value;
             };
         }
         return left;
@@ -102,7 +102,7 @@ final class Expressions {
     private Expression not() throws TemplateException {
         if (cursor.keyword("not")) {
             Expression value = not();
-            return scope -> !Values.isTrue(value.of(scope));
+            return scope -> !Values.isTrue(value.evaluate(scope));
         }
         return comparison();
     }
@@ -129,9 +129,9 @@ final class Expressions {
             return first;
         }
         return counted(scope -> {
-            Object left = first.of(scope);
+            Object left = first.evaluate(scope);
             for (int i = 0; i < operators.size(); i++) {
-                Object right = others.get(i).of(scope);
+                Object right = others.get(i).evaluate(scope);
                 if (!holds(operators.get(i), left, right, scope.budget)) {
                     return false;
                 }
@@ -160,10 +160,10 @@ final class Expressions {
             Expression first = left;
             if (cursor.operator("+")) {
                 Expression second = concatenation();
-                left = counted(scope -> Numbers.add(first.of(scope), second.of(scope), scope.budget));
+                left = counted(scope -> Numbers.add(first.evaluate(scope), second.evaluate(scope), scope.budget));
             } else if (cursor.operator("-")) {
                 Expression second = concatenation();
-                left = counted(scope -> Numbers.arithmetic("-", first.of(scope), second.of(scope)));
+                left = counted(scope -> Numbers.arithmetic("-", first.evaluate(scope), second.evaluate(scope)));
             } else {
                 return left;
             }
@@ -176,7 +176,7 @@ final class Expressions {
             Expression first = left;
             Expression second = product();
             left = counted(scope -> scope.budget.text(
-                    Writing.text(first.of(scope), scope.budget) + Writing.text(second.of(scope), scope.budget)));
+                    Writing.text(first.evaluate(scope), scope.budget) + Writing.text(second.evaluate(scope), scope.budget)));
         }
         return left;
     }
@@ -187,7 +187,7 @@ final class Expressions {
             String operator = (String) cursor.next().value();
             Expression first = left;
             Expression second = power();
-            left = counted(scope -> product(operator, first.of(scope), second.of(scope), scope.budget));
+            left = counted(scope -> product(operator, first.evaluate(scope), second.evaluate(scope), scope.budget));
         }
         return left;
     }
@@ -204,7 +204,7 @@ final class Expressions {
         while (cursor.operator("**")) {
             Expression first = left;
             Expression second = operands.operand();
-            left = counted(scope -> Numbers.arithmetic("**", first.of(scope), second.of(scope)));
+            left = counted(scope -> Numbers.arithmetic("**", first.evaluate(scope), second.evaluate(scope)));
         }
         return left;
     }

@@ -11,7 +11,7 @@ record ForLoop(Target target, Expression all, Expression condition, Statement bo
         implements Statement {
     @Override
     public Flow run(Scope scope, StringBuilder out) throws TemplateException {
-        return run(all.of(scope), scope, out, 0);
+        return run(all.evaluate(scope), scope, out, 0);
     }
 
     private Flow run(Object all, Scope scope, StringBuilder out, int depth) throws TemplateException {
@@ -40,6 +40,6 @@ record ForLoop(Target target, Expression all, Expression condition, Statement bo
         }
         Scope turn = new Scope(scope);
         target.assign(item, turn);
-        return Values.isTrue(condition.of(turn));
+        return Values.isTrue(condition.evaluate(turn));
     }
 }

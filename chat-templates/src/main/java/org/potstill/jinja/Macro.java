@@ -62,7 +62,7 @@ record Macro(String name, List<String> parameters, List<Expression> defaults, St
             String parameter = parameters.get(i);
             Object given = i < places.size() ? places.get(i) : names.containsKey(parameter) ? names.remove(parameter) : MISSING;
             Expression otherwise = defaults.get(i);
-            inner.set(parameter, given != MISSING ? given : otherwise == null ? new Undefined(parameter) : otherwise.of(inner));
+            inner.set(parameter, given != MISSING ? given : otherwise == null ? new Undefined(parameter) : otherwise.evaluate(inner));
         }
         if (caller) {
             inner.set("caller", names.containsKey("caller") ? names.remove("caller") : new Undefined("caller"));

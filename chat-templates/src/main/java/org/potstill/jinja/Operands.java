@@ -29,10 +29,10 @@ final class Operands {
         Expression value;
         if (cursor.operator("-")) {
             Expression positive = unary(false);
-            value = counted(scope -> negative(positive.of(scope)));
+            value = counted(scope -> negative(positive.evaluate(scope)));
         } else if (cursor.operator("+")) {
             Expression same = unary(false);
-            value = counted(scope -> Numbers.arithmetic("+", same.of(scope), 0L));
+            value = counted(scope -> Numbers.arithmetic("+", same.evaluate(scope), 0L));
         } else {
             value = postfix();
         }
@@ -56,7 +56,7 @@ final class Operands {
     Expression filter(Expression value) throws TemplateException {
         String filter = cursor.name();
         ArgumentList arguments = cursor.peek().is(Kind.OPERATOR, "(") ? arguments() : ArgumentList.NONE;
-        return counted(scope -> Filters.apply(filter, value.of(scope), arguments.of(scope), scope.budget));
+        return counted(scope -> Filters.apply(filter, value.evaluate(scope), arguments.evaluate(scope), scope.budget));
     }
 
     private Expression test(Expression value) throws TemplateException {
@@ -72,7 +72,7 @@ final class Operands {
             arguments = ArgumentList.single(postfix());
         }
         ArgumentList given = arguments;
-        return counted(scope -> negated != Tests.passes(test, value.of(scope), given.of(scope), scope.budget));
+        return counted(scope -> negated != Tests.passes(test, value.evaluate(scope), given.evaluate(scope), scope.budget));
     }
 
     /** A primary expression with its members, items and calls. */
@@ -84,11 +84,11 @@ final class Operands {
             if (cursor.operator(".")) {
                 Token member = cursor.next();
                 if (member.kind() == Kind.NUMBER && member.value() instanceof Long) {
-                    value = counted(scope -> Methods.item(of.of(scope), member.value()));
+                    value = counted(scope -> Methods.item(of.evaluate(scope), member.value()));
                     name = "";
                 } else if (member.kind() == Kind.NAME) {
                     String attribute = (String) member.value();
-                    value = counted(scope -> Methods.attribute(of.of(scope), attribute));
+                    value = counted(scope -> Methods.attribute(of.evaluate(scope), attribute));
                     name = name.isEmpty() ? attribute : name + "." + attribute;
                 } else {
                     throw cursor.failed("after a point there is neither a name nor a place");
@@ -122,13 +122,13 @@ final class Operands {
             if (key == null) {
                 throw cursor.failed("an index is missing");
             }
-            return counted(scope -> Methods.item(of.of(scope), key.of(scope)));
+            return counted(scope -> Methods.item(of.evaluate(scope), key.evaluate(scope)));
         }
-        return counted(scope -> Values.slice(of.of(scope), bound(bounds[0], scope), bound(bounds[1], scope), bound(bounds[2], scope)));
+        return counted(scope -> Values.slice(of.evaluate(scope), bound(bounds[0], scope), bound(bounds[1], scope), bound(bounds[2], scope)));
     }
 
     private static Object bound(Expression bound, Scope scope) throws TemplateException {
-        return bound == null ? null : bound.of(scope);
+        return bound == null ? null : bound.evaluate(scope);
     }
 
     private Expression primary() throws TemplateException {
@@ -197,7 +197,7 @@ final class Operands {
         return counted(scope -> {
             Map<Object, Object> map = new LinkedHashMap<>();
             for (Map.Entry<Expression, Expression> member : members.entrySet()) {
-                map.put(Values.key(member.getKey().of(scope)), member.getValue().of(scope));
+                map.put(Values.key(member.getKey().evaluate(scope)), member.getValue().evaluate(scope));
             }
             return map;
         });

@@ -41,7 +41,7 @@ final class Statements {
             } else if (token.kind() == Kind.VARIABLE) {
                 Expression value = expressions.tuple();
                 cursor.expect(Kind.CLOSE, "");
-                statements.add(Statement.at(token.line(), (scope, out) -> write(Writing.text(value.of(scope), scope.budget), scope, out)));
+                statements.add(Statement.at(token.line(), (scope, out) -> write(Writing.text(value.evaluate(scope), scope.budget), scope, out)));
             } else if (List.of(ends).contains(cursor.peek().value())) {
                 return sequence(statements);
             } else {
@@ -146,7 +146,7 @@ final class Statements {
         Statement otherwise = cursor.keyword("elif") ? Statement.at(line, condition()) : otherwise("endif");
         return (scope, out) -> {
             scope.budget.step();
-            return Values.isTrue(condition.of(scope)) ? then.run(scope, out) : otherwise.run(scope, out);
+            return Values.isTrue(condition.evaluate(scope)) ? then.run(scope, out) : otherwise.run(scope, out);
         };
     }
 
@@ -170,7 +170,7 @@ final class Statements {
             cursor.expect(Kind.CLOSE, "");
             return (scope, out) -> {
                 scope.budget.step();
-                target.assign(value.of(scope), scope);
+                target.assign(value.evaluate(scope), scope);
                 return Flow.NEXT;
             };
         }
@@ -179,7 +179,7 @@ final class Statements {
         cursor.expect(Kind.CLOSE, "");
         Statement body = apart("endset");
         return (scope, out) -> {
-            target.assign(value.of(new Scope(scope).set(BODY, body.text(new Scope(scope)))), scope);
+            target.assign(value.evaluate(new Scope(scope).set(BODY, body.text(new Scope(scope)))), scope);
             return Flow.NEXT;
         };
     }
@@ -192,7 +192,7 @@ final class Statements {
         cursor.expect(Kind.CLOSE, "");
         Statement body = apart("endfilter");
         return (scope, out) -> {
-            Object text = value.of(new Scope(scope).set(BODY, body.text(new Scope(scope))));
+            Object text = value.evaluate(new Scope(scope).set(BODY, body.text(new Scope(scope))));
             return write(Writing.text(text, scope.budget), scope, out);
         };
     }

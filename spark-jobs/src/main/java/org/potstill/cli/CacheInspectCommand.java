@@ -62,7 +62,7 @@ final class CacheInspectCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--limit must be 1 or more");
         }
         Settings settings = options.load();
-        Selection selection = labels.of(settings);
+        Selection selection = labels.selection(settings);
         String text = Sessions.run("cache inspect", settings, spark -> key == null && document == null
                 ? summaries(spark, selection) : sequence(new SequenceJob(spark, selection, limit)));
         spec.commandLine().getOut().println(text);

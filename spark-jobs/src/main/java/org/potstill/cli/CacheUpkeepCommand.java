@@ -29,7 +29,7 @@ abstract class CacheUpkeepCommand implements Callable<Integer> {
     @Override
     public final Integer call() {
         Settings settings = options.load();
-        Selection selection = labels.of(settings);
+        Selection selection = labels.selection(settings);
         return Sessions.run(spec.name(), settings, spark -> {
             for (LabelStore store : selection.stores(spark)) {
                 spec.commandLine().getOut().println(store.labels().folder() + ": " + describe(tidy(spark, store)));

@@ -14,7 +14,7 @@ final class SelectionOptions {
     @Option(names = "--spec", paramLabel = "NAME", defaultValue = "", description = "Only labels of this target specification, such as top-32.")
     private String targets;
 
-    Selection of(Settings settings) {
+    Selection selection(Settings settings) {
         return new Selection(settings.required("cache.path"), teacher, targets);
     }
 }

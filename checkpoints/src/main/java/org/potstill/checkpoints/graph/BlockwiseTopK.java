@@ -42,7 +42,7 @@ final class BlockwiseTopK {
      * @param rows [n, width]
      * @param k    [1], at most the width
      */
-    Top of(String rows, String k) {
+    Top select(String rows, String k) {
         int size = Arrays.stream(SIZES).filter(each -> width % each == 0).findFirst().orElse(1);
         if (size == 1) {
             String[] top = topK(rows, k);

@@ -92,7 +92,7 @@ public final class CachedLlamaGraph implements LlamaLayers.Attention {
     }
 
     @Override
-    public String of(String q, String k, String v, int layer) {
+    public String attend(String q, String k, String v, int layer) {
         String keys = remembered(attention.rotate(attention.keys(k), cos, sin), layer, "key");
         String values = remembered(attention.keys(v), layer, "value");
         return attention.mix(attention.rotate(attention.queries(q), cos, sin), keys, values,

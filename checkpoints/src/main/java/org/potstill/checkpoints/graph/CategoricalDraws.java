@@ -47,7 +47,7 @@ final class CategoricalDraws {
      * @param masses [n, V], not negative
      * @param points [n, S], in double precision
      */
-    Drawn of(String masses, String points) {
+    Drawn draw(String masses, String points) {
         String ofIds = node("Reshape", padded(masses, blocks * BLOCK - vocabSize), graph.longs(0, blocks, BLOCK));
         String ofBlocks = node("Reshape", padded(sums(ofIds), groups * BLOCKS_IN_GROUP - blocks),
                 graph.longs(0, groups, BLOCKS_IN_GROUP));

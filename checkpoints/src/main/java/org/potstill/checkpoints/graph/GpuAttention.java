@@ -91,7 +91,7 @@ final class GpuAttention implements LlamaLayers.Attention {
     }
 
     @Override
-    public String of(String q, String k, String v, int layer) {
+    public String attend(String q, String k, String v, int layer) {
         long heads = config.numAttentionHeads();
         String queries = turned(q);
         String keys = turned(k);

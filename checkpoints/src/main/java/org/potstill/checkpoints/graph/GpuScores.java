@@ -36,16 +36,16 @@ final class GpuScores {
         String nextIds = graph.input(LlamaGraph.NEXT_IDS, DataType.INT64, "N", "1");
         String k = graph.input(LlamaGraph.K, DataType.INT64, "1");
         GpuScores scores = new GpuScores(graph, head, vocabSize);
-        List<String> all = new RowParts(graph, PARTS).compute(rows, part -> scores.of(part.apply(rows), k, part.apply(nextIds)));
+        List<String> all = new RowParts(graph, PARTS).compute(rows, part -> scores.score(part.apply(rows), k, part.apply(nextIds)));
         graph.output(all.get(0), LlamaGraph.TOP_LOG_PROBABILITIES, DataType.FLOAT, "N", "K");
         graph.output(all.get(1), LlamaGraph.TOP_IDS, DataType.INT32, "N", "K");
         graph.output(all.get(2), LlamaGraph.NEXT_LOG_PROBABILITY, DataType.FLOAT, "N", "1");
         graph.output(all.get(3), LlamaGraph.ENTROPY, DataType.FLOAT, "N", "1");
     }
 
-    private List<String> of(String rows, String k, String nextIds) {
+    private List<String> score(String rows, String k, String nextIds) {
         String logits = head.apply(rows);
-        BlockwiseTopK.Top top = topK.of(logits, k);
+        BlockwiseTopK.Top top = topK.select(logits, k);
         logits = cast(logits, DataType.FLOAT);
         String probabilities = graph.node("Softmax", List.of(logits), attribute("axis", -1L));
         String topLogits = cast(top.values(), DataType.FLOAT);

@@ -35,7 +35,7 @@ final class Int8Linear {
      * @param names of the weights
      * @return x · Wᵀ for each, [N, out]
      */
-    String[] of(String x, boolean fine, String... names) {
+    String[] apply(String x, boolean fine, String... names) {
         String largest = node("Max", reduce("ReduceMax", x), node("Neg", reduce("ReduceMin", x)));
         String scale = node("Max", node("Mul", largest, graph.scalar(1 / LARGEST)), graph.scalar(TINY));
         String scaled = node("Div", x, scale);

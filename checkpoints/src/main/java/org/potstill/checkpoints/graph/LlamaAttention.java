@@ -53,7 +53,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
     }
 
     @Override
-    public String of(String q, String k, String v, int layer) {
+    public String attend(String q, String k, String v, int layer) {
         int window = config.slidingWindow(layer);
         String attended = fused ? fused(q, k, v, window)
                 : plain.mix(plain.rotate(plain.queries(spread(q)), cos, sin), plain.rotate(plain.keys(spread(k)), cos, sin),

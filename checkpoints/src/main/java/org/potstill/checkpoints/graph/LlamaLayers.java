@@ -29,7 +29,7 @@ final class LlamaLayers {
          * @param k [N, keyValueHeads·D], like {@code v}, or the rows that {@link #rows} selects
          * @return [N, heads·D]
          */
-        String of(String q, String k, String v, int layer);
+        String attend(String q, String k, String v, int layer);
 
         /** Returns the rows of the projections that this attention takes; null for all rows in stored order. */
         default Rows rows() {
@@ -165,7 +165,7 @@ final class LlamaLayers {
             qkv[1] = headNorm(qkv[1], picked(layer(layer, "self_attn.k_norm"), order),
                     rows == null ? config.numKeyValueHeads() : config.numAttentionHeads());
         }
-        String attended = attention.of(qkv[0], qkv[1], qkv[2], layer);
+        String attended = attention.attend(qkv[0], qkv[1], qkv[2], layer);
         observer.attended(attended);
         return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0], layer(layer, "post_attention_layernorm"));
     }
@@ -221,7 +221,7 @@ final class LlamaLayers {
         // 8-bit activations cost most here: with the finer product, SmolLM2-135M's KL to FP32 falls from 0.0143 to 0.0088
         // nats.
         boolean fine = names[0].endsWith("q_proj.weight") || names[0].endsWith("down_proj.weight");
-        String[] products = int8.of(x, fine, names);
+        String[] products = int8.apply(x, fine, names);
         for (int i = 0; i < names.length; i++) {
             String bias = LlamaTensors.bias(names[i]);
             products[i] = weights.span(bias) == null ? products[i] : add(products[i], weight(bias));

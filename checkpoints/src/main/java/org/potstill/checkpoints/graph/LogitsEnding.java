@@ -58,7 +58,7 @@ public final class LogitsEnding {
                 others = ending.hasDraws() ? without(probabilities, top[1]) : null;
             }
             if (ending.hasDraws()) {
-                CategoricalDraws.Drawn drawn = categorical.of(others, part.apply(points));
+                CategoricalDraws.Drawn drawn = categorical.draw(others, part.apply(points));
                 results.add(drawn.ids());
                 results.add(drawn.mass());
             }

@@ -17,7 +17,7 @@ final class RowParts {
          * @param part maps a value [N, …] to its rows of this part
          * @return results [rows of the part, …], the same number for each part
          */
-        List<String> of(UnaryOperator<String> part);
+        List<String> compute(UnaryOperator<String> part);
     }
 
     private final OnnxGraph graph;
@@ -44,7 +44,7 @@ final class RowParts {
             // With too few rows for all parts, the last parts repeat the last row: empty ones crash TopK.
             String begin = node("Add", node("Min", node("Mul", step, graph.longs(i)), last), nothing);
             String end = node("Min", node("Mul", step, graph.longs(i + 1)), count);
-            ofParts.add(computation.of(value -> node("Slice", value, begin, end, graph.longs(0))));
+            ofParts.add(computation.compute(value -> node("Slice", value, begin, end, graph.longs(0))));
             nothing = onceDone(ofParts.get(i));
         }
         List<String> joined = new ArrayList<>();

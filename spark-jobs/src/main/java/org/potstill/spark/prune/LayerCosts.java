@@ -81,7 +81,7 @@ final class LayerCosts implements AutoCloseable {
     }
 
     /** Measures KL, in nats per token, of these layers alone. */
-    double of(int[] kept) {
+    double cost(int[] kept) {
         ExecutorLayers at = model;
         LongAccumulator counter = done;
         long all = text.positions();
@@ -94,7 +94,7 @@ final class LayerCosts implements AutoCloseable {
     }
 
     /** Measures KL, in nats per token, of the model after cuts. */
-    double of(Cuts cuts) {
+    double cost(Cuts cuts) {
         ExecutorLayers at = model;
         return batches(batch -> at.cost(batch, cuts)).mapToDouble(Double::doubleValue).sum() / text.positions();
     }

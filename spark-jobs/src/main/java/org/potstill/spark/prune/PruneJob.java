@@ -137,7 +137,7 @@ public final class PruneJob {
             PruneFolder.Progress progress = depth(config, keep, costs, folder);
             Cuts cuts = width.withLayers(kept(config, progress.removals()));
             PrunedCheckpoint rest = new PrunedCheckpoint(checkpoint, cuts);
-            double kl = wanted.cutsWidth() ? costs.of(cuts)
+            double kl = wanted.cutsWidth() ? costs.cost(cuts)
                     : progress.removals().isEmpty() ? 0 : progress.removals().get(progress.removals().size() - 1).kl();
             PruneSummary summary = new PruneSummary(source.name(), shape(config), shape(rest.config()),
                     Arrays.stream(cuts.layers()).boxed().toList(), progress.removals(), progress.evenlySpaced(), kl,
@@ -173,7 +173,7 @@ public final class PruneJob {
         }
         while (spaced.size() < removals.size()) {
             int layers = config.numHiddenLayers() - spaced.size() - 1;
-            spaced.add(new EvenlySpaced(layers, costs.of(LayerChoice.EVENLY_SPACED.layers(config.numHiddenLayers(), layers))));
+            spaced.add(new EvenlySpaced(layers, costs.cost(LayerChoice.EVENLY_SPACED.layers(config.numHiddenLayers(), layers))));
             progress = new PruneFolder.Progress(removals, spaced, before.seconds() + seconds());
             folder.save(progress);
         }

@@ -67,7 +67,7 @@ final class SettingKinds {
         return OPEN.stream().anyMatch(section -> key.startsWith(section + "."));
     }
 
-    Kind of(String key) {
+    Kind kind(String key) {
         return kinds.getOrDefault(key, Kind.TEXT);
     }
 

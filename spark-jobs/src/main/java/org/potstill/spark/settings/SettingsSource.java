@@ -123,7 +123,7 @@ final class SettingsSource {
         if (kinds.isSection(key)) {
             return hocon(key + " = " + value, "--set " + key);
         }
-        return ConfigFactory.empty().withValue(key, plain(key, value, kinds.of(key)));
+        return ConfigFactory.empty().withValue(key, plain(key, value, kinds.kind(key)));
     }
 
     private static ConfigValue plain(String key, String value, SettingKinds.Kind kind) {

@@ -180,7 +180,7 @@ public final class ExecutorState {
                 moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes));
             }
             awaitAll(joined(parameters, moments));
-            byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).of(begin, parameters.stream().map(Part::bytes).toList(),
+            byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).average(begin, parameters.stream().map(Part::bytes).toList(),
                     moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
             // Not after a failure: other transfers may still be writing to their buffers.
             joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);

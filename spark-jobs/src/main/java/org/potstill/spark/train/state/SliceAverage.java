@@ -30,7 +30,7 @@ public record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimi
      * @param positions  positions that each worker learnt from: its weight
      * @return the slice of the next round's initial state
      */
-    public byte[] of(byte[] begin, List<ByteBuffer> parameters, List<ByteBuffer> moments, long[] positions) {
+    public byte[] average(byte[] begin, List<ByteBuffer> parameters, List<ByteBuffer> moments, long[] positions) {
         double[] weights = weights(positions);
         byte[] result = new byte[slice.bytes()];
         FloatBuffer before = StateLayout.littleEndian(begin).asFloatBuffer();

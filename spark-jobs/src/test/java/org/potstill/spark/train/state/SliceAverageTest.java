@@ -121,7 +121,7 @@ class SliceAverageTest {
     private static ModelState average(StateLayout layout, Payload payload, OuterOptimizer outer, byte[] begin, List<ByteBuffer> parameters,
             List<ByteBuffer> moments, long[] positions) {
         ModelState state = ModelState.blank(layout);
-        byte[] average = new SliceAverage(layout.slice(0), payload, outer).of(begin, copies(parameters), copies(moments), positions);
+        byte[] average = new SliceAverage(layout.slice(0), payload, outer).average(begin, copies(parameters), copies(moments), positions);
         state.paste(average, layout, 0);
         return state;
     }
