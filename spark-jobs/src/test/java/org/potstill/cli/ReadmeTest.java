@@ -95,7 +95,9 @@ class ReadmeTest {
         List<List<String>> commands = commands("spark-submit");
         assertTrue(commands.size() >= 2, commands.toString());
         for (List<String> command : commands) {
-            SparkSubmitArguments submit = new SparkSubmitArguments(JavaConverters.asScalaBuffer(command.subList(1, command.size())).toSeq(),
+            List<String> words = command.subList(1, command.size()).stream()
+                    .map(word -> word.startsWith("conf/") ? ROOT.resolve(word).toString() : word).toList();
+            SparkSubmitArguments submit = new SparkSubmitArguments(JavaConverters.asScalaBuffer(words).toSeq(),
                     new Map.Map1<>("HADOOP_CONF_DIR", "/etc/hadoop"));
             assertEquals(Potstill.class.getName(), submit.mainClass());
             assertTrue(submit.primaryResource().endsWith("potstill.jar"), submit.primaryResource());

@@ -41,7 +41,7 @@ class StudentSizesTest {
         CausalLmConfig config = StudentShape.of(settings, QUICKSTART_VOCABULARY);
         TrainingSettings.options(settings, 1000);
         double promised = 1e6 * Integer.parseInt(name.replaceAll("\\D", ""));
-        assertEquals((double) promised, parameters(config), 0.12 * promised);
+        assertEquals(promised, (double) parameters(config), 0.12 * promised);
     }
 
     private static long parameters(CausalLmConfig c) {

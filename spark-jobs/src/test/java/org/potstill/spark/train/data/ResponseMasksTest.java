@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
@@ -38,8 +37,12 @@ class ResponseMasksTest {
     /** The predicted tokens that are learnt from, place by place. */
     @SafeVarargs
     private static List<String> learnt(Tuple2<SnapshotEntry, int[]>... rows) {
+        List<Tuple2<SnapshotEntry, int[]>> all = new ArrayList<>();
+        for (Tuple2<SnapshotEntry, int[]> row : rows) {
+            all.add(row);
+        }
         List<String> learnt = new ArrayList<>();
-        new ResponseMasks(Arrays.stream(rows).iterator(), RESPONSES, letters()).forEachRemaining(place -> {
+        new ResponseMasks(all.iterator(), RESPONSES, letters()).forEachRemaining(place -> {
             StringBuilder tokens = new StringBuilder();
             for (int t = 0; t < place.counted().length; t++) {
                 tokens.append(place.counted()[t] ? place.place().key().charAt(t + 1) : '-');
