@@ -51,7 +51,7 @@ final class TrainingCheckpoints {
      * @param state    initial state of that round
      * @param history  loss of every earlier step
      * @param seconds  training time so far
-     * @param simd     the {@link StudentPool#simd} of all executors so far
+     * @param simd     the {@link org.potstill.spark.train.exchange.StudentPool#simd} of all executors so far
      */
     record Position(int epoch, int round, StateCopy state, List<StepLoss> history, double seconds, Set<String> simd) {
     }

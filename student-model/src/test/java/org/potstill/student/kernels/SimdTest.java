@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,7 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class SimdTest {
     private static final String MODULE = "--add-modules=jdk.incubator.vector";
-    private static final IntFunction<Row> VECTORS = length -> new VectorRow(length);
+    private static final IntFunction<Row> VECTORS = VectorRow::new;
 
     /** Prints how this JVM computes. */
     public static void main(String[] args) {
@@ -50,7 +51,7 @@ class SimdTest {
         command.addAll(List.of(options));
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), SimdTest.class.getName()));
         Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-        String output = new String(process.getInputStream().readAllBytes());
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor());
         assertTrue(output.startsWith(message) && output.endsWith(" | " + width + " | " + row), output);
     }

@@ -50,7 +50,7 @@ public final class DistributedState {
      * @param id     the run's unguessable id
      * @param layout layout of the states
      * @param peers  executors that have, or had, data of the run
-     * @param simd   the {@link StudentPool#simd} of those that have taken steps
+     * @param simd   the {@link org.potstill.spark.train.exchange.StudentPool#simd} of those that have taken steps
      */
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd) {
     }
@@ -89,7 +89,7 @@ public final class DistributedState {
      * Records an executor to notify when the run ends.
      *
      * @param peer may be null for none
-     * @param simd its {@link StudentPool#simd}; null if it took no steps
+     * @param simd its {@link org.potstill.spark.train.exchange.StudentPool#simd}; null if it took no steps
      */
     void remember(Peer peer, String simd) {
         if (peer != null) {
@@ -100,7 +100,7 @@ public final class DistributedState {
         }
     }
 
-    /** Returns the {@link StudentPool#simd} of all executors that have taken steps in this run. */
+    /** Returns the {@link org.potstill.spark.train.exchange.StudentPool#simd} of all executors that have taken steps in this run. */
     public Set<String> simd() {
         return run.simd();
     }
