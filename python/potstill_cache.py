@@ -17,7 +17,7 @@ import struct
 from array import array
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -270,7 +270,7 @@ class _LevelModel:
         return _mass(tail) if tail <= self.LARGEST else 0.0, [_mass(level) for level in levels]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _mass(level: int) -> float:
     """exp(-level / 100), rounded as Java's StrictMath does, which the libraries behind math.exp do not agree with in the last bit.
 

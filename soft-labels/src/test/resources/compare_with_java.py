@@ -7,17 +7,19 @@ Ends with the first difference, or prints how many priors and rows were compared
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import potstill_cache
 
 
 class Cases:
     def __init__(self, path: str):
-        self.stream = open(path, "rb")
+        self.stream = io.BytesIO(Path(path).read_bytes())
 
     def numbers(self, count: int) -> list[int]:
         return list(struct.unpack(f">{count}i", self.stream.read(4 * count)))
