@@ -20,7 +20,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class SimdTest {
     private static final String MODULE = "--add-modules=jdk.incubator.vector";
-    private static final IntFunction<Row> VECTORS = VectorRow::new;
+
+    /** A reference to the constructor instead would load the class, which needs the module. */
+    private static Row vectors(int length) {
+        return new VectorRow(length);
+    }
 
     /** Prints how this JVM computes. */
     public static void main(String[] args) {
@@ -58,14 +62,14 @@ class SimdTest {
 
     @Test
     void anotherJavaOrAnUnknownValueOfTheSwitchIsRefused() {
-        assertEquals("this is Java 16, and SIMD needs Java 17 or later; use Java 17", refusal("auto", 16, VECTORS));
-        assertEquals("-Dpotstill.simd=of has an unknown value; set it to auto or off", refusal("of", 17, VECTORS));
+        assertEquals("this is Java 16, and SIMD needs Java 17 or later; use Java 17", refusal("auto", 16, SimdTest::vectors));
+        assertEquals("-Dpotstill.simd=of has an unknown value; set it to auto or off", refusal("of", 17, SimdTest::vectors));
     }
 
     @Test
     void anApiThatCannotBeLinkedOrMiscomputesIsRefused() {
-        assertEquals("", refusal("auto", 17, VECTORS));
-        assertEquals("", refusal("auto", 25, VECTORS));
+        assertEquals("", refusal("auto", 17, SimdTest::vectors));
+        assertEquals("", refusal("auto", 25, SimdTest::vectors));
         assertEquals("the Vector API fails its test (java.lang.NoSuchMethodError: fma); use OpenJDK 17", refusal("auto", 17, length -> {
             throw new NoSuchMethodError("fma");
         }));
