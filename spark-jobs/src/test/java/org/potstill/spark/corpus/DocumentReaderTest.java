@@ -63,8 +63,8 @@ class DocumentReaderTest {
     @Test
     void anyDivisionOfAParquetFileGivesEachRowOnce() throws Exception {
         Path file = folder.resolve("a.parquet");
-        ParquetFiles.write(file, IntStream.range(0, 200).mapToObj(i -> "row " + Distillery.text(i, 10)).toArray(String[]::new));
-        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20), 200);
+        ParquetFiles.write(file, IntStream.range(0, 500).mapToObj(i -> "row " + Distillery.text(i, 10)).toArray(String[]::new));
+        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20), 500);
     }
 
     @Test
