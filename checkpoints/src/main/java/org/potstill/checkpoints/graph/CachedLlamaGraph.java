@@ -44,8 +44,7 @@ public final class CachedLlamaGraph implements LlamaLayers.Attention {
         attention = new PlainAttention(graph, config, Precision.FP32, batchAndTime);
 
         // [B, 1, 1, T, D/2]
-        String positions = graph.node("Cast", List.of(node("Unsqueeze", positionIds, graph.longs(1, 2, 4))),
-                attribute("to", (long) DataType.FLOAT.getNumber()));
+        String positions = graph.cast(node("Unsqueeze", positionIds, graph.longs(1, 2, 4)), DataType.FLOAT);
         String angles = node("Mul", positions, graph.floats("rope.frequencies", config.rotaryFrequencies()));
         cos = node("Cos", angles);
         sin = node("Sin", angles);

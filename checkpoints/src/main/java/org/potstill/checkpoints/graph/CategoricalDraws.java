@@ -58,8 +58,8 @@ final class CategoricalDraws {
         Step group = step(cumulative, target, groups);
         Step block = step(rowsAt(ofBlocks, group.entry), group.rest, BLOCKS_IN_GROUP, group, blocks);
         Step id = step(rowsAt(ofIds, block.entry), block.rest, BLOCK, block, vocabSize);
-        return new Drawn(cast(node("Squeeze", id.entry, graph.longs(2)), DataType.INT32),
-                cast(node("Squeeze", total, graph.longs(2)), DataType.FLOAT));
+        return new Drawn(graph.cast(node("Squeeze", id.entry, graph.longs(2)), DataType.INT32),
+                graph.cast(node("Squeeze", total, graph.longs(2)), DataType.FLOAT));
     }
 
     /**
@@ -88,11 +88,11 @@ final class CategoricalDraws {
      * @param target     [n, S, 1], below the last cumulative mass, where that is not zero
      */
     private Step step(String cumulative, String target, int width) {
-        String notYet = cast(node("LessOrEqual", cumulative, target), DataType.DOUBLE);
+        String notYet = graph.cast(node("LessOrEqual", cumulative, target), DataType.DOUBLE);
         String count = graph.node("ReduceSum", List.of(notYet, graph.longs(2)), attribute("keepdims", 1L));
         String before = graph.node("ReduceMax", List.of(node("Mul", cumulative, notYet)), attribute("axes", new long[] {2}),
                 attribute("keepdims", 1L));
-        return new Step(node("Min", cast(count, DataType.INT64), graph.longs(width - 1)), node("Sub", target, before));
+        return new Step(node("Min", graph.cast(count, DataType.INT64), graph.longs(width - 1)), node("Sub", target, before));
     }
 
     /** Pads each row with zeros on the right. */
@@ -106,7 +106,7 @@ final class CategoricalDraws {
     }
 
     private String cumulative(String masses) {
-        return node("CumSum", cast(masses, DataType.DOUBLE), graph.scalar(2));
+        return node("CumSum", graph.cast(masses, DataType.DOUBLE), graph.scalar(2));
     }
 
     private String total(String cumulative) {
@@ -116,10 +116,6 @@ final class CategoricalDraws {
     /** Picks rows by index, [n, a, b] and [n, S, 1] to [n, S, b]. */
     private String rowsAt(String rows, String index) {
         return graph.node("GatherND", List.of(rows, index), attribute("batch_dims", 1L));
-    }
-
-    private String cast(String values, DataType type) {
-        return graph.node("Cast", List.of(values), attribute("to", (long) type.getNumber()));
     }
 
     private String node(String op, String... inputs) {

@@ -54,8 +54,8 @@ final class GpuAttention implements LlamaLayers.Attention {
         this.sin = wide(node("Slice", sinTable, graph.longs(0), time, graph.longs(0)));
         boolean windows = config.variant().slidingWindow() > 0;
         // All rows count as full: the outputs for padding are computed and ignored.
-        this.lastPositions = windows ? int32(node("Expand", node("Sub", time, graph.longs(1)), batch)) : null;
-        this.totalLength = windows ? int32(node("Squeeze", time)) : null;
+        this.lastPositions = windows ? graph.cast(node("Expand", node("Sub", time, graph.longs(1)), batch), DataType.INT32) : null;
+        this.totalLength = windows ? graph.cast(node("Squeeze", time), DataType.INT32) : null;
     }
 
     /** Returns whether fused kernels exist for this head width; other models use {@link LlamaAttention}. */
@@ -112,10 +112,6 @@ final class GpuAttention implements LlamaLayers.Attention {
     private String turned(String x) {
         return graph.contrib("RotaryEmbedding", List.of(node("Reshape", x, rowShape), graph.longs(0), cos, sin), 1,
                 attribute("interleaved", 1L), attribute("num_heads", (long) config.numAttentionHeads() / together));
-    }
-
-    private String int32(String x) {
-        return graph.node("Cast", List.of(x), attribute("to", (long) DataType.INT32.getNumber()));
     }
 
     private String node(String op, String... inputs) {

@@ -46,13 +46,13 @@ final class GpuScores {
     private List<String> score(String rows, String k, String nextIds) {
         String logits = head.apply(rows);
         BlockwiseTopK.Top top = topK.select(logits, k);
-        logits = cast(logits, DataType.FLOAT);
+        logits = graph.cast(logits, DataType.FLOAT);
         String probabilities = graph.node("Softmax", List.of(logits), attribute("axis", -1L));
-        String topLogits = cast(top.values(), DataType.FLOAT);
+        String topLogits = graph.cast(top.values(), DataType.FLOAT);
         // log Σ exp z = z − log p for every token. The most probable one is used, as its p is at least 1 / V.
         String logSum = node("Sub", first(topLogits), node("Log", gather(probabilities, first(top.columns()))));
         String mean = graph.node("ReduceSum", List.of(node("Mul", probabilities, logits), graph.longs(-1)), attribute("keepdims", 1L));
-        return List.of(node("Sub", topLogits, logSum), cast(top.columns(), DataType.INT32),
+        return List.of(node("Sub", topLogits, logSum), graph.cast(top.columns(), DataType.INT32),
                 node("Sub", gather(logits, nextIds), logSum), node("Sub", logSum, mean));
     }
 
@@ -62,10 +62,6 @@ final class GpuScores {
 
     private String gather(String rows, String columns) {
         return graph.node("GatherElements", List.of(rows, columns), attribute("axis", 1L));
-    }
-
-    private String cast(String x, DataType type) {
-        return graph.node("Cast", List.of(x), attribute("to", (long) type.getNumber()));
     }
 
     private String node(String op, String... inputs) {

@@ -87,10 +87,10 @@ final class LlamaAttention implements LlamaLayers.Attention {
         cos = cosTable;
         sin = sinTable;
         String batch = graph.node("Gather", List.of(batchAndTime, graph.longs(0)));
-        totalLength = int32(time);
+        totalLength = graph.cast(time, DataType.INT32);
         // All rows count as full: the outputs for padding are computed and ignored.
-        lastPositions = int32(graph.node("Expand",
-                List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)));
+        lastPositions = graph.cast(graph.node("Expand",
+                List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)), DataType.INT32);
     }
 
     private String fused(String q, String k, String v, int window) {
@@ -115,9 +115,5 @@ final class LlamaAttention implements LlamaLayers.Attention {
 
     private String spread(String x) {
         return spread == null ? x : graph.node("Gather", List.of(x, spread));
-    }
-
-    private String int32(String x) {
-        return graph.node("Cast", List.of(x), attribute("to", (long) DataType.INT32.getNumber()));
     }
 }

@@ -145,8 +145,7 @@ final class LlamaLayers {
     /** Adds the embedding, [N] to [N, H]. */
     String embed(String packedIds) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
-        return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16
-                ? graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber())) : x;
+        return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16 ? graph.cast(x, DataType.FLOAT) : x;
     }
 
     /** Adds a single layer, [N, H] to [N, H]. */
@@ -248,8 +247,7 @@ final class LlamaLayers {
     }
 
     private String float32(String x) {
-        return precision == Precision.FP16
-                ? graph.node("Cast", List.of(x), attribute("to", (long) DataType.FLOAT.getNumber())) : x;
+        return precision == Precision.FP16 ? graph.cast(x, DataType.FLOAT) : x;
     }
 
     private String add(String a, String b) {

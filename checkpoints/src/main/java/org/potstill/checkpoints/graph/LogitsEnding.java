@@ -54,7 +54,7 @@ public final class LogitsEnding {
                 String[] top = graph.nodes("TopK", List.of(logits, k), 2,
                         attribute("axis", -1L), attribute("largest", 1L), attribute("sorted", 1L));
                 results.add(gather(logProbabilities, top[1]));
-                results.add(graph.node("Cast", List.of(top[1]), attribute("to", (long) DataType.INT32.getNumber())));
+                results.add(graph.cast(top[1], DataType.INT32));
                 others = ending.hasDraws() ? without(probabilities, top[1]) : null;
             }
             if (ending.hasDraws()) {

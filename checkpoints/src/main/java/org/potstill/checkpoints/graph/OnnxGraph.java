@@ -128,6 +128,11 @@ public final class OnnxGraph {
         return name;
     }
 
+    /** Converts a value to another type of numbers. */
+    public String cast(String value, TensorProto.DataType type) {
+        return node("Cast", List.of(value), attribute("to", (long) type.getNumber()));
+    }
+
     public String longs(long... values) {
         return longs("longs" + Arrays.toString(values).replace(" ", ""), values);
     }

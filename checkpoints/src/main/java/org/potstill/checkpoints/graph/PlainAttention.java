@@ -94,7 +94,7 @@ final class PlainAttention {
     }
 
     String cast(String x, DataType to) {
-        return half ? graph.node("Cast", List.of(x), attribute("to", (long) to.getNumber())) : x;
+        return half ? graph.cast(x, to) : x;
     }
 
     private String node(String op, String... inputs) {

@@ -82,7 +82,7 @@ final class ReadyMadeGraph {
         graph.splice(theirs);
         String rows = new OnnxHead(graph, theirs, positions, vocabSize).rows(THEIRS + logits.getName());
         if (elementType(logits) != DataType.FLOAT_VALUE) {
-            rows = graph.node("Cast", List.of(rows), attribute("to", (long) DataType.FLOAT_VALUE));
+            rows = graph.cast(rows, DataType.FLOAT);
         }
         LogitsEnding.add(graph, rows, part -> part, ending, vocabSize);
         graph.prune();
@@ -144,8 +144,7 @@ final class ReadyMadeGraph {
             if (!NUMBERS.contains(elementType(input))) {
                 throw CheckpointErrors.notCausalLm(file, "has an input " + described(input) + " that does not take numbers");
             }
-            graph.define(THEIRS + input.getName(),
-                    graph.node("Cast", List.of(value), attribute("to", (long) elementType(input))));
+            graph.define(THEIRS + input.getName(), graph.cast(value, DataType.forNumber(elementType(input))));
         }
         return positions;
     }
