@@ -10,7 +10,6 @@ import org.potstill.teacher.nd4j.Nd4jDevice;
 import org.potstill.teacher.nd4j.Nd4jFile;
 import org.potstill.teacher.nd4j.Nd4jTeacher;
 import org.potstill.teacher.nd4j.Nd4jWeights;
-import org.potstill.teacher.onnx.CalibrationText;
 import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
@@ -45,16 +44,6 @@ public final class Teachers {
             return OnnxTeacher.open(model, options);
         }
         return model instanceof Nd4jFile file ? Nd4jTeacher.open(file, options) : Nd4jTeacher.open((Checkpoint) model, options);
-    }
-
-    /** Returns the calibration that is used for all quantised models. */
-    public static CausalLm.Calibration calibration(CausalLm model, TeacherOptions options) {
-        return CalibrationText.calibration(model, options);
-    }
-
-    /** Returns the text of {@link #calibration}. */
-    public static String calibrationText() {
-        return CalibrationText.text();
     }
 
     /**

@@ -156,7 +156,7 @@ public final class TokenizerJson {
         }
     }
 
-    /** Returns a JSON object of names and values in turn. */
+    /** Returns a JSON object of names and values in turn, in this order: that of {@code Map.of} differs between JVMs. */
     public static Map<String, Object> members(Object... namesAndValues) {
         Map<String, Object> members = new LinkedHashMap<>();
         for (int i = 0; i < namesAndValues.length; i += 2) {

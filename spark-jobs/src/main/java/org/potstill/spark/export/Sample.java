@@ -22,7 +22,7 @@ import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
-import org.potstill.teacher.Teachers;
+import org.potstill.teacher.onnx.CalibrationText;
 
 /**
  * Text on which models are compared.
@@ -83,7 +83,7 @@ record Sample(String text, List<int[]> sequences) {
 
     /** Returns Potstill's built-in calibration text. */
     static Sample builtIn(Settings settings, TokenizerDefinition tokenizer) {
-        return of("the calibration text of Potstill", Teachers.calibrationText(), settings, tokenizer);
+        return of("the calibration text of Potstill", CalibrationText.text(), settings, tokenizer);
     }
 
     private static Sample of(String name, String text, Settings settings, TokenizerDefinition tokenizer) {

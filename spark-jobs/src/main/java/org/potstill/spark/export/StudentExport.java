@@ -27,6 +27,7 @@ import org.potstill.spark.train.StudentFolder;
 import org.potstill.student.Student;
 import org.potstill.student.options.TrainingOptions;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.onnx.CalibrationText;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
 
@@ -141,7 +142,7 @@ public final class StudentExport {
             if (format == ExportFormat.HF) {
                 Files.copy(source.resolve(Student.WEIGHTS), made.resolve(Student.WEIGHTS));
             } else if (precision == ExportFormat.Precision.INT8) {
-                OnnxExport.writeInt8(checkpoint, Teachers.calibration(checkpoint, options(scratch)), scratch, made);
+                OnnxExport.writeInt8(checkpoint, CalibrationText.calibration(checkpoint, options(scratch)), scratch, made);
             } else {
                 OnnxExport.write(checkpoint, made);
             }

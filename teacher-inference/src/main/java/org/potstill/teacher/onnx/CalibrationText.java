@@ -41,6 +41,7 @@ public final class CalibrationText implements CausalLm.Calibration {
         return graph -> new CalibrationText(model, options).channelMaxima(graph);
     }
 
+    /** Returns the text. */
     public static String text() {
         try (InputStream in = CalibrationText.class.getResourceAsStream("calibration.txt")) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);

@@ -91,7 +91,7 @@ final class ScoringPass {
             inputs.put(LlamaGraph.K, tensor(TokenBatch.direct(1).put(0, k), 1));
         }
         if (draws > 0) {
-            inputs.put(LlamaGraph.POINTS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), points, new long[] {n, draws}));
+            inputs.put(LlamaGraph.POINTS, tensor(points, n, draws));
         }
         return inputs;
     }
@@ -174,6 +174,10 @@ final class ScoringPass {
     }
 
     private static OnnxTensor tensor(IntBuffer values, long... shape) throws OrtException {
+        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+    }
+
+    private static OnnxTensor tensor(DoubleBuffer values, long... shape) throws OrtException {
         return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
     }
 

@@ -32,7 +32,7 @@ import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
-import org.potstill.teacher.Teachers;
+import org.potstill.teacher.onnx.CalibrationText;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -106,7 +106,7 @@ class CachedModelTest {
             CausalLmConfig config = model.config();
             int v = config.vocabSize();
             Path export = Files.createDirectories(folder.resolve("export"));
-            OnnxExport.writeInt8(model, Teachers.calibration(model, options()), options().scratch(), export);
+            OnnxExport.writeInt8(model, CalibrationText.calibration(model, options()), options().scratch(), export);
             int[] longer = text(LENGTH, v);
             int[] shorter = text(LENGTH - 9, v);
             float[] logits = batch(export.resolve(OnnxExport.MODEL), config, longer, shorter);
