@@ -70,6 +70,8 @@ public final class LabelStore {
     public static final String FILE = "file";
     /** Path of the label files, relative to the store's folder. */
     public static final String LABEL_FILES = "labels/";
+    /** Option with which Spark itself reads the folders of tables, whose names are no globs. */
+    private static final String GLOB_PATHS = "__globPaths__";
     private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
 
     private final SparkSession spark;
@@ -231,7 +233,7 @@ public final class LabelStore {
         String[] names = hidden.stream().filter(path -> path.startsWith(LABEL_FILES)).map(path -> path.substring(LABEL_FILES.length())).toArray(String[]::new);
         // Must be listed after the tombstones.
         boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
-        Dataset<Row> all = any ? spark.read().schema(LABELS).parquet(labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
+        Dataset<Row> all = any ? read(LABELS, labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
                 : spark.createDataFrame(List.of(), LABELS.add(FILE, DataTypes.StringType));
         return names.length == 0 ? all : all.where(functions.not(all.col(FILE).isin((Object[]) names)));
     }
@@ -304,7 +306,7 @@ public final class LabelStore {
     }
 
     public Dataset<Row> snapshotTable() {
-        return spark.read().schema(SNAPSHOT).parquet(snapshots.currentPath());
+        return read(SNAPSHOT, snapshots.currentPath());
     }
 
     /**
@@ -345,6 +347,11 @@ public final class LabelStore {
 
     public RunFolders quarantines() {
         return quarantines;
+    }
+
+    /** Reads a folder of Parquet files whose path is literal, even with characters that Spark otherwise takes for a glob. */
+    private Dataset<Row> read(StructType columns, String path) {
+        return spark.read().schema(columns).option(GLOB_PATHS, "false").parquet(path);
     }
 
     private static Configuration hadoop(SparkSession spark) {

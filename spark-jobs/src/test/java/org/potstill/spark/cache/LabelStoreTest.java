@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -17,6 +19,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.errors.UserException;
@@ -65,6 +69,31 @@ class LabelStoreTest {
     private static JavaRDD<SnapshotEntry> snapshot(int rows) {
         return new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(
                 Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key())).toList());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"v[1]", "a?*", "{one", "back\\slash", "c:d %20 #+&"})
+    void aCacheIsWhereItsPathSaysWhateverItsName(String name) throws IOException {
+        // Names that a glob would match or stumble over.
+        for (String sibling : List.of("v1", "ab", "aab", "one", "backslash", "co:lon")) {
+            Path other = folder.resolve("k").resolve(sibling).resolve(Rows.LABELS.folder()).resolve("labels");
+            Files.createDirectories(other);
+            Files.writeString(other.resolve("part-0.parquet"), "not Parquet");
+        }
+        String cache = folder.resolve("k").resolve(name).toString();
+        store = new LabelStore(Distillery.spark(), cache, Rows.LABELS);
+        describe(store);
+        write(0, 15);
+        write(15, ROWS);
+        publish(ROWS);
+        assertEquals(Rows.content(Rows.of(0, ROWS)), content());
+        assertEquals(ROWS, store.snapshot().count());
+
+        assertEquals(1, compact(store, 1 << 20).filesAfter());
+        LabelStore found = LabelStore.find(Distillery.spark(), cache, Rows.LABELS.spec(), null);
+        assertEquals(Rows.content(Rows.of(0, ROWS)), Rows.content(found.sequences().collect()));
+        found.quarantine(new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(List.of(new Quarantined("d", 0, "k", "why"))));
+        assertTrue(Files.isDirectory(folder.resolve("k").resolve(name)));
     }
 
     private Map<String, String> content() {
