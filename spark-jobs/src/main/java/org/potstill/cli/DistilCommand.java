@@ -10,8 +10,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.distil.FinishedSteps;
-import org.potstill.spark.distil.MemoryAhead;
 import org.potstill.spark.distil.PrunedStart;
+import org.potstill.spark.distil.TrainingAhead;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.report.Report;
@@ -55,7 +55,7 @@ final class DistilCommand implements Callable<Integer> {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
         Report report = new Report(settings, sc.hadoopConfiguration());
         FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
-        MemoryAhead.require(spark, settings);
+        TrainingAhead.require(spark, settings);
         Map<String, JobCommand> jobs = new LinkedHashMap<>();
         if (PrunedStart.isAskedFor(settings)) {
             jobs.put("prune", new PruneCommand());

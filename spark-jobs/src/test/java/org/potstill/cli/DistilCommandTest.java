@@ -100,6 +100,26 @@ class DistilCommandTest {
     }
 
     @Test
+    void aStudentIsNotWrittenOverAnotherModelAndNothingIsDoneBefore() throws IOException {
+        Path theirs = Files.createDirectories(folder.resolve("theirs"));
+        Files.writeString(theirs.resolve("config.json"), "{}");
+        PotstillTest.Result result = distil("student.path=" + theirs);
+        assertEquals(2, result.status());
+        assertFalse(result.out().contains("== "), result.out());
+        assertTrue(result.err().contains("config.json"), result.err());
+    }
+
+    @Test
+    void oneFolderUnderTwoSpellingsIsRefused() throws IOException {
+        Files.createSymbolicLink(folder.resolve("link"), Files.createDirectories(folder.resolve("real")));
+        for (String same : List.of("file:" + folder.resolve("real"), folder.resolve("link") + "/", folder.resolve("cache/../real").toString())) {
+            PotstillTest.Result result = distil("student.path=" + folder.resolve("real"), "prune.path=" + same);
+            assertEquals(2, result.status());
+            assertTrue(result.err().contains("are the same folder"), result.err());
+        }
+    }
+
+    @Test
     void anotherStartThanThePrunedModelIsRefused() {
         PotstillTest.Result result = distil("student.init=" + distillery.teacher());
         assertEquals(2, result.status());

@@ -298,6 +298,10 @@ class ExportAndGenerateTest {
                 "tokenizer_config.json"),
                 names(target));
         assertEquals(2, export("hf", distillery.path("student"), "--overwrite").status());
+        Path theirs = Files.createDirectories(distillery.path("theirs"));
+        Files.writeString(theirs.resolve("config.json"), "precious");
+        assertEquals(2, export("hf", theirs, "--overwrite").status());
+        assertEquals("precious", Files.readString(theirs.resolve("config.json")));
         assertTrue(Files.exists(distillery.path("student").resolve("provenance.json")));
     }
 

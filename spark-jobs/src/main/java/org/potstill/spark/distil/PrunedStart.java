@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.distil;
 
+import java.io.File;
+import java.io.IOException;
+import java.net.URI;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.potstill.spark.errors.JobErrors;
@@ -14,7 +17,20 @@ public final class PrunedStart {
     }
 
     private static boolean same(String one, String other) {
-        return !other.isBlank() && new Path(one).equals(new Path(other));
+        return !other.isBlank() && place(one).equals(place(other));
+    }
+
+    /** Returns one name for all spellings of a path: relative, with {@code file:}, or through symbolic links. */
+    private static String place(String path) {
+        URI uri = new Path(path).toUri();
+        if (uri.getScheme() != null && !uri.getScheme().equals("file")) {
+            return uri.toString();
+        }
+        try {
+            return new File(uri.getPath()).getCanonicalPath();
+        } catch (IOException e) {
+            return uri.getPath();
+        }
     }
 
     public static boolean isAskedFor(Settings settings) {

@@ -218,6 +218,11 @@ public final class JobErrors {
                 "set student.path to another folder, restore " + key + " = " + then + ", or delete the folder");
     }
 
+    public static UserException wouldOverwrite(String setting, String path, String name) {
+        return new UserException("the folder " + path + " holds files that " + setting + " would overwrite",
+                "it contains, for example, " + name + ", which this step did not write", "set " + setting + " to an empty or new folder");
+    }
+
     public static UserException samePath(String one, String other, String path) {
         return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
                 "set each to its own folder");

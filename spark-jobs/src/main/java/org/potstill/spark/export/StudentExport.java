@@ -94,6 +94,9 @@ public final class StudentExport {
         if (!order.overwrite() && !files.inTheWay().isEmpty()) {
             throw JobErrors.exportExists(target.path().toString(), files.inTheWay().get(0));
         }
+        if (target.has(files.last()) && !isThere(order)) {
+            throw JobErrors.wouldOverwrite("--output", target.path().toString(), files.last());
+        }
         target.requireWritable();
         try (TemporaryFolder local = new TemporaryFolder()) {
             Path source = Files.createDirectory(local.path().resolve("student"));

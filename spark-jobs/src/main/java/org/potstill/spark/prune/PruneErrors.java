@@ -30,9 +30,4 @@ final class PruneErrors {
                 "new measurements would not be comparable with the earlier ones",
                 "restore the corpus, or delete " + progress + " to start again");
     }
-
-    static UserException notPruningsFolder(String path, String name) {
-        return new UserException("the folder " + path + " does not hold a pruned model", "it contains " + name
-                + ", which prune did not write and would overwrite", "set prune.path to an empty or new folder");
-    }
 }

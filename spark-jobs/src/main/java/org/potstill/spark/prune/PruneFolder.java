@@ -47,13 +47,9 @@ final class PruneFolder {
     }
 
     /** Rejects, before any work is done, a folder that contains another model. */
-    void requireOurs() {
-        if (!folder.has(PROGRESS) && !folder.has(PROVENANCE)) {
-            folder.names().stream().filter(name -> name.equals(Student.CONFIG) || name.endsWith(".safetensors")).findFirst()
-                    .ifPresent(name -> {
-                        throw PruneErrors.notPruningsFolder(folder.path().toString(), name);
-                    });
-        }
+    static void requireOurs(HadoopFolder folder) {
+        folder.requireOurs("prune.path", List.of(PROGRESS, PROVENANCE),
+                List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", StudentFolder.GENERATION_CONFIG));
     }
 
     /**

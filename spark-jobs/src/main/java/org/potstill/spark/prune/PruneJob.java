@@ -90,6 +90,7 @@ public final class PruneJob {
      */
     public PruneSummary run() {
         Teachers.requireDevice(source.options(1, 0));
+        PruneFolder.requireOurs(target);
         try (CausalLm model = Teachers.model(TeacherSource.localPath(setting, source.uri(), source.scratch(), sc.hadoopConfiguration()))) {
             if (!(model instanceof Checkpoint checkpoint)) {
                 throw PruneErrors.notPrunable(source.uri());
@@ -104,7 +105,6 @@ public final class PruneJob {
             target.requireWritable();
             PruningText text = calibration(checkpoint);
             PruneFolder folder = new PruneFolder(target, wanted.identity(fingerprint, text.fingerprint()));
-            folder.requireOurs();
             return prune(checkpoint, text, folder);
         }
     }

@@ -78,6 +78,23 @@ public final class HadoopFolder {
         }
     }
 
+    /**
+     * Checks, before any work is done, that writing to the folder destroys nothing that others put there.
+     *
+     * @param setting setting that names the folder
+     * @param ours    names that only a folder of the writer contains
+     * @param files   names of files that the writer replaces
+     * @throws org.potstill.errors.UserException if one of {@code files} exists, but none of {@code ours}
+     */
+    public void requireOurs(String setting, List<String> ours, List<String> files) {
+        List<String> there = names();
+        if (ours.stream().noneMatch(there::contains)) {
+            files.stream().filter(there::contains).findFirst().ifPresent(name -> {
+                throw JobErrors.wouldOverwrite(setting, path.toString(), name);
+            });
+        }
+    }
+
     public boolean has(String name) {
         try {
             return fs.exists(path(name));

@@ -40,6 +40,12 @@ public final class StudentFolder {
         this.folder = folder;
     }
 
+    /** Rejects, before any work is done, a folder that contains another model. */
+    void requireOurs() {
+        folder.requireOurs("student.path", List.of(TrainingCheckpoints.FOLDER, PROVENANCE),
+                List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", GENERATION_CONFIG));
+    }
+
     public boolean isFinished() {
         return folder.has(PROVENANCE);
     }

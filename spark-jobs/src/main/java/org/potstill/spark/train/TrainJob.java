@@ -55,6 +55,15 @@ public final class TrainJob {
     }
 
     /**
+     * Rejects a student's folder that contains another model.
+     *
+     * @throws org.potstill.errors.UserException if training would overwrite files that it did not write
+     */
+    public void requireFolder() {
+        new StudentFolder(folder).requireOurs();
+    }
+
+    /**
      * Checks that memory suffices before there are labels, when the number of positions is still unknown.
      *
      * @param vocabSize size of the teacher's vocabulary
@@ -97,6 +106,7 @@ public final class TrainJob {
             LOG.warn("executors hold the student's state, and {} may end them between two rounds, whose steps are then taken again: unset it",
                     CACHED_TIMEOUT);
         }
+        requireFolder();
         LabelStore store = LabelStore.find(spark, cache, settings.targetSpec(), teacherFingerprint());
         ObjectNode snapshot = (ObjectNode) store.currentSnapshot();
         for (String key : List.of("sequence-length", "corpus.holdout", "seed")) {

@@ -29,7 +29,7 @@ import org.potstill.student.options.TrainingOptions;
  * stores, which cannot rename a folder atomically. An incomplete folder is deleted when the next checkpoint is written.
  */
 final class TrainingCheckpoints {
-    private static final String FOLDER = "checkpoints";
+    static final String FOLDER = "checkpoints";
     private static final String TRAINING = "training.json";
 
     private final HadoopFolder folder;

@@ -329,6 +329,17 @@ class TrainJobTest {
     }
 
     @Test
+    void aFolderThatHoldsAnotherModelIsLeftAlone() throws Exception {
+        for (String name : List.of("config.json", "model.safetensors", "tokenizer.json", "generation_config.json")) {
+            Path theirs = Files.createDirectories(folder.resolve("with " + name)).resolve(name);
+            Files.writeString(theirs, "precious");
+            UserException error = error(() -> train("student.path=" + theirs.getParent()));
+            assertTrue(error.getMessage().contains(name) && error.remedy().contains("student.path"), error.getMessage());
+            assertEquals("precious", Files.readString(theirs));
+        }
+    }
+
+    @Test
     void aVocabularyThatDoesNotFitTheCacheIsRefused() throws Exception {
         Path provenance = Path.of(store().folder().path("provenance.json").toUri());
         Files.writeString(provenance, Files.readString(provenance).replace("\"vocab_size\" : 320", "\"vocab_size\" : 260"));

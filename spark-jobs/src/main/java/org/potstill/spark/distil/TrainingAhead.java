@@ -11,19 +11,20 @@ import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.teacher.Teachers;
 
-/** A check of training's memory before the steps that precede it, which may take hours. */
-public final class MemoryAhead {
-    private MemoryAhead() {
+/** Checks of training's folder and memory before the steps that precede it, which may take hours. */
+public final class TrainingAhead {
+    private TrainingAhead() {
     }
 
     /**
-     * Checks the memory.
+     * Checks the folder and the memory.
      *
-     * @throws org.potstill.errors.UserException if there is too little
+     * @throws org.potstill.errors.UserException if the folder contains another model, or there is too little memory
      */
     public static void require(SparkSession spark, Settings settings) {
         Configuration hadoop = spark.sparkContext().hadoopConfiguration();
         TrainJob training = new TrainJob(spark, settings);
+        training.requireFolder();
         if (training.isDone()) {
             return;
         }
