@@ -92,6 +92,16 @@ final class StandaloneCluster implements AutoCloseable {
     void await(String job, Process process) throws Exception {
         assertTrue(process.waitFor(240, TimeUnit.SECONDS), () -> job + " did not end:\n" + read(log(job)));
         assertEquals(0, process.exitValue(), () -> job + ":\n" + read(log(job)) + executorLogs());
+        deleteJars();
+    }
+
+    /** Each executor keeps a copy of the application's jar, which a standalone worker deletes only after days. */
+    private void deleteJars() throws IOException {
+        try (Stream<Path> files = Files.walk(folder, 4)) {
+            for (Path jar : files.filter(file -> file.getFileName().toString().endsWith("potstill.jar")).toList()) {
+                Files.delete(jar);
+            }
+        }
     }
 
     Path log(String job) {
