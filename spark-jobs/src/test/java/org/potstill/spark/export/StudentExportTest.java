@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -114,17 +115,24 @@ class StudentExportTest {
         return new StudentExport.Order(format, null, "crash://" + target, true, null);
     }
 
+    private void restore(String saved, Path target) throws IOException {
+        FileUtils.deleteDirectory(target.toFile());
+        FileUtils.copyDirectory(folder.resolve(saved).toFile(), target.toFile());
+    }
+
     @Test
     void aKilledExportOfOneFileLeavesNoneOrAWholeOne() throws IOException {
         Configuration hadoop = new Configuration();
         CrashingFileSystem.register(hadoop);
         Path target = Files.createDirectories(folder.resolve("export")).resolve("s.gguf");
         Files.writeString(folder.resolve("export/mine.txt"), "mine");
+        export(hadoop).run(order(ExportFormat.GGUF, target));
+        FileUtils.copyDirectory(target.getParent().toFile(), folder.resolve("older").toFile());
         int killed = 0;
         boolean ended = false;
         for (int steps = 0; !ended; steps++) {
             CrashingFileSystem.recover();
-            export(hadoop).run(order(ExportFormat.GGUF, target));
+            restore("older", target.getParent());
             CrashingFileSystem.crashAfter(steps);
             try {
                 export(hadoop).run(order(ExportFormat.GGUF, target));
@@ -149,12 +157,13 @@ class StudentExportTest {
         CrashingFileSystem.register(hadoop);
         StudentExport export = export(hadoop);
         Path target = folder.resolve("export");
+        // Over an older one of the other kind, so that what is left of that could be mistaken, too.
+        export.run(order(ExportFormat.ONNX, folder.resolve("older")));
         boolean ended = false;
         int killed = 0;
         for (int steps = 0; !ended; steps++) {
-            // Over an older one of the other kind, so that what is left of that could be mistaken, too.
             CrashingFileSystem.recover();
-            export.run(order(ExportFormat.ONNX, target));
+            restore("older", target);
             CrashingFileSystem.crashAfter(steps);
             try {
                 export.run(order(ExportFormat.HF, target));
