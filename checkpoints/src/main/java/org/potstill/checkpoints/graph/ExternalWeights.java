@@ -13,6 +13,7 @@ import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.io.ScratchFolder;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.RotaryTable;
 import org.potstill.checkpoints.model.TensorSource;
 
 /**
@@ -81,16 +82,14 @@ public final class ExternalWeights {
         writer.write(name, span, source, channel);
     }
 
-    /**
-     * Computes rows of cos or sin of {@code position · frequency}. Frequencies and angles are rounded to float where
-     * transformers rounds: at position 8000 this changes an angle by 5e-4.
-     */
+    /** Writes rows of the cosines' or the sines' half of {@link RotaryTable}. */
     private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
         float[] frequencies = config.rotaryFrequencies();
+        int first = sine ? frequencies.length : 0;
         for (long position = firstRow; position < firstRow + rows; position++) {
-            for (float frequency : frequencies) {
-                float angle = position * frequency;
-                target.put((float) (sine ? Math.sin(angle) : Math.cos(angle)));
+            double[] row = RotaryTable.row(position, frequencies);
+            for (int j = 0; j < frequencies.length; j++) {
+                target.put((float) row[first + j]);
             }
         }
     }

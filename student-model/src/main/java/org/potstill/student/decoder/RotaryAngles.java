@@ -3,14 +3,12 @@ package org.potstill.student.decoder;
 
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.RotaryTable;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Row;
 
-/**
- * Cosines and sines of the rotary embedding, {@code [positions, headDim]}, cosines first. Frequencies and angles are
- * rounded to single precision wherever Hugging Face's code rounds them, so that logits agree at late positions too.
- */
-public final class RotaryAngles {
+/** The {@link RotaryTable} in native memory, {@code [positions, headDim]}, cosines first. */
+final class RotaryAngles {
     private final int headDim;
     private final float[] frequencies;
     private final DataType type;
@@ -34,28 +32,12 @@ public final class RotaryAngles {
         table = Matrix.allocate(type, positions, headDim);
         Row row = Row.of(table, headDim);
         for (int position = 0; position < positions; position++) {
-            double[] values = of(position, frequencies);
+            double[] values = RotaryTable.row(position, frequencies);
             for (int j = 0; j < headDim; j++) {
                 row.set(j, values[j]);
             }
             row.store(table, position, 0, headDim);
         }
-    }
-
-    /**
-     * Returns the cosines, then the sines, of one position: {@code headDim / 2} of each.
-     *
-     * @param frequencies from {@link CausalLmConfig#rotaryFrequencies}
-     */
-    public static double[] of(int position, float[] frequencies) {
-        int half = frequencies.length;
-        double[] values = new double[2 * half];
-        for (int j = 0; j < half; j++) {
-            float angle = position * frequencies[j];
-            values[j] = Math.cos(angle);
-            values[half + j] = Math.sin(angle);
-        }
-        return values;
     }
 
     void free() {

@@ -12,10 +12,10 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.RotaryTable;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.Decoder;
 import org.potstill.student.decoder.LlamaDecoder;
-import org.potstill.student.decoder.RotaryAngles;
 import org.potstill.student.decoder.Weights;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.Objective;
@@ -230,7 +230,7 @@ public final class Nd4jDecoder implements Decoder {
         float[] frequencies = config.rotaryFrequencies();
         double[][] angles = new double[rows][];
         for (int row = 0; row < rows; row++) {
-            angles[row] = RotaryAngles.of(batch.positions()[row], frequencies);
+            angles[row] = RotaryTable.row(batch.positions()[row], frequencies);
         }
         INDArray table = Nd4j.createFromArray(angles).castTo(type);
         INDArray cos = table.get(NDArrayIndex.all(), NDArrayIndex.interval(0, half)).dup('c').reshape(rows, 1, half);

@@ -6,6 +6,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.RotaryTable;
 
 /**
  * Causal grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245) with rotary embedding (Su et al. 2021, arXiv
@@ -85,14 +86,15 @@ final class Nd4jAttention implements AutoCloseable {
         return x.muli(Nd4jArrays.rows(cos, 0, rows)).addi(swapped.muli(Nd4jArrays.rows(sin, 0, rows)));
     }
 
-    /** Computes cosines or sines, rounded to float where transformers rounds: at position 8000 this changes an angle by 5e-4. */
+    /** Computes the factors of both halves of a head's dimensions: cosines twice, or sines of which the first half is negative. */
     private float[] angles(CausalLmConfig config, boolean sine) {
         float[] table = new float[length * headDim];
         int half = headDim / 2;
+        float[] frequencies = config.rotaryFrequencies();
         for (int position = 0; position < length; position++) {
+            double[] row = RotaryTable.row(position, frequencies);
             for (int j = 0; j < half; j++) {
-                float angle = position * (float) (1 / Math.pow(config.ropeTheta(), 2.0 * j / headDim));
-                float value = (float) (sine ? Math.sin(angle) : Math.cos(angle));
+                float value = (float) row[sine ? half + j : j];
                 table[position * headDim + j] = sine ? -value : value;
                 table[position * headDim + half + j] = value;
             }
