@@ -23,6 +23,13 @@ public final class CheckpointErrors {
     }
 
     public static UserException unreadable(Path file, IOException e) {
+        if (Files.isSymbolicLink(file) && !Files.exists(file)) {
+            try {
+                return UnsupportedErrors.danglingLink(file, Files.readSymbolicLink(file));
+            } catch (IOException gone) {
+                e.addSuppressed(gone);
+            }
+        }
         boolean missing = (e instanceof FileNotFoundException || e instanceof NoSuchFileException) && !Files.exists(file);
         return new UserException("cannot read " + file, missing ? "there is no such file" : String.valueOf(e),
                 missing ? "check the path; download a model on the Hugging Face Hub first: hf download NAME --local-dir FOLDER"

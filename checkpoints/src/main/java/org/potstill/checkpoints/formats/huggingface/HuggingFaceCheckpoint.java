@@ -4,7 +4,6 @@ package org.potstill.checkpoints.formats.huggingface;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -70,7 +69,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     public static HuggingFaceCheckpoint open(Path folder) {
-        if (!Files.isRegularFile(folder.resolve(CONFIG))) {
+        if (!BoundedFile.exists(folder.resolve(CONFIG))) {
             throw FolderDiagnosis.of(folder, CONFIG);
         }
         String json = BoundedFile.text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
@@ -103,12 +102,12 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     /** Opens the files of weights into {@code shards}; returns tensor to shard as in the index, empty for a single file. */
     private static Map<String, String> openShards(Path folder, SortedMap<String, SafetensorsFile> shards) {
-        if (Files.isRegularFile(folder.resolve(WEIGHTS))) {
+        if (BoundedFile.exists(folder.resolve(WEIGHTS))) {
             shards.put(WEIGHTS, SafetensorsFile.open(folder.resolve(WEIGHTS)));
             return Map.of();
         }
         Path file = folder.resolve(INDEX);
-        if (!Files.isRegularFile(file)) {
+        if (!BoundedFile.exists(file)) {
             throw FolderDiagnosis.of(folder, WEIGHTS);
         }
         Map<String, String> index = new LinkedHashMap<>();
@@ -126,7 +125,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                 if (shards.size() == MAX_SHARDS) {
                     throw new Json.MalformedException("it names more than " + MAX_SHARDS + " files");
                 }
-                if (!Files.exists(folder.resolve(shard))) {
+                if (!BoundedFile.exists(folder.resolve(shard))) {
                     throw CheckpointErrors.missingBeside(folder, shard, INDEX + " names it");
                 }
                 shards.put(shard, SafetensorsFile.open(folder.resolve(shard)));
