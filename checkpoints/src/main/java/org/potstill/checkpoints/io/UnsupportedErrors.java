@@ -53,6 +53,14 @@ public final class UnsupportedErrors {
         return error("cannot use " + file, "its weights are in PyTorch's pickle format, which runs code when it is read", SAVE);
     }
 
+    /** Reports a whole model beside an adapter, which transformers applies to it where peft is installed. */
+    public static UserException adapterBeside(Path folder, String base) {
+        return error("cannot use " + folder + " as a model", "beside whole weights it has adapter_config.json, of an adapter (LoRA) of "
+                + (base.isEmpty() ? "another model" : base) + "; transformers with peft applies that to them",
+                "to use both, merge them: AutoModelForCausalLM.from_pretrained(FOLDER), then merge_and_unload() and save_pretrained(); to "
+                + "use the weights as they are, remove adapter_config.json");
+    }
+
     public static UserException otherFramework(Path file) {
         return error("cannot use " + file, "its weights are in the format of another framework",
                 SAVE + "; from_tf=True or from_flax=True reads them");

@@ -320,6 +320,13 @@ final class PublishedCheckpointsTest {
         assertTrue(e.problem().contains(file.toString()) && e.cause().contains(cause) && e.remedy().contains(remedy), e.getMessage());
     }
 
+    @Test
+    void anAdapterBesideWholeWeightsIsNotIgnored() throws IOException {
+        write(TIED, name -> name);
+        Files.writeString(folder.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"meta/base-1b\"}");
+        assertRefused("adapter (LoRA) of meta/base-1b", "remove adapter_config.json");
+    }
+
     @ParameterizedTest
     @CsvSource({"pytorch_model.bin,safe_serialization", "model.pth,safe_serialization", "tf_model.h5,from_tf", "config.json,folder",
         "model.gguf.part2of3,cat", "model.gguf-split-b,cat", "model.safetensors,folder", "model.q4,GGUF or ONNX"})

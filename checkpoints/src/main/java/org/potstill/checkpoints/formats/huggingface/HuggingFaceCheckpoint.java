@@ -37,8 +37,9 @@ import org.potstill.errors.UserException;
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
+    static final String WEIGHTS = "model.safetensors";
+    static final String ADAPTER = "adapter_config.json";
+    static final String INDEX = "model.safetensors.index.json";
     static final int MAX_CONFIG_BYTES = 1 << 20;
     private static final int MAX_INDEX_BYTES = 1 << 26;
     /** Most shards; each is an open file. */
@@ -71,6 +72,9 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     public static HuggingFaceCheckpoint open(Path folder) {
         if (!BoundedFile.exists(folder.resolve(CONFIG))) {
             throw FolderDiagnosis.of(folder, CONFIG);
+        }
+        if (BoundedFile.exists(folder.resolve(ADAPTER))) {
+            throw FolderDiagnosis.of(folder, WEIGHTS);
         }
         String json = BoundedFile.text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
         CausalLmConfig config = config(folder, json);
