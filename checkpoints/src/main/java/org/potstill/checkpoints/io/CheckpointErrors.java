@@ -169,6 +169,12 @@ public final class CheckpointErrors {
                 mismatch(file));
     }
 
+    public static UserException wrongVocabSize(Path folder, int said, long rows) {
+        return error("cannot use " + folder + " as a model: config.json does not match the weights", "its vocab_size is " + said
+                + " and the embedding table has " + rows + " rows", RIGHT_CONFIG + "; if that was written before the table was resized, set "
+                + "its vocab_size to " + rows);
+    }
+
     static UserException noRoom(Path folder, long needed, long free) {
         return error("not enough space for the model's weights in " + folder,
                 "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
@@ -276,7 +282,7 @@ public final class CheckpointErrors {
     }
 
     /** The remedy where weights and configuration disagree; a GGUF file holds both. */
-    private static String mismatch(Path file) {
+    static String mismatch(Path file) {
         return Files.isDirectory(file) || file.toString().endsWith(".safetensors") ? RIGHT_CONFIG : MADE_ANEW;
     }
 

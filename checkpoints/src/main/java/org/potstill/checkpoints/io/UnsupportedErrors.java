@@ -5,6 +5,8 @@ import static org.potstill.checkpoints.io.CheckpointErrors.error;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.potstill.errors.UserException;
 
 /** User errors about models and files that are valid but unsupported. */
@@ -13,6 +15,8 @@ public final class UnsupportedErrors {
             + "--task text-generation-with-past FOLDER, or torch.onnx.export(dynamo=True)";
     private static final String SAVE = "load it with transformers' AutoModelForCausalLM and write it with "
             + "save_pretrained(FOLDER, safe_serialization=True), and its tokenizer likewise";
+
+    private static final Pattern LAYER = Pattern.compile("(?:model\\.layers|blk)\\.([0-9]{1,6})\\..*");
 
     private UnsupportedErrors() {
     }
@@ -49,16 +53,16 @@ public final class UnsupportedErrors {
                 + "base model's tokenizer there, too");
     }
 
-    public static UserException pickle(Path file) {
-        return error("cannot use " + file, "its weights are in PyTorch's pickle format, which runs code when it is read", SAVE);
-    }
-
     /** Reports a whole model beside an adapter, which transformers applies to it where peft is installed. */
     public static UserException adapterBeside(Path folder, String base) {
         return error("cannot use " + folder + " as a model", "beside whole weights it has adapter_config.json, of an adapter (LoRA) of "
                 + (base.isEmpty() ? "another model" : base) + "; transformers with peft applies that to them",
                 "to use both, merge them: AutoModelForCausalLM.from_pretrained(FOLDER), then merge_and_unload() and save_pretrained(); to "
                 + "use the weights as they are, remove adapter_config.json");
+    }
+
+    public static UserException pickle(Path file) {
+        return error("cannot use " + file, "its weights are in PyTorch's pickle format, which runs code when it is read", SAVE);
     }
 
     public static UserException otherFramework(Path file) {
@@ -148,9 +152,17 @@ public final class UnsupportedErrors {
                 packed ? "use the model that it was quantised from" : "load it with transformers in dtype float32 and write it with save_pretrained()");
     }
 
-    /** Reports a tensor that no model of the family has. */
-    public static UserException tensor(Path file, String name) {
+    /**
+     * Reports a tensor that the model's configuration leaves no place for.
+     *
+     * @param layers that the configuration says there are
+     */
+    public static UserException tensor(Path file, String name, int layers) {
         String problem = "cannot use " + file + " as a model: unexpected tensor " + name;
+        Matcher layer = LAYER.matcher(name);
+        if (layer.matches() && Integer.parseInt(layer.group(1)) >= layers) {
+            return error(problem, "by its configuration the model ends with layer " + (layers - 1), CheckpointErrors.mismatch(file));
+        }
         if (name.contains("lora_") || name.startsWith("base_model.")) {
             return error(problem, "it belongs to an adapter (LoRA) that is not merged", adapter(file, "").remedy());
         }

@@ -327,6 +327,28 @@ final class PublishedCheckpointsTest {
         assertRefused("adapter (LoRA) of meta/base-1b", "remove adapter_config.json");
     }
 
+    @Test
+    void layersBeyondTheConfigurationsAreRefused() throws IOException {
+        CausalLmConfig two = new CausalLmConfig(320, 16, 24, 2, 2, 1, 8, 64, 1e-5f, 10_000f, true);
+        write(two, name -> name);
+        Files.writeString(folder.resolve("config.json"), TIED.toJson());
+        assertRefused("ends with layer 0", "config.json");
+        Path gguf = folder.resolve("two.gguf");
+        TinyLlama.gguf(1, two).put("llama.block_count", 1).write(gguf);
+        assertTrue(refusal(gguf).cause().contains("ends with layer 0"), refusal(gguf).getMessage());
+    }
+
+    @Test
+    void aTokenizerWithMoreIdsThanTheTableHasRowsIsRefused() throws IOException {
+        CausalLmConfig few = new CausalLmConfig(200, 16, 24, 1, 2, 1, 8, 64, 1e-5f, 10_000f, true);
+        Path gguf = folder.resolve("few.gguf");
+        TinyLlama.gguf(1, few).write(gguf);
+        assertNamed(gguf, gguf, "has the id 200 but the model's embedding has 200 rows", "use the tokenizer");
+        write(few, name -> name);
+        Path tokenizer = Files.writeString(folder.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": 0, \"b\": 200}}}");
+        assertNamed(folder, tokenizer, "has the id 200 but the model's embedding has 200 rows", "use the tokenizer");
+    }
+
     @ParameterizedTest
     @CsvSource({"pytorch_model.bin,safe_serialization", "model.pth,safe_serialization", "tf_model.h5,from_tf", "config.json,folder",
         "model.gguf.part2of3,cat", "model.gguf-split-b,cat", "model.safetensors,folder", "model.q4,GGUF or ONNX"})

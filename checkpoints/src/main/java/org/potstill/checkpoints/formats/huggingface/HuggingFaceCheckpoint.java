@@ -82,7 +82,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         try {
             Map<String, String> index = openShards(folder, shards);
             Map<String, Stored> found = index(folder, shards, index);
-            config = config.withVocabSize(rows(found, config));
+            requireVocabSize(folder, found, config);
             if (found.containsKey(LlamaTensors.HEAD)) {
                 // As in transformers, a head in the file takes precedence over the tying in the configuration.
                 config = config.untied();
@@ -159,11 +159,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         return found;
     }
 
-    /** Returns the rows of the embedding table, which take precedence over vocab_size: the table may have been padded later. */
-    private static int rows(Map<String, Stored> found, CausalLmConfig config) {
+    /** Rejects an embedding table of another length, as transformers does: this may be the configuration of other weights. */
+    private static void requireVocabSize(Path folder, Map<String, Stored> found, CausalLmConfig config) {
         Stored table = found.get(LlamaTensors.EMBEDDING);
         long[] shape = table == null ? new long[0] : table.shape();
-        return shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] <= Integer.MAX_VALUE ? (int) shape[0] : config.vocabSize();
+        if (shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] != config.vocabSize()) {
+            throw CheckpointErrors.wrongVocabSize(folder, config.vocabSize(), shape[0]);
+        }
     }
 
     /** Returns the tensors that the model needs, in forward order. */
@@ -177,7 +179,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
             if (!expected.containsKey(name) && !passedBy) {
-                throw UnsupportedErrors.tensor(stored.shard.path(), name);
+                throw UnsupportedErrors.tensor(stored.shard.path(), name, config.numHiddenLayers());
             }
         });
         if (!found.containsKey(LlamaTensors.HEAD) && expected.containsKey(LlamaTensors.HEAD)) {
