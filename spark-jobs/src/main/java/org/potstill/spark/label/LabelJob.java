@@ -175,12 +175,13 @@ public final class LabelJob {
             long sequences = count.sequences();
             count = CorpusCount.of(documents, unscored);
             if (count.unscored() > limit * sequences) {
-                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
+                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, unscored.commonReasons(), quarantine);
             }
             if (count.sequences() == 0) {
-                throw CorpusErrors.nothingToTrainOn(corpus.path());
+                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, unscored.commonReasons(), quarantine);
             }
-            LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
+            LOG.warn("the teacher could not score {} of {} sequences: {}; the reasons of all are in {}", count.unscored(), sequences,
+                    unscored.commonReasons(), quarantine);
         }
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();

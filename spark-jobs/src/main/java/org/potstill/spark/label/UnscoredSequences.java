@@ -9,6 +9,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Problems;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
@@ -26,6 +27,13 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
     JavaRDD<Quarantined> quarantined(JavaRDD<TokenizedDocument> training) {
         return places(training).filter(place -> reasons.containsKey(place.key()))
                 .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
+    }
+
+    /** Describes the most common reasons, with counts and a key as an example of each. */
+    String commonReasons() {
+        Problems problems = new Problems();
+        reasons.forEach(problems::add);
+        return problems.value();
     }
 
     /** Returns the places of all other sequences, which can be learnt from. */

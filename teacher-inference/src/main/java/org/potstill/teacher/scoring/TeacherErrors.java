@@ -121,7 +121,7 @@ public final class TeacherErrors {
     }
 
     public static UserException notFinite(int tokens) {
-        return new UserException("the model's logits are not finite after " + tokens + " tokens", "its weights or activations overflow",
+        return new UserException("the model's logits are not finite after " + tokens + " tokens", "its weights are NaN or infinite, or its activations overflow",
                 "check the model: compare the file's checksum, or convert it again");
     }
 
