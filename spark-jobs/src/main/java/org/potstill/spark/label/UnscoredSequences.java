@@ -29,10 +29,11 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
                 .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
     }
 
-    /** Describes the most common reasons, with counts and a key as an example of each. */
-    String commonReasons() {
+    /** Describes the most common reasons, with counts and a document as an example of each. */
+    String commonReasons(JavaRDD<TokenizedDocument> training) {
         Problems problems = new Problems();
-        reasons.forEach(problems::add);
+        training.context().register(problems);
+        quarantined(training).foreach(sequence -> problems.add(sequence.document(), sequence.problem()));
         return problems.value();
     }
 
