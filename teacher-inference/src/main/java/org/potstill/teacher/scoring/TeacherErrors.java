@@ -125,6 +125,11 @@ public final class TeacherErrors {
                 "check the model: compare the file's checksum, or convert it again");
     }
 
+    public static UserException cannotCompare(String model) {
+        return new UserException("cannot prune " + model, "its probabilities are not finite: its weights are NaN or infinite, or its activations "
+                + "overflow", "check the model: compare the file's checksum, or convert it again");
+    }
+
     public static UserException cannotGenerate(Path file) {
         return new UserException("cannot generate text with " + file,
                 "it is a SameDiff or Deeplearning4j model, which has no key-value cache",
