@@ -83,6 +83,10 @@ public final class CheckpointErrors {
         return error("invalid model configuration in " + source, cause, RIGHT_CONFIG);
     }
 
+    public static UserException badMetadata(Path file, String cause) {
+        return error("invalid model configuration in " + file, cause, MADE_ANEW);
+    }
+
     public static UserException notGguf(Path file, int magic) {
         return error("cannot read " + file + ": it is not a GGUF file",
                 "it begins with the bytes " + bytes(magic) + ", not with \"GGUF\"",

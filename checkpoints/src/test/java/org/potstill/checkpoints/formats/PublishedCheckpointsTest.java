@@ -373,6 +373,17 @@ final class PublishedCheckpointsTest {
     }
 
     @Test
+    void metadataOfAGgufFileIsNotBlamedOnAConfigJson() {
+        Path file = folder.resolve("odd.gguf");
+        for (Map.Entry<String, Integer> wrong : Map.of("llama.attention.head_count", 3, "llama.attention.head_count_kv", 0,
+                "llama.context_length", 0, "llama.embedding_length", -1).entrySet()) {
+            TinyLlama.gguf(1, UNTIED).put(wrong.getKey(), wrong.getValue()).write(file);
+            assertTrue(refusal(file).problem().contains(file.toString()), refusal(file).getMessage());
+            assertFalse(refusal(file).getMessage().contains("config.json"), refusal(file).getMessage());
+        }
+    }
+
+    @Test
     void aPathThatLeadsNowhereSaysSo() {
         assertEquals("there is no such file", refusal(folder.resolve("absent")).cause());
     }
