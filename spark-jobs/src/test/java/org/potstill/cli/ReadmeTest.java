@@ -91,6 +91,7 @@ class ReadmeTest {
     }
 
     @Test
+    @SuppressWarnings("deprecation") // Scala 2.13 has other converters, which 2.12 lacks.
     void everySparkSubmitNamesTheMainClassAndACommandThatParses() throws IOException {
         List<List<String>> commands = commands("spark-submit");
         assertTrue(commands.size() >= 2, commands.toString());

@@ -72,9 +72,18 @@ public final class InitialWeights {
             for (long row = 0; row < rows; row += rowsAtOnce) {
                 checkpoint.readRows(source(tensor.getKey(), layers), row, Math.min(rowsAtOnce, rows - row), values.clear());
                 from += values.position();
-                student.writeParameters(from - values.position(), values.flip());
+                student.writeParameters(from - values.position(), requireFinite(values.flip(), name, tensor.getKey()));
             }
         }
+    }
+
+    private static FloatBuffer requireFinite(FloatBuffer values, String name, String tensor) {
+        for (int i = 0; i < values.limit(); i++) {
+            if (!Float.isFinite(values.get(i))) {
+                throw StudentErrors.initialWeightNotFinite(name, tensor, values.get(i));
+            }
+        }
+        return values;
     }
 
     /** Returns the name of the checkpoint's tensor that becomes the given tensor of the student. */

@@ -59,6 +59,18 @@ class InitialWeightsTest {
     }
 
     @Test
+    void aWeightThatIsNotFiniteIsNamed() {
+        try (Student teacher = Student.create(tiny(2), Fixtures.adamW(), 1)) {
+            teacher.writeParameters(500, FloatBuffer.wrap(new float[] {Float.POSITIVE_INFINITY}));
+            teacher.save(folder);
+        }
+        try (Checkpoint checkpoint = Checkpoints.open(folder); Student student = Student.create(tiny(2), Fixtures.adamW(), 2)) {
+            UserException error = assertThrows(UserException.class, () -> InitialWeights.copy(checkpoint, "teacher", student, LayerChoice.FIRST));
+            assertTrue(error.cause().contains("model.layers.0.") && error.cause().endsWith("holds Infinity"), error.getMessage());
+        }
+    }
+
+    @Test
     void aLayersWindowAndItsPartsComeWithIt() {
         CausalLmConfig four = new CausalLmConfig(37, 12, 20, 4, 4, 2, 10, 64, 1e-5f, 10_000f, false,
                 new Variant(Family.QWEN3, true, false, 3, List.of(0, 1), List.of()));

@@ -6,6 +6,8 @@ import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 
@@ -17,7 +19,8 @@ import java.security.MessageDigest;
  */
 public final class BoundedFile implements AutoCloseable {
     private static final int DIGEST_CHUNK_BYTES = 1 << 20;
-    private static final String POINTER = "version https://git-lfs.github.com/spec/";
+    private static final String LFS_POINTER = "version https://git-lfs.github.com/spec/";
+    private static final String ANNEX_POINTER = "/annex/objects/";
     private static final int MAX_POINTER_BYTES = 1024;
 
     private final Path path;
@@ -46,12 +49,23 @@ public final class BoundedFile implements AutoCloseable {
         }
     }
 
-    /** Rejects a Git LFS pointer, which a clone without LFS has instead of a large file. */
+    /** Rejects a pointer, which a clone without Git LFS or git-annex has instead of a large file. */
     private void refusePointer() {
-        if (size >= POINTER.length() && size <= MAX_POINTER_BYTES
-                && new String(read(0, POINTER.length(), "its begin").array(), StandardCharsets.US_ASCII).equals(POINTER)) {
-            throw UnsupportedErrors.pointer(path);
+        if (size > MAX_POINTER_BYTES) {
+            return;
         }
+        String start = new String(read(0, (int) Math.min(size, LFS_POINTER.length()), "its start").array(), StandardCharsets.US_ASCII);
+        if (start.equals(LFS_POINTER)) {
+            throw UnsupportedErrors.pointer(path, "Git LFS", "git lfs pull");
+        }
+        if (start.startsWith(ANNEX_POINTER)) {
+            throw UnsupportedErrors.pointer(path, "git-annex", "git annex get .");
+        }
+    }
+
+    /** Returns whether a name is taken, even by a link that leads nowhere, which {@link #open} then reports. */
+    public static boolean exists(Path path) {
+        return Files.exists(path, LinkOption.NOFOLLOW_LINKS);
     }
 
     public Path path() {

@@ -23,6 +23,13 @@ public final class CheckpointErrors {
     }
 
     public static UserException unreadable(Path file, IOException e) {
+        if (Files.isSymbolicLink(file) && !Files.exists(file)) {
+            try {
+                return UnsupportedErrors.danglingLink(file, Files.readSymbolicLink(file));
+            } catch (IOException gone) {
+                e.addSuppressed(gone);
+            }
+        }
         boolean missing = (e instanceof FileNotFoundException || e instanceof NoSuchFileException) && !Files.exists(file);
         return new UserException("cannot read " + file, missing ? "there is no such file" : String.valueOf(e),
                 missing ? "check the path; download a model on the Hugging Face Hub first: hf download NAME --local-dir FOLDER"
@@ -74,6 +81,10 @@ public final class CheckpointErrors {
 
     public static UserException badConfig(String source, String cause) {
         return error("invalid model configuration in " + source, cause, RIGHT_CONFIG);
+    }
+
+    public static UserException badMetadata(Path file, String cause) {
+        return error("invalid model configuration in " + file, cause, MADE_ANEW);
     }
 
     public static UserException notGguf(Path file, int magic) {
@@ -160,6 +171,12 @@ public final class CheckpointErrors {
         return error("cannot read " + file + ": tensor " + name + " has the wrong shape",
                 "it is " + Arrays.toString(actual) + " but the configuration requires " + Arrays.toString(expected),
                 mismatch(file));
+    }
+
+    public static UserException wrongVocabSize(Path folder, int said, long rows) {
+        return error("cannot use " + folder + " as a model: config.json does not match the weights", "its vocab_size is " + said
+                + " and the embedding table has " + rows + " rows", RIGHT_CONFIG + "; if that was written before the table was resized, set "
+                + "its vocab_size to " + rows);
     }
 
     static UserException noRoom(Path folder, long needed, long free) {
@@ -269,7 +286,7 @@ public final class CheckpointErrors {
     }
 
     /** The remedy where weights and configuration disagree; a GGUF file holds both. */
-    private static String mismatch(Path file) {
+    static String mismatch(Path file) {
         return Files.isDirectory(file) || file.toString().endsWith(".safetensors") ? RIGHT_CONFIG : MADE_ANEW;
     }
 

@@ -42,7 +42,9 @@ public final class Json {
             }
             return asObject(value);
         } catch (IOException | IllegalStateException | NumberFormatException e) {
-            throw new MalformedException(e.getMessage());
+            // Without Gson's advice to programmers.
+            throw new MalformedException(String.valueOf(e.getMessage()).replaceFirst("^Use JsonReader\\.\\S+ to accept ", "")
+                    .replaceFirst("(?s)\nSee https://.*", ""));
         }
     }
 

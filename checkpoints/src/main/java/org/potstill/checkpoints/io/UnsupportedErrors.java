@@ -5,6 +5,8 @@ import static org.potstill.checkpoints.io.CheckpointErrors.error;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.potstill.errors.UserException;
 
 /** User errors about models and files that are valid but unsupported. */
@@ -13,6 +15,8 @@ public final class UnsupportedErrors {
             + "--task text-generation-with-past FOLDER, or torch.onnx.export(dynamo=True)";
     private static final String SAVE = "load it with transformers' AutoModelForCausalLM and write it with "
             + "save_pretrained(FOLDER, safe_serialization=True), and its tokenizer likewise";
+
+    private static final Pattern LAYER = Pattern.compile("(?:model\\.layers|blk)\\.([0-9]{1,6})\\..*");
 
     private UnsupportedErrors() {
     }
@@ -49,6 +53,14 @@ public final class UnsupportedErrors {
                 + "base model's tokenizer there, too");
     }
 
+    /** Reports a whole model beside an adapter, which transformers applies to it where peft is installed. */
+    public static UserException adapterBeside(Path folder, String base) {
+        return error("cannot use " + folder + " as a model", "beside whole weights it has adapter_config.json, of an adapter (LoRA) of "
+                + (base.isEmpty() ? "another model" : base) + "; transformers with peft applies that to them",
+                "to use both, merge them: AutoModelForCausalLM.from_pretrained(FOLDER), then merge_and_unload() and save_pretrained(); to "
+                + "use the weights as they are, remove adapter_config.json");
+    }
+
     public static UserException pickle(Path file) {
         return error("cannot use " + file, "its weights are in PyTorch's pickle format, which runs code when it is read", SAVE);
     }
@@ -78,9 +90,17 @@ public final class UnsupportedErrors {
                 + "script that transformers has for this model (convert_..._weights_to_hf.py)");
     }
 
-    static UserException pointer(Path file) {
-        return error("cannot read " + file, "it is a Git LFS pointer: the file that it stands for was not downloaded",
-                "run git lfs pull in its folder, or download it with hf download");
+    /** @param command that fetches the files of the current folder */
+    static UserException pointer(Path file, String system, String command) {
+        return error("cannot read " + file, "it is a " + system + " pointer: the file that it stands for was not downloaded",
+                "run " + command + " in its folder, or download it with hf download");
+    }
+
+    /** @param target as the link has it */
+    static UserException danglingLink(Path file, Path target) {
+        boolean annex = target.toString().contains("annex/objects/");
+        return error("cannot read " + file, "it is a link to " + target + ", which does not exist", annex
+                ? "run git annex get . in its folder" : "copy the model with the files that its links lead to (cp -rL), or download it again");
     }
 
     /** @param path an ONNX file or a folder with one, where weights are needed by name */
@@ -132,9 +152,17 @@ public final class UnsupportedErrors {
                 packed ? "use the model that it was quantised from" : "load it with transformers in dtype float32 and write it with save_pretrained()");
     }
 
-    /** Reports a tensor that no model of the family has. */
-    public static UserException tensor(Path file, String name) {
+    /**
+     * Reports a tensor that the model's configuration leaves no place for.
+     *
+     * @param layers that the configuration says there are
+     */
+    public static UserException tensor(Path file, String name, int layers) {
         String problem = "cannot use " + file + " as a model: unexpected tensor " + name;
+        Matcher layer = LAYER.matcher(name);
+        if (layer.matches() && Integer.parseInt(layer.group(1)) >= layers) {
+            return error(problem, "by its configuration the model ends with layer " + (layers - 1), CheckpointErrors.mismatch(file));
+        }
         if (name.contains("lora_") || name.startsWith("base_model.")) {
             return error(problem, "it belongs to an adapter (LoRA) that is not merged", adapter(file, "").remedy());
         }

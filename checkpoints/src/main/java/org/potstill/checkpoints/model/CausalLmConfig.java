@@ -139,12 +139,6 @@ public record CausalLmConfig(
                 numKeyValueHeads, headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, false, variant);
     }
 
-    /** Returns the same model with another number of rows in embedding and head. */
-    public CausalLmConfig withVocabSize(int rows) {
-        return new CausalLmConfig(rows, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads,
-                numKeyValueHeads, headDim, maxPositionEmbeddings, rmsNormEps, ropeTheta, tieWordEmbeddings, variant);
-    }
-
     /** Reads the content of a {@code config.json}; {@code source} names it in errors. */
     public static CausalLmConfig fromJson(String json, String source) {
         return ConfigJson.read(json, source);

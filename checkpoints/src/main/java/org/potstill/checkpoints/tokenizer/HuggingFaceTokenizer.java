@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -49,7 +48,7 @@ public final class HuggingFaceTokenizer {
 
     public static TokenizerDefinition read(Path folder, String configJson, int vocabSize) {
         Path file = folder.resolve("tokenizer.json");
-        if (!Files.exists(file)) {
+        if (!BoundedFile.exists(file)) {
             throw CheckpointErrors.noTokenizer(folder);
         }
         String json = BoundedFile.text(file, MAX_TOKENIZER_BYTES);
@@ -65,7 +64,7 @@ public final class HuggingFaceTokenizer {
 
     /** Returns the members of a file; empty if it does not exist. */
     private static Map<String, Object> members(Path file) {
-        if (!Files.exists(file)) {
+        if (!BoundedFile.exists(file)) {
             return Map.of();
         }
         try {
@@ -78,7 +77,7 @@ public final class HuggingFaceTokenizer {
     /** Reads the chat template, from its own file or tokenizer_config.json: a single one, or several with names. */
     private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
         Path file = folder.resolve("chat_template.jinja");
-        if (Files.isRegularFile(file)) {
+        if (BoundedFile.exists(file)) {
             return BoundedFile.text(file, MAX_CONFIG_BYTES);
         }
         Object template = tokenizerConfig.get("chat_template");

@@ -257,20 +257,96 @@ final class PublishedCheckpointsTest {
         assertRefused("checkpoint-500", "one of these");
     }
 
-    @Test
-    void pointersAreNotTakenForDamagedFiles() throws IOException {
+    /** Makes a folder that can be read, with every file that a model is read from. */
+    private void writeAll() throws IOException {
         write(TIED, name -> name);
-        String pointer = """
+        Files.move(folder.resolve("model.safetensors"), folder.resolve("model-1.safetensors"));
+        Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\": {\"" + Q + "\": \"model-1.safetensors\"}}");
+        Files.writeString(folder.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": 0}}, \"added_tokens\": []}");
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{}");
+        Files.writeString(folder.resolve("generation_config.json"), "{}");
+        Files.writeString(folder.resolve("chat_template.jinja"), "");
+    }
+
+    private static void open(Path path) {
+        try (CausalLm model = Checkpoints.model(path)) {
+            model.tokenizer();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"config.json", "model-1.safetensors", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+        "generation_config.json", "chat_template.jinja"})
+    void aPointerInPlaceOfAnyFileIsNamed(String name) throws IOException {
+        writeAll();
+        open(folder);
+        assertPointersAreNamed(folder, folder.resolve(name));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"onnx/past.onnx", "onnx/past.onnx_data", "config.json", "tokenizer.json"})
+    void aPointerInPlaceOfAnyFileOfAGraphIsNamed(String name) throws IOException {
+        Path model = ReadyMade.copy("past", folder);
+        open(model);
+        assertPointersAreNamed(model, folder.resolve(name));
+    }
+
+    @Test
+    void aPointerInPlaceOfAGgufFileIsNamed() throws IOException {
+        Path file = Files.writeString(folder.resolve("model.gguf"), "");
+        assertPointersAreNamed(file, file);
+    }
+
+    private static void assertPointersAreNamed(Path model, Path file) throws IOException {
+        Files.writeString(file, """
                 version https://git-lfs.github.com/spec/v1
                 oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
                 size 12345
-                """;
-        Files.writeString(folder.resolve("model.safetensors"), pointer);
-        assertRefused("Git LFS pointer", "git lfs pull");
-        Path gguf = Files.writeString(folder.resolve("model.gguf"), pointer);
-        assertTrue(refusal(gguf).cause().contains("Git LFS pointer"));
-        Path onnx = Files.writeString(folder.resolve("model.onnx"), pointer);
-        assertTrue(refusal(onnx).cause().contains("Git LFS pointer"));
+                """);
+        assertNamed(model, file, "Git LFS pointer", "git lfs pull");
+        String key = "SHA256E-s12345--4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
+        Files.writeString(file, "/annex/objects/" + key + "\n");
+        assertNamed(model, file, "git-annex pointer", "git annex get");
+        Files.delete(file);
+        Files.createSymbolicLink(file, Path.of(".git/annex/objects/Qq/Zz", key, key));
+        assertNamed(model, file, "it is a link to .git/annex/objects", "git annex get");
+        Files.delete(file);
+        Files.createSymbolicLink(file, Path.of("../../blobs/4d7a"));
+        assertNamed(model, file, "it is a link to ../../blobs/4d7a, which does not exist", "cp -rL");
+    }
+
+    private static void assertNamed(Path model, Path file, String cause, String remedy) {
+        UserException e = assertThrows(UserException.class, () -> open(model));
+        assertTrue(e.problem().contains(file.toString()) && e.cause().contains(cause) && e.remedy().contains(remedy), e.getMessage());
+    }
+
+    @Test
+    void anAdapterBesideWholeWeightsIsNotIgnored() throws IOException {
+        write(TIED, name -> name);
+        Files.writeString(folder.resolve("adapter_config.json"), "{\"base_model_name_or_path\": \"meta/base-1b\"}");
+        assertRefused("adapter (LoRA) of meta/base-1b", "remove adapter_config.json");
+    }
+
+    @Test
+    void layersBeyondTheConfigurationsAreRefused() throws IOException {
+        CausalLmConfig two = new CausalLmConfig(320, 16, 24, 2, 2, 1, 8, 64, 1e-5f, 10_000f, true);
+        write(two, name -> name);
+        Files.writeString(folder.resolve("config.json"), TIED.toJson());
+        assertRefused("ends with layer 0", "config.json");
+        Path gguf = folder.resolve("two.gguf");
+        TinyLlama.gguf(1, two).put("llama.block_count", 1).write(gguf);
+        assertTrue(refusal(gguf).cause().contains("ends with layer 0"), refusal(gguf).getMessage());
+    }
+
+    @Test
+    void aTokenizerWithMoreIdsThanTheTableHasRowsIsRefused() throws IOException {
+        CausalLmConfig few = new CausalLmConfig(200, 16, 24, 1, 2, 1, 8, 64, 1e-5f, 10_000f, true);
+        Path gguf = folder.resolve("few.gguf");
+        TinyLlama.gguf(1, few).write(gguf);
+        assertNamed(gguf, gguf, "has the id 200 but the model's embedding has 200 rows", "use the tokenizer");
+        write(few, name -> name);
+        Path tokenizer = Files.writeString(folder.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": 0, \"b\": 200}}}");
+        assertNamed(folder, tokenizer, "has the id 200 but the model's embedding has 200 rows", "use the tokenizer");
     }
 
     @ParameterizedTest
@@ -294,6 +370,17 @@ final class PublishedCheckpointsTest {
         assertTrue(refusal(file).cause().contains("a tokenizer and no weights"));
         TinyLlama.gguf(1, TIED).put("general.architecture", "gemma3").write(file);
         assertTrue(refusal(file).remedy().contains("ONNX"));
+    }
+
+    @Test
+    void metadataOfAGgufFileIsNotBlamedOnAConfigJson() {
+        Path file = folder.resolve("odd.gguf");
+        for (Map.Entry<String, Integer> wrong : Map.of("llama.attention.head_count", 3, "llama.attention.head_count_kv", 0,
+                "llama.context_length", 0, "llama.embedding_length", -1).entrySet()) {
+            TinyLlama.gguf(1, UNTIED).put(wrong.getKey(), wrong.getValue()).write(file);
+            assertTrue(refusal(file).problem().contains(file.toString()), refusal(file).getMessage());
+            assertFalse(refusal(file).getMessage().contains("config.json"), refusal(file).getMessage());
+        }
     }
 
     @Test

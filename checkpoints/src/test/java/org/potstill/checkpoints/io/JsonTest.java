@@ -15,4 +15,10 @@ final class JsonTest {
         assertEquals(1e30, Json.object("{\"model_max_length\": 1000000000000000019884624838656}").get("model_max_length"));
         assertThrows(Json.MalformedException.class, () -> Json.object("{\"a\": 1e999}"));
     }
+
+    @Test
+    void whatIsNoJsonIsSaidWithoutAdviceToProgrammers() {
+        String message = assertThrows(Json.MalformedException.class, () -> Json.object("<!DOCTYPE html>")).getMessage();
+        assertEquals("malformed JSON at line 1 column 1 path $", message);
+    }
 }

@@ -26,8 +26,13 @@ public final class Problems extends AccumulatorV2<Document, String> {
     @Override
     public void add(Document document) {
         if (document.problem() != null) {
-            merge(kind(document.problem()), new Count(1, document.id(), document.problem()));
+            add(document.id(), document.problem());
         }
+    }
+
+    /** Counts a problem of anything that has an id. */
+    public void add(String id, String problem) {
+        merge(kind(problem), new Count(1, id, problem));
     }
 
     /** Strips a problem of what differs from document to document. */

@@ -60,11 +60,13 @@ public final class JobErrors {
                 "set it in the file or with --set " + key + "=...");
     }
 
-    public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
+    /** @param reasons the most common ones, with counts */
+    public static UserException tooManyUnscored(long bad, long sequences, double limit, String reasons, String quarantine) {
+        String remedy = "check the teacher: compare the file's checksum, or convert it again";
         return new UserException("the teacher could not score " + bad + " of " + sequences + " sequences",
-                "corpus.max-bad-share allows " + limit + "; the quarantine lists the reason for each sequence: " + quarantine,
-                "check the teacher: compare the file's checksum, or convert it again; fix the documents if only a few are named; or "
-                        + "raise corpus.max-bad-share if you can do without these sequences");
+                reasons + "; corpus.max-bad-share allows " + limit + "; the quarantine lists the reason for each sequence: " + quarantine,
+                bad == sequences ? remedy : remedy + "; fix the documents if only a few are named; or raise corpus.max-bad-share if you can "
+                        + "do without these sequences");
     }
 
     public static UserException noHeldOutDocument(double holdout, long documents) {

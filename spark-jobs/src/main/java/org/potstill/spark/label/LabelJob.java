@@ -174,13 +174,12 @@ public final class LabelJob {
             quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));
             long sequences = count.sequences();
             count = CorpusCount.of(documents, unscored);
-            if (count.unscored() > limit * sequences) {
-                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, quarantine);
+            String reasons = unscored.commonReasons(training);
+            if (count.unscored() > limit * sequences || count.sequences() == 0) {
+                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, reasons, quarantine);
             }
-            if (count.sequences() == 0) {
-                throw CorpusErrors.nothingToTrainOn(corpus.path());
-            }
-            LOG.warn("the teacher could not score {} of {} sequences; their reasons are in {}", count.unscored(), sequences, quarantine);
+            LOG.warn("the teacher could not score {} of {} sequences: {}; the reasons of all are in {}", count.unscored(), sequences,
+                    reasons, quarantine);
         }
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();

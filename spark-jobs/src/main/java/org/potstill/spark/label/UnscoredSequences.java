@@ -9,6 +9,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.Problems;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
@@ -26,6 +27,14 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
     JavaRDD<Quarantined> quarantined(JavaRDD<TokenizedDocument> training) {
         return places(training).filter(place -> reasons.containsKey(place.key()))
                 .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
+    }
+
+    /** Describes the most common reasons, with counts and a document as an example of each. */
+    String commonReasons(JavaRDD<TokenizedDocument> training) {
+        Problems problems = new Problems();
+        training.context().register(problems);
+        quarantined(training).foreach(sequence -> problems.add(sequence.document(), sequence.problem()));
+        return problems.value();
     }
 
     /** Returns the places of all other sequences, which can be learnt from. */

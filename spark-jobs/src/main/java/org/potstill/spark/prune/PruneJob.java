@@ -33,6 +33,7 @@ import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.student.LayerChoice;
 import org.potstill.teacher.Teachers;
 import org.potstill.teacher.pruning.WidthImportance;
+import org.potstill.teacher.scoring.TeacherErrors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -137,7 +138,7 @@ public final class PruneJob {
             PruneFolder.Progress progress = depth(config, keep, costs, folder);
             Cuts cuts = width.withLayers(kept(config, progress.removals()));
             PrunedCheckpoint rest = new PrunedCheckpoint(checkpoint, cuts);
-            double kl = wanted.cutsWidth() ? costs.cost(cuts)
+            double kl = wanted.cutsWidth() ? finite(costs.cost(cuts))
                     : progress.removals().isEmpty() ? 0 : progress.removals().get(progress.removals().size() - 1).kl();
             PruneSummary summary = new PruneSummary(source.name(), shape(config), shape(rest.config()),
                     Arrays.stream(cuts.layers()).boxed().toList(), progress.removals(), progress.evenlySpaced(), kl,
@@ -180,16 +181,24 @@ public final class PruneJob {
         return progress;
     }
 
-    private static Removal removal(int[] kept, LayerCosts costs) {
+    private Removal removal(int[] kept, LayerCosts costs) {
         long start = System.nanoTime();
         double[] kl = costs.without(kept);
-        int best = IntStream.range(0, kl.length).reduce((a, b) -> kl[b] < kl[a] ? b : a).orElseThrow();
+        int best = IntStream.range(0, kl.length).reduce((a, b) -> Double.compare(kl[b], kl[a]) < 0 ? b : a).orElseThrow();
+        finite(kl[best]);
         Map<Integer, Double> candidates = new TreeMap<>();
         for (int i = 0; i < kept.length; i++) {
             candidates.put(kept[i], kl[i]);
         }
         LOG.info("without layer {}: KL {} nats, {} layers left", kept[best], String.format(Locale.ROOT, "%.3f", kl[best]), kept.length - 1);
         return new Removal(kept[best], kl[best], (System.nanoTime() - start) / 1e9, candidates);
+    }
+
+    private double finite(double kl) {
+        if (!Double.isFinite(kl)) {
+            throw TeacherErrors.cannotCompare(source.uri());
+        }
+        return kl;
     }
 
     private static int[] kept(CausalLmConfig config, List<Removal> removals) {

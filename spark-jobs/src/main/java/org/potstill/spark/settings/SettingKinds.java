@@ -102,7 +102,7 @@ final class SettingKinds {
     }
 
     private String nearest(String key) {
-        LevenshteinDistance distance = new LevenshteinDistance();
+        LevenshteinDistance distance = LevenshteinDistance.getDefaultInstance();
         return kinds.keySet().stream().min(Comparator.comparingInt(known -> distance.apply(known, key)))
                 .filter(known -> distance.apply(known, key) <= Math.max(2, key.length() / 3)).orElse("");
     }

@@ -100,21 +100,25 @@ class UnscoredSequencesTest {
     }
 
     @Test
-    void tooManyOfThemEndTheJobWithThePathOfTheirReasons() {
+    void tooManyOfThemEndTheJobWithTheirReasons() {
         UserException error = assertThrows(UserException.class, () -> label("corpus.max-bad-share=0.005"));
         assertTrue(error.problem().contains("could not score 1 of "), error.getMessage());
+        assertTrue(error.cause().startsWith("1 × the teacher gave no finite probabilities at position "), error.getMessage());
         assertTrue(error.cause().contains("quarantine"), error.getMessage());
         assertEquals(1, quarantine().size());
         assertFalse(store().folder().folder("snapshots").has("current.json"));
     }
 
     @Test
-    void aTeacherThatCanScoreNothingLeavesNothingToTrainOn() {
+    void aTeacherThatCanScoreNothingEndsTheJobWithTheReason() {
         float[] gain = new float[64];
         Arrays.fill(gain, Float.NaN);
         TinyLlama.gguf(7, UNTIED).tensor("output_norm.weight", new long[] {64}, gain).write(distillery.teacher());
         UserException error = assertThrows(UserException.class, () -> label("corpus.max-bad-share=1"));
-        assertTrue(error.problem().contains("nothing to train on"), error.getMessage());
+        assertTrue(error.problem().matches("the teacher could not score ([0-9]+) of \\1 sequences"), error.getMessage());
+        String all = error.problem().replaceFirst(".* of ", "").replaceFirst(" .*", "");
+        assertTrue(error.cause().startsWith(all + " × the teacher gave no finite probabilities"), error.getMessage());
+        assertTrue(error.remedy().contains("checksum") && !error.remedy().contains("max-bad-share"), error.getMessage());
         assertTrue(store().isEmpty());
     }
 }

@@ -184,6 +184,18 @@ class PruneJobTest {
     }
 
     @Test
+    void aModelWhoseProbabilitiesAreNotFiniteIsNotPruned() {
+        float[] gain = new float[64];
+        Arrays.fill(gain, Float.NaN);
+        TinyLlama.gguf(9, SHAPE).tensor("output_norm.weight", new long[] {64}, gain).write(distillery.teacher());
+        for (String cut : List.of("prune.layers=2", "prune.intermediate-size=40")) {
+            UserException error = assertThrows(UserException.class, () -> prune(cut));
+            assertTrue(error.getMessage().contains("not finite"), error.getMessage());
+        }
+        assertFalse(Files.exists(folder.resolve("pruned/model.safetensors")));
+    }
+
+    @Test
     void aFinishedModelStandsAndAnotherIsRefused() throws IOException {
         PruneSummary first = prune("prune.layers=3");
         var modified = Files.getLastModifiedTime(folder.resolve("pruned/model.safetensors"));

@@ -55,6 +55,11 @@ public final class StudentErrors {
                 "lower the learning rate, lengthen the warm-up, or clip gradients; the parameters are those before the step");
     }
 
+    public static UserException initialWeightNotFinite(String checkpoint, String tensor, float value) {
+        return new UserException("cannot initialise the student from " + checkpoint, "its tensor " + tensor + " holds " + value,
+                "check the model: compare the file's checksum, or convert it again");
+    }
+
     public static UserException missingTensor(Path file, String name) {
         return new UserException("cannot load a student from " + file, "it has no tensor " + name,
                 "point to a folder that a student was saved to");

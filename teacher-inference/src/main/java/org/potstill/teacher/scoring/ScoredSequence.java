@@ -37,6 +37,6 @@ public record ScoredSequence(SoftTargets targets, float[] tokenLogProbabilities,
 
     public static ScoredSequence notFinite(int position) {
         return new ScoredSequence(null, null, null, "the teacher gave no finite probabilities at position " + position
-                + ": its weights or activations overflow");
+                + ": its weights are NaN or infinite, or its activations overflow");
     }
 }

@@ -121,8 +121,13 @@ public final class TeacherErrors {
     }
 
     public static UserException notFinite(int tokens) {
-        return new UserException("the model's logits are not finite after " + tokens + " tokens", "its weights or activations overflow",
+        return new UserException("the model's logits are not finite after " + tokens + " tokens", "its weights are NaN or infinite, or its activations overflow",
                 "check the model: compare the file's checksum, or convert it again");
+    }
+
+    public static UserException cannotCompare(String model) {
+        return new UserException("cannot prune " + model, "its probabilities are not finite: its weights are NaN or infinite, or its activations "
+                + "overflow", "check the model: compare the file's checksum, or convert it again");
     }
 
     public static UserException cannotGenerate(Path file) {

@@ -66,7 +66,7 @@ public final class GgufCheckpoint implements Checkpoint {
             String name = LlamaTensors.ofGgml(tensor.name());
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
-                throw UnsupportedErrors.tensor(path, tensor.name());
+                throw UnsupportedErrors.tensor(path, tensor.name(), config.numHiddenLayers());
             }
             if (!Arrays.equals(shape, tensor.shape())) {
                 throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), shape);

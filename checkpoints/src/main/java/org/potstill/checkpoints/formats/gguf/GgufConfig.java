@@ -52,7 +52,7 @@ final class GgufConfig {
             return new GgufConfig(path, header).read();
         } catch (UserException e) {
             throw e.problem().contains(path.toString()) ? e
-                    : CheckpointErrors.badConfig(path.toString(), e.cause());
+                    : CheckpointErrors.badMetadata(path, e.cause());
         }
     }
 
@@ -65,7 +65,7 @@ final class GgufConfig {
         int hiddenSize = integer("embedding_length", null);
         int heads = integer("attention.head_count", null);
         if (heads < 1) {
-            throw CheckpointErrors.badConfig(path.toString(), architecture + ".attention.head_count is " + heads);
+            throw CheckpointErrors.badMetadata(path, architecture + ".attention.head_count is " + heads);
         }
         int headDim = integer("attention.key_length", hiddenSize / heads);
         requireEqual("attention.value_length", headDim);
@@ -161,7 +161,7 @@ final class GgufConfig {
             return fallback;
         }
         if (!(value instanceof Long number) || number < 0 || number > Integer.MAX_VALUE) {
-            throw CheckpointErrors.badConfig(path.toString(), key + " is not one whole number from 0 to 2147483647");
+            throw CheckpointErrors.badMetadata(path, key + " is not one whole number from 0 to 2147483647");
         }
         return number.intValue();
     }
@@ -176,7 +176,7 @@ final class GgufConfig {
             return fallback;
         }
         if (!(value instanceof Number number)) {
-            throw CheckpointErrors.badConfig(path.toString(), key + " is not a number");
+            throw CheckpointErrors.badMetadata(path, key + " is not a number");
         }
         return number.doubleValue();
     }

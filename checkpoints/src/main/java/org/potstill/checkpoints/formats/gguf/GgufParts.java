@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.gguf;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -67,7 +66,7 @@ final class GgufParts implements AutoCloseable {
         Map<String, Object> metadata = null;
         for (int i = 0; i < count; i++) {
             Path part = path.resolveSibling(String.format("%s-%05d-of-%05d.gguf", name.group(1), i + 1, count));
-            if (!Files.exists(part)) {
+            if (!BoundedFile.exists(part)) {
                 throw UnsupportedErrors.missingPart(part, path, (int) count);
             }
             files.add(BoundedFile.open(part));

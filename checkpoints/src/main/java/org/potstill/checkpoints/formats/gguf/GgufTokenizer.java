@@ -50,8 +50,7 @@ public final class GgufTokenizer {
         long[] types = types(written.length);
         String[] tokens = distinct(written, types);
         if (tokens.length > vocabSize) {
-            throw CheckpointErrors.badTokenizer(path,
-                    "it has " + tokens.length + " tokens but the model's embedding has " + vocabSize + " rows");
+            throw CheckpointErrors.tokenBeyondRows(path, "\"" + tokens[vocabSize] + "\"", vocabSize, vocabSize);
         }
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("version", "1.0");

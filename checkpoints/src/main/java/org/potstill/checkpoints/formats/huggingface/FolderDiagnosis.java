@@ -35,8 +35,9 @@ final class FolderDiagnosis {
     }
 
     private UserException error(String required) {
-        if (names.contains("adapter_config.json")) {
-            return UnsupportedErrors.adapter(folder, base());
+        if (names.contains(HuggingFaceCheckpoint.ADAPTER)) {
+            boolean whole = names.contains(HuggingFaceCheckpoint.WEIGHTS) || names.contains(HuggingFaceCheckpoint.INDEX);
+            return whole ? UnsupportedErrors.adapterBeside(folder, base()) : UnsupportedErrors.adapter(folder, base());
         }
         String pickle = first("(pytorch_model.*|model.*)\\.bin|.*\\.(pt|pth|ckpt)");
         String other = first("(tf_model|flax_model|model).*\\.(h5|msgpack)");
@@ -93,7 +94,7 @@ final class FolderDiagnosis {
 
     private String base() {
         try {
-            Object base = Json.object(BoundedFile.text(folder.resolve("adapter_config.json"), MAX_ADAPTER_BYTES))
+            Object base = Json.object(BoundedFile.text(folder.resolve(HuggingFaceCheckpoint.ADAPTER), MAX_ADAPTER_BYTES))
                     .get("base_model_name_or_path");
             return base instanceof String name ? name : "";
         } catch (Json.MalformedException e) {

@@ -4,7 +4,6 @@ package org.potstill.checkpoints.formats.huggingface;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -38,8 +37,9 @@ import org.potstill.errors.UserException;
  */
 public final class HuggingFaceCheckpoint implements Checkpoint {
     private static final String CONFIG = "config.json";
-    private static final String WEIGHTS = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
+    static final String WEIGHTS = "model.safetensors";
+    static final String ADAPTER = "adapter_config.json";
+    static final String INDEX = "model.safetensors.index.json";
     static final int MAX_CONFIG_BYTES = 1 << 20;
     private static final int MAX_INDEX_BYTES = 1 << 26;
     /** Most shards; each is an open file. */
@@ -70,8 +70,11 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     public static HuggingFaceCheckpoint open(Path folder) {
-        if (!Files.isRegularFile(folder.resolve(CONFIG))) {
+        if (!BoundedFile.exists(folder.resolve(CONFIG))) {
             throw FolderDiagnosis.of(folder, CONFIG);
+        }
+        if (BoundedFile.exists(folder.resolve(ADAPTER))) {
+            throw FolderDiagnosis.of(folder, WEIGHTS);
         }
         String json = BoundedFile.text(folder.resolve(CONFIG), MAX_CONFIG_BYTES);
         CausalLmConfig config = config(folder, json);
@@ -79,7 +82,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         try {
             Map<String, String> index = openShards(folder, shards);
             Map<String, Stored> found = index(folder, shards, index);
-            config = config.withVocabSize(rows(found, config));
+            requireVocabSize(folder, found, config);
             if (found.containsKey(LlamaTensors.HEAD)) {
                 // As in transformers, a head in the file takes precedence over the tying in the configuration.
                 config = config.untied();
@@ -103,12 +106,12 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     /** Opens the files of weights into {@code shards}; returns tensor to shard as in the index, empty for a single file. */
     private static Map<String, String> openShards(Path folder, SortedMap<String, SafetensorsFile> shards) {
-        if (Files.isRegularFile(folder.resolve(WEIGHTS))) {
+        if (BoundedFile.exists(folder.resolve(WEIGHTS))) {
             shards.put(WEIGHTS, SafetensorsFile.open(folder.resolve(WEIGHTS)));
             return Map.of();
         }
         Path file = folder.resolve(INDEX);
-        if (!Files.isRegularFile(file)) {
+        if (!BoundedFile.exists(file)) {
             throw FolderDiagnosis.of(folder, WEIGHTS);
         }
         Map<String, String> index = new LinkedHashMap<>();
@@ -126,7 +129,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                 if (shards.size() == MAX_SHARDS) {
                     throw new Json.MalformedException("it names more than " + MAX_SHARDS + " files");
                 }
-                if (!Files.exists(folder.resolve(shard))) {
+                if (!BoundedFile.exists(folder.resolve(shard))) {
                     throw CheckpointErrors.missingBeside(folder, shard, INDEX + " names it");
                 }
                 shards.put(shard, SafetensorsFile.open(folder.resolve(shard)));
@@ -156,11 +159,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         return found;
     }
 
-    /** Returns the rows of the embedding table, which take precedence over vocab_size: the table may have been padded later. */
-    private static int rows(Map<String, Stored> found, CausalLmConfig config) {
+    /** Rejects an embedding table of another length, as transformers does: this may be the configuration of other weights. */
+    private static void requireVocabSize(Path folder, Map<String, Stored> found, CausalLmConfig config) {
         Stored table = found.get(LlamaTensors.EMBEDDING);
         long[] shape = table == null ? new long[0] : table.shape();
-        return shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] <= Integer.MAX_VALUE ? (int) shape[0] : config.vocabSize();
+        if (shape.length == 2 && shape[1] == config.hiddenSize() && shape[0] != config.vocabSize()) {
+            throw CheckpointErrors.wrongVocabSize(folder, config.vocabSize(), shape[0]);
+        }
     }
 
     /** Returns the tensors that the model needs, in forward order. */
@@ -174,7 +179,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
             if (!expected.containsKey(name) && !passedBy) {
-                throw UnsupportedErrors.tensor(stored.shard.path(), name);
+                throw UnsupportedErrors.tensor(stored.shard.path(), name, config.numHiddenLayers());
             }
         });
         if (!found.containsKey(LlamaTensors.HEAD) && expected.containsKey(LlamaTensors.HEAD)) {

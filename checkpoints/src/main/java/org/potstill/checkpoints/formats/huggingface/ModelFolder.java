@@ -45,7 +45,7 @@ public final class ModelFolder {
      */
     public static Optional<Path> graph(Path folder) {
         List<Path> usual = PLACES.stream().flatMap(place -> NAMES.stream().map(name -> folder.resolve(place).resolve(name)))
-                .filter(Files::exists).toList();
+                .filter(BoundedFile::exists).toList();
         if (!usual.isEmpty()) {
             return Optional.of(usual.get(0));
         }
@@ -111,8 +111,8 @@ public final class ModelFolder {
 
     private Path required(String name) {
         Path folder = model.toAbsolutePath().getParent();
-        return Optional.of(folder.resolve(name)).filter(Files::isRegularFile)
-                .or(() -> Optional.ofNullable(folder.getParent()).map(p -> p.resolve(name)).filter(Files::isRegularFile))
+        return Optional.of(folder.resolve(name)).filter(BoundedFile::exists)
+                .or(() -> Optional.ofNullable(folder.getParent()).map(p -> p.resolve(name)).filter(BoundedFile::exists))
                 .orElseThrow(() -> CheckpointErrors.besideMissing(model, name));
     }
 }

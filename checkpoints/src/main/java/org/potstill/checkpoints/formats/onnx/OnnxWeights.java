@@ -159,7 +159,9 @@ final class OnnxWeights {
             if (!Files.isRegularFile(file)) {
                 throw CheckpointErrors.unreadable(file, new IOException("it is not a regular file"));
             }
-            return Files.size(file);
+            try (BoundedFile data = BoundedFile.open(file)) {
+                return data.size();
+            }
         } catch (IOException e) {
             throw CheckpointErrors.unreadable(file, e);
         }

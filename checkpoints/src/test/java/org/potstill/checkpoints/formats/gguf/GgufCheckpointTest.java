@@ -77,6 +77,7 @@ final class GgufCheckpointTest {
         }
     }
 
+    /** As in llama.cpp, which takes vocab_size only from files without a tokenizer. */
     @Test
     void theRowsOfTheTableCountWhateverVocabSizeSays() {
         Path file = folder.resolve("tiny.gguf");

@@ -91,14 +91,13 @@ final class HuggingFaceCheckpointTest {
     }
 
     @Test
-    void theRowsOfTheTablesCountWhateverVocabSizeSays() throws IOException {
+    void aVocabSizeOtherThanTheRowsOfTheTableIsRefused() throws IOException {
         write(tensors());
         for (int said : new int[] {CONFIG.vocabSize() - 2, CONFIG.vocabSize() + 2}) {
             Files.writeString(folder.resolve("config.json"), CONFIG.toJson()
                     .replaceFirst("\"vocab_size\": *\\d+", "\"vocab_size\": " + said));
-            try (Checkpoint checkpoint = Checkpoints.open(folder)) {
-                assertEquals(CONFIG, checkpoint.config());
-            }
+            assertTrue(refusal().contains("its vocab_size is " + said + " and the embedding table has " + CONFIG.vocabSize() + " rows"), refusal());
+            assertTrue(refusal().contains("set its vocab_size to " + CONFIG.vocabSize()), refusal());
         }
         Map<String, long[]> differing = tensors();
         differing.put(LlamaTensors.HEAD, new long[] {CONFIG.vocabSize() + 2, CONFIG.hiddenSize()});
