@@ -109,6 +109,6 @@ public final class Corpus {
                 return;
             }
         }
-        throw CorpusErrors.noSuchColumn(path, reading.textField(), why.getMessage(), lacking.path());
+        throw CorpusErrors.noSuchColumn(path, reading.named(), why.getMessage(), lacking.path());
     }
 }

@@ -142,10 +142,11 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                     : CorpusErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
         }
 
-        /** Suggests a glob for files like the first one. */
+        /** Suggests a glob that matches the first file, whatever characters the names of its folders contain. */
         private static String glob(List<CorpusFile> files) {
-            String first = files.get(0).path();
-            return first.substring(0, first.lastIndexOf('/')) + "/*" + FileFormat.ending(first);
+            CorpusFile first = files.get(0);
+            String folder = first.path().substring(0, first.path().lastIndexOf('/'));
+            return folder.replaceAll("[\\[\\]{}*?\\\\]", "?") + "/*" + FileFormat.fullEnding(first.name());
         }
 
         private boolean leaveOut(boolean whether, String reason, CorpusFile file) {

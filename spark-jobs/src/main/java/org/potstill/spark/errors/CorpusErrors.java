@@ -81,9 +81,12 @@ public final class CorpusErrors {
                         + "to it");
     }
 
-    /** @param file an example of a file without the column */
-    public static UserException noSuchColumn(String path, String column, String why, String file) {
-        return new UserException("the corpus " + path + " has no text in '" + column + "'", why + " (in " + file + ")",
+    /**
+     * @param settings those that name the columns
+     * @param file     an example of a file without one of them
+     */
+    public static UserException noSuchColumn(String path, String settings, String why, String file) {
+        return new UserException("the corpus " + path + " does not have the columns of " + settings, why + " (in " + file + ")",
                 "set corpus.text-field (and corpus.id-field); write a column inside a struct with a dot: doc.text");
     }
 

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +42,7 @@ class CorpusFilesTest {
             write("json/" + name + "/" + name + ".jsonl", "{\"text\": \"" + name.replace("\\", "\\\\") + "\"}");
             ParquetFiles.write(folder.resolve("parquet/" + name + ".parquet"), name);
         }
-        List<String> all = java.util.Arrays.stream(AWKWARD).sorted().toList();
+        List<String> all = Arrays.stream(AWKWARD).sorted().toList();
         for (String format : List.of("text", "json", "parquet")) {
             assertEquals(all, CorpusReading.texts(read("corpus.path=" + folder + "/" + format)), format);
         }
@@ -133,6 +134,16 @@ class CorpusFilesTest {
         assertEquals(List.of("json"), CorpusReading.texts(read("corpus.format=jsonl")));
         assertEquals(List.of("text"), CorpusReading.texts(read("corpus.format=text")));
         assertEquals(List.of("json"), CorpusReading.texts(read("corpus.path=" + folder + "/b/*.jsonl")));
+    }
+
+    @Test
+    void theGlobForMixedFormatsMatchesNamesAsTheyAreWritten() {
+        write("[a]{b}/1.TXT", "text");
+        write("b*/2.jsonl.GZ", "{\"text\": \"json\"}");
+        UserException error = refused();
+        List<String> globs = Arrays.stream(error.remedy().split(" such as ")[1].split(" or ")).toList();
+        assertEquals(List.of(List.of("text"), List.of("json")),
+                globs.stream().map(glob -> CorpusReading.texts(read("corpus.path=" + glob))).toList(), error.getMessage());
     }
 
     @Test
