@@ -168,6 +168,9 @@ class CorpusFilesTest {
         write("a.txt", "one");
         Files.createSymbolicLink(folder.resolve("b.txt"), folder.resolve("gone"));
         assertEquals(List.of("a broken link"), CorpusReading.problems(read()));
+        Files.delete(folder.resolve("b.txt"));
+        Files.createSymbolicLink(folder.resolve("b.txt"), Path.of(".git/annex/objects/x/y/SHA256E-s5--0/SHA256E-s5--0.txt"));
+        assertTrue(CorpusReading.problems(read()).get(0).contains("git annex get"));
     }
 
     @Test
@@ -186,6 +189,12 @@ class CorpusFilesTest {
             assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("an Iceberg table"), path);
         }
         assertTrue(refused("corpus.path=" + folder + "/hudi/a.parquet").problem().contains("a Hudi table"));
+        write("paimon/schema/schema-0", "{}");
+        write("paimon/snapshot/snapshot-1", "{}");
+        ParquetFiles.write(folder.resolve("paimon/dt=1/bucket-0/data-1.parquet"), "deleted");
+        for (String path : List.of("paimon", "paimon/dt=1", "paimon/dt=1/bucket-0", "paimon/*/*/*.parquet", "paimon/dt=1/bucket-0/data-1.parquet")) {
+            assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("a Paimon table"), path);
+        }
     }
 
     @Test
