@@ -2,6 +2,7 @@
 package org.potstill.spark.corpus;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.github.luben.zstd.ZstdOutputStream;
@@ -15,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream;
 import org.apache.commons.compress.compressors.lz4.FramedLZ4CompressorOutputStream;
@@ -24,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
@@ -149,11 +152,22 @@ class FileContentTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"txt", "jsonl", "parquet"})
-    void aPointerOfGitLfsIsNamed(String ending) {
-        Distillery.write(folder.resolve("a." + ending), "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
-        Distillery.write(folder.resolve("b.md"), "about");
-        String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
-        assertTrue(problem.contains("git lfs pull"), problem);
+    void pointersToFilesThatWereNotFetchedAreNamed(String ending) {
+        Map.of("git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+                "git annex get", "/annex/objects/SHA256E-s12345--4d7a." + ending + "\n",
+                "dvc pull", "outs:\n- md5: 4d7a\n  size: 12345\n  path: a." + ending + "\n",
+                "git xet pull", "# xet version 0\nfilesize = 12345\n").forEach((remedy, pointer) -> {
+                    Distillery.write(folder.resolve("a." + ending), pointer);
+                    Distillery.write(folder.resolve("b.md"), "about");
+                    String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
+                    assertTrue(problem.contains(remedy), problem);
+                });
+    }
+
+    @Test
+    void dvcFilesAloneAreNamedToo() {
+        Distillery.write(folder.resolve("a.txt.dvc"), "outs:\n- md5: 4d7a\n  size: 12345\n  path: a.txt\n");
+        assertTrue(assertThrows(UserException.class, this::read).cause().contains("dvc pull"));
     }
 
     @Test
@@ -161,6 +175,24 @@ class FileContentTest {
         Distillery.write(folder.resolve("a.txt"), "café noir".getBytes(Charset.forName("windows-1252")));
         assertEquals(List.of("not UTF-8: byte 0xE9 at offset 3; if it is Windows-1252 or Latin-1, convert it (iconv -f WINDOWS-1252 -t UTF-8)"),
                 CorpusReading.problems(read()));
+    }
+
+    @Test
+    void halvesOfSurrogatePairsAreNoText() {
+        byte[] cesu = {'a', (byte) 0xed, (byte) 0xa0, (byte) 0xbd, (byte) 0xed, (byte) 0xb8, (byte) 0x80};
+        Distillery.write(folder.resolve("t/a.txt"), cesu);
+        Distillery.write(folder.resolve("t/b.txt"), utf8("a\ud83d\ude00"));
+        List<Document> documents = read("corpus.path=" + folder + "/t");
+        assertEquals(List.of("a\ud83d\ude00"), CorpusReading.texts(documents));
+        assertTrue(CorpusReading.problems(documents).get(0).contains("CESU-8"), documents.toString());
+        Distillery.write(folder.resolve("u/a.txt"), HexFormat.of().parseHex("fffe61003dd861006200"));
+        assertEquals(1, CorpusReading.problems(read("corpus.path=" + folder + "/u")).size());
+        Distillery.write(folder.resolve("j/a.jsonl"), "{\"text\": \"a\\ud83d b\"}\n{\"text\": \"a\\ude00\\ud83d\"}\n{\"text\": \"a\\ud83d\\ude00\"}\n");
+        Distillery.write(folder.resolve("j/b.json"), "[{\"text\": \"\\udfff\"}]");
+        documents = read("corpus.path=" + folder + "/j");
+        assertEquals(List.of("a\ud83d\ude00"), CorpusReading.texts(documents));
+        assertEquals(3, CorpusReading.problems(documents).size(), documents.toString());
+        assertTrue(CorpusReading.problems(documents).contains("it holds half of a surrogate pair, 0xD83D at character 1, which is not text"), documents.toString());
     }
 
     @Test
