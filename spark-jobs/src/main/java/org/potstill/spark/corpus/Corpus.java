@@ -29,6 +29,7 @@ public final class Corpus {
     private static final long SHOWN = 64L << 20;
 
     private final JavaSparkContext sc;
+    private final Settings settings;
     private final String path;
     private final FileFormat format;
     private final Reading reading;
@@ -38,6 +39,7 @@ public final class Corpus {
 
     public Corpus(SparkSession spark, Settings settings) {
         this.sc = new JavaSparkContext(spark.sparkContext());
+        this.settings = settings;
         this.path = settings.required("corpus.path");
         Format told = settings.choice("corpus.format", Format.class);
         this.format = told == Format.AUTO ? null : FileFormat.valueOf(told.name());
@@ -77,7 +79,7 @@ public final class Corpus {
      * @throws org.potstill.errors.UserException if there are no files, or files of several formats
      */
     public JavaRDD<Document> documents() {
-        CorpusListing listing = CorpusListing.of(path, format, sc.hadoopConfiguration());
+        CorpusListing listing = CorpusListing.of(path, format, settings, sc);
         if (listing.format() == FileFormat.PARQUET) {
             requireColumns(listing.files());
         }

@@ -74,6 +74,13 @@ public final class CorpusErrors {
                 "set corpus.format to text, jsonl or parquet if the files have that format, or else convert them to one of these");
     }
 
+    /** @param setting the setting that names the folder in which the corpus is */
+    public static UserException corpusIsOwn(String path, String setting, String folder) {
+        return new UserException("the corpus " + path + " has no files apart from those in " + setting,
+                setting + " = " + folder + ", and Potstill's own files there cannot be told from documents",
+                "set corpus.path and " + setting + " to paths outside each other");
+    }
+
     public static UserException corpusIsTable(String path, String named, String table) {
         return new UserException("the corpus " + path + " is or contains " + named + ": " + table,
                 "only the table's log says which files belong to it; reading the files directly would include deleted and replaced rows",

@@ -197,6 +197,36 @@ class CorpusFilesTest {
         }
     }
 
+    /** As a second run finds them. */
+    @ParameterizedTest
+    @ValueSource(strings = {"cache.path", "student.path", "prune.path", "export.path", "report.path", "teacher.scratch", "teacher.path", "student.init"})
+    void foldersThatSettingsNameAreNoDocuments(String setting) throws Exception {
+        write("a.txt", "one");
+        write("own/report/report.md", "report");
+        write("own/teacher=1/spec=2/provenance.json", "{}");
+        String own = setting + "=" + folder + "/own";
+        for (String format : List.of("auto", "text")) {
+            for (String path : List.of("", "/", "/*", "/{a.txt,own,own/report}")) {
+                assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=\"" + folder + path + "\"", own, "corpus.format=" + format)), path);
+            }
+        }
+        write("other/own.txt", "two");
+        Files.createSymbolicLink(folder.resolve("other/link"), folder.resolve("own"));
+        assertEquals(List.of("two"), CorpusReading.texts(read("corpus.path=" + folder + "/other", own)));
+        assertEquals(List.of("one", "two"), CorpusReading.texts(read(setting + "=" + folder + "/other/link", "corpus.format=text")));
+        assertTrue(refused("corpus.path=" + folder + "/own", own).problem().contains("apart from those in " + setting));
+    }
+
+    @Test
+    void aCorpusInAFolderThatPotstillWritesIsRefused() {
+        write("corpus/a.txt", "one");
+        UserException error = refused("corpus.path=" + folder + "/corpus", "cache.path=" + folder);
+        assertTrue(error.remedy().contains("corpus.path and cache.path"), error.getMessage());
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "teacher.path=" + folder)));
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "cache.path=" + folder + "/corp")));
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "cache.path=s3a://bucket" + folder)));
+    }
+
     @Test
     void twoPathsWithACommaBetweenAreRefusedWithAGlobThatWorks() {
         write("a/1.txt", "one");
