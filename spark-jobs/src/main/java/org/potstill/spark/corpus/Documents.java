@@ -28,6 +28,8 @@ final class Documents implements Iterator<Document> {
     private final Configuration hadoop;
     private final Problems problems;
     private final LongAccumulator bytesRead;
+    private final LongAccumulator withId;
+    private final LongAccumulator withoutId;
     private Piece piece;
     private DocumentReader reader;
     private Document next;
@@ -35,12 +37,15 @@ final class Documents implements Iterator<Document> {
     private long read;
     private int failures;
 
-    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead) {
+    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead,
+            LongAccumulator withId, LongAccumulator withoutId) {
         this.pieces = pieces.iterator();
         this.reading = reading;
         this.hadoop = hadoop;
         this.problems = problems;
         this.bytesRead = bytesRead;
+        this.withId = withId;
+        this.withoutId = withoutId;
         TaskContext task = TaskContext.get();
         if (task != null) {
             // The consumer may stop before the end.
@@ -127,6 +132,10 @@ final class Documents implements Iterator<Document> {
         Document document = next;
         next = null;
         problems.add(document);
+        if (!reading.idField().isEmpty() && document.problem() == null) {
+            // Readers make the id of a document without one from the file's path.
+            (document.id().startsWith(piece.file().path()) ? withoutId : withId).add(1);
+        }
         return document;
     }
 

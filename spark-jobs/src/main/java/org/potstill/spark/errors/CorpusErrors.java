@@ -97,6 +97,12 @@ public final class CorpusErrors {
                 "set corpus.text-field (and corpus.id-field); write a column inside a struct with a dot: doc.text");
     }
 
+    public static UserException noIds(String path, String field, long documents) {
+        return new UserException("no document of the corpus " + path + " has an id in '" + field + "'",
+                "none of its " + documents + " documents has this field, column or partition folder; text files have none",
+                "set corpus.id-field to the one with the id, or leave it empty: then file and position are the id");
+    }
+
     /** @param reasons the most common ones, with counts */
     public static UserException tooManyBadDocuments(long bad, long documents, double limit, String reasons, String quarantine) {
         return new UserException(bad + " of " + documents + " documents cannot be used",
@@ -105,8 +111,14 @@ public final class CorpusErrors {
                         + "do without these documents");
     }
 
+    /** @param reasons the most common ones, with counts */
+    public static UserException noUsableDocument(String path, String reasons) {
+        return new UserException("no document of the corpus " + path + " can be used", reasons,
+                "fix the corpus or the settings that read it (corpus.format, corpus.text-field)");
+    }
+
     public static UserException nothingToTrainOn(String path) {
         return new UserException("the corpus " + path + " leaves nothing to train on",
-                "apart from held-out documents, none has two tokens or more", "add documents or lower corpus.holdout");
+                "apart from held-out documents, none that can be used has two tokens or more", "add documents or lower corpus.holdout");
     }
 }
