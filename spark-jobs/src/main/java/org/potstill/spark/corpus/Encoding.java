@@ -47,7 +47,8 @@ record Encoding(Charset charset, int mark) {
         }
         int little = ascii(units.order(ByteOrder.LITTLE_ENDIAN));
         int big = ascii(units.order(ByteOrder.BIG_ENDIAN));
-        int needed = mayBeUtf8(head, units.limit()) ? Math.max(2, units.limit() / 4 + 1) : Math.max(MIN_ASCII, units.limit() / 2 / MAX_UNITS_PER_ASCII);
+        int whole = units.limit() / 2;
+        int needed = mayBeUtf8(head, units.limit()) ? Math.max(2, whole / 2 + 1) : Math.max(MIN_ASCII, whole / MAX_UNITS_PER_ASCII);
         return Math.max(little, big) < needed || little == big ? StandardCharsets.UTF_8
                 : little > big ? StandardCharsets.UTF_16LE : StandardCharsets.UTF_16BE;
     }

@@ -109,6 +109,27 @@ class FileContentTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
+    void aDamagedArchiveIsOneFindingNotOnePerLine(String codec) throws Exception {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < 5000; i++) {
+            lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
+        }
+        byte[] whole = compressed(codec, utf8(lines.toString()));
+        for (int at : new int[] {whole.length / 3, whole.length / 2, whole.length - whole.length / 5}) {
+            byte[] damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            damaged[at + 1] ^= 0x2a;
+            Distillery.write(folder.resolve("a.jsonl." + codec), damaged);
+            List<String> problems = CorpusReading.problems(read());
+            assertEquals(1, problems.size(), problems.toString());
+            assertTrue(problems.get(0).contains("damaged or truncated"), problems.toString());
+        }
+        Distillery.write(folder.resolve("a.jsonl." + codec), compressed(codec, utf8("{\"text\": 1}\n{\"text\": 2}\n{\"text\": \"fine\"}\n")));
+        assertEquals(2, CorpusReading.problems(read()).size());
+    }
+
+    @ParameterizedTest
     @CsvSource({"UTF-16LE, fffe", "UTF-16BE, feff", "UTF-32LE, fffe0000", "UTF-32BE, 0000feff", "UTF-8, efbbbf",
         "UTF-16LE, ''", "UTF-16BE, ''", "UTF-32LE, ''", "UTF-32BE, ''"})
     void unicodeIsReadWithAndWithoutAMark(String charset, String mark) throws Exception {
