@@ -20,7 +20,8 @@ import org.apache.hadoop.fs.Path;
  */
 record TableFolder(String named, String path) {
     private static final Pattern OF_A_TABLE =
-            Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|((?:snapshot/snapshot|schema/schema)-\\d+)|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
+            Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|((?:snapshot/snapshot|schema/schema)-\\d+)"
+                    + "|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
     private static final Pattern BUCKET = Pattern.compile("bucket-\\d+");
 
     /** Finds the table that a file is a log of. */

@@ -115,15 +115,18 @@ class FileContentTest {
         for (int i = 0; i < 5000; i++) {
             lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
         }
-        byte[] whole = compressed(codec, utf8(lines.toString()));
-        for (int at : new int[] {whole.length / 3, whole.length / 2, whole.length - whole.length / 5}) {
-            byte[] damaged = whole.clone();
-            damaged[at] ^= 0x55;
-            damaged[at + 1] ^= 0x2a;
-            Distillery.write(folder.resolve("a.jsonl." + codec), damaged);
-            List<String> problems = CorpusReading.problems(read());
-            assertEquals(1, problems.size(), problems.toString());
-            assertTrue(problems.get(0).contains("damaged or truncated"), problems.toString());
+        String array = "[" + lines.toString().replace("}\n{", "},\n{") + "]";
+        for (String json : List.of(lines.toString(), array)) {
+            byte[] whole = compressed(codec, utf8(json));
+            for (int at : new int[] {whole.length / 3, whole.length / 2, whole.length - whole.length / 5}) {
+                byte[] damaged = whole.clone();
+                damaged[at] ^= 0x55;
+                damaged[at + 1] ^= 0x2a;
+                Distillery.write(folder.resolve("a.jsonl." + codec), damaged);
+                List<String> problems = CorpusReading.problems(read());
+                assertEquals(1, problems.size(), problems.toString());
+                assertTrue(problems.get(0).contains("damaged or truncated"), problems.toString());
+            }
         }
         Distillery.write(folder.resolve("a.jsonl." + codec), compressed(codec, utf8("{\"text\": 1}\n{\"text\": 2}\n{\"text\": \"fine\"}\n")));
         assertEquals(2, CorpusReading.problems(read()).size());

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -28,6 +29,7 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.report.Report;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -222,6 +224,17 @@ class LabelJobTest {
         Distillery.write(folder.resolve("c/b.jsonl"), line.replace("null", "7"));
         assertEquals(3, label("corpus.path=" + folder + "/c", "corpus.id-field=name", "corpus.holdout=0").corpus().documents());
         assertEquals(3, label("corpus.path=" + folder + "/c", "corpus.id-field=date", "corpus.holdout=0").corpus().documents());
+    }
+
+    @Test
+    void aSecondRunOverAFolderThatAlsoHoldsTheCacheReadsTheSameDocuments() {
+        String[] all = {"corpus.path=" + folder, "corpus.format=text", "report.path=" + folder + "/report"};
+        LabelSummary first = label(all);
+        new Report(distillery.settings(all), new Configuration()).put("label", first);
+        LabelSummary second = label(all);
+        assertEquals(12, first.corpus().documents());
+        assertEquals(first.corpus(), second.corpus());
+        assertEquals(0, second.scoredTokens());
     }
 
     @Test
