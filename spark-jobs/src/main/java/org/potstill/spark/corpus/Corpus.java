@@ -29,20 +29,26 @@ public final class Corpus {
     private static final long SHOWN = 64L << 20;
 
     private final JavaSparkContext sc;
+    private final Settings settings;
     private final String path;
     private final FileFormat format;
     private final Reading reading;
     private final Problems problems = new Problems();
     private final LongAccumulator bytesRead;
+    private final LongAccumulator withId;
+    private final LongAccumulator withoutId;
     private long bytes;
 
     public Corpus(SparkSession spark, Settings settings) {
         this.sc = new JavaSparkContext(spark.sparkContext());
+        this.settings = settings;
         this.path = settings.required("corpus.path");
         Format told = settings.choice("corpus.format", Format.class);
         this.format = told == Format.AUTO ? null : FileFormat.valueOf(told.name());
         this.reading = Reading.of(settings);
         this.bytesRead = sc.sc().longAccumulator();
+        this.withId = sc.sc().longAccumulator();
+        this.withoutId = sc.sc().longAccumulator();
         sc.sc().register(problems);
     }
 
@@ -59,6 +65,31 @@ public final class Corpus {
     public void warnOfProblems() {
         if (!problems.isZero()) {
             LOG.warn("unusable documents of the corpus {}: {}", path, problems.value());
+        }
+        warnOfIds();
+    }
+
+    /** Whether the user named a field with the documents' ids, so that several may have the same. */
+    public boolean namesIds() {
+        return !reading.idField().isEmpty();
+    }
+
+    /**
+     * Checks that documents read so far have the id that corpus.id-field names; warns if some have none.
+     *
+     * @throws org.potstill.errors.UserException if none has
+     */
+    public void requireIds() {
+        if (withId.isZero() && !withoutId.isZero()) {
+            throw CorpusErrors.noIds(path, reading.idField(), withoutId.sum());
+        }
+        warnOfIds();
+    }
+
+    private void warnOfIds() {
+        if (!withoutId.isZero()) {
+            LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); their file and position in it are used instead",
+                    withoutId.sum(), withId.sum() + withoutId.sum(), path, reading.idField());
         }
     }
 
@@ -77,7 +108,7 @@ public final class Corpus {
      * @throws org.potstill.errors.UserException if there are no files, or files of several formats
      */
     public JavaRDD<Document> documents() {
-        CorpusListing listing = CorpusListing.of(path, format, sc.hadoopConfiguration());
+        CorpusListing listing = CorpusListing.of(path, format, settings, sc);
         if (listing.format() == FileFormat.PARQUET) {
             requireColumns(listing.files());
         }
@@ -87,7 +118,10 @@ public final class Corpus {
         Reading how = reading;
         Problems found = problems;
         LongAccumulator read = bytesRead;
-        return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), found, read));
+        LongAccumulator named = withId;
+        LongAccumulator unnamed = withoutId;
+        return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), found, read,
+                named, unnamed));
     }
 
     /** Rejects a corpus whose first, middle and last file all lack the columns; if only some lack them, reading finds out. */
@@ -109,6 +143,6 @@ public final class Corpus {
                 return;
             }
         }
-        throw CorpusErrors.noSuchColumn(path, reading.textField(), why.getMessage(), lacking.path());
+        throw CorpusErrors.noSuchColumn(path, reading.named(), why.getMessage(), lacking.path());
     }
 }

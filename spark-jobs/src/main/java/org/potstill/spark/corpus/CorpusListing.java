@@ -18,8 +18,10 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.CorpusErrors;
+import org.potstill.spark.settings.Settings;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,7 +39,8 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
     private static final int NAMED_ENDINGS = 6;
 
     /** @param format null to detect it by file extension */
-    static CorpusListing of(String path, FileFormat format, Configuration hadoop) {
+    static CorpusListing of(String path, FileFormat format, Settings settings, JavaSparkContext sc) {
+        Configuration hadoop = sc.hadoopConfiguration();
         try {
             Path given = PathPattern.literal(path);
             FileSystem fs = CorpusFile.fileSystem(given, hadoop);
@@ -46,7 +49,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             if (roots.isEmpty()) {
                 throw leftOut.isEmpty() ? CorpusErrors.noSuchCorpus(path) : CorpusErrors.emptyCorpus(path, leftOut.toString());
             }
-            return new Selection(path, fs, hadoop, leftOut).select(roots, format);
+            return new Selection(path, fs, hadoop, leftOut, new OwnFolders(settings, sc.getConf(), fs, hadoop)).select(roots, format);
         } catch (IOException | IllegalArgumentException e) {
             throw CorpusErrors.missingCorpus(path, e);
         }
@@ -59,12 +62,14 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         private final FileSystem fs;
         private final Configuration hadoop;
         private final LeftOut leftOut;
+        private final OwnFolders ownFolders;
 
-        Selection(String path, FileSystem fs, Configuration hadoop, LeftOut leftOut) {
+        Selection(String path, FileSystem fs, Configuration hadoop, LeftOut leftOut, OwnFolders ownFolders) {
             this.path = path;
             this.fs = fs;
             this.hadoop = hadoop;
             this.leftOut = leftOut;
+            this.ownFolders = ownFolders;
             this.tree = new FileTree(fs);
         }
 
@@ -86,10 +91,17 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         private List<CorpusFile> list(List<FileStatus> roots) throws IOException {
             Map<String, CorpusFile> found = new TreeMap<>();
             Set<Path> folders = new HashSet<>();
+            Optional<OwnFolders.Own> anyOwn = Optional.empty();
             for (FileStatus root : roots) {
                 refuseTable(TableFolder.around(fs, root, folders));
                 String begin = root.getPath().toString();
                 for (CorpusFile file : tree.list(root)) {
+                    Optional<OwnFolders.Own> own = ownFolders.of(file.path(), root.getPath());
+                    if (own.isPresent()) {
+                        anyOwn = own;
+                        leftOut.add("in " + own.get().setting() + " = " + own.get().path(), file.path());
+                        continue;
+                    }
                     refuseTable(TableFolder.ofLog(file.path()));
                     if (hidden(file.path().substring(Math.min(file.path().length(), begin.length())))) {
                         leftOut.add(LeftOut.HIDDEN, file.path());
@@ -99,6 +111,9 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                         found.put(file.path(), file);
                     }
                 }
+            }
+            if (found.isEmpty() && anyOwn.isPresent()) {
+                throw CorpusErrors.corpusIsOwn(path, anyOwn.get().setting(), anyOwn.get().path().toString());
             }
             return new ArrayList<>(found.values());
         }
@@ -142,10 +157,11 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
                     : CorpusErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
         }
 
-        /** Suggests a glob for files like the first one. */
+        /** Suggests a glob that matches the first file, whatever characters the names of its folders contain. */
         private static String glob(List<CorpusFile> files) {
-            String first = files.get(0).path();
-            return first.substring(0, first.lastIndexOf('/')) + "/*" + FileFormat.ending(first);
+            CorpusFile first = files.get(0);
+            String folder = first.path().substring(0, first.path().lastIndexOf('/'));
+            return folder.replaceAll("[\\[\\]{}*?\\\\]", "?") + "/*" + FileFormat.fullEnding(first.name());
         }
 
         private boolean leaveOut(boolean whether, String reason, CorpusFile file) {

@@ -83,6 +83,6 @@ final class Decompression extends FilterInputStream {
 
     private static Unreadable damaged(Signature signature, Exception e) {
         return new Unreadable("it is " + signature.named() + ", and damaged or truncated"
-                + (e.getMessage() == null ? "" : ": " + e.getMessage()), e);
+                + (e.getMessage() == null ? "" : ": " + e.getMessage()), e, true);
     }
 }

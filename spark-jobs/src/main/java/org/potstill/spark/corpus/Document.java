@@ -17,7 +17,25 @@ public record Document(String id, String text, String problem) implements Serial
         if (text.indexOf('\0') >= 0) {
             return unusable(id, "it holds NUL characters, which are not text");
         }
+        int half = halfPair(text);
+        if (half >= 0) {
+            return unusable(id, String.format("it holds half of a surrogate pair, 0x%04X at character %d, which is not text",
+                    (int) text.charAt(half), half));
+        }
         return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, null);
+    }
+
+    /** Finds a surrogate without the other one, which JSON can spell out and UTF-8 cannot; -1 if there is none. */
+    private static int halfPair(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                if (i + 1 == text.length() || !Character.isSurrogatePair(text.charAt(i), text.charAt(i + 1))) {
+                    return i;
+                }
+                i++;
+            }
+        }
+        return -1;
     }
 
     static Document unusable(String id, String problem) {

@@ -2,6 +2,8 @@
 package org.potstill.spark.corpus;
 
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -22,25 +24,33 @@ final class Documents implements Iterator<Document> {
     /** Few, since file systems retry before they fail. */
     private static final int RETRIES = 3;
     private static final long FIRST_PAUSE_MS = 200;
+    private static final int MOST_SUSPECT = 10_000;
 
     private final Iterator<Piece> pieces;
     private final Reading reading;
     private final Configuration hadoop;
     private final Problems problems;
     private final LongAccumulator bytesRead;
+    private final LongAccumulator withId;
+    private final LongAccumulator withoutId;
     private Piece piece;
     private DocumentReader reader;
     private Document next;
+    /** Unusable documents of the piece, held back: if its file turns out to be damaged, they are a consequence. */
+    private final Deque<Document> suspect = new ArrayDeque<>();
     /** Number of documents of the piece already read. */
     private long read;
     private int failures;
 
-    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead) {
+    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead,
+            LongAccumulator withId, LongAccumulator withoutId) {
         this.pieces = pieces.iterator();
         this.reading = reading;
         this.hadoop = hadoop;
         this.problems = problems;
         this.bytesRead = bytesRead;
+        this.withId = withId;
+        this.withoutId = withoutId;
         TaskContext task = TaskContext.get();
         if (task != null) {
             // The consumer may stop before the end.
@@ -50,9 +60,9 @@ final class Documents implements Iterator<Document> {
 
     @Override
     public boolean hasNext() {
-        while (next == null && (reader != null || failures > 0 || pieces.hasNext())) {
+        while (next == null && (reader != null || failures > 0 || !suspect.isEmpty() || pieces.hasNext())) {
             try {
-                next = advance();
+                next = reader == null && failures == 0 && !suspect.isEmpty() ? suspect.poll() : advance();
             } catch (IOException | RuntimeException | LinkageError e) {
                 LOG.debug("cannot read {}", piece.file().path(), e);
                 close();
@@ -62,7 +72,7 @@ final class Documents implements Iterator<Document> {
                     pause(FIRST_PAUSE_MS << 2 * (failures - 1));
                 } else {
                     endPiece();
-                    next = Document.unusable(piece.file().path(), Unreadable.reason(e));
+                    next = Document.unusable(piece.file().path(), Unreadable.reason(e) + consequences(e));
                 }
             }
         }
@@ -86,10 +96,24 @@ final class Documents implements Iterator<Document> {
         if (document == null) {
             close();
             endPiece();
-        } else {
-            read++;
+            return suspect.poll();
+        }
+        read++;
+        if (document.problem() != null && suspect.size() < MOST_SUSPECT) {
+            suspect.add(document);
+            return null;
         }
         return document;
+    }
+
+    /** Drops the documents that are unusable because the file is damaged. */
+    private String consequences(Throwable thrown) {
+        if (!Unreadable.isDamage(thrown) || suspect.isEmpty()) {
+            return "";
+        }
+        int dropped = suspect.size();
+        suspect.clear();
+        return "; " + dropped + " of its documents before that cannot be used either";
     }
 
     private void endPiece() {
@@ -127,6 +151,10 @@ final class Documents implements Iterator<Document> {
         Document document = next;
         next = null;
         problems.add(document);
+        if (!reading.idField().isEmpty() && document.problem() == null) {
+            // Readers make the id of a document without one from the file's path.
+            (document.id().startsWith(piece.file().path()) ? withoutId : withId).add(1);
+        }
         return document;
     }
 

@@ -41,6 +41,12 @@ enum FileFormat {
         return plain.lastIndexOf('.') > 0 ? plain.substring(plain.lastIndexOf('.')) : "(none)";
     }
 
+    /** Returns the extension as it is written, with that of a compression; empty if there is none. */
+    static String fullEnding(String name) {
+        int dot = COMPRESSION.matcher(name).replaceFirst("").lastIndexOf('.');
+        return dot > 0 ? name.substring(dot) : "";
+    }
+
     static Optional<FileFormat> of(String name) {
         return Arrays.stream(values()).filter(format -> format.endings.contains(ending(name))).findFirst();
     }

@@ -73,7 +73,7 @@ final class FileTree {
                     @Override
                     public FileVisitResult visitFile(java.nio.file.Path file, BasicFileAttributes attributes) {
                         String problem = attributes.isRegularFile() ? null
-                                : attributes.isSymbolicLink() ? "a broken link" : "not a regular file";
+                                : attributes.isSymbolicLink() ? brokenLink(file) : "not a regular file";
                         add(new CorpusFile(name(file), attributes.isRegularFile() ? attributes.size() : 1, problem));
                         return FileVisitResult.CONTINUE;
                     }
@@ -87,6 +87,14 @@ final class FileTree {
                         return FileVisitResult.CONTINUE;
                     }
                 });
+    }
+
+    private static String brokenLink(java.nio.file.Path link) {
+        try {
+            return Files.readSymbolicLink(link).toString().contains(".git/annex/objects/") ? Signature.ANNEXED : "a broken link";
+        } catch (IOException e) {
+            return "a broken link";
+        }
     }
 
     private static String name(java.nio.file.Path file) {

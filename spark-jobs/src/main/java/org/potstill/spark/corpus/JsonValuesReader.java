@@ -35,9 +35,11 @@ final class JsonValuesReader implements DocumentReader {
         try {
             return read();
         } catch (JsonProcessingException e) {
+            stream.requireUndamaged();
             boolean tooLong = e.getClass().getSimpleName().equals("StreamConstraintsException");
             throw new Unreadable((tooLong ? "a text is longer than corpus.max-document-mib allows" : JsonLinesReader.problem(e)) + after(), e);
         } catch (CharacterCodingException e) {
+            stream.requireUndamaged();
             throw new Unreadable("not UTF-8" + after(), e);
         }
     }

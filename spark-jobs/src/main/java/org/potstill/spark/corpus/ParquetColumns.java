@@ -138,6 +138,9 @@ final class ParquetColumns {
     }
 
     private static String describe(SchemaElement element) {
+        if (element.isSetLogicalType() && element.getLogicalType().isSetUNKNOWN()) {
+            return "null (no row has a value)";
+        }
         return (element.getType() + (element.isSetConverted_type() ? " (" + element.getConverted_type() + ")" : "")).toLowerCase(Locale.ROOT);
     }
 

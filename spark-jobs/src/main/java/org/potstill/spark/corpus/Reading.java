@@ -19,6 +19,11 @@ record Reading(String textField, String idField, String separator, int maxBytes)
                 settings.string("corpus.separator"), settings.integer("corpus.max-document-mib", 1, 1024) << 20);
     }
 
+    /** Names the fields as the user set them. */
+    String named() {
+        return "corpus.text-field = " + textField + (idField.isEmpty() ? "" : " and corpus.id-field = " + idField);
+    }
+
     /** Whether tasks may begin in the middle of a file of that format. */
     boolean isDivisible(FileFormat format) {
         return format != FileFormat.TEXT

@@ -35,8 +35,12 @@ enum Signature {
     PNG("a picture", 0, "89504e470d0a1a0a"),
     JPEG("a picture", 0, "ffd8ff"),
     GGUF("a GGUF model", 0, "47475546", true),
-    LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", 0,
-            HexFormat.of().formatHex("version https://git-lfs.github.com/spec/".getBytes(StandardCharsets.US_ASCII)));
+    LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", "version https://git-lfs.github.com/spec/"),
+    ANNEX_POINTER(Signature.ANNEXED, "/annex/objects/"),
+    DVC_POINTER("a DVC pointer, which names another file (dvc pull fetches it)", "outs:\n- md5: "),
+    XET_POINTER("a Xet pointer: the file itself was not fetched (git xet pull)", "# xet version ");
+
+    static final String ANNEXED = "a git-annex pointer: the file itself was not fetched (git annex get)";
 
     /** Number of bytes that {@link #of} examines. */
     static final int BYTES = 512;
@@ -45,6 +49,11 @@ enum Signature {
     private final int offset;
     private final byte[] magic;
     private final boolean letters;
+
+    /** @param begin the text with which such a file begins */
+    Signature(String named, String begin) {
+        this(named, 0, HexFormat.of().formatHex(begin.getBytes(StandardCharsets.US_ASCII)));
+    }
 
     Signature(String named, int offset, String magic) {
         this(named, offset, magic, false);

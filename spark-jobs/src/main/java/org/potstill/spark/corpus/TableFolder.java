@@ -13,14 +13,16 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The folder of a table with a log (Delta, Hudi, Iceberg), whose files may also hold deleted and replaced rows.
+ * The folder of a table with a log (Delta, Hudi, Iceberg, Paimon), whose files may also hold deleted and replaced rows.
  *
  * @param named what it is, with its article: "a Delta table"
  * @param path  the folder
  */
 record TableFolder(String named, String path) {
     private static final Pattern OF_A_TABLE =
-            Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
+            Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|((?:snapshot/snapshot|schema/schema)-\\d+)"
+                    + "|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
+    private static final Pattern BUCKET = Pattern.compile("bucket-\\d+");
 
     /** Finds the table that a file is a log of. */
     static Optional<TableFolder> ofLog(String path) {
@@ -28,7 +30,8 @@ record TableFolder(String named, String path) {
         if (!log.matches()) {
             return Optional.empty();
         }
-        String named = log.group(2) != null ? "a Delta table" : log.group(3) != null ? "a Hudi table" : "an Iceberg table";
+        String named = log.group(2) != null ? "a Delta table" : log.group(3) != null ? "a Hudi table"
+                : log.group(4) != null ? "a Paimon table" : "an Iceberg table";
         return Optional.of(new TableFolder(named, log.group(1)));
     }
 
@@ -39,7 +42,7 @@ record TableFolder(String named, String path) {
      */
     static Optional<TableFolder> around(FileSystem fs, FileStatus part, Set<Path> seen) throws IOException {
         Path folder = part.isFile() ? part.getPath().getParent() : part.getPath();
-        while (PartitionFolder.is(folder) && folder.getParent() != null) {
+        while ((PartitionFolder.is(folder) || BUCKET.matcher(folder.getName()).matches()) && folder.getParent() != null) {
             folder = folder.getParent();
         }
         if (!seen.add(folder)) {
@@ -47,7 +50,7 @@ record TableFolder(String named, String path) {
         }
         List<Path> logs = new ArrayList<>();
         if (!folder.equals(part.getPath())) {
-            logs.addAll(List.of(new Path(folder, "_delta_log"), new Path(folder, ".hoodie")));
+            logs.addAll(List.of(new Path(folder, "_delta_log"), new Path(folder, ".hoodie"), new Path(folder, "schema")));
         }
         if (folder.getName().equals("data") && folder.getParent() != null) {
             logs.add(new Path(folder.getParent(), "metadata"));

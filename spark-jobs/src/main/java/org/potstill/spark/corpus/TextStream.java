@@ -5,6 +5,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.OutputStream;
 import java.io.PushbackInputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -122,6 +123,17 @@ final class TextStream implements Closeable {
     InputStream from(long place) throws IOException {
         file.seek(place);
         return file;
+    }
+
+    /**
+     * Reads a compressed file to its end, where checksums tell whether damage explains bad content.
+     *
+     * @throws Unreadable if it does
+     */
+    void requireUndamaged() throws IOException {
+        if (!plain) {
+            in.transferTo(OutputStream.nullOutputStream());
+        }
     }
 
     @Override

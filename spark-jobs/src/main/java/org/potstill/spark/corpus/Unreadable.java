@@ -9,12 +9,25 @@ import org.potstill.spark.Failures;
 final class Unreadable extends IOException {
     private static final long serialVersionUID = 1;
 
+    private final boolean damage;
+
     Unreadable(String why) {
         super(why);
+        this.damage = false;
     }
 
     Unreadable(String why, Throwable origin) {
+        this(why, origin, false);
+    }
+
+    /** @param damage whether the bytes before it may be wrong, too, since checksums come after what they are of */
+    Unreadable(String why, Throwable origin, boolean damage) {
         super(why, origin);
+        this.damage = damage;
+    }
+
+    static boolean isDamage(Throwable thrown) {
+        return Failures.firstCause(thrown, Unreadable.class).filter(unreadable -> unreadable.damage).isPresent();
     }
 
     /** Returns the message of a library's exception, or that of the {@link Unreadable} which it wraps. */

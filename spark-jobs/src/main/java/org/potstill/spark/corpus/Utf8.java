@@ -50,8 +50,10 @@ final class Utf8 {
         }
         int at = in.position();
         int wrong = bytes[at] & 0xff;
-        String hint = wrong >= 0x80 && in.position() > begin && !hasControls(bytes, begin, length)
-                ? "; if it is Windows-1252 or Latin-1, convert it (iconv -f WINDOWS-1252 -t UTF-8)" : "";
+        String hint = wrong == 0xed && at + 1 < begin + length && (bytes[at + 1] & 0xe0) == 0xa0
+                ? " begins half of a surrogate pair; if it is CESU-8, convert it (uconv -f CESU-8 -t UTF-8)"
+                : wrong >= 0x80 && !hasControls(bytes, begin, length)
+                ? "; if it is in another encoding, such as Windows-1252, convert it (iconv -f WINDOWS-1252 -t UTF-8)" : "";
         return String.format("not UTF-8: byte 0x%02X at offset %d%s", wrong, at - begin, hint);
     }
 

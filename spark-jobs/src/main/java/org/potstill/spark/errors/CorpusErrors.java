@@ -74,6 +74,13 @@ public final class CorpusErrors {
                 "set corpus.format to text, jsonl or parquet if the files have that format, or else convert them to one of these");
     }
 
+    /** @param setting the setting that names the folder in which the corpus is */
+    public static UserException corpusIsOwn(String path, String setting, String folder) {
+        return new UserException("the corpus " + path + " has no files apart from those in " + setting,
+                setting + " = " + folder + ", and Potstill's own files there cannot be told from documents",
+                "set corpus.path and " + setting + " to paths outside each other");
+    }
+
     public static UserException corpusIsTable(String path, String named, String table) {
         return new UserException("the corpus " + path + " is or contains " + named + ": " + table,
                 "only the table's log says which files belong to it; reading the files directly would include deleted and replaced rows",
@@ -81,10 +88,19 @@ public final class CorpusErrors {
                         + "to it");
     }
 
-    /** @param file an example of a file without the column */
-    public static UserException noSuchColumn(String path, String column, String why, String file) {
-        return new UserException("the corpus " + path + " has no text in '" + column + "'", why + " (in " + file + ")",
+    /**
+     * @param settings those that name the columns
+     * @param file     an example of a file without one of them
+     */
+    public static UserException noSuchColumn(String path, String settings, String why, String file) {
+        return new UserException("the corpus " + path + " does not have the columns of " + settings, why + " (in " + file + ")",
                 "set corpus.text-field (and corpus.id-field); write a column inside a struct with a dot: doc.text");
+    }
+
+    public static UserException noIds(String path, String field, long documents) {
+        return new UserException("no document of the corpus " + path + " has an id in '" + field + "'",
+                "none of its " + documents + " documents has this field, column or partition folder; text files have none",
+                "set corpus.id-field to the one with the id, or leave it empty: then file and position are the id");
     }
 
     /** @param reasons the most common ones, with counts */
@@ -95,8 +111,14 @@ public final class CorpusErrors {
                         + "do without these documents");
     }
 
+    /** @param reasons the most common ones, with counts */
+    public static UserException noUsableDocument(String path, String reasons) {
+        return new UserException("no document of the corpus " + path + " can be used", reasons,
+                "fix the corpus or the settings that read it (corpus.format, corpus.text-field)");
+    }
+
     public static UserException nothingToTrainOn(String path) {
         return new UserException("the corpus " + path + " leaves nothing to train on",
-                "apart from held-out documents, none has two tokens or more", "add documents or lower corpus.holdout");
+                "apart from held-out documents, none that can be used has two tokens or more", "add documents or lower corpus.holdout");
     }
 }

@@ -28,6 +28,7 @@ import org.potstill.spark.Progress;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
@@ -147,7 +148,9 @@ public final class EvaluateJob {
         List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
         read.warnOfProblems();
         if (work.isEmpty()) {
-            throw JobErrors.noHeldOutDocument(cut.holdout(), corpus.count());
+            long usable = corpus.count();
+            throw usable == 0 && !read.problems().isZero() ? CorpusErrors.noUsableDocument(read.path(), read.problems().value())
+                    : JobErrors.noHeldOutDocument(cut.holdout(), usable);
         }
         List<Passage> speedPassages = passages(work);
         List<Passage> beginnings = PassageDraw.beginnings(heldOut, cut.seed(), wanted.texts());

@@ -140,12 +140,19 @@ public final class LabelJob {
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
+        if (count.unusable() == count.documents()) {
+            throw CorpusErrors.noUsableDocument(corpus.path(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
+        }
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
             throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
             throw CorpusErrors.nothingToTrainOn(corpus.path());
+        }
+        corpus.requireIds();
+        if (corpus.namesIds()) {
+            SharedIds.of(documents).ifPresent(shared -> LOG.warn("{}", shared));
         }
         if (count.unusable() > 0) {
             LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),

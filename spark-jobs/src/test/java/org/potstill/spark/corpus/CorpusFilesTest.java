@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +42,7 @@ class CorpusFilesTest {
             write("json/" + name + "/" + name + ".jsonl", "{\"text\": \"" + name.replace("\\", "\\\\") + "\"}");
             ParquetFiles.write(folder.resolve("parquet/" + name + ".parquet"), name);
         }
-        List<String> all = java.util.Arrays.stream(AWKWARD).sorted().toList();
+        List<String> all = Arrays.stream(AWKWARD).sorted().toList();
         for (String format : List.of("text", "json", "parquet")) {
             assertEquals(all, CorpusReading.texts(read("corpus.path=" + folder + "/" + format)), format);
         }
@@ -136,6 +137,16 @@ class CorpusFilesTest {
     }
 
     @Test
+    void theGlobForMixedFormatsMatchesNamesAsTheyAreWritten() {
+        write("[a]{b}/1.TXT", "text");
+        write("b*/2.jsonl.GZ", "{\"text\": \"json\"}");
+        UserException error = refused();
+        List<String> globs = Arrays.stream(error.remedy().split(" such as ")[1].split(" or ")).toList();
+        assertEquals(List.of(List.of("text"), List.of("json")),
+                globs.stream().map(glob -> CorpusReading.texts(read("corpus.path=" + glob))).toList(), error.getMessage());
+    }
+
+    @Test
     void filesWithoutContentAreNoDocuments() {
         write("a.txt", "");
         assertTrue(refused().cause().contains("1 file without content"), refused().getMessage());
@@ -157,6 +168,9 @@ class CorpusFilesTest {
         write("a.txt", "one");
         Files.createSymbolicLink(folder.resolve("b.txt"), folder.resolve("gone"));
         assertEquals(List.of("a broken link"), CorpusReading.problems(read()));
+        Files.delete(folder.resolve("b.txt"));
+        Files.createSymbolicLink(folder.resolve("b.txt"), Path.of(".git/annex/objects/x/y/SHA256E-s5--0/SHA256E-s5--0.txt"));
+        assertTrue(CorpusReading.problems(read()).get(0).contains("git annex get"));
     }
 
     @Test
@@ -175,6 +189,42 @@ class CorpusFilesTest {
             assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("an Iceberg table"), path);
         }
         assertTrue(refused("corpus.path=" + folder + "/hudi/a.parquet").problem().contains("a Hudi table"));
+        write("paimon/schema/schema-0", "{}");
+        write("paimon/snapshot/snapshot-1", "{}");
+        ParquetFiles.write(folder.resolve("paimon/dt=1/bucket-0/data-1.parquet"), "deleted");
+        for (String path : List.of("paimon", "paimon/dt=1", "paimon/dt=1/bucket-0", "paimon/*/*/*.parquet", "paimon/dt=1/bucket-0/data-1.parquet")) {
+            assertTrue(refused("corpus.path=" + folder + "/" + path).problem().contains("a Paimon table"), path);
+        }
+    }
+
+    /** As a second run finds them. */
+    @ParameterizedTest
+    @ValueSource(strings = {"cache.path", "student.path", "prune.path", "export.path", "report.path", "teacher.scratch", "teacher.path", "student.init"})
+    void foldersThatSettingsNameAreNoDocuments(String setting) throws Exception {
+        write("a.txt", "one");
+        write("own/report/report.md", "report");
+        write("own/teacher=1/spec=2/provenance.json", "{}");
+        String own = setting + "=" + folder + "/own";
+        for (String format : List.of("auto", "text")) {
+            for (String path : List.of("", "/", "/*", "/{a.txt,own,own/report}")) {
+                assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=\"" + folder + path + "\"", own, "corpus.format=" + format)), path);
+            }
+        }
+        write("other/own.txt", "two");
+        Files.createSymbolicLink(folder.resolve("other/link"), folder.resolve("own"));
+        assertEquals(List.of("two"), CorpusReading.texts(read("corpus.path=" + folder + "/other", own)));
+        assertEquals(List.of("one", "two"), CorpusReading.texts(read(setting + "=" + folder + "/other/link", "corpus.format=text")));
+        assertTrue(refused("corpus.path=" + folder + "/own", own).problem().contains("apart from those in " + setting));
+    }
+
+    @Test
+    void aCorpusInAFolderThatPotstillWritesIsRefused() {
+        write("corpus/a.txt", "one");
+        UserException error = refused("corpus.path=" + folder + "/corpus", "cache.path=" + folder);
+        assertTrue(error.remedy().contains("corpus.path and cache.path"), error.getMessage());
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "teacher.path=" + folder)));
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "cache.path=" + folder + "/corp")));
+        assertEquals(List.of("one"), CorpusReading.texts(read("corpus.path=" + folder + "/corpus", "cache.path=s3a://bucket" + folder)));
     }
 
     @Test

@@ -2,6 +2,7 @@
 package org.potstill.spark.corpus;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.github.luben.zstd.ZstdOutputStream;
@@ -15,6 +16,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream;
 import org.apache.commons.compress.compressors.lz4.FramedLZ4CompressorOutputStream;
@@ -24,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.tukaani.xz.LZMA2Options;
 import org.tukaani.xz.XZOutputStream;
@@ -106,6 +109,30 @@ class FileContentTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
+    void aDamagedArchiveIsOneFindingNotOnePerLine(String codec) throws Exception {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < 5000; i++) {
+            lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
+        }
+        String array = "[" + lines.toString().replace("}\n{", "},\n{") + "]";
+        for (String json : List.of(lines.toString(), array)) {
+            byte[] whole = compressed(codec, utf8(json));
+            for (int at : new int[] {whole.length / 3, whole.length / 2, whole.length - whole.length / 5}) {
+                byte[] damaged = whole.clone();
+                damaged[at] ^= 0x55;
+                damaged[at + 1] ^= 0x2a;
+                Distillery.write(folder.resolve("a.jsonl." + codec), damaged);
+                List<String> problems = CorpusReading.problems(read());
+                assertEquals(1, problems.size(), problems.toString());
+                assertTrue(problems.get(0).contains("damaged or truncated"), problems.toString());
+            }
+        }
+        Distillery.write(folder.resolve("a.jsonl." + codec), compressed(codec, utf8("{\"text\": 1}\n{\"text\": 2}\n{\"text\": \"fine\"}\n")));
+        assertEquals(2, CorpusReading.problems(read()).size());
+    }
+
+    @ParameterizedTest
     @CsvSource({"UTF-16LE, fffe", "UTF-16BE, feff", "UTF-32LE, fffe0000", "UTF-32BE, 0000feff", "UTF-8, efbbbf",
         "UTF-16LE, ''", "UTF-16BE, ''", "UTF-32LE, ''", "UTF-32BE, ''"})
     void unicodeIsReadWithAndWithoutAMark(String charset, String mark) throws Exception {
@@ -121,6 +148,41 @@ class FileContentTest {
         lines.writeBytes("{\"text\": \"żółć\"}\n{\"text\": \"one\"}\n".getBytes(Charset.forName(charset)));
         Distillery.write(folder.resolve("j/a.jsonl"), lines.toByteArray());
         assertEquals(List.of("one", "żółć"), CorpusReading.texts(read("corpus.path=" + folder + "/j")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"})
+    void unicodeWithoutAMarkIsReadWhateverItsScript(String charset) {
+        // The second byte of these, or the first, is zero as in ASCII: U+4E00, U+3000, U+0400, U+1F600.
+        for (String text : List.of("\u7b2c\u4e00\u7ae0\u3000\u306f\u3058\u3081\u306b\r\n\u4e00\u3001\u4e8c 2.\n\u3000\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\n",
+                "\u0400\u043b\u0438\u0441\u0430 \u0438 \u0432\u043e\u043b\u043a, \u0434\u0432\u0430.", "smile \ud83d\ude00 at the pot",
+                "{\"text\": \"\u4e00\u4e8c\u4e09\"}")) {
+            Distillery.write(folder.resolve("a.txt"), text.getBytes(Charset.forName(charset)));
+            assertEquals(List.of(text), CorpusReading.texts(read()));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Shift_JIS", "GBK", "EUC-KR", "Big5", "windows-1252", "windows-1251"})
+    void bytesOfOtherEncodingsAreNeverTakenForUnicode(String charset) {
+        int tried = 0;
+        for (String text : List.of("\u65e5\u672c\u8a9e\u6587\u7ae0", "\u4e2d\u6587\u6587\u7ae0", "caf\u00e9 noir \u00e0 la cr\u00e8me", "\u043b\u0438\u0441\u0430", "\ud55c\uad6d\uc5b4")) {
+            for (String zeros : List.of("", "\0", " \0 a\0 bc\0 def\0 gh \0\0")) {
+                byte[] bytes = (text + zeros + text).getBytes(Charset.forName(charset));
+                if (new String(bytes, Charset.forName(charset)).equals(text + zeros + text)) {
+                    tried++;
+                    assertTrue(Encoding.of(bytes).isUtf8(), text + zeros + Encoding.of(bytes));
+                }
+            }
+        }
+        assertTrue(tried > 0);
+    }
+
+    @Test
+    void unicodeThatNoAsciiCharacterGivesAwayIsNotGuessed() {
+        for (String charset : List.of("UTF-16LE", "UTF-16BE")) {
+            assertTrue(Encoding.of("\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059".getBytes(Charset.forName(charset))).isUtf8());
+        }
     }
 
     @ParameterizedTest
@@ -149,18 +211,47 @@ class FileContentTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"txt", "jsonl", "parquet"})
-    void aPointerOfGitLfsIsNamed(String ending) {
-        Distillery.write(folder.resolve("a." + ending), "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
-        Distillery.write(folder.resolve("b.md"), "about");
-        String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
-        assertTrue(problem.contains("git lfs pull"), problem);
+    void pointersToFilesThatWereNotFetchedAreNamed(String ending) {
+        Map.of("git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+                "git annex get", "/annex/objects/SHA256E-s12345--4d7a." + ending + "\n",
+                "dvc pull", "outs:\n- md5: 4d7a\n  size: 12345\n  path: a." + ending + "\n",
+                "git xet pull", "# xet version 0\nfilesize = 12345\n").forEach((remedy, pointer) -> {
+                    Distillery.write(folder.resolve("a." + ending), pointer);
+                    Distillery.write(folder.resolve("b.md"), "about");
+                    String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
+                    assertTrue(problem.contains(remedy), problem);
+                });
+    }
+
+    @Test
+    void dvcFilesAloneAreNamedToo() {
+        Distillery.write(folder.resolve("a.txt.dvc"), "outs:\n- md5: 4d7a\n  size: 12345\n  path: a.txt\n");
+        assertTrue(assertThrows(UserException.class, this::read).cause().contains("dvc pull"));
     }
 
     @Test
     void windows1252IsNamedWithTheWayToConvertIt() {
         Distillery.write(folder.resolve("a.txt"), "café noir".getBytes(Charset.forName("windows-1252")));
-        assertEquals(List.of("not UTF-8: byte 0xE9 at offset 3; if it is Windows-1252 or Latin-1, convert it (iconv -f WINDOWS-1252 -t UTF-8)"),
+        assertEquals(List.of("not UTF-8: byte 0xE9 at offset 3; if it is in another encoding, such as Windows-1252, convert it (iconv -f WINDOWS-1252 -t UTF-8)"),
                 CorpusReading.problems(read()));
+    }
+
+    @Test
+    void halvesOfSurrogatePairsAreNoText() {
+        byte[] cesu = {'a', (byte) 0xed, (byte) 0xa0, (byte) 0xbd, (byte) 0xed, (byte) 0xb8, (byte) 0x80};
+        Distillery.write(folder.resolve("t/a.txt"), cesu);
+        Distillery.write(folder.resolve("t/b.txt"), utf8("a\ud83d\ude00"));
+        List<Document> documents = read("corpus.path=" + folder + "/t");
+        assertEquals(List.of("a\ud83d\ude00"), CorpusReading.texts(documents));
+        assertTrue(CorpusReading.problems(documents).get(0).contains("CESU-8"), documents.toString());
+        Distillery.write(folder.resolve("u/a.txt"), HexFormat.of().parseHex("fffe61003dd861006200"));
+        assertEquals(1, CorpusReading.problems(read("corpus.path=" + folder + "/u")).size());
+        Distillery.write(folder.resolve("j/a.jsonl"), "{\"text\": \"a\\ud83d b\"}\n{\"text\": \"a\\ude00\\ud83d\"}\n{\"text\": \"a\\ud83d\\ude00\"}\n");
+        Distillery.write(folder.resolve("j/b.json"), "[{\"text\": \"\\udfff\"}]");
+        documents = read("corpus.path=" + folder + "/j");
+        assertEquals(List.of("a\ud83d\ude00"), CorpusReading.texts(documents));
+        assertEquals(3, CorpusReading.problems(documents).size(), documents.toString());
+        assertTrue(CorpusReading.problems(documents).contains("it holds half of a surrogate pair, 0xD83D at character 1, which is not text"), documents.toString());
     }
 
     @Test

@@ -49,6 +49,10 @@ class ParquetDocumentsTest {
     private static final String BROTLI = "UEFSMRUEFQ4VFkwVAhUAEgAACwOAAwAAAGEgYgMVABUSFRosFQIVEBUGFQYcAAAAGwgAACQBAgRClwCOaxUEGSw1ABgGc2NoZW1hFQIAFQwlAhgEdGV4dCUATBwA"
             + "AAAWAhkcGRwmABwVDBk1AAYQGRgEdGV4dBUIFgIWYhZyJjomCCksFQQVABUCABUAFRAVAgA8FgYZBhkmAAIAAAAWYhYCJggWcgAoIHBhcnF1ZXQtY3BwLWFycm93"
             + "IHZlcnNpb24gMjYuMC4xGRwcAAAAkgAAAFBBUjE=";
+    /** Written by pyarrow: {@code pa.table({"text": pa.nulls(1)})}, without compression and Arrow's schema. */
+    private static final String NULLS = "UEFSMRUEFQAVAEwVABUAEgAAFQAVDhUOLBUCFRAVBhUGHAAAAAIAAAACAAAVBBksNQAYBnNjaGVtYRUCABUCJQIYBHRleHRsvAAAABYCGRwZHCYAHBUCGTUA"
+            + "BhAZGAR0ZXh0FQAWAhZQFlAmJCYIKSwVBBUAFQIAFQAVEBUCADwpBhkmAgAAAAAWUBYCJggWUAAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYu"
+            + "MC4xGRwcAAAAjgAAAFBBUjE=";
 
     @TempDir
     private Path folder;
@@ -147,6 +151,8 @@ class ParquetDocumentsTest {
         assertEquals("the text column 'text' is of type int64, not a string", problem());
         write("bad.parquet", "optional double text;", group -> group.append("text", 1.0));
         assertEquals("the text column 'text' is of type double, not a string", problem());
+        Distillery.write(folder.resolve("bad.parquet"), Base64.getDecoder().decode(NULLS));
+        assertEquals("the text column 'text' is of type null (no row has a value), not a string", problem());
         write("bad.parquet", "optional group text (LIST) { repeated group list { optional binary element (STRING); } }", group -> group.addGroup("text"));
         assertEquals("the text column 'text' is a list, not a single value", problem());
         write("bad.parquet", "required group text { required binary a (STRING); }", group -> group.addGroup("text").append("a", "x"));
@@ -160,7 +166,9 @@ class ParquetDocumentsTest {
         write("a.parquet", "required binary content (STRING); required int32 n;", group -> group.append("content", "x").append("n", 1));
         UserException error = assertThrows(UserException.class, this::read);
         assertTrue(error.cause().contains("no text column 'text': its columns are content, n") && error.cause().contains("a.parquet"), error.getMessage());
+        assertTrue(error.problem().contains("corpus.text-field = text") && !error.problem().contains("id-field"), error.getMessage());
         error = assertThrows(UserException.class, () -> read("corpus.text-field=content", "corpus.id-field=date"));
+        assertTrue(error.problem().contains("corpus.text-field = content and corpus.id-field = date"), error.getMessage());
         assertTrue(error.cause().contains("no id column 'date'"), error.getMessage());
     }
 

@@ -14,6 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,6 +28,8 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.TokenizedDocument;
+import org.potstill.spark.report.Report;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -197,6 +201,50 @@ class LabelJobTest {
         assertTrue(error.cause().contains("quarantine"));
         assertTrue(error.cause().startsWith("1 × not UTF-8: byte 0xFF at offset 1") && error.cause().contains("bad.txt"), error.cause());
         assertTrue(store().isEmpty());
+    }
+
+    @Test
+    void aCorpusOfWhichNothingCanBeUsedIsRefusedWithTheReason() {
+        Distillery.write(folder.resolve("bad/a.txt"), new byte[] {'x', (byte) 0xff, (byte) 0xfe});
+        for (String share : List.of("1", "0.01")) {
+            UserException error = assertThrows(UserException.class, () -> label("corpus.path=" + folder + "/bad", "corpus.max-bad-share=" + share));
+            assertTrue(error.cause().contains("not UTF-8") && !error.remedy().contains("holdout") && !error.remedy().contains("share"), error.getMessage());
+        }
+    }
+
+    @Test
+    void anIdFieldThatNoDocumentHasIsRefusedBeforeTheTeacherIsPaid() {
+        String line = "{\"text\": \"" + Distillery.text(1, 40) + "\", \"name\": null}\n";
+        Distillery.write(folder.resolve("c/date=1/a.jsonl"), line + line);
+        UserException error = assertThrows(UserException.class, () -> label("corpus.path=" + folder + "/c", "corpus.id-field=nope"));
+        assertTrue(error.problem().contains("has an id in 'nope'") && error.remedy().contains("corpus.id-field"), error.getMessage());
+        assertThrows(UserException.class, () -> label("corpus.path=" + folder + "/c", "corpus.id-field=name"));
+        assertThrows(UserException.class, () -> label("corpus.id-field=nope"));
+        assertTrue(store().isEmpty());
+        Distillery.write(folder.resolve("c/b.jsonl"), line.replace("null", "7"));
+        assertEquals(3, label("corpus.path=" + folder + "/c", "corpus.id-field=name", "corpus.holdout=0").corpus().documents());
+        assertEquals(3, label("corpus.path=" + folder + "/c", "corpus.id-field=date", "corpus.holdout=0").corpus().documents());
+    }
+
+    @Test
+    void aSecondRunOverAFolderThatAlsoHoldsTheCacheReadsTheSameDocuments() {
+        String[] all = {"corpus.path=" + folder, "corpus.format=text", "report.path=" + folder + "/report"};
+        LabelSummary first = label(all);
+        new Report(distillery.settings(all), new Configuration()).put("label", first);
+        LabelSummary second = label(all);
+        assertEquals(12, first.corpus().documents());
+        assertEquals(first.corpus(), second.corpus());
+        assertEquals(0, second.scoredTokens());
+    }
+
+    @Test
+    void idsThatSeveralDocumentsHaveAreCounted() {
+        List<TokenizedDocument> documents = Stream.of("b", "a", "a", "c", "b", "b", "d")
+                .map(id -> new TokenizedDocument(id, null, false, List.of())).toList();
+        JavaSparkContext sc = new JavaSparkContext(Distillery.spark().sparkContext());
+        assertEquals(new SharedIds(2, 5, "a"), SharedIds.of(sc.parallelize(documents, 3)).orElseThrow());
+        assertTrue(SharedIds.of(sc.parallelize(documents.subList(0, 2))).isEmpty());
+        assertTrue(SharedIds.of(sc.parallelize(List.of(new TokenizedDocument("a", "bad", false, List.of()), documents.get(1)))).isEmpty());
     }
 
     @Test
