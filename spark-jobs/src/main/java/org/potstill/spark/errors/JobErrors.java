@@ -4,17 +4,20 @@ package org.potstill.spark.errors;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    /** Characters of a text of any length that a message quotes. */
+    private static final int MAX_QUOTED = 300;
 
     private JobErrors() {
     }
 
     public static UserException unreadableConfiguration(String file, String why) {
-        return new UserException("cannot read the configuration " + file, why,
+        return new UserException("cannot read the configuration " + StringUtils.abbreviate(file, MAX_QUOTED), why,
                 "see potstill label --help; potstill defaults prints a file to start from");
     }
 
@@ -42,9 +45,24 @@ public final class JobErrors {
     }
 
     public static UserException unknownKey(String key, String nearest) {
-        return new UserException("unknown configuration key '" + key + "'",
+        return new UserException("unknown configuration key '" + StringUtils.abbreviate(key, MAX_QUOTED) + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
                 "correct the key; potstill defaults prints every key and its default");
+    }
+
+    /** @param where the line in parentheses; may be empty */
+    public static UserException quotedKey(String above, String name, String where) {
+        int dot = name.indexOf('.');
+        String key = StringUtils.abbreviate(name, MAX_QUOTED);
+        return new UserException("'" + above + "\"" + key + "\"' is not a setting" + where, "in quotes, a dot is part of the name",
+                "write " + above + key + " without quotes or, in JSON, \"" + StringUtils.abbreviate(name.substring(0, dot), MAX_QUOTED) + "\": { \""
+                        + StringUtils.abbreviate(name.substring(dot + 1), MAX_QUOTED) + "\": ... }");
+    }
+
+    /** @param settings some of the section's */
+    public static UserException sectionValue(String section, List<String> settings) {
+        return new UserException("'" + section + "' is a section and takes no value", "it contains settings such as " + String.join(", ", settings),
+                "set one of them, for instance --set " + settings.get(0) + "=...");
     }
 
     public static UserException badValue(String key, String why) {
