@@ -67,6 +67,7 @@ class PotstillTest {
         for (String key : List.of("train.beta1", "evaluate.texts", "student.family", "export.format")) {
             assertTrue(result.err().contains("'" + key + "'"), result.err());
         }
+        assertTrue(run("label", "--set", "spark.executor.memory=abc").err().startsWith("potstill: invalid value for 'spark.executor.memory'"));
         assertTrue(run("label", "--set", "student.kv-heads=3").err().contains("student.kv-heads"));
     }
 

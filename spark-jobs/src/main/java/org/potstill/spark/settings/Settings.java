@@ -100,6 +100,11 @@ public final class Settings {
         return instead;
     }
 
+    /** Rejects a value that is valid as such, for a reason that a reader knows. */
+    public void reject(String key, String why) {
+        refuse(key, why, null);
+    }
+
     /** Whether the user set it to another value than the default. */
     public boolean isGiven(String key) {
         return given.contains(key);
