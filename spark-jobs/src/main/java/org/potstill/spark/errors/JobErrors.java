@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.errors;
 
+import java.io.FileNotFoundException;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    private static final Pattern HUB_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+");
     /** Characters of a text of any length that a message quotes. */
     private static final int MAX_QUOTED = 300;
 
@@ -73,9 +77,11 @@ public final class JobErrors {
         return new UserException("invalid value for '" + option + "'", why, "see the command's --help");
     }
 
-    public static UserException missingKey(String key) {
-        return new UserException("'" + key + "' is not set", "this command requires it",
-                "set it in the file or with --set " + key + "=...");
+    public static UserException missingKeys(List<String> keys) {
+        boolean one = keys.size() == 1;
+        return new UserException(keys.stream().map(key -> "'" + key + "'").collect(Collectors.joining(", ")) + (one ? " is not set" : " are not set"),
+                "this command requires " + (one ? "it" : "them"), "set " + (one ? "it" : "them") + " in a file, which --conf names, or with "
+                + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" ")));
     }
 
     public static UserException tooManyUnscored(long bad, long sequences, double limit, String quarantine) {
@@ -131,6 +137,13 @@ public final class JobErrors {
     }
 
     public static UserException unreadableModel(String setting, String path, Throwable origin) {
+        String here = java.nio.file.Path.of("").toAbsolutePath() + "/";
+        String written = path.startsWith("file:" + here) ? path.substring(5 + here.length()) : path;
+        if (origin instanceof FileNotFoundException && HUB_NAME.matcher(written).matches()) {
+            return new UserException("cannot read the model " + written, "there is no such folder in " + here
+                    + ", and Potstill does not download from the Hugging Face Hub", "download it (hf download " + written
+                    + " --local-dir FOLDER), and set " + setting + " to that folder", origin);
+        }
         return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
                 String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
                         + "or S3), and the user who runs the job must be able to read it", origin);

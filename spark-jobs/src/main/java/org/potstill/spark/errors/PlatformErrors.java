@@ -7,6 +7,7 @@ import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.Locale;
 import org.apache.commons.lang3.StringUtils;
+import org.apache.commons.lang3.exception.ExceptionUtils;
 import org.potstill.errors.UserException;
 
 /** User errors about the machine, its memory, Java and Spark; see {@link JobErrors}. */
@@ -80,7 +81,8 @@ public final class PlatformErrors {
 
     /** A failure to start Spark that no other error explains. */
     public static UserException noSession(Throwable origin) {
-        return new UserException("Spark does not start", reason(origin),
+        Throwable root = ExceptionUtils.getRootCause(origin);
+        return new UserException("Spark does not start", reason(root.getMessage() == null ? origin : root),
                 "correct the spark.* settings, spark-submit's options or spark-defaults.conf; POTSTILL_TRACES=full prints the stack trace", origin);
     }
 

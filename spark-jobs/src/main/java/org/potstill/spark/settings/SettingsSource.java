@@ -28,6 +28,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.storage.HadoopFolder;
 import org.slf4j.Logger;
@@ -52,7 +53,7 @@ final class SettingsSource {
         try {
             path = new Path(file);
         } catch (IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, e.getMessage());
+            throw JobErrors.unreadableConfiguration(file, file.isBlank() ? "--conf names no file" : PlatformErrors.reason(e));
         }
         if ("file".equals(path.toUri().getScheme())) {
             return text(file, () -> Files.newInputStream(java.nio.file.Path.of(path.toUri().getPath())));
