@@ -55,7 +55,8 @@ final class CacheVerifyCommand implements Callable<Integer> {
         int rows = sample != null ? sample : teacher != null ? SAMPLE : 0;
         Settings loaded = options.load();
         Settings settings = teacher == null ? loaded : loaded.with("teacher.path", teacher);
-        String cache = settings.required("cache.path");
+        settings.require(rows > 0 ? List.of("cache.path", "teacher.path") : List.of("cache.path"));
+        String cache = settings.string("cache.path");
         List<VerifySummary> summaries = Sessions.run("cache verify", settings,
                 spark -> new VerifyJob(spark, settings, new Selection(cache, "", targets), rows).run());
         spec.commandLine().getOut().println(VerifyText.of(summaries));

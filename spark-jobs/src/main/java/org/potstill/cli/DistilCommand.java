@@ -39,9 +39,7 @@ final class DistilCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Settings settings = PrunedStart.apply(options.load());
-        for (String key : List.of("teacher.path", "corpus.path", "cache.path", "student.path")) {
-            settings.required(key);
-        }
+        settings.require(List.of("teacher.path", "corpus.path", "cache.path", "student.path"));
         if (!settings.string("export.path").isBlank()) {
             order(settings, false);
         }

@@ -22,6 +22,11 @@ import picocli.CommandLine.Command;
         "Example:", "  potstill evaluate --conf distil.conf --set evaluate.max-tokens=100000 --set evaluate.corpora.news=/data/news"})
 final class EvaluateCommand extends JobCommand {
     @Override
+    List<String> needs(Settings settings) {
+        return List.of("teacher.path", "corpus.path", "student.path");
+    }
+
+    @Override
     Object run(SparkSession spark, Settings settings) {
         return new EvaluateJob(spark, settings).run();
     }

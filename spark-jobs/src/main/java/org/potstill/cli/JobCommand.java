@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
@@ -18,6 +19,9 @@ abstract class JobCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    /** Lists the settings without which the job cannot begin. */
+    abstract List<String> needs(Settings settings);
+
     /**
      * Runs the job.
      *
@@ -31,6 +35,7 @@ abstract class JobCommand implements Callable<Integer> {
     @Override
     public final Integer call() {
         Settings settings = options.load();
+        settings.require(needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
             // Fail on a bad report path before any work is done.
             Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.label.LabelJob;
@@ -17,6 +18,11 @@ import picocli.CommandLine.Command;
             + "student.path or cache.path.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
+    @Override
+    List<String> needs(Settings settings) {
+        return List.of("teacher.path", "corpus.path", "cache.path");
+    }
+
     @Override
     Object run(SparkSession spark, Settings settings) {
         return new LabelJob(spark, settings).run();

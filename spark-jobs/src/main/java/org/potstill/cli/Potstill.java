@@ -3,6 +3,7 @@ package org.potstill.cli;
 
 import java.util.List;
 import java.util.Optional;
+import org.apache.hadoop.util.ShutdownHookManager;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
@@ -26,11 +27,13 @@ import picocli.CommandLine.IVersionProvider;
             "  potstill export   --conf distil.conf --to hf --output student-hf",
             "  potstill generate --model student-hf --prompt \"Once\"",
             "  potstill cache inspect --conf distil.conf", "",
-            "Exit status: 0 success; 1 failure; 2 wrong usage, or a problem whose message says how to fix it."},
+            "Exit status: 0 success; 1 failure; 2 wrong usage, or a problem whose message says how to fix it; 130 or 143 interrupted."},
         subcommands = {DistilCommand.class, PruneCommand.class, LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
             CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
     static final int USER_ERROR = 2;
+    /** Not the process's: that of a signal is 128 and its number. */
+    private static final int INTERRUPTED = 1;
 
     static final class Version implements IVersionProvider {
         @Override
@@ -41,10 +44,17 @@ public final class Potstill {
 
     public static void main(String[] args) {
         boolean guest = Sessions.isGuest();
+        Thread goodbye = new Thread(Potstill::sayInterrupted, "potstill-interrupted");
+        if (!guest) {
+            Runtime.getRuntime().addShutdownHook(goodbye);
+        }
         int status = 1;
         try {
             status = run(args);
         } finally {
+            if (!isInterrupted()) {
+                Runtime.getRuntime().removeShutdownHook(goodbye);
+            }
             if (status != 0 && !guest) {
                 // A thread may still be loading a teacher.
                 NativeWork.end();
@@ -57,6 +67,15 @@ public final class Potstill {
         if (status != 0) {
             System.exit(status);
         }
+    }
+
+    private static void sayInterrupted() {
+        System.err.println("potstill: interrupted" + System.lineSeparator() + "  finished work is kept: run the same command again to continue");
+    }
+
+    /** Whether a signal is ending the process: Spark stops in a hook of this manager, and jobs then fail because of it. */
+    private static boolean isInterrupted() {
+        return ShutdownHookManager.get().isShutdownInProgress();
     }
 
     /** @return the exit status */
@@ -77,6 +96,9 @@ public final class Potstill {
             return new CommandLine.RunLast().execute(parsed);
         });
         line.setExecutionExceptionHandler((thrown, command, parsed) -> {
+            if (isInterrupted()) {
+                return INTERRUPTED;
+            }
             if (told(thrown, line)) {
                 return USER_ERROR;
             }
@@ -86,6 +108,9 @@ public final class Potstill {
             return args.length > 0 ? line.execute(args) : usage(line);
         } catch (Error e) {
             // Picocli's handler covers exceptions only.
+            if (isInterrupted()) {
+                return INTERRUPTED;
+            }
             if (told(e, line)) {
                 return USER_ERROR;
             }

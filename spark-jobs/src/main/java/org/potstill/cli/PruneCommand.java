@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.prune.PruneJob;
@@ -19,6 +20,11 @@ import picocli.CommandLine.Command;
         "Example:", "  potstill prune --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75",
         "  potstill train --conf distil.conf --set student.init=pruned"})
 final class PruneCommand extends JobCommand {
+    @Override
+    List<String> needs(Settings settings) {
+        return List.of("corpus.path", "prune.path", settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model");
+    }
+
     @Override
     Object run(SparkSession spark, Settings settings) {
         return new PruneJob(spark, settings).run();

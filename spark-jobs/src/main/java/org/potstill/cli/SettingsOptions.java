@@ -3,6 +3,8 @@ package org.potstill.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.potstill.spark.Platform;
+import org.potstill.spark.SparkSettings;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
@@ -30,7 +32,7 @@ final class SettingsOptions {
     /** Loads the settings and checks those of all commands, so that a later step's errors show before the first step runs. */
     Settings load() {
         Settings settings = Settings.load(files, overrides);
-        settings.check(List.of(Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+        settings.check(List.of(SparkSettings::check, Platform::checkPaths, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
         return settings;
     }
 }

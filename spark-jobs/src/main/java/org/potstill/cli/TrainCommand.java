@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.settings.Settings;
@@ -16,6 +17,11 @@ import picocli.CommandLine.Command;
     footer = {"", "Needs cache.path and student.path. teacher.path is optional: with it, a cache of another teacher is refused.", "",
         "Example:", "  potstill train --conf distil.conf --set train.epochs=3 --set train.workers=8"})
 final class TrainCommand extends JobCommand {
+    @Override
+    List<String> needs(Settings settings) {
+        return List.of("cache.path", "student.path");
+    }
+
     @Override
     Object run(SparkSession spark, Settings settings) {
         return new TrainJob(spark, settings).run();

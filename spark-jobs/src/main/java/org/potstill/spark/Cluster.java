@@ -3,14 +3,19 @@ package org.potstill.spark;
 
 import java.util.OptionalInt;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.resource.ResourceInformation;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.errors.JobErrors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Resources of the cluster. */
 public final class Cluster {
+    private static final Logger LOG = LoggerFactory.getLogger(Cluster.class);
+
     private Cluster() {
     }
 
@@ -52,6 +57,19 @@ public final class Cluster {
     /** Broadcasts the driver's Hadoop configuration to tasks. */
     public static Broadcast<SerializableConfiguration> hadoop(JavaSparkContext sc) {
         return sc.broadcast(new SerializableConfiguration(sc.hadoopConfiguration()));
+    }
+
+    /**
+     * Frees what executors cache of a data set, and waits until they have: otherwise a session that stops meanwhile prints
+     * the stack trace of an abandoned request.
+     */
+    public static void release(JavaRDD<?> cached) {
+        try {
+            cached.unpersist(true);
+        } catch (Exception e) {
+            // The cache dies with the session, whose failure is the one to report.
+            LOG.debug("cannot free a data set", e);
+        }
     }
 
     public static int coresPerTask(JavaSparkContext sc) {

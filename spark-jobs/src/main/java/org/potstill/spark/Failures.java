@@ -49,7 +49,9 @@ public final class Failures {
         if (SMALL_HEAP.matcher(message).find()) {
             return Optional.of(PlatformErrors.outOfMemory(message, thrown));
         }
-        return NO_SPACE.matcher(message).find() ? Optional.of(PlatformErrors.noSpace(message, thrown)) : Optional.empty();
+        // The stack trace of a failed task is part of the message.
+        return message.lines().filter(line -> NO_SPACE.matcher(line).find()).findFirst()
+                .map(line -> PlatformErrors.noSpace(line.strip().replaceFirst("^Caused by: ", ""), thrown));
     }
 
     /** Explains a failed task by Spark's message, where the task's own exception did not reach the driver. */

@@ -8,9 +8,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.potstill.checkpoints.io.NativeLibraries;
@@ -35,6 +38,9 @@ public final class Platform {
     private static final int MAX_DEPTH = 8;
     private static final List<String> PATHS = List.of("corpus.path", "teacher.path", "cache.path", "student.path", "student.init", "prune.path",
             "prune.model", "export.path", "report.path");
+
+    private static final Pattern WINDOWS = Pattern.compile("[A-Za-z]:([\\\\/].*)?", Pattern.DOTALL);
+    private static final Pattern SCHEME = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]+:.*", Pattern.DOTALL);
 
     private Platform() {
     }
@@ -102,14 +108,37 @@ public final class Platform {
         }
     }
 
-    /** Rejects paths whose file system is missing, and corpora with file names that this process cannot decode. */
-    static void requirePaths(Settings settings, Configuration hadoop) {
+    /** Rejects what a shell or Windows takes for a path, but no file system here. */
+    public static void checkPaths(Settings settings) {
+        paths(settings).forEach((key, path) -> misfit(path).ifPresent(why -> settings.reject(key, why)));
+        String scratch = settings.string("teacher.scratch");
+        misfit(scratch).or(() -> SCHEME.matcher(scratch).matches() ? Optional.of("it must be a folder on the local disk of each node, without a scheme")
+                : Optional.empty()).ifPresent(why -> settings.reject("teacher.scratch", why));
+    }
+
+    private static Optional<String> misfit(String path) {
+        if (path.equals("~") || path.startsWith("~/")) {
+            return Optional.of("only shells expand ~: write the home folder, such as " + System.getProperty("user.home") + path.substring(1));
+        }
+        if (WINDOWS.matcher(path).matches()) {
+            return Optional.of(path + " is a path of Windows: write the path that Linux has for it, such as /mnt/"
+                    + path.substring(0, 1).toLowerCase(Locale.ROOT) + path.substring(2).replace('\\', '/'));
+        }
+        return Optional.empty();
+    }
+
+    private static SortedMap<String, String> paths(Settings settings) {
         SortedMap<String, String> paths = new TreeMap<>();
         PATHS.forEach(key -> paths.put(key, settings.string(key)));
         for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
             settings.texts(section).forEach((name, path) -> paths.put(section + "." + name, path));
         }
-        for (Map.Entry<String, String> path : paths.entrySet()) {
+        return paths;
+    }
+
+    /** Rejects paths whose file system is missing, and corpora with file names that this process cannot decode. */
+    static void requirePaths(Settings settings, Configuration hadoop) {
+        for (Map.Entry<String, String> path : paths(settings).entrySet()) {
             if (path.getValue().isBlank()) {
                 continue;
             }
@@ -117,7 +146,7 @@ public final class Platform {
             try {
                 parsed = new org.apache.hadoop.fs.Path(path.getValue());
             } catch (IllegalArgumentException e) {
-                throw JobErrors.badValue(path.getKey(), String.valueOf(e.getMessage()));
+                throw JobErrors.badValue(path.getKey(), "it is not a path: " + PlatformErrors.reason(e).replaceFirst("^java\\.net\\.URISyntaxException: ", ""));
             }
             FileSystems.require(path.getKey(), parsed, hadoop);
             boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");

@@ -2,8 +2,6 @@
 package org.potstill.spark;
 
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
@@ -13,19 +11,12 @@ import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.settings.Settings;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import scala.Option;
 
 /** The Spark session to run in: the platform's (spark-submit, Databricks, EMR), or else a local one. */
 public final class Sessions {
-    private static final Logger LOG = LoggerFactory.getLogger(Sessions.class);
     private static final String SERIALIZER = "spark.serializer";
     private static final String JAVA_SERIALIZER = JavaSerializer.class.getName();
-
-    /** Settings that Spark reads before this process starts. */
-    private static final List<String> BEFORE_START = List.of("spark.driver.memory", "spark.driver.extraJavaOptions",
-            "spark.driver.extraClassPath", "spark.driver.extraLibraryPath", "spark.jars.packages");
 
     private Sessions() {
     }
@@ -43,27 +34,32 @@ public final class Sessions {
     public static <T> T run(String name, Settings settings, Function<SparkSession, T> job) {
         boolean ours = !isGuest();
         SparkConf conf = new SparkConf();
-        if (ours) {
-            requireInTime(settings.spark(), conf);
-        }
-        // Settings of spark-submit override the file.
-        settings.spark().forEach(conf::setIfMissing);
-        conf.setIfMissing("spark.master", "local[*]");
-        conf.setIfMissing("spark.app.name", "potstill " + name);
+        SparkSettings.apply(settings, conf, name, ours);
         if (ours) {
             prepare(conf);
-        } else {
-            warnOfIgnored(settings, active().get().getConf());
         }
-        SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
+        SparkSettings.warnOfIgnored(settings, ours ? conf : active().get().getConf(),
+                ours ? "spark-submit or Potstill itself sets them" : "using an existing Spark session with its own settings");
         try {
+            SparkSession spark = start(conf);
             requireJavaSerializer();
             Platform.requirePaths(settings, spark.sparkContext().hadoopConfiguration());
             return job.apply(spark);
         } finally {
-            if (ours) {
-                spark.stop();
+            if (ours && isGuest()) {
+                active().get().stop();
             }
+        }
+    }
+
+    private static SparkSession start(SparkConf conf) {
+        try {
+            SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
+            // Reads the settings of SQL, which a session puts off until its first query.
+            spark.conf();
+            return spark;
+        } catch (Exception e) {
+            throw Failures.explain(e).orElseGet(() -> PlatformErrors.noSession(e));
         }
     }
 
@@ -77,28 +73,10 @@ public final class Sessions {
         }
     }
 
-    /** @throws org.potstill.errors.UserException when a setting would be ignored because it comes too late */
-    static void requireInTime(Map<String, String> settings, SparkConf started) {
-        for (String key : BEFORE_START) {
-            if (settings.containsKey(key) && !settings.get(key).equals(started.get(key, null))) {
-                throw PlatformErrors.settingTooLate(key);
-            }
-        }
-    }
-
     private static void requireJavaSerializer() {
         String serializer = SparkEnv.get().serializer().getClass().getName();
         if (!serializer.equals(JAVA_SERIALIZER)) {
             throw PlatformErrors.otherSerializer(serializer, JAVA_SERIALIZER);
-        }
-    }
-
-    private static void warnOfIgnored(Settings settings, SparkConf theirs) {
-        Map<String, String> ignored = new TreeMap<>(settings.spark());
-        ignored.keySet().removeIf(key -> ignored.get(key).equals(theirs.get(key, null)) || key.equals("spark.locality.wait"));
-        if (!ignored.isEmpty()) {
-            // Not their values, which may be secrets.
-            LOG.warn("using an existing Spark session with its own settings: {} are not applied", ignored.keySet());
         }
     }
 

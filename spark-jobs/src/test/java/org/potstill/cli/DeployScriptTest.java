@@ -73,7 +73,7 @@ class DeployScriptTest {
     @Test
     void aFolderWithBlanksBreaksNoOptionForJava() throws Exception {
         Result result = run(lay(folder.resolve("a b#%")), Map.of(), "defaults");
-        assertTrue(result.lines().contains("<-Dlog4j2.configurationFile=file:" + folder + "/a%20b%23%25/conf/log4j2.properties>"), result.message());
+        assertTrue(result.lines().contains("<spark.driver.defaultJavaOptions=-Dlog4j2.configurationFile=file:" + folder + "/a%20b%23%25/conf/log4j2.properties>"), result.message());
         assertTrue(result.lines().contains("<" + folder + "/a b#%/spark-jobs/target/potstill.jar>"), result.message());
     }
 
@@ -82,7 +82,7 @@ class DeployScriptTest {
         String simd = "--add-modules=jdk.incubator.vector";
         for (String command : List.of("train", "distil", "export")) {
             String said = run(script, Map.of(), command).message();
-            assertTrue(said.contains("<" + simd + " -Dlog4j2") && said.contains("<spark.executor.extraJavaOptions=" + simd + ">"), said);
+            assertTrue(said.contains("<spark.driver.defaultJavaOptions=" + simd + " -Dlog4j2") && said.contains("<spark.executor.defaultJavaOptions=" + simd + ">"), said);
         }
         assertFalse(run(script, Map.of(), "label").message().contains(simd));
     }

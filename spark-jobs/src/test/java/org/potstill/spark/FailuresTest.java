@@ -25,7 +25,7 @@ class FailuresTest {
 
     @Test
     void aUserErrorIsFoundBelowOthers() {
-        UserException error = JobErrors.missingKey("a");
+        UserException error = JobErrors.missingKeys(List.of("a"));
         assertEquals(Optional.of(error), Failures.explain(ofTask(new IllegalStateException(error))));
     }
 
@@ -61,6 +61,9 @@ class FailuresTest {
     @Test
     void aFullDiskIsSaid() {
         assertTrue(explained(new UncheckedIOException(new IOException("No space left on device"))).problem().contains("disk is full"));
+        UserException ofTask = explained(new SparkException("Job aborted due to stage failure: Task 0 failed\n\tat a.B.c(B.java:1)\nCaused by: "
+                + "java.nio.file.FileSystemException: /small/x: No space left on device\n\tat d.E.f(E.java:2)\n"));
+        assertEquals("java.nio.file.FileSystemException: /small/x: No space left on device", ofTask.cause());
     }
 
     @Test

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
-import java.util.Map;
 import org.apache.spark.SparkConf;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
@@ -40,16 +39,6 @@ class SessionsTest {
     }
 
     @Test
-    void whatSparkReadsBeforeTheDriverStartsIsRefusedUnlessItIsSo() {
-        SparkConf started = new SparkConf(false).set("spark.driver.memory", "4g");
-        Sessions.requireInTime(Map.of("spark.driver.memory", "4g", "spark.speculation", "true"), started);
-        UserException refused = assertThrows(UserException.class,
-                () -> Sessions.requireInTime(Map.of("spark.driver.memory", "6g"), started));
-        assertTrue(refused.remedy().contains("POTSTILL_MEMORY"), refused.getMessage());
-        assertThrows(UserException.class, () -> Sessions.requireInTime(Map.of("spark.jars.packages", "a:b:1"), started));
-    }
-
-    @Test
     void aSessionThatWasThereGoesOn() {
         SparkSession spark = Distillery.spark();
         assertTrue(Sessions.isGuest());
@@ -58,5 +47,13 @@ class SessionsTest {
             throw new IllegalArgumentException();
         }));
         assertFalse(spark.sparkContext().isStopped());
+    }
+
+    @Test
+    void aSettingThatSparkRefusesIsAUserError() {
+        Distillery.spark();
+        UserException refused = assertThrows(UserException.class, () -> Sessions.run("test",
+                Settings.load(List.of(), List.of("spark.sql.shuffle.partitions=0")), SparkSession::version));
+        assertTrue(refused.cause().contains("spark.sql.shuffle.partitions") && !refused.getMessage().contains("\tat "), refused.getMessage());
     }
 }

@@ -16,6 +16,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.GlobExpander;
 import org.apache.hadoop.fs.GlobFilter;
 import org.apache.hadoop.fs.Path;
+import org.potstill.spark.errors.CorpusErrors;
 
 /**
  * The matching of the user's path: literally if it exists, or else as a glob. Hadoop's own globs fail on file names with
@@ -52,12 +53,26 @@ final class PathPattern {
         Map<String, FileStatus> matched = new LinkedHashMap<>();
         URI uri = path.toUri();
         // Expand before making it absolute: alternatives may be absolute themselves.
-        for (String alternative : GlobExpander.expand(uri.getPath())) {
+        for (String alternative : alternatives(uri.getPath())) {
             for (FileStatus status : walk(fs, fs.makeQualified(new Path(uri.getScheme(), uri.getAuthority(), alternative)), leftOut)) {
                 matched.put(status.getPath().toString(), status);
             }
         }
         return matched.values().stream().sorted(Comparator.comparing(status -> status.getPath().toString())).toList();
+    }
+
+    private static List<String> alternatives(String path) {
+        try {
+            List<String> expanded = GlobExpander.expand(path);
+            for (String alternative : expanded) {
+                for (String name : alternative.split("/")) {
+                    new GlobFilter(name);
+                }
+            }
+            return expanded;
+        } catch (IOException e) {
+            throw CorpusErrors.badGlob(path, e);
+        }
     }
 
     private static List<FileStatus> walk(FileSystem fs, Path pattern, LeftOut leftOut) throws IOException {

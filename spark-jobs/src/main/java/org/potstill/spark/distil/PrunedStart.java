@@ -54,7 +54,7 @@ public final class PrunedStart {
         if (!isAskedFor(settings)) {
             for (String key : List.of("layers", "parameters", "intermediate-size", "kv-heads", "hidden-size", "model")) {
                 if (settings.isGiven("prune." + key)) {
-                    throw JobErrors.missingKey("prune.path");
+                    throw JobErrors.missingKeys(List.of("prune.path"));
                 }
             }
             return settings;

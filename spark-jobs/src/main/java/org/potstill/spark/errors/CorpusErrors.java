@@ -42,6 +42,11 @@ public final class CorpusErrors {
                                 + "system"));
     }
 
+    public static UserException badGlob(String path, Throwable origin) {
+        return new UserException("cannot read the corpus " + path, "no such file or folder, and as a glob it has an unclosed bracket or brace",
+                "check corpus.path; a backslash takes the next character of a glob literally", origin);
+    }
+
     /** Rewrites comma-separated paths as one glob; empty unless there are several, on the same file system. */
     private static Optional<String> oneGlob(String paths) {
         String[] parts = paths.split("\\s*,\\s*");

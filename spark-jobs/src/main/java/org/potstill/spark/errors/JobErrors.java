@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.errors;
 
+import java.io.FileNotFoundException;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    private static final Pattern HUB_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+");
+    /** Characters of a text of any length that a message quotes. */
+    private static final int MAX_QUOTED = 300;
 
     private JobErrors() {
     }
 
     public static UserException unreadableConfiguration(String file, String why) {
-        return new UserException("cannot read the configuration " + file, why,
+        return new UserException("cannot read the configuration " + StringUtils.abbreviate(file, MAX_QUOTED), why,
                 "see potstill label --help; potstill defaults prints a file to start from");
     }
 
@@ -42,9 +49,24 @@ public final class JobErrors {
     }
 
     public static UserException unknownKey(String key, String nearest) {
-        return new UserException("unknown configuration key '" + key + "'",
+        return new UserException("unknown configuration key '" + StringUtils.abbreviate(key, MAX_QUOTED) + "'",
                 "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
                 "correct the key; potstill defaults prints every key and its default");
+    }
+
+    /** @param where the line in parentheses; may be empty */
+    public static UserException quotedKey(String above, String name, String where) {
+        int dot = name.indexOf('.');
+        String key = StringUtils.abbreviate(name, MAX_QUOTED);
+        return new UserException("'" + above + "\"" + key + "\"' is not a setting" + where, "in quotes, a dot is part of the name",
+                "write " + above + key + " without quotes or, in JSON, \"" + StringUtils.abbreviate(name.substring(0, dot), MAX_QUOTED) + "\": { \""
+                        + StringUtils.abbreviate(name.substring(dot + 1), MAX_QUOTED) + "\": ... }");
+    }
+
+    /** @param settings some of the section's */
+    public static UserException sectionValue(String section, List<String> settings) {
+        return new UserException("'" + section + "' is a section and takes no value", "it contains settings such as " + String.join(", ", settings),
+                "set one of them, for instance --set " + settings.get(0) + "=...");
     }
 
     public static UserException badValue(String key, String why) {
@@ -55,9 +77,11 @@ public final class JobErrors {
         return new UserException("invalid value for '" + option + "'", why, "see the command's --help");
     }
 
-    public static UserException missingKey(String key) {
-        return new UserException("'" + key + "' is not set", "this command requires it",
-                "set it in the file or with --set " + key + "=...");
+    public static UserException missingKeys(List<String> keys) {
+        boolean one = keys.size() == 1;
+        return new UserException(keys.stream().map(key -> "'" + key + "'").collect(Collectors.joining(", ")) + (one ? " is not set" : " are not set"),
+                "this command requires " + (one ? "it" : "them"), "set " + (one ? "it" : "them") + " in a file, which --conf names, or with "
+                + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" ")));
     }
 
     /** @param reasons the most common ones, with counts */
@@ -115,6 +139,13 @@ public final class JobErrors {
     }
 
     public static UserException unreadableModel(String setting, String path, Throwable origin) {
+        String here = java.nio.file.Path.of("").toAbsolutePath() + "/";
+        String written = path.startsWith("file:" + here) ? path.substring(5 + here.length()) : path;
+        if (origin instanceof FileNotFoundException && HUB_NAME.matcher(written).matches()) {
+            return new UserException("cannot read the model " + written, "there is no such folder in " + here
+                    + ", and Potstill does not download from the Hugging Face Hub", "download it (hf download " + written
+                    + " --local-dir FOLDER), and set " + setting + " to that folder", origin);
+        }
         return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
                 String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
                         + "or S3), and the user who runs the job must be able to read it", origin);

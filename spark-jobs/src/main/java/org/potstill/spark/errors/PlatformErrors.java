@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.Locale;
+import org.apache.commons.lang3.StringUtils;
+import org.apache.commons.lang3.exception.ExceptionUtils;
 import org.potstill.errors.UserException;
 
 /** User errors about the machine, its memory, Java and Spark; see {@link JobErrors}. */
@@ -13,6 +15,8 @@ public final class PlatformErrors {
     private static final String OTHER_FOLDER = "use another temporary folder, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; "
             + "set it for executors in spark.executor.extraJavaOptions";
     private static final String UTF_8_LOCALE = "set LC_ALL=C.UTF-8 and, on a cluster, spark.executorEnv.LC_ALL";
+
+    private static final int MAX_REASON = 1_000;
 
     private PlatformErrors() {
     }
@@ -60,12 +64,32 @@ public final class PlatformErrors {
                 "it is not valid in the locale's encoding, " + encoding, "rename the file, or " + UTF_8_LOCALE);
     }
 
-    public static UserException settingTooLate(String key) {
-        String remedy = key.equals("spark.driver.memory") ? "POTSTILL_MEMORY=8g to deploy/potstill or --driver-memory 8g to spark-submit"
-                : "--conf " + key + "=... to spark-submit (through POTSTILL_SUBMIT with deploy/potstill)";
+    public static UserException settingTooLate(String key, String value) {
+        String remedy = switch (key) {
+            case "spark.driver.memory" -> "POTSTILL_MEMORY=" + value + " to deploy/potstill or --driver-memory " + value + " to spark-submit";
+            case "spark.master" -> toSubmit("--master " + value);
+            default -> toSubmit("--conf " + key + "=...");
+        };
         return new UserException(key + " has no effect in Potstill's settings",
-                "Spark reads it before the driver starts, and the driver is already running", "remove it from the settings, and pass "
+                "spark-submit reads it before the driver starts, and the driver is already running", "remove it from the settings, and pass "
                 + remedy);
+    }
+
+    private static String toSubmit(String option) {
+        return option + " to spark-submit (with deploy/potstill: POTSTILL_SUBMIT=\"" + option + "\")";
+    }
+
+    /** A failure to start Spark that no other error explains. */
+    public static UserException noSession(Throwable origin) {
+        Throwable root = ExceptionUtils.getRootCause(origin);
+        return new UserException("Spark does not start", reason(root.getMessage() == null ? origin : root),
+                "correct the spark.* settings, spark-submit's options or spark-defaults.conf; POTSTILL_TRACES=full prints the stack trace", origin);
+    }
+
+    /** Returns a failure's message on one line, without the stack traces that Spark puts into some. */
+    public static String reason(Throwable failure) {
+        String message = String.valueOf(failure.getMessage()).replaceFirst("(?s)\\R\\s*at .*", "").replaceAll("\\s*\\R\\s*", " ").strip();
+        return StringUtils.abbreviate(message, MAX_REASON);
     }
 
     public static UserException outOfMemory(String what, Throwable origin) {

@@ -196,7 +196,7 @@ public final class EvaluateJob {
             JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer, pair.vocabSize)
                     .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());
             List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
-            documents.unpersist(false);
+            Cluster.release(documents);
             if (drawn.isEmpty()) {
                 throw JobErrors.emptyText(name, path, corpus.problems().value());
             }

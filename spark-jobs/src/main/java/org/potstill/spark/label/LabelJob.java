@@ -108,7 +108,7 @@ public final class LabelJob {
         try {
             return label(corpus, tokenization, source, told, longest, labels, store, documents);
         } finally {
-            documents.unpersist(false);
+            Cluster.release(documents);
         }
     }
 

@@ -123,7 +123,7 @@ public final class PruneJob {
             return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.path());
         } finally {
             corpus.warnOfProblems();
-            documents.unpersist(false);
+            Cluster.release(documents);
         }
     }
 

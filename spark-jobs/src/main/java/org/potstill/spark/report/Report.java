@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.potstill.spark.errors.Versions;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
@@ -39,7 +40,7 @@ public final class Report {
         }
         String beside = Stream.of("student.path", "cache.path", "prune.path").filter(key -> !settings.string(key).isBlank()).findFirst()
                 .orElse("student.path");
-        return settings.required(beside) + "/report";
+        return new Path(settings.required(beside), "report").toString();
     }
 
     /**

@@ -28,6 +28,8 @@ final class SettingKinds {
     /** Fractions whose defaults are whole. */
     private static final Set<String> FRACTIONS = Set.of("train.max-loss-beyond-chance", "train.outer-momentum",
             "student.rope-scaling.original-positions");
+    /** Length of the longest key that is compared with the known ones. */
+    private static final int MAX_LIKE = 200;
     private static final String DIGITS = "[-+]?[0-9]+";
     private static final String NUMBER = "[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{1,4})?";
 
@@ -75,16 +77,42 @@ final class SettingKinds {
     List<UserException> findings(Config source) {
         List<UserException> findings = new ArrayList<>();
         find("", source.root(), findings);
+        findSpelledTwice(source, findings);
         return findings;
+    }
+
+    /** Finds {@code spark.*} keys in two spellings, such as {@code spark.a.b} and {@code spark."a.b"}, neither of which comes later. */
+    private static void findSpelledTwice(Config source, List<UserException> findings) {
+        Map<String, String> spellings = new TreeMap<>();
+        if (source.root().get("spark") instanceof ConfigObject section) {
+            section.toConfig().entrySet().stream().map(Map.Entry::getKey).sorted().forEach(spelled -> {
+                String other = spellings.put(String.join(".", ConfigUtil.splitPath(spelled)), spelled);
+                if (other != null) {
+                    findings.add(JobErrors.badValue("spark." + String.join(".", ConfigUtil.splitPath(spelled)),
+                            "it is set twice, as spark." + other + " and spark." + spelled + ", and neither overrides the other"));
+                }
+            });
+        }
+    }
+
+    /** Lists the first settings of a section. */
+    private List<String> below(String section) {
+        return kinds.keySet().stream().filter(key -> key.startsWith(section + ".")).limit(4).toList();
     }
 
     private void find(String above, ConfigObject object, List<UserException> findings) {
         new TreeMap<>(object).forEach((name, value) -> {
             String key = above + (isOpen(above) ? ConfigUtil.joinPath(name) : name);
             boolean section = value instanceof ConfigObject;
-            if (isSection(key) != section && (isSection(key) || kinds.containsKey(key))) {
-                findings.add(JobErrors.badValue(key, section ? "it takes a single value, not a section" : "it is a section: set " + key
-                + ".NAME"));
+            if (!isOpen(above) && name.indexOf('.') >= 0) {
+                // Flattened, it would look like the setting of that path, which nobody set.
+                findings.add(JobErrors.quotedKey(above, name, where(value)));
+            } else if (isSection(key) && !section) {
+                findings.add(JobErrors.sectionValue(key, isOpen(key + ".") ? List.of(key + ".NAME") : below(key)));
+            } else if (section && kinds.containsKey(key)) {
+                findings.add(JobErrors.badValue(key, "it takes a single value, not a section"));
+            } else if (section && !isSection(key) && ((ConfigObject) value).isEmpty()) {
+                findings.add(isOpen(key) ? JobErrors.badValue(key, "it is an empty section" + where(value)) : JobErrors.unknownKey(key, nearest(key)));
             } else if (section && !key.startsWith("evaluate.corpora.") && !key.startsWith("evaluate.tasks.")) {
                 find(key + ".", (ConfigObject) value, findings);
             } else if (isOpen(key)) {
@@ -102,13 +130,20 @@ final class SettingKinds {
     }
 
     private String nearest(String key) {
+        if (key.length() > MAX_LIKE) {
+            return "";
+        }
         LevenshteinDistance distance = LevenshteinDistance.getDefaultInstance();
         return kinds.keySet().stream().min(Comparator.comparingInt(known -> distance.apply(known, key)))
                 .filter(known -> distance.apply(known, key) <= Math.max(2, key.length() / 3)).orElse("");
     }
 
+    private static String where(ConfigValue value) {
+        return value.origin().lineNumber() < 0 ? "" : " (" + value.origin().description() + ")";
+    }
+
     private static Optional<String> problem(ConfigValue value, Kind kind) {
-        String where = value.origin().lineNumber() < 0 ? "" : " (" + value.origin().description() + ")";
+        String where = where(value);
         if (value.valueType() == ConfigValueType.NULL) {
             return Optional.of("null means no value: remove it, or quote it if you mean the text" + where);
         }

@@ -21,6 +21,7 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.errors.JobErrors;
@@ -32,6 +33,10 @@ import org.potstill.spark.storage.HadoopFolder;
  * {@code evaluate.tasks}.
  */
 public final class Settings {
+    /** Bounds of {@link #real} that are outside the range themselves: 0 and 1. */
+    public static final double ABOVE_ZERO = Double.MIN_VALUE;
+    public static final double BELOW_ONE = Math.nextDown(1.0);
+
     private final Config config;
     /** Flat: {@code spark.speculation} and {@code spark.speculation.interval} are both values. */
     private final SortedMap<String, String> spark;
@@ -100,16 +105,29 @@ public final class Settings {
         return instead;
     }
 
+    /** Rejects a value that is valid as such, for a reason that a reader knows. */
+    public void reject(String key, String why) {
+        refuse(key, why, null);
+    }
+
     /** Whether the user set it to another value than the default. */
     public boolean isGiven(String key) {
         return given.contains(key);
+    }
+
+    /** @throws UserException that names all of the keys without a value, if there are any */
+    public void require(List<String> keys) {
+        List<String> missing = keys.stream().filter(key -> string(key).isBlank()).toList();
+        if (!missing.isEmpty()) {
+            throw JobErrors.missingKeys(missing);
+        }
     }
 
     /** @throws UserException when empty */
     public String required(String key) {
         String value = string(key);
         if (value.isBlank() && findings == null) {
-            throw JobErrors.missingKey(key);
+            throw JobErrors.missingKeys(List.of(key));
         }
         return value;
     }
@@ -156,8 +174,8 @@ public final class Settings {
         } catch (ConfigException e) {
             return refuse(key, e.getMessage(), min);
         }
-        return value >= min && value <= max ? value : refuse(key, plain(value) + " is not between " + plain(min) + " and " + plain(max),
-                min);
+        return value >= min && value <= max ? value : refuse(key, plain(value) + " is not " + (min == ABOVE_ZERO ? "above 0 and at most " + plain(max)
+                : max == BELOW_ONE ? "at least " + plain(min) + " and below 1" : "between " + plain(min) + " and " + plain(max)), min == ABOVE_ZERO ? max : min);
     }
 
     /** Whole numbers without a fraction. */
@@ -165,15 +183,19 @@ public final class Settings {
         return value == Math.rint(value) && Math.abs(value) < 1e15 ? String.valueOf((long) value) : String.valueOf(value);
     }
 
-    /** @return the constant named by the value, in any case */
-    public <E extends Enum<E>> E choice(String key, Class<E> type) {
+    /**
+     * @param others words that the caller handles, named beside the constants where the value is neither
+     * @return the constant named by the value, in any case
+     */
+    public <E extends Enum<E>> E choice(String key, Class<E> type, String... others) {
         for (E constant : type.getEnumConstants()) {
             if (constant.name().equalsIgnoreCase(string(key).trim().replace('-', '_'))) {
                 return constant;
             }
         }
-        return refuse(key, "'" + string(key) + "' is not one of "
-                + List.of(type.getEnumConstants()).toString().toLowerCase(Locale.ROOT).replace('_', '-'), type.getEnumConstants()[0]);
+        List<String> words = Stream.concat(Stream.of(type.getEnumConstants()).map(constant -> constant.name().toLowerCase(Locale.ROOT).replace('_', '-')),
+                Stream.of(others)).toList();
+        return refuse(key, "'" + string(key) + "' is not one of " + words, type.getEnumConstants()[0]);
     }
 
     public boolean flag(String key) {

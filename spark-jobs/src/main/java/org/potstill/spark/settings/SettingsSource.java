@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectReader;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigOriginFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigSyntax;
 import com.typesafe.config.ConfigUtil;
@@ -27,6 +28,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.storage.HadoopFolder;
 import org.slf4j.Logger;
@@ -51,7 +53,7 @@ final class SettingsSource {
         try {
             path = new Path(file);
         } catch (IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, e.getMessage());
+            throw JobErrors.unreadableConfiguration(file, file.isBlank() ? "--conf names no file" : PlatformErrors.reason(e));
         }
         if ("file".equals(path.toUri().getScheme())) {
             return text(file, () -> Files.newInputStream(java.nio.file.Path.of(path.toUri().getPath())));
@@ -113,6 +115,9 @@ final class SettingsSource {
             throw JobErrors.unreadableConfiguration("--set " + set, "it is not of the form key=value");
         }
         String key = set.substring(0, equals).trim();
+        if (SettingsText.levels(key) > SettingsText.MAX_DEPTH) {
+            throw JobErrors.unreadableConfiguration("--set " + set, "its key has more than " + SettingsText.MAX_DEPTH + " levels");
+        }
         boolean spaced = set.charAt(equals - 1) == ' ' && set.startsWith("= ", equals);
         String value = set.substring(equals + (spaced ? 2 : 1));
         try {
@@ -138,7 +143,7 @@ final class SettingsSource {
             text = text.strip();
             // As a file would say it, for whoever compares settings.
             if (text.matches("true|false|-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][-+]?[0-9]{1,4})?")) {
-                return ConfigFactory.parseString("value = " + text).getValue("value");
+                return ConfigFactory.parseString("value = " + text).getValue("value").withOrigin(ConfigOriginFactory.newSimple("--set " + key));
             }
         }
         return ConfigValueFactory.fromAnyRef(text);

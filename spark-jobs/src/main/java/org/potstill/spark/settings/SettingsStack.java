@@ -36,17 +36,21 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
     /** See {@link Settings#load}. */
     static SettingsStack read(List<String> files, List<String> overrides) {
         List<Config> said = overrides.stream().map(override -> SettingsSource.override(override, KINDS)).toList();
-        List<Config> sources = new ArrayList<>();
-        for (String file : files) {
-            List<Config> before = new ArrayList<>(sources);
-            before.addAll(said);
-            sources.add(SettingsSource.file(file, () -> FileSystems.configuration(spark(before))));
-        }
-        sources.addAll(said);
+        String named = files.isEmpty() ? "--set" : String.join(" and ", files);
         try {
+            List<Config> sources = new ArrayList<>();
+            for (String file : files) {
+                List<Config> before = new ArrayList<>(sources);
+                before.addAll(said);
+                sources.add(SettingsSource.file(file, () -> FileSystems.configuration(spark(before))));
+            }
+            sources.addAll(said);
             return of(sources);
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(String.join(" and ", files), String.valueOf(e.getMessage()));
+            throw JobErrors.unreadableConfiguration(named, String.valueOf(e.getMessage()));
+        } catch (StackOverflowError e) {
+            // The resolver follows references recursively, thousands of frames deep.
+            throw JobErrors.unreadableConfiguration(named, "too many references refer to one another in a chain");
         }
     }
 

@@ -19,7 +19,8 @@ import org.potstill.spark.errors.JobErrors;
  */
 final class SettingsText {
     private static final int MAX_FINDINGS = 16;
-    private static final int MAX_DEPTH = 32;
+    /** Levels of keys and brackets; HOCON's parser would overflow the stack with some thousand. */
+    static final int MAX_DEPTH = 32;
     private static final String QUOTE_IT = "put the whole value in double quotes";
 
     private final String text;
@@ -98,7 +99,13 @@ final class SettingsText {
             int begin = at;
             int first = line;
             key();
-            List<String> path = path(above, text.substring(begin, at).strip());
+            String key = text.substring(begin, at).strip();
+            if (above.size() + levels(key) > MAX_DEPTH) {
+                find(first, "a key has more than " + MAX_DEPTH + " levels", "correct the key; put a name that contains dots in double quotes");
+                at = text.length();
+                return;
+            }
+            List<String> path = path(above, key);
             at += peek() == '+' ? 1 : 0;
             boolean assigned = peek() == '=' || peek() == ':';
             at += assigned ? 1 : 0;
@@ -118,6 +125,19 @@ final class SettingsText {
                 at++;
             }
         }
+    }
+
+    /** Counts the levels of a key: dots outside quotes separate them. */
+    static int levels(String key) {
+        int levels = 1;
+        boolean quoted = false;
+        for (int i = 0; i < key.length(); i++) {
+            char c = key.charAt(i);
+            i += quoted && c == '\\' ? 1 : 0;
+            quoted ^= c == '"';
+            levels += !quoted && c == '.' ? 1 : 0;
+        }
+        return levels;
     }
 
     private static List<String> path(List<String> above, String key) {
@@ -185,8 +205,12 @@ final class SettingsText {
         } else if (text.startsWith("${", at)) {
             parts.references++;
             parts.optional |= text.startsWith("${?", at);
+            int begin = at;
             while (at < text.length() && peek() != '}' && peek() != '\n') {
                 at++;
+            }
+            if (levels(text.substring(begin, at)) > MAX_DEPTH) {
+                find(line, "a reference has more than " + MAX_DEPTH + " levels", "correct the reference");
             }
             at += peek() == '}' ? 1 : 0;
         } else {

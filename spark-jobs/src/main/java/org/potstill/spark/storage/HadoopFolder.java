@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocalFileSystem;
@@ -73,7 +74,7 @@ public final class HadoopFolder {
             fs.mkdirs(path);
             fs.create(probe, false).close();
             fs.delete(probe, false);
-        } catch (IOException e) {
+        } catch (IOException | FSError e) {
             throw JobErrors.unwritable(what, path.toString(), e);
         }
     }
@@ -200,7 +201,7 @@ public final class HadoopFolder {
         try (AtomicFile file = AtomicFile.replace(fs, path(name))) {
             content.writeTo(file.out());
             file.publishOver();
-        } catch (IOException e) {
+        } catch (IOException | FSError e) {
             throw JobErrors.unwritable(what, path(name).toString(), e);
         }
     }
@@ -225,7 +226,7 @@ public final class HadoopFolder {
                 }
             }
             return fs.getFileStatus(target).getLen();
-        } catch (IOException e) {
+        } catch (IOException | FSError e) {
             throw JobErrors.unwritable(what, target.toString(), e);
         }
     }

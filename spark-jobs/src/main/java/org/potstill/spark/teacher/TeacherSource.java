@@ -46,7 +46,10 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         try {
             org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(uri);
             return path.isAbsolute() ? uri : path.getFileSystem(FileSystems.configuration(settings.spark())).makeQualified(path).toString();
-        } catch (IOException | IllegalArgumentException e) {
+        } catch (IllegalArgumentException e) {
+            // Not a path, which Platform refuses.
+            return uri;
+        } catch (IOException e) {
             throw JobErrors.unreadableModel("teacher.path", uri, e);
         }
     }

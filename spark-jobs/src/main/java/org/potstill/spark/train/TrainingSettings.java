@@ -42,23 +42,25 @@ final class TrainingSettings {
 
     static TrainingOptions options(Settings s, int totalSteps) {
         double peak = s.real("train.learning-rate", 0, 100);
+        double floor = s.real("train.min-learning-rate", 0, 100);
         Objective objective = new Objective(s.real("train.alpha", 0, 1), s.real("train.final-alpha", 0, 1),
                 s.choice("train.loss", Divergence.class), s.choice("train.tail", Tail.class));
-        return new TrainingOptions(objective, peak,
+        TrainingOptions options = new TrainingOptions(objective, peak,
                 (int) Math.round(s.real("train.warmup-share", 0, 1) * totalSteps), totalSteps,
-                s.real("train.min-learning-rate", 0, peak), s.real("train.weight-decay", 0, 10),
-                s.real("train.beta1", 0, 1), s.real("train.beta2", 0, 1), s.real("train.epsilon", 0, 1),
+                Math.min(floor, peak), s.real("train.weight-decay", 0, 10),
+                s.real("train.beta1", 0, Settings.BELOW_ONE), s.real("train.beta2", 0, Settings.BELOW_ONE), s.real("train.epsilon", Settings.ABOVE_ZERO, 1),
                 s.real("train.max-gradient-norm", 0, Double.MAX_VALUE),
                 s.choice("train.optimizer", TrainingOptions.Optimizer.class), s.flag("train.gradient-checkpointing"),
-                s.choice("train.precision", MatrixPrecision.class));
+                s.choice("train.precision", MatrixPrecision.class, "auto"));
+        if (floor > peak) {
+            throw JobErrors.badValue(s.isGiven("train.min-learning-rate") ? "train.min-learning-rate" : "train.learning-rate",
+                    "train.min-learning-rate, " + floor + ", is more than train.learning-rate, " + peak);
+        }
+        return options;
     }
 
     static OuterOptimizer outer(Settings s) {
-        double momentum = s.real("train.outer-momentum", 0, 1);
-        if (momentum == 1) {
-            throw JobErrors.badValue("train.outer-momentum", "at 1 every step is added to all later ones");
-        }
-        return new OuterOptimizer(momentum, s.real("train.outer-learning-rate", 0, 100));
+        return new OuterOptimizer(s.real("train.outer-momentum", 0, Settings.BELOW_ONE), s.real("train.outer-learning-rate", 0, 100));
     }
 
     /** Returns the loss, in nats per token, above which training counts as diverged. */

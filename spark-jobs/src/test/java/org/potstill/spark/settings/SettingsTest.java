@@ -78,6 +78,66 @@ class SettingsTest {
         assertTrue(error.cause().contains("'train.epochs'"));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"\"targets.k\" = 8", "{\"targets.k\": 8}", "targets { \"k.x\" = 8 }", "\"spark.executor.memory\" = 4g", "\"spark.executor\".memory = 4g",
+        "\"evaluate.corpora.a\" = x", "\"evaluate.corpora\".a = x", "\"no.such\" = 1", "\"targets.k\" {}", "none {}", "train { none {} }", "spark.executor.memory {}",
+        "spark.executor.memory = 4g\nspark.\"executor.memory\" = 6g"})
+    void aKeyThatNoCommandReadsIsRefusedByLine(String text) {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, text + "\n");
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of()));
+        assertTrue(error.getMessage().contains("a.conf: 1") || !text.contains(".") || text.contains("spark.\""), error.getMessage());
+    }
+
+    @Test
+    void quotesAroundOneNameOfAKeyChangeNothing() {
+        Path file = folder.resolve("a.conf");
+        Distillery.write(file, "targets.\"k\" = 8\n\"targets\".draws = 3\nspark.\"executor.memory\" = 4g\n\"spark\" { \"executor\".cores = 2 }\n\"evaluate\".corpora.\"a.b\" = x\n");
+        Settings settings = Settings.load(List.of(file.toString()), List.of("\"train\".epochs=3"));
+        assertEquals("8 3 4g 2 x 3", String.join(" ", settings.string("targets.k"), settings.string("targets.draws"), settings.spark().get("spark.executor.memory"),
+                settings.spark().get("spark.executor.cores"), settings.texts("evaluate.corpora").get("a.b"), settings.string("train.epochs")));
+    }
+
+    @Test
+    void aSectionTakesNoValueAndTheMessageNamesItsSettings() {
+        for (String section : List.of("corpus", "student.rope-scaling", "evaluate.tasks", "spark")) {
+            UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(), List.of(section + "=x")));
+            assertTrue(error.remedy().contains("--set " + section + "."), error.getMessage());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {33, 5_000, 1_000_000})
+    void aKeyOrReferenceOfAnyDepthIsRefused(int levels) {
+        Path file = folder.resolve("a.conf");
+        String deep = "a" + ".a".repeat(levels - 1);
+        for (String text : List.of(deep + " = 1", "spark { " + deep + " = 1 }", "student.path = ${" + deep + "}", "student.path = ${?" + deep + "}")) {
+            Distillery.write(file, text + "\n");
+            assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of())).getMessage().length() < 2_000);
+        }
+        for (String set : List.of(deep + "=1", "spark." + deep + "=1", "evaluate.corpora={ a = ${" + deep + "} }")) {
+            assertTrue(assertThrows(UserException.class, () -> Settings.load(List.of(), List.of(set))).getMessage().length() < 2_000);
+        }
+    }
+
+    @Test
+    void aLongChainOfReferencesIsReadOrRefused() {
+        Path file = folder.resolve("a.conf");
+        StringBuilder chain = new StringBuilder("spark.x20000 = 1\n");
+        for (int i = 0; i < 20_000; i++) {
+            chain.append("spark.x").append(i).append(" = ${spark.x").append(i + 1).append("}\n");
+        }
+        Distillery.write(file, chain.toString());
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(file.toString()), List.of()));
+        assertTrue(error.cause().contains("refer"), error.getMessage());
+    }
+
+    @Test
+    void aValueFromTheCommandLineIsQuotedAsWritten() {
+        UserException error = assertThrows(UserException.class, () -> Settings.load(List.of(), List.of("sequence-length=32.5")));
+        assertEquals("'32.5' is not a whole number", error.cause());
+    }
+
     @Test
     void valuesOutOfBoundsNameTheirKey() {
         Settings settings = Settings.load(List.of(), List.of("train.epochs=0", "train.alpha=2", "teacher.device=tpu"));

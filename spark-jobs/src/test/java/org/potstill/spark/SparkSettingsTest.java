@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.apache.spark.SparkConf;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.errors.UserException;
+import org.potstill.spark.settings.Settings;
+
+class SparkSettingsTest {
+    private static Settings settings(String... sets) {
+        return Settings.load(List.of(), List.of(sets));
+    }
+
+    private static SparkConf applied(SparkConf submitted, String... sets) {
+        SparkSettings.apply(settings(sets), submitted, "label", true);
+        return submitted;
+    }
+
+    private static SparkConf submitted() {
+        return new SparkConf(false).set("spark.master", "local[*]").set("spark.app.name", "org.potstill.cli.Potstill").set("spark.driver.memory", "4g")
+                .set("spark.submit.deployMode", "client");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"spark.executor.memory=abc", "spark.sql.shuffle.partitions=0", "spark.sql.shuffle.partitions=many", "spark.task.maxFailures=1.5",
+        "spark.network.timeout=soon", "spark.ui.port=x", "spark.ui.enabled=maybe", "spark.kryoserializer.buffer.max=x", "spark.reducer.maxSizeInFlight=abc",
+        "spark.executor.cores=two", "spark.sql.session.timeZone=Nowhere", "spark.locality.wait=1parsec"})
+    void aValueThatSparkCannotUseIsRefusedBeforeItStarts(String set) {
+        Settings settings = settings(set);
+        UserException error = assertThrows(UserException.class, () -> settings.check(List.of(SparkSettings::check)));
+        assertTrue(error.problem().contains(set.substring(0, set.indexOf('='))) && error.getMessage().lines().count() == 3, error.getMessage());
+    }
+
+    @Test
+    void whatSparkCanUseOrDoesNotKnowPasses() {
+        Settings settings = settings("spark.executor.memory=4g", "spark.sql.shuffle.partitions=8", "spark.network.timeout=90", "spark.hadoop.fs.s3a.secret.key=a/b",
+                "spark.x=y", "spark.sql.warehouse.dir=", "spark.executor.memoryOverhead=${spark.x}");
+        assertDoesNotThrow(() -> settings.check(List.of(SparkSettings::check)));
+    }
+
+    @Test
+    void aLocalMasterOfTheSettingsHoldsUnlessSparkSubmitWasGivenAnother() {
+        assertEquals("local[2]", applied(submitted(), "spark.master=local[2]").get("spark.master"));
+        assertEquals("local[*]", applied(submitted()).get("spark.master"));
+        assertEquals("yarn", applied(submitted().set("spark.master", "yarn"), "spark.master=local[2]").get("spark.master"));
+        assertEquals("spark://a:7077", applied(new SparkConf(false), "spark.master=spark://a:7077").get("spark.master"));
+        for (String master : List.of("yarn", "spark://a:7077", "k8s://https://a")) {
+            UserException error = assertThrows(UserException.class, () -> applied(submitted(), "spark.master=" + master));
+            assertTrue(error.remedy().contains("POTSTILL_SUBMIT=\"--master " + master), error.getMessage());
+        }
+    }
+
+    @Test
+    void theApplicationIsNamedAfterTheCommandUnlessItHasAName() {
+        assertEquals("potstill label", applied(submitted()).get("spark.app.name"));
+        assertEquals("mine", applied(submitted(), "spark.app.name=mine").get("spark.app.name"));
+        assertEquals("theirs", applied(submitted().set("spark.app.name", "theirs"), "spark.app.name=mine").get("spark.app.name"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"spark.driver.memory=6g", "spark.driver.extraJavaOptions=-Da", "spark.driver.extraClassPath=/a", "spark.submit.deployMode=cluster",
+        "spark.jars=/a.jar", "spark.jars.packages=a:b:1", "spark.jars.repositories=x", "spark.driver.cores=2", "spark.kerberos.keytab=/k"})
+    void whatSparkSubmitActsOnBeforeTheDriverStartsIsRefused(String set) {
+        UserException error = assertThrows(UserException.class, () -> applied(submitted(), set));
+        assertTrue(error.problem().contains(set.substring(0, set.indexOf('='))) && error.remedy().contains("deploy/potstill"), error.getMessage());
+    }
+
+    @Test
+    void whatSparkSubmitWasGivenAlreadyPasses() {
+        assertDoesNotThrow(() -> applied(submitted(), "spark.driver.memory=4g", "spark.submit.deployMode=client", "spark.speculation=true"));
+    }
+}
