@@ -183,7 +183,7 @@ class StandaloneClusterIT {
                 cores.max = 2
                 metrics.conf.executor.sink.csv { class = org.apache.spark.metrics.sink.CsvSink, directory = "%s", period = 1, unit = seconds }
                 """.formatted(metrics));
-        Path settings = Path.of(System.getProperty("potstill.script")).resolveSibling("../conf/gpu-standalone.conf").normalize();
+        Path settings = Path.of(System.getProperty("potstill.script")).resolveSibling("../conf/gpu-standalone.properties").normalize();
         cluster.submit("label", conf, "--properties-file " + settings + " --conf spark.executor.resource.gpu.amount=2"
                 + " --conf spark.task.resource.gpu.amount=1 --conf spark.executor.memory=1g --conf spark.executor.memoryOverhead=384m");
 
