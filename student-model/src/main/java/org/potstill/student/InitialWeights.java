@@ -10,7 +10,7 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.student.decoder.Weights;
-import org.potstill.student.options.StudentErrors;
+import org.potstill.student.errors.StudentErrors;
 
 /**
  * Initialisation of a student from a checkpoint, such as its teacher: embeddings, norms, head, and all or some of the layers,

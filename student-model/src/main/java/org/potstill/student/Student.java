@@ -30,6 +30,7 @@ import org.potstill.student.dl4j.DecoderLayer;
 import org.potstill.student.dl4j.DecoderLayerConf;
 import org.potstill.student.dl4j.DecoderParameters;
 import org.potstill.student.dl4j.FusedAdamW;
+import org.potstill.student.errors.StudentErrors;
 import org.potstill.student.kernels.HostMemory;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.OneDnn;
@@ -37,7 +38,6 @@ import org.potstill.student.kernels.Simd;
 import org.potstill.student.kernels.Slices;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.StudentErrors;
 import org.potstill.student.options.TrainingOptions;
 
 /**

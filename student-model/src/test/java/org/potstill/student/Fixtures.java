@@ -9,8 +9,8 @@ import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 
 /** Small students and made-up teachers. */

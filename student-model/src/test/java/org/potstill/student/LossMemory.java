@@ -8,8 +8,8 @@ import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.LanguageModelHead;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Products;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
-import org.potstill.student.options.Objective;
 
 /**
  * How far the process's peak memory rises above what it held before the loss and its gradient, for

@@ -21,10 +21,10 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.student.batch.TrainingSequence;
-import org.potstill.student.options.Divergence;
+import org.potstill.student.loss.Divergence;
+import org.potstill.student.loss.Objective;
+import org.potstill.student.loss.Tail;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
 import org.potstill.student.options.TrainingOptions;
 
 /**

@@ -12,9 +12,9 @@ import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 
 /**

@@ -22,8 +22,7 @@ import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
-import org.potstill.spark.label.Rescoring;
-import org.potstill.spark.label.Rescoring.Rescored;
+import org.potstill.spark.inspect.Rescoring.Rescored;
 
 /** Random sample of valid rows for rescoring. It depends only on keys and seed, not on the distribution of rows over files. */
 record Sample(List<Drawn> rows) {

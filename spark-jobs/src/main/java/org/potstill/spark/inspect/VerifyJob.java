@@ -16,7 +16,6 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.inspect.Problem.Kind;
-import org.potstill.spark.label.Rescoring;
 import org.potstill.spark.settings.Settings;
 import scala.Tuple2;
 

@@ -3,7 +3,6 @@ package org.potstill.spark.inspect;
 
 import java.util.List;
 import java.util.Locale;
-import org.potstill.spark.label.Rescoring;
 
 /** Text of verification results for a terminal. */
 public final class VerifyText {

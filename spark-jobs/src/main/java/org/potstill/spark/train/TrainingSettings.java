@@ -14,10 +14,10 @@ import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.student.Student;
-import org.potstill.student.options.Divergence;
+import org.potstill.student.loss.Divergence;
+import org.potstill.student.loss.Objective;
+import org.potstill.student.loss.Tail;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
 import org.potstill.student.options.TrainingOptions;
 
 /** Access to the settings that determine the trained student. */

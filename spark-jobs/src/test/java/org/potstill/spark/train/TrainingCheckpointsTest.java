@@ -32,9 +32,9 @@ import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.Student;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 
 class TrainingCheckpointsTest {

@@ -7,9 +7,9 @@ import org.potstill.student.kernels.Kernels;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Products;
 import org.potstill.student.kernels.Slices;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.SoftTargetLoss;
 import org.potstill.student.loss.StepLoss;
-import org.potstill.student.options.Objective;
 
 /**
  * The head and the loss in one pass over chunks of positions, so that no {@code [positions, vocabSize]} tensor is ever held:

@@ -13,9 +13,9 @@ import org.potstill.student.kernels.Kernels;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Products;
 import org.potstill.student.kernels.Slices;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 
 /**
  * The decoder for CPUs: large matrix products, with everything between them fused into few passes over memory.

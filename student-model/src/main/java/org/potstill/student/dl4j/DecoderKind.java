@@ -6,11 +6,11 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.student.decoder.Decoder;
 import org.potstill.student.decoder.LlamaDecoder;
+import org.potstill.student.errors.StudentErrors;
 import org.potstill.student.kernels.OneDnn;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.nd4j.Nd4jDecoder;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.StudentErrors;
 import org.potstill.student.options.TrainingOptions;
 
 /**

@@ -23,8 +23,8 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.StudentErrors;
+import org.potstill.student.errors.StudentErrors;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.options.TrainingOptions;
 
 /**

@@ -9,7 +9,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
-import org.potstill.student.options.StudentErrors;
+import org.potstill.student.errors.StudentErrors;
 
 /**
  * A row-major, possibly strided matrix over an ND4J array's memory, float or double. Views share the memory. BLAS reads it through

@@ -2,9 +2,6 @@
 package org.potstill.student.loss;
 
 import org.potstill.student.batch.PackedBatch;
-import org.potstill.student.options.Divergence;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
 
 /**
  * The loss at one position and its gradient with respect to the logits. Computed from the student's logits of the tokens that

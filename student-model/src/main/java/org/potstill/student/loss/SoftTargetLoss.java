@@ -4,7 +4,6 @@ package org.potstill.student.loss;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Row;
-import org.potstill.student.options.Objective;
 
 /**
  * The {@link Objective} over the rows of a block of logits, which are overwritten with their gradient. For the forward KL this is

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.loss;
 
-import org.potstill.student.options.Divergence;
 
 /**
  * Mean losses of one step, in nats per position.

@@ -17,8 +17,8 @@ import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.Decoder;
 import org.potstill.student.decoder.LlamaDecoder;
 import org.potstill.student.decoder.Weights;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
-import org.potstill.student.options.Objective;
 
 /**
  * A decoder in ND4J's own operations, one per mathematical step: slower on CPUs than {@link LlamaDecoder}, but portable to all of

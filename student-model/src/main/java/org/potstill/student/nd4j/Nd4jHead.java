@@ -9,10 +9,10 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.LanguageModelHead;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.PositionLoss;
 import org.potstill.student.loss.SoftTargetLoss;
 import org.potstill.student.loss.StepLoss;
-import org.potstill.student.options.Objective;
 
 /**
  * The head and the loss of {@link Nd4jDecoder}, in chunks of positions. Only the values at tokens that the teacher kept are

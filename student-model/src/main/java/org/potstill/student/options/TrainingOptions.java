@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.options;
 
+import org.potstill.student.errors.StudentErrors;
+import org.potstill.student.loss.Objective;
 /**
  * Hyperparameters of training.
  *

@@ -7,8 +7,8 @@ import java.util.Map;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
+import org.potstill.student.loss.Objective;
+import org.potstill.student.loss.Tail;
 
 /** The decoder and its loss as the papers write them, in double precision, one sequence and one position at a time. */
 public final class NaiveDecoder {

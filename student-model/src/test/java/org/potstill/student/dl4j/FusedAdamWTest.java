@@ -19,8 +19,8 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.student.Fixtures;
 import org.potstill.student.kernels.HostMemory;
 import org.potstill.student.kernels.Matrix;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 import org.potstill.student.options.TrainingOptions.Optimizer;
 

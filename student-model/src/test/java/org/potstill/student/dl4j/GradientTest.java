@@ -22,9 +22,9 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.student.Fixtures;
 import org.potstill.student.batch.LabelledBatch;
 import org.potstill.student.batch.TrainingSequence;
-import org.potstill.student.options.Divergence;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
+import org.potstill.student.loss.Divergence;
+import org.potstill.student.loss.Objective;
+import org.potstill.student.loss.Tail;
 
 /** The whole backward pass, in double precision, against finite differences, by Deeplearning4j's own checker. */
 class GradientTest {

@@ -16,9 +16,9 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.student.Fixtures;
 import org.potstill.student.Student;
 import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 import org.potstill.student.options.TrainingOptions.Optimizer;
 

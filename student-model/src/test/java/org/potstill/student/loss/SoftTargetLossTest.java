@@ -20,9 +20,6 @@ import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.decoder.NaiveDecoder;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Row;
-import org.potstill.student.options.Divergence;
-import org.potstill.student.options.Objective;
-import org.potstill.student.options.Tail;
 
 class SoftTargetLossTest {
     private static final int VOCABULARY = 2000;

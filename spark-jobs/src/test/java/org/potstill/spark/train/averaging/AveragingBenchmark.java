@@ -25,8 +25,8 @@ import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.Objective;
 import org.potstill.student.options.TrainingOptions;
 import scala.Tuple2;
 

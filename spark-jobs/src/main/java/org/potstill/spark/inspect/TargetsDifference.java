@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.spark.label;
+package org.potstill.spark.inspect;
 
 import java.util.HashMap;
 import java.util.Map;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.student.options;
+package org.potstill.student.loss;
 
 /**
  * Divergence of the student's distribution S from the teacher's P: a sum over tokens (and the ghost bucket, which stands for all

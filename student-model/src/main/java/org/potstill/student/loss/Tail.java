@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.student.options;
+package org.potstill.student.loss;
 
 /** Treatment of the tokens that are not in the teacher's targets. */
 public enum Tail {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.student.options;
+package org.potstill.student.errors;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.student.options;
+package org.potstill.student.loss;
 
+import org.potstill.student.errors.StudentErrors;
 /**
  * The training loss per position, at temperature 1: {@code α·divergence + (1 − α)·cross-entropy of the target token}.
  *

@@ -1,0 +1,2 @@
+/** Errors that users can fix. */
+package org.potstill.student.errors;
