@@ -7,66 +7,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import org.apache.commons.lang3.StringUtils;
 import org.potstill.errors.UserException;
 
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
     private static final Pattern HUB_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+");
-    /** Characters of a text of any length that a message quotes. */
-    private static final int MAX_QUOTED = 300;
 
     private JobErrors() {
-    }
-
-    public static UserException unreadableConfiguration(String file, String why) {
-        return new UserException("cannot read the configuration " + StringUtils.abbreviate(file, MAX_QUOTED), why,
-                "see potstill label --help; potstill defaults prints a file to start from");
-    }
-
-    public static UserException configurationIncludes(String what) {
-        return new UserException("the configuration includes " + what, "settings files cannot include others",
-                "pass several files: --conf " + what + " --conf FILE; later files override earlier ones");
-    }
-
-    /** @param remedy what to write instead */
-    public static UserException misreadSetting(String origin, int line, String why, String remedy) {
-        return new UserException("line " + line + " of " + origin + " would not be read as written", why, remedy);
-    }
-
-    /** Combines several errors into one that names each. */
-    public static UserException together(List<UserException> all) {
-        if (all.size() == 1) {
-            return all.get(0);
-        }
-        StringBuilder causes = new StringBuilder();
-        all.forEach(each -> causes.append("\n    ").append(each.problem()).append(": ").append(each.cause()));
-        String remedies = String.join("; ", all.stream().map(UserException::remedy).distinct().limit(2).toList());
-        return new UserException(all.size() + " settings cannot be used", causes.toString(),
-                all.stream().map(UserException::remedy).distinct().count() <= 2 ? remedies
-                        : "correct each in its file or on the command line; potstill defaults prints every key and its default");
-    }
-
-    public static UserException unknownKey(String key, String nearest) {
-        return new UserException("unknown configuration key '" + StringUtils.abbreviate(key, MAX_QUOTED) + "'",
-                "no such setting; " + (nearest.isEmpty() ? "none has a similar name" : "did you mean '" + nearest + "'?"),
-                "correct the key; potstill defaults prints every key and its default");
-    }
-
-    /** @param where the line in parentheses; may be empty */
-    public static UserException quotedKey(String above, String name, String where) {
-        int dot = name.indexOf('.');
-        String key = StringUtils.abbreviate(name, MAX_QUOTED);
-        return new UserException("'" + above + "\"" + key + "\"' is not a setting" + where, "in quotes, a dot is part of the name",
-                "write " + above + key + " without quotes or, in JSON, \"" + StringUtils.abbreviate(name.substring(0, dot), MAX_QUOTED) + "\": { \""
-                        + StringUtils.abbreviate(name.substring(dot + 1), MAX_QUOTED) + "\": ... }");
-    }
-
-    /** @param settings some of the section's */
-    public static UserException sectionValue(String section, List<String> settings) {
-        return new UserException("'" + section + "' is a section and takes no value", "it contains settings such as " + String.join(", ", settings),
-                "set one of them, for instance --set " + settings.get(0) + "=...");
     }
 
     public static UserException badValue(String key, String why) {
@@ -93,12 +41,6 @@ public final class JobErrors {
                         + "do without these sequences");
     }
 
-    public static UserException noHeldOutDocument(double holdout, long documents) {
-        return new UserException("no document is held out for evaluation",
-                "corpus.holdout = " + holdout + " of " + documents + " documents selected none",
-                "raise corpus.holdout, or change the seed, before you label and train");
-    }
-
     public static UserException precisionTooLow(String precision, double kl, double limit) {
         return new UserException("the teacher in " + precision + " is too far from the same teacher in fp32",
                 String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
@@ -108,7 +50,8 @@ public final class JobErrors {
 
     public static UserException unwritable(String what, String path, Throwable origin) {
         return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
-                "choose another folder, free some space, or give the user who runs the job write permission", origin);
+                "choose another folder, free some space, or give the user who runs the job write permission; in an object store, check the "
+                        + "credentials", origin);
     }
 
     public static UserException noCache(String path, String spec, Collection<String> held) {
@@ -177,13 +120,6 @@ public final class JobErrors {
         return new UserException("the cache " + path + " was made by another teacher",
                 "teacher.path has the fingerprint " + teacher + "; the cache holds " + held,
                 "set teacher.path to the model that made the labels, or run potstill label with this one: the cache can hold both");
-    }
-
-    public static UserException tokenizerDiffers(String teacher, String now, String student, String then) {
-        return new UserException("the vocabularies of student and teacher do not match",
-                "the tokenizer of " + teacher + " has the fingerprint " + now + ", the student in " + student
-                        + " was trained with " + then,
-                "set teacher.path to the model that made the labels");
     }
 
     public static UserException initTokenizerDiffers(String init, String cache, String difference) {
@@ -259,41 +195,6 @@ public final class JobErrors {
     public static UserException samePath(String one, String other, String path) {
         return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
                 "set each to its own folder");
-    }
-
-    public static UserException teacherOverflows(String teacher, int sequences) {
-        return new UserException("the teacher " + teacher + " gave no finite probabilities for any of " + sequences
-                + " held-out sequences", "its weights or activations overflow", "use another teacher.precision, or check its weights");
-    }
-
-    public static UserException studentOverflows(String student, int passages) {
-        return new UserException("the student " + student + " gave no finite probabilities for any of " + passages
-                + " held-out passages", "its weights or activations overflow", "train it again with a lower learning rate, or use evaluate.precision = fp32");
-    }
-
-    /** @param problems the most common problems of its documents; empty if there are none */
-    public static UserException emptyText(String name, String path, String problems) {
-        return new UserException("nothing to evaluate in the corpus " + path, "no document of evaluate.corpora." + name + " has two tokens or more"
-                + (problems.isEmpty() ? "" : "; unusable documents: " + problems),
-                "check the path (a file, a folder or a glob) and corpus.text-field, or remove the setting");
-    }
-
-    /** Rewords an error about corpus.path for another evaluation corpus. */
-    public static UserException badText(String name, UserException origin) {
-        return new UserException(origin.problem(), origin.cause(), "check the path that evaluate.corpora." + name
-                + " names (a file, a folder or a glob of text, JSON lines or Parquet files, by file extension), or remove the setting",
-                origin);
-    }
-
-    public static UserException unreadableTask(String name, String path, Throwable origin) {
-        return new UserException("cannot read the task " + path, String.valueOf(origin.getMessage()),
-                "check evaluate.tasks." + name + " and the permissions of the user who runs the job", origin);
-    }
-
-    public static UserException badTask(String name, String path, int line, String why) {
-        return new UserException("cannot use line " + line + " of the task " + path, why,
-                "fix the file that evaluate.tasks." + name + " names; each line should look like {\"context\": \"Two and two make\", "
-                        + "\"choices\": [\"four.\", \"five.\"], \"answer\": 0}");
     }
 
     public static UserException damagedJson(String path, String why) {

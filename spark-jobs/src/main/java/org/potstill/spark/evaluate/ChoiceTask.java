@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.potstill.spark.errors.JobErrors;
 
 /**
  * A multiple-choice task: JSON lines, each with {@code context}, {@code choices} and {@code answer}, the zero-based number of the
@@ -44,7 +43,7 @@ record ChoiceTask(String name, List<Item> questions) {
                 StringBuilder line = new StringBuilder();
                 for (int number = 1; questions.size() < maxQuestions && readLine(reader, line); number++) {
                     if (line.length() > MAX_LINE) {
-                        throw JobErrors.badTask(name, path, number, "it is longer than " + MAX_LINE + " characters");
+                        throw EvaluateErrors.badTask(name, path, number, "it is longer than " + MAX_LINE + " characters");
                     }
                     if (!line.toString().isBlank()) {
                         questions.add(item(name, path, number, line.toString()));
@@ -52,10 +51,10 @@ record ChoiceTask(String name, List<Item> questions) {
                 }
             }
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unreadableTask(name, path, e);
+            throw EvaluateErrors.unreadableTask(name, path, e);
         }
         if (questions.isEmpty()) {
-            throw JobErrors.badTask(name, path, 1, "the file has no question");
+            throw EvaluateErrors.badTask(name, path, 1, "the file has no question");
         }
         return new ChoiceTask(name, questions);
     }
@@ -78,23 +77,23 @@ record ChoiceTask(String name, List<Item> questions) {
         try {
             json = JSON.readTree(line);
         } catch (JsonProcessingException e) {
-            throw JobErrors.badTask(name, path, number, "it is not JSON: " + e.getOriginalMessage());
+            throw EvaluateErrors.badTask(name, path, number, "it is not JSON: " + e.getOriginalMessage());
         }
         JsonNode choices = json.path("choices");
         if (!json.path("context").isTextual() || !choices.isArray() || choices.size() < 2 || choices.size() > MAX_CHOICES) {
-            throw JobErrors.badTask(name, path, number, "it needs \"context\", a text, and \"choices\", a list of 2 to " + MAX_CHOICES + " texts");
+            throw EvaluateErrors.badTask(name, path, number, "it needs \"context\", a text, and \"choices\", a list of 2 to " + MAX_CHOICES + " texts");
         }
         List<String> texts = new ArrayList<>();
         for (JsonNode choice : choices) {
             if (!choice.isTextual() || choice.textValue().isEmpty()) {
-                throw JobErrors.badTask(name, path, number, "a choice is not a text, or is empty");
+                throw EvaluateErrors.badTask(name, path, number, "a choice is not a text, or is empty");
             }
             texts.add(choice.textValue());
         }
         JsonNode answer = json.path("answer");
         int right = answer.isTextual() ? texts.indexOf(answer.textValue()) : answer.isInt() ? answer.intValue() : -1;
         if (right < 0 || right >= texts.size()) {
-            throw JobErrors.badTask(name, path, number, "\"answer\" is neither the number of a choice, from 0, nor the text of one");
+            throw EvaluateErrors.badTask(name, path, number, "\"answer\" is neither the number of a choice, from 0, nor the text of one");
         }
         return new Item(json.path("context").textValue(), texts, right);
     }

@@ -99,7 +99,7 @@ public final class EvaluateJob {
             Pair pair = pair(teacher, student, there, made, source);
             String trainedWith = provenance.path("tokenizer").path("fingerprint").asText();
             if (!pair.tokenizer.fingerprint().equals(trainedWith)) {
-                throw JobErrors.tokenizerDiffers(source.uri(), pair.tokenizer.fingerprint(), folder.path().toString(), trainedWith);
+                throw EvaluateErrors.tokenizerDiffers(source.uri(), pair.tokenizer.fingerprint(), folder.path().toString(), trainedWith);
             }
             return evaluate(pair, tokenization, tasks, facts(teacher, there), facts(student, made), begin);
         }
@@ -150,7 +150,7 @@ public final class EvaluateJob {
         if (work.isEmpty()) {
             long usable = corpus.count();
             throw usable == 0 && !read.problems().isZero() ? CorpusErrors.noUsableDocument(read.path(), read.problems().value())
-                    : JobErrors.noHeldOutDocument(cut.holdout(), usable);
+                    : EvaluateErrors.noHeldOutDocument(cut.holdout(), usable);
         }
         List<Passage> speedPassages = passages(work);
         List<Passage> beginnings = PassageDraw.beginnings(heldOut, cut.seed(), wanted.texts());
@@ -185,8 +185,8 @@ public final class EvaluateJob {
     }
 
     private static UserException overflow(ScoreSheet sheet, Pair pair) {
-        return sheet.overTeacher() > 0 ? JobErrors.teacherOverflows(pair.teacher.uri(), sheet.overTeacher())
-                : JobErrors.studentOverflows(pair.student.uri(), sheet.overStudent());
+        return sheet.overTeacher() > 0 ? EvaluateErrors.teacherOverflows(pair.teacher.uri(), sheet.overTeacher())
+                : EvaluateErrors.studentOverflows(pair.student.uri(), sheet.overStudent());
     }
 
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
@@ -198,12 +198,12 @@ public final class EvaluateJob {
             List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
             Cluster.release(documents);
             if (drawn.isEmpty()) {
-                throw JobErrors.emptyText(name, path, corpus.problems().value());
+                throw EvaluateErrors.emptyText(name, path, corpus.problems().value());
             }
             corpus.warnOfProblems();
             return drawn;
         } catch (UserException e) {
-            throw JobErrors.badText(name, e);
+            throw EvaluateErrors.badText(name, e);
         }
     }
 

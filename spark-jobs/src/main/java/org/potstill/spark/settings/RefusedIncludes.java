@@ -9,7 +9,6 @@ import com.typesafe.config.ConfigIncluderURL;
 import com.typesafe.config.ConfigObject;
 import java.io.File;
 import java.net.URL;
-import org.potstill.spark.errors.JobErrors;
 
 /**
  * Refuses HOCON's includes. They know nothing of Hadoop paths, read past a file that is not there, and would have a file of
@@ -23,21 +22,21 @@ final class RefusedIncludes implements ConfigIncluder, ConfigIncluderFile, Confi
 
     @Override
     public ConfigObject include(ConfigIncludeContext context, String what) {
-        throw JobErrors.configurationIncludes(what);
+        throw SettingsErrors.configurationIncludes(what);
     }
 
     @Override
     public ConfigObject includeFile(ConfigIncludeContext context, File what) {
-        throw JobErrors.configurationIncludes(what.getPath());
+        throw SettingsErrors.configurationIncludes(what.getPath());
     }
 
     @Override
     public ConfigObject includeURL(ConfigIncludeContext context, URL what) {
-        throw JobErrors.configurationIncludes(what.toString());
+        throw SettingsErrors.configurationIncludes(what.toString());
     }
 
     @Override
     public ConfigObject includeResources(ConfigIncludeContext context, String what) {
-        throw JobErrors.configurationIncludes(what);
+        throw SettingsErrors.configurationIncludes(what);
     }
 }

@@ -106,13 +106,13 @@ final class SettingKinds {
             boolean section = value instanceof ConfigObject;
             if (!isOpen(above) && name.indexOf('.') >= 0) {
                 // Flattened, it would look like the setting of that path, which nobody set.
-                findings.add(JobErrors.quotedKey(above, name, where(value)));
+                findings.add(SettingsErrors.quotedKey(above, name, where(value)));
             } else if (isSection(key) && !section) {
-                findings.add(JobErrors.sectionValue(key, isOpen(key + ".") ? List.of(key + ".NAME") : below(key)));
+                findings.add(SettingsErrors.sectionValue(key, isOpen(key + ".") ? List.of(key + ".NAME") : below(key)));
             } else if (section && kinds.containsKey(key)) {
                 findings.add(JobErrors.badValue(key, "it takes a single value, not a section"));
             } else if (section && !isSection(key) && ((ConfigObject) value).isEmpty()) {
-                findings.add(isOpen(key) ? JobErrors.badValue(key, "it is an empty section" + where(value)) : JobErrors.unknownKey(key, nearest(key)));
+                findings.add(isOpen(key) ? JobErrors.badValue(key, "it is an empty section" + where(value)) : SettingsErrors.unknownKey(key, nearest(key)));
             } else if (section && !key.startsWith("evaluate.corpora.") && !key.startsWith("evaluate.tasks.")) {
                 find(key + ".", (ConfigObject) value, findings);
             } else if (isOpen(key)) {
@@ -120,7 +120,7 @@ final class SettingKinds {
             } else if (kinds.containsKey(key)) {
                 problem(value, kinds.get(key)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
             } else {
-                findings.add(JobErrors.unknownKey(key, nearest(key)));
+                findings.add(SettingsErrors.unknownKey(key, nearest(key)));
             }
         });
     }

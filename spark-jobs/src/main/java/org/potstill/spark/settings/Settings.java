@@ -90,7 +90,7 @@ public final class Settings {
         }
         if (!lenient.findings.isEmpty()) {
             // Several readers may read one.
-            throw JobErrors.together(new ArrayList<>(lenient.findings.stream()
+            throw SettingsErrors.together(new ArrayList<>(lenient.findings.stream()
                     .collect(Collectors.toMap(UserException::getMessage, e -> e, (one, same) -> one, LinkedHashMap::new)).values()));
         }
     }

@@ -27,7 +27,6 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.potstill.errors.UserException;
-import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.storage.HadoopFolder;
@@ -53,7 +52,7 @@ final class SettingsSource {
         try {
             path = new Path(file);
         } catch (IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, file.isBlank() ? "--conf names no file" : PlatformErrors.reason(e));
+            throw SettingsErrors.unreadableConfiguration(file, file.isBlank() ? "--conf names no file" : PlatformErrors.reason(e));
         }
         if ("file".equals(path.toUri().getScheme())) {
             return text(file, () -> Files.newInputStream(java.nio.file.Path.of(path.toUri().getPath())));
@@ -64,7 +63,7 @@ final class SettingsSource {
         try (FileSystem fs = FileSystem.newInstance(path.toUri(), configuration)) {
             return text(file, () -> fs.open(path));
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
+            throw SettingsErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
         }
     }
 
@@ -76,29 +75,29 @@ final class SettingsSource {
         try (InputStream in = opening.open()) {
             byte[] bytes = in.readNBytes(MAX_BYTES + 1);
             if (bytes.length > MAX_BYTES) {
-                throw JobErrors.unreadableConfiguration(file, "it has more than " + MAX_BYTES + " bytes");
+                throw SettingsErrors.unreadableConfiguration(file, "it has more than " + MAX_BYTES + " bytes");
             }
             String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
             return text.startsWith("\uFEFF") ? text.substring(1) : text;
         } catch (CharacterCodingException e) {
-            throw JobErrors.unreadableConfiguration(file, "it is not UTF-8");
+            throw SettingsErrors.unreadableConfiguration(file, "it is not UTF-8");
         } catch (NoSuchFileException e) {
-            throw JobErrors.unreadableConfiguration(file, "there is no such file");
+            throw SettingsErrors.unreadableConfiguration(file, "there is no such file");
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
+            throw SettingsErrors.unreadableConfiguration(file, String.valueOf(e.getMessage()));
         }
     }
 
     private static Config hocon(String text, String origin) {
         List<UserException> misread = SettingsText.findings(text, origin);
         if (!misread.isEmpty()) {
-            throw JobErrors.together(misread);
+            throw SettingsErrors.together(misread);
         }
         try {
             return ConfigFactory.parseString(text, ConfigParseOptions.defaults().setSyntax(ConfigSyntax.CONF)
                     .setIncluder(new RefusedIncludes()).setOriginDescription(origin));
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(origin, String.valueOf(e.getMessage())
+            throw SettingsErrors.unreadableConfiguration(origin, String.valueOf(e.getMessage())
                     .replace(", or you may be able to rename the file .properties rather than .conf", ""));
         }
     }
@@ -112,18 +111,18 @@ final class SettingsSource {
     static Config override(String set, SettingKinds kinds) {
         int equals = set.indexOf('=');
         if (equals < 1) {
-            throw JobErrors.unreadableConfiguration("--set " + set, "it is not of the form key=value");
+            throw SettingsErrors.unreadableConfiguration("--set " + set, "it is not of the form key=value");
         }
         String key = set.substring(0, equals).trim();
         if (SettingsText.levels(key) > SettingsText.MAX_DEPTH) {
-            throw JobErrors.unreadableConfiguration("--set " + set, "its key has more than " + SettingsText.MAX_DEPTH + " levels");
+            throw SettingsErrors.unreadableConfiguration("--set " + set, "its key has more than " + SettingsText.MAX_DEPTH + " levels");
         }
         boolean spaced = set.charAt(equals - 1) == ' ' && set.startsWith("= ", equals);
         String value = set.substring(equals + (spaced ? 2 : 1));
         try {
             ConfigUtil.splitPath(key);
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration("--set " + set, "'" + key + "' is not a valid key");
+            throw SettingsErrors.unreadableConfiguration("--set " + set, "'" + key + "' is not a valid key");
         }
         if (kinds.isSection(key)) {
             return hocon(key + " = " + value, "--set " + key);
@@ -163,7 +162,7 @@ final class SettingsSource {
             // Told below.
             LOG.debug("no JSON: {}", quoted, e);
         }
-        throw JobErrors.unreadableConfiguration("--set " + key, "a value in double quotes must be a JSON string, but this is not: "
+        throw SettingsErrors.unreadableConfiguration("--set " + key, "a value in double quotes must be a JSON string, but this is not: "
                 + quoted);
     }
 }

@@ -18,7 +18,6 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.potstill.errors.UserException;
-import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.storage.FileSystems;
 
 /**
@@ -47,10 +46,10 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
             sources.addAll(said);
             return of(sources);
         } catch (ConfigException e) {
-            throw JobErrors.unreadableConfiguration(named, String.valueOf(e.getMessage()));
+            throw SettingsErrors.unreadableConfiguration(named, String.valueOf(e.getMessage()));
         } catch (StackOverflowError e) {
             // The resolver follows references recursively, thousands of frames deep.
-            throw JobErrors.unreadableConfiguration(named, "too many references refer to one another in a chain");
+            throw SettingsErrors.unreadableConfiguration(named, "too many references refer to one another in a chain");
         }
     }
 
@@ -68,7 +67,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
             collectKeys("", source.root(), given);
         }
         if (!findings.isEmpty()) {
-            throw JobErrors.together(findings);
+            throw SettingsErrors.together(findings);
         }
         // Of references to themselves the whole has the right value.
         resolved.add(config);
@@ -81,7 +80,7 @@ record SettingsStack(Config config, SortedMap<String, String> spark, Set<String>
             return resolved(all);
         } catch (ConfigException e) {
             List<UserException> findings = all.stream().skip(1).filter(Config::isResolved).flatMap(source -> KINDS.findings(source).stream()).toList();
-            throw findings.isEmpty() ? e : JobErrors.together(findings);
+            throw findings.isEmpty() ? e : SettingsErrors.together(findings);
         }
     }
 

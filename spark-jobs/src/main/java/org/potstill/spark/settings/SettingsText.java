@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
 import org.potstill.errors.UserException;
-import org.potstill.spark.errors.JobErrors;
 
 /**
  * A scanner of HOCON text for what the parser silently reads differently than written: a comment that swallows the rest of a
@@ -281,7 +280,7 @@ final class SettingsText {
 
     private void find(int lineOf, String why, String remedy) {
         if (findings.size() < MAX_FINDINGS) {
-            findings.add(JobErrors.misreadSetting(origin, lineOf, why, remedy));
+            findings.add(SettingsErrors.misreadSetting(origin, lineOf, why, remedy));
         }
     }
 
