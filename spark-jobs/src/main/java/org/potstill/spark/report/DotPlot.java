@@ -3,7 +3,7 @@ package org.potstill.spark.report;
 
 import java.util.List;
 
-/** Values as dots on one linear axis, a row each, with their intervals. Unlike bars, dots do not need the axis to begin at zero. */
+/** A plot of values as dots with intervals, one per row, on a linear axis. Unlike bars, dots allow an axis that does not start at zero. */
 final class DotPlot {
     private static final int LEFT = 128;
     private static final int RIGHT = SvgCanvas.WIDTH - 62;
@@ -11,10 +11,13 @@ final class DotPlot {
     private static final int ROW = 27;
 
     /**
-     * @param label what it is; a row without value is a heading
-     * @param text  the value in words
-     * @param low   end of the interval; null for none
-     * @param css   class of the dot
+     * A row.
+     *
+     * @param label name of the value; a row without value is a heading
+     * @param low   lower end of the interval; null for none
+     * @param high  upper end of the interval; null for none
+     * @param text  the value as written at the right
+     * @param css   CSS class of the dot
      */
     record Row(String label, Double value, Double low, Double high, String text, String css) {
         static Row heading(String label) {
@@ -25,7 +28,11 @@ final class DotPlot {
     private DotPlot() {
     }
 
-    /** @param mark where a dashed line stands, for comparison; null for none */
+    /**
+     * Draws the plot.
+     *
+     * @param mark position of a dashed line, for comparison; null for none
+     */
     static String svg(String title, String axis, List<Row> rows, double min, double max, Double mark) {
         int bottom = TOP + ROW * rows.size();
         SvgCanvas canvas = new SvgCanvas(bottom + 40, title);

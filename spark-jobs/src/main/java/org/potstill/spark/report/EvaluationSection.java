@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** The answer: size, speed, memory and quality of both models, in a sentence, a picture and a table. */
+/** Size, speed, memory and quality of both models, in a sentence, two figures and a table. */
 final class EvaluationSection implements ReportSection {
     private static final int FEW = 10;
     private static final double LN2 = Math.log(2);
@@ -21,8 +21,8 @@ final class EvaluationSection implements ReportSection {
             return;
         }
         answer(e, page);
-        page.figures(plots(e), List.of("the student's size, speed, memory and accuracy in per cent of the teacher's",
-                "how well both models and counting predict the held-out documents"));
+        page.figures(plots(e), List.of("The student's size, memory, time and accuracy as percentages of the teacher's",
+                "Bits per token of teacher, student and n-gram counts on held-out documents"));
         table(e, page);
         texts(e, page);
         tasks(e, page);
@@ -45,8 +45,8 @@ final class EvaluationSection implements ReportSection {
             costs.add(String.format(Locale.ROOT, "needs %.0f %% of its memory", 100 * ratio(serving.path("student"), serving.path("teacher"), "passPeakBytes")));
         }
         String cost = costs.isEmpty() ? "" : "The student " + join(costs) + ". ";
-        page.paragraph("%sOn text that it never saw, its perplexity is **%.2f times** the teacher's, it predicts **%.0f %%** as many next tokens "
-                + "correctly, and both find the same token most probable at %.0f %% of positions.", cost, student.path("perplexityRatio").path("value").asDouble(),
+        page.paragraph("%sOn held-out text, its perplexity is **%.2f times** the teacher's, its next-token accuracy is **%.0f %%** of the "
+                + "teacher's, and the two agree on the most probable token at %.0f %% of positions.", cost, student.path("perplexityRatio").path("value").asDouble(),
                 100 * student.path("accuracyShare").path("value").asDouble(), 100 * student.path("agreement").path("value").asDouble());
     }
 
@@ -58,7 +58,7 @@ final class EvaluationSection implements ReportSection {
         Map<String, String> plots = new LinkedHashMap<>();
         JsonNode heldOut = e.path("heldOut");
         JsonNode serving = e.path("serving");
-        List<DotPlot.Row> rows = new ArrayList<>(List.of(DotPlot.Row.heading("Less is better")));
+        List<DotPlot.Row> rows = new ArrayList<>(List.of(DotPlot.Row.heading("Lower is better")));
         if (e.path("teacher").path("parameters").asLong() > 0) {
             rows.add(share("parameters", ratio(e.path("student"), e.path("teacher"), "parameters")));
         }
@@ -73,12 +73,12 @@ final class EvaluationSection implements ReportSection {
         if (time.has("median")) {
             rows.add(time("time per token", time.path("median").asDouble(), time.path("low").asDouble(), time.path("high").asDouble()));
         }
-        rows.add(DotPlot.Row.heading("More is better"));
+        rows.add(DotPlot.Row.heading("Higher is better"));
         JsonNode accuracy = heldOut.path("student").path("accuracyShare");
         rows.add(new DotPlot.Row("accuracy", 100 * accuracy.path("value").asDouble(), percent(accuracy, "low"), percent(accuracy, "high"),
                 String.format(Locale.ROOT, "%.0f %%", 100 * accuracy.path("value").asDouble()), "student"));
         double most = rows.stream().filter(row -> row.value() != null).mapToDouble(row -> Math.max(row.value(), row.high() == null ? 0 : row.high())).max().orElse(100);
-        plots.put("student.svg", DotPlot.svg("The student beside its teacher", "% of the teacher's (dashed line: the teacher)", rows, 0, Math.max(110, most), 100.0));
+        plots.put("student.svg", DotPlot.svg("Student relative to teacher", "% of the teacher's (dashed line)", rows, 0, Math.max(110, most), 100.0));
 
         List<DotPlot.Row> losses = new ArrayList<>();
         double min = Double.MAX_VALUE;
@@ -96,7 +96,7 @@ final class EvaluationSection implements ReportSection {
             }
         }
         double margin = Math.max(0.1, 0.08 * (max - min));
-        plots.put("prediction.svg", DotPlot.svg("Predicting held-out text", "bits per token (less is better)", losses, min - margin, max + margin, null));
+        plots.put("prediction.svg", DotPlot.svg("Predicting held-out text", "bits per token (lower is better)", losses, min - margin, max + margin, null));
         return plots;
     }
 
@@ -128,7 +128,7 @@ final class EvaluationSection implements ReportSection {
         String of = t.path("parameters").asLong() == 0 ? "" : String.format(Locale.ROOT, "%.2f", ratio(s, t, "parameters"));
         page.row("parameters", number(t.path("parameters").asLong()), number(s.path("parameters").asLong()), of);
         served(e, page);
-        // Ratios of different number formats say nothing of the models.
+        // A ratio of different number formats would not compare the models.
         page.row("weights on disk, MB", stored(t), stored(s),
                 t.path("stored").equals(s.path("stored")) ? String.format(Locale.ROOT, "%.2f", ratio(s, t, "bytes")) : "");
         serve(page, serving, "tokens/s, forward pass", "tokensPerSecond", "%,.0f", "speedRatio");
@@ -147,16 +147,16 @@ final class EvaluationSection implements ReportSection {
     }
 
     private static void how(JsonNode e, JsonNode h, JsonNode serving, ReportPage page) {
-        page.paragraph("Quality: %s of %s that the student never saw, whole distributions of both models in %s. %s Top-5 agreement: the teacher's most "
-                + "probable token is among the student's five most probable.", count(h.path("positions").asLong(), "token"),
+        page.paragraph("**Quality** is measured on %s of %s, comparing both models' whole distributions in %s. %s Top-5 agreement means that the "
+                + "teacher's most probable token is among the student's five most probable.", count(h.path("positions").asLong(), "token"),
                 count(h.path("documents").asLong(), "held-out document"), e.path("precision").asText(),
-                h.path("documents").asLong() == 1 ? "One document gives no interval." : "In brackets: 95 % intervals by bootstrap over documents"
-                        + (h.path("documents").asLong() < FEW ? ", rough ones with so few." : "."));
+                h.path("documents").asLong() == 1 ? "One document gives no interval." : "In brackets are 95 % bootstrap intervals over documents"
+                        + (h.path("documents").asLong() < FEW ? "; they are rough with so few documents." : "."));
         if (serving.has("teacher")) {
             JsonNode engines = serving.path("teacher").path("engine");
-            page.paragraph("Speed and memory: each model in a process of its own (%s; %s; %s per model), which does nothing but serve it; the two work in "
-                    + "turn. Forward passes of %s, sequences of up to %,d; generation greedy, one text at a time, on the CPU in %s. Median (lowest–highest) of "
-                    + "%s and %s. Memory is the largest resident set of that process, Java included.",
+            page.paragraph("**Speed and memory** are measured in one process per model that does nothing else (%s; %s; %s); the two take turns. A "
+                    + "forward pass has %s in sequences of up to %,d; generation is greedy, one text at a time, on the CPU in %s. Figures are the median "
+                    + "(lowest–highest) of %s and %s. Memory is the process's peak resident set, Java included.",
                     engines.equals(serving.path("student").path("engine")) ? engines.asText() : "teacher: " + engines.asText() + ", student: "
                             + serving.path("student").path("engine").asText(),
                     ReportPage.escape(serving.path("processor").asText().isEmpty() ? "processor unknown" : serving.path("processor").asText()),
@@ -167,17 +167,17 @@ final class EvaluationSection implements ReportSection {
     }
 
     private static void texts(JsonNode e, ReportPage page) {
-        page.subheading("Beside counting words, and on other text");
+        page.subheading("Compared with n-gram counts%s", e.path("corpora").isEmpty() ? "" : ", and on other text");
         models(page, "Held-out documents", e.path("heldOut"));
         e.path("corpora").fields().forEachRemaining(text -> models(page, ReportPage.escape(text.getKey()), text.getValue()));
-        page.paragraph("Bigram and unigram counts are those of the training documents, smoothed by Witten–Bell interpolation: what a model predicts beyond "
-                + "them is what it has learnt.%s", e.path("corpora").isEmpty()
-                ? " The student learnt from text like this; set `evaluate.corpora` to see how it does on other text." : "");
+        page.paragraph("Bigram and unigram counts are taken from the training documents and smoothed by Witten–Bell interpolation: they show how well "
+                + "the frequencies of tokens and token pairs alone predict.%s", e.path("corpora").isEmpty()
+                ? " The student was trained on text like this; set `evaluate.corpora` to evaluate it on other text." : "");
     }
 
     private static void models(ReportPage page, String text, JsonNode scores) {
         page.paragraph("**%s**: %s, %s", text, count(scores.path("documents").asLong(), "document"), count(scores.path("positions").asLong(), "token"));
-        page.table("", "perplexity", "of the teacher's", "accuracy, %", "agreement, %", "KL, nats");
+        page.table("", "perplexity", "relative to teacher", "accuracy, %", "agreement, %", "KL, nats");
         for (String model : MODELS) {
             JsonNode m = scores.path(model);
             if (m.has("perplexity")) {
@@ -193,7 +193,7 @@ final class EvaluationSection implements ReportSection {
             return;
         }
         page.subheading("Tasks");
-        page.table("task", "questions", "guessing, %", "teacher, %", "student, %", "teacher by byte, %", "student by byte, %");
+        page.table("task", "questions", "chance, %", "teacher, %", "student, %", "teacher by byte, %", "student by byte, %");
         e.path("tasks").fields().forEachRemaining(task -> {
             JsonNode t = task.getValue();
             page.row(ReportPage.escape(task.getKey()), number(t.path("questions").asLong()), String.format(Locale.ROOT, "%.1f", 100 * t.path("chance").asDouble()),
@@ -201,8 +201,8 @@ final class EvaluationSection implements ReportSection {
                     answers(t.path("student"), "normalisedAccuracy"));
         });
         page.endTable();
-        page.paragraph("Questions answered correctly, ± one standard error: the choice with the highest log-likelihood, and the one with the highest "
-                + "log-likelihood per byte.");
+        page.paragraph("Percentage of questions answered correctly, ± one standard error. A model's answer is the choice with the highest log-likelihood, or, "
+                + "by byte, with the highest log-likelihood per byte.");
     }
 
     private static String answers(JsonNode answers, String field) {
@@ -249,7 +249,7 @@ final class EvaluationSection implements ReportSection {
                 value(heldOut.path("student"), field, format, factor), share == null ? "" : value(heldOut.path("student"), share, "%.2f", 1));
     }
 
-    /** The word joiners keep it on one line. */
+    /** Formats an interval; the word joiners keep it on one line. */
     private static String range(String format, double low, double high) {
         return String.format(Locale.ROOT, " (" + format + "\u2060–\u2060" + format + ")", low, high);
     }

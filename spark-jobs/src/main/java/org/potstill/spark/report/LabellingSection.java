@@ -4,7 +4,7 @@ package org.potstill.spark.report;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Locale;
 
-/** How the teacher pass went: the last run of label and, where that found everything in the cache, the last one that scored anything. */
+/** Figures of the last {@code label} run and, if it found everything in the cache, of the last run that scored anything. */
 final class LabellingSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
@@ -22,9 +22,9 @@ final class LabellingSection implements ReportSection {
         page.fact("documents in quarantine", "%,d", corpus.path("unusable").asLong());
         page.fact("sequences in quarantine", "%,d", corpus.path("unscored").asLong());
         page.fact("documents held out", "%,d", corpus.path("heldOut").asLong());
-        page.fact("tokens to learn from", "%,d", corpus.path("positions").asLong());
+        page.fact("target tokens for training", "%,d", corpus.path("positions").asLong());
         page.fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
-        page.fact("seconds, with reading and tokenizing", "%,.0f", l.path("seconds").asDouble());
+        page.fact("seconds, including reading and tokenizing", "%,.0f", l.path("seconds").asDouble());
         if (pass.path("cache").equals(l.path("cache"))) {
             passed(page, pass, l.path("scoredTokens").asLong() == 0);
         }
@@ -53,7 +53,7 @@ final class LabellingSection implements ReportSection {
         }
         page.fact("bytes per token in the cache", "%.1f", l.path("bytes").asDouble() / tokens);
         page.fact("files written", "%,d", l.path("files").asLong());
-        page.fact("task seconds of encoding and writing", "%,.1f", l.path("storing").asDouble());
+        page.fact("task seconds spent encoding and writing", "%,.1f", l.path("storing").asDouble());
         page.endTable();
         executors(page, l.path("executors"));
     }
@@ -63,7 +63,7 @@ final class LabellingSection implements ReportSection {
         for (JsonNode e : executors) {
             double tokens = e.path("tokens").asDouble();
             double seconds = e.path("seconds").asDouble();
-            // Empty where the work is credited to another address: on the CPU they share one teacher.
+            // Empty if the work is credited to another GPU address: on the CPU, all addresses share one teacher.
             String speed = seconds == 0 ? "" : String.format(Locale.ROOT, "%,.0f", tokens / seconds);
             page.row(ReportPage.escape(e.path("executor").asText()), e.path("gpu").asInt() < 0 ? "" : e.path("gpu").asText(),
                     String.format(Locale.ROOT, "%,.0f", tokens), speed, e.path("modelLoads").asText(), e.path("halvings").asText());

@@ -4,14 +4,16 @@ package org.potstill.spark.report;
 import java.util.Arrays;
 import java.util.List;
 
-/** Curves over one linear horizontal axis and one linear vertical axis. */
+/** A plot of curves on linear axes. */
 final class LinePlot {
     private static final int LEFT = 44;
     private static final int TOP = 56;
     private static final int BOTTOM = 236;
 
     /**
-     * @param css class of the curve
+     * A curve.
+     *
+     * @param css CSS class
      */
     record Line(String name, double[] x, double[] y, String css) {
     }
@@ -20,9 +22,11 @@ final class LinePlot {
     }
 
     /**
-     * @param min   where the vertical axis begins
+     * Draws the plot.
+     *
+     * @param min   start of the vertical axis
      * @param mark  height of a dashed line; null for none
-     * @param below what the dashed line is, written below it: curves fall towards it from above
+     * @param below label of the dashed line, below it if there is room, because curves fall towards it from above
      */
     static String svg(String title, String xAxis, String yAxis, List<Line> lines, double min, Double mark, String below) {
         double maxX = lines.stream().flatMapToDouble(line -> Arrays.stream(line.x)).max().orElse(1);
@@ -43,7 +47,8 @@ final class LinePlot {
         }
         if (mark != null) {
             canvas.line(LEFT, y(mark, min, top), SvgCanvas.WIDTH, y(mark, min, top), "mark");
-            canvas.text(SvgCanvas.WIDTH, y(mark, min, top) + 15, "muted", "end", below);
+            double line = y(mark, min, top);
+            canvas.text(SvgCanvas.WIDTH, line + 15 < BOTTOM ? line + 15 : line - 5, "muted", "end", below);
         }
         double legend = SvgCanvas.WIDTH;
         for (int i = lines.size() - 1; i >= 0; i--) {
@@ -51,7 +56,7 @@ final class LinePlot {
             canvas.path(Arrays.stream(line.x).map(v -> x(v, minX, right)).toArray(), Arrays.stream(line.y).map(v -> y(v, min, top)).toArray(), line.css);
             if (lines.size() > 1) {
                 canvas.text(legend, 38, "", "end", line.name);
-                legend -= 8.0 * line.name.length() + 10;
+                legend -= 7.2 * line.name.length() + 10;
                 canvas.dot(legend, 34, line.css);
                 legend -= 16;
             }

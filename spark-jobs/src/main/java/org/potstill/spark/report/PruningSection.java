@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** What each cut cost, beside evenly spaced layers. */
+/** Sizes before and after pruning, and the cost of each removed layer compared with evenly spaced layers. */
 final class PruningSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
@@ -18,8 +18,8 @@ final class PruningSection implements ReportSection {
         JsonNode before = p.path("before");
         JsonNode after = p.path("after");
         page.heading("Pruning");
-        page.paragraph("The student begins as %s without what the corpus shows it can do without: KL(model ‖ pruned model) is %.3f nats per "
-                + "token before training, over %,d positions of the training documents.", ReportPage.escape(p.path("model").asText()),
+        page.paragraph("The student starts as %s without the parts that matter least on the training documents. Before training, "
+                + "KL(model ‖ pruned model) is %.3f nats per token over %,d of their positions.", ReportPage.escape(p.path("model").asText()),
                 p.path("kl").asDouble(), p.path("positions").asLong());
         page.table("", "before", "after");
         for (String[] size : new String[][] {{"parameters", "parameters"}, {"layers", "layers"}, {"hidden size", "hiddenSize"},
@@ -44,10 +44,10 @@ final class PruningSection implements ReportSection {
             spaced[i] = evenlySpaced.path(i - 1).path("kl").asDouble();
             order.add(removals.get(i - 1).path("layer").asText());
         }
-        page.figures(Map.of("pruning.svg", LinePlot.svg("What removing layers costs", "layers removed", "KL, nats per token, before training",
-                List.of(new LinePlot.Line("evenly spaced", x, spaced, "teacher"), new LinePlot.Line("chosen", x, chosen, "student")), 0, null, "")),
-                List.of("KL by layers removed, as chosen and evenly spaced"));
-        page.paragraph("These divergences are of the model in its full width. Of %d layers, numbered from 0, these were removed in this order: %s.", layers, String.join(", ", order));
+        page.figures(Map.of("pruning.svg", LinePlot.svg("Cost of removing layers", "layers removed", "KL, nats per token, before training",
+                List.of(new LinePlot.Line("evenly spaced", x, spaced, "other"), new LinePlot.Line("chosen", x, chosen, "student")), 0, null, "")),
+                List.of("KL by number of layers removed, chosen and evenly spaced"));
+        page.paragraph("KL is that of the full-width model without these layers. Of %d layers, numbered from 0, these were removed, in this order: %s.", layers, String.join(", ", order));
         page.table("layers left", "layer removed", "KL", "KL, evenly spaced");
         for (int i = 1; i < x.length; i++) {
             page.row(String.valueOf(layers - i), order.get(i - 1), String.format(Locale.ROOT, "%.3f", chosen[i]),

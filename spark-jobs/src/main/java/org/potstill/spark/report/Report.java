@@ -16,12 +16,12 @@ import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 
 /**
- * The report folder: {@code report.json} holds what each job's last run said; {@code report.md}, its figures and
- * {@code report.html} (one file, figures inside) are rendered from it anew after each.
+ * The report folder. {@code report.json} has a summary of each job's last run. After every run, {@code report.md}, its figures and
+ * {@code report.html} (one file, figures inside) are rendered from it.
  */
 public final class Report {
     private static final String DATA = "report.json";
-    /** In the order of the page: the answer first, then what it rests on. */
+    /** Sections in the order of the page: results first, then their background. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
             new PruningSection(), new LabellingSection(), new RunsSection());
 
@@ -33,7 +33,7 @@ public final class Report {
         this.folder = new HadoopFolder("report", path(settings), hadoop);
     }
 
-    /** As set, else beside the student, the cache or the pruned model. */
+    /** Returns {@code report.path} if set, otherwise a folder in the student's, the cache's or the pruned model's. */
     private static String path(Settings settings) {
         if (!settings.string("report.path").isBlank()) {
             return settings.string("report.path");
@@ -44,11 +44,11 @@ public final class Report {
     }
 
     /**
-     * Puts what a job's run said in place of what its last run said, and renders the report again.
+     * Replaces the summary of a job and renders the report again.
      *
-     * @param job     its name, under which {@code report.json} has the summary
-     * @param summary what Jackson can write as JSON
-     * @return the path of the page to open
+     * @param job     the job's name, which is the summary's key in {@code report.json}
+     * @param summary a value that Jackson can write as JSON
+     * @return the path of {@code report.html}
      */
     public String put(String job, Object summary) {
         folder.requireWritable();
@@ -56,7 +56,7 @@ public final class Report {
         data.set(job, HadoopFolder.JSON.valueToTree(summary));
         data.withObject("/runs").set(job, run());
         if (data.path(job).path("scoredTokens").asLong() > 0) {
-            // A later run that finds everything in the cache has no figures of its own.
+            // Kept for later runs that find everything in the cache and so have no figures of their own.
             data.set("pass", data.get(job));
         }
         folder.writeJson(DATA, data);
@@ -72,12 +72,12 @@ public final class Report {
         return folder.path("report.html").toString();
     }
 
-    /** The path of the page to open. */
+    /** Returns the path of {@code report.html}. */
     public String path() {
         return folder.path("report.html").toString();
     }
 
-    /** What a job's last run said; missing where it has not run. */
+    /** Returns the summary of a job's last run; missing if it has not run. */
     public JsonNode section(String job) {
         return folder.has(DATA) ? folder.readJson(DATA).path(job) : MissingNode.getInstance();
     }

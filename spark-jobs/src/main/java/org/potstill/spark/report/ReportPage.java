@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** The report as Markdown with figures beside it, written from top to bottom. */
+/** A builder of the report as Markdown and separate figures, from top to bottom. */
 public final class ReportPage {
     private final StringBuilder out = new StringBuilder();
     private final Map<String, String> figures = new LinkedHashMap<>();
 
-    /** Makes text that comes from outside mean nothing in Markdown, on one line; line breaks become a pilcrow. */
+    /** Escapes untrusted text for Markdown, on one line; line breaks become a pilcrow. */
     public static String escape(String text) {
         StringBuilder escaped = new StringBuilder();
         text.replaceAll("\\s*\\R\\s*", " ¶ ").codePoints().forEach(c -> {
@@ -46,12 +46,12 @@ public final class ReportPage {
         out.append("> ").append(text).append("\n\n");
     }
 
-    /** Begins a table whose columns but the first are flush right. */
+    /** Begins a table whose columns are right-aligned, except the first. */
     public void table(String... header) {
         out.append("| ").append(String.join(" | ", header)).append(" |\n|---").append("|---:".repeat(header.length - 1)).append("|\n");
     }
 
-    /** Begins a table of running text. */
+    /** Begins a table whose columns are left-aligned. */
     public void textTable(String... header) {
         out.append("| ").append(String.join(" | ", header)).append(" |\n").append("|---".repeat(header.length)).append("|\n");
     }
@@ -60,7 +60,7 @@ public final class ReportPage {
         out.append("| ").append(String.join(" | ", cells)).append(" |\n");
     }
 
-    /** A row of a table of two columns. */
+    /** Adds a row to a table of two columns. */
     public void fact(String name, String format, Object... values) {
         row(name, String.format(Locale.ROOT, format, values));
     }
@@ -70,10 +70,10 @@ public final class ReportPage {
     }
 
     /**
-     * Figures side by side where there is room.
+     * Adds figures, side by side on wide screens.
      *
-     * @param named SVG documents by file name
-     * @param alternatives what each shows, in words
+     * @param named        SVG documents by file name
+     * @param alternatives alternative text of each
      */
     public void figures(Map<String, String> named, List<String> alternatives) {
         int i = 0;
@@ -88,7 +88,7 @@ public final class ReportPage {
         return out.toString();
     }
 
-    /** SVG documents by file name. */
+    /** Returns SVG documents by file name. */
     Map<String, String> figures() {
         return figures;
     }

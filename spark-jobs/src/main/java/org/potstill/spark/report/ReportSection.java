@@ -8,7 +8,7 @@ interface ReportSection {
     /**
      * Writes the section.
      *
-     * @param report all of {@code report.json}: what each job's last run said, by the name of the job; missing where it has not run
+     * @param report all of {@code report.json}: a summary of each job's last run under the job's name; missing if it has not run
      */
     void write(JsonNode report, ReportPage page);
 }

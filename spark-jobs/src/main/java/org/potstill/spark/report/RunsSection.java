@@ -6,7 +6,7 @@ import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
 
-/** When, where and with what settings each job ran last. */
+/** Date, versions, machine and settings of each job's last run. */
 final class RunsSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
@@ -20,14 +20,14 @@ final class RunsSection implements ReportSection {
         for (Iterator<Map.Entry<String, JsonNode>> each = runs.fields(); each.hasNext();) {
             Map.Entry<String, JsonNode> run = each.next();
             JsonNode r = run.getValue();
-            page.row(ReportPage.escape(run.getKey()), ReportPage.escape(r.path("finished").asText()), ReportPage.escape(String.format(Locale.ROOT,
+            page.row(ReportPage.escape(run.getKey()), ReportPage.escape(r.path("finished").asText().replace("T", " ").replace("Z", " UTC")), ReportPage.escape(String.format(Locale.ROOT,
                     "Potstill %s, Spark %s, Java %s", r.path("potstill").asText(), r.path("spark").asText(), r.path("java").asText())),
                     ReportPage.escape(r.path("master").asText() + ", driver with " + EvaluationSection.count(r.path("processors").asLong(), "processor") + ", "
                             + r.path("system").asText()));
             last = last == null || r.path("finished").asText().compareTo(last.path("finished").asText()) > 0 ? r : last;
         }
         page.endTable();
-        page.paragraph("Settings of the last run, where they differ from the defaults:");
+        page.paragraph("Settings given to the last run; all others have their defaults:");
         page.textTable("setting", "value");
         last.path("settings").fields().forEachRemaining(setting ->
                 page.row(ReportPage.escape(setting.getKey()), ReportPage.escape(setting.getValue().asText())));

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * An SVG document that needs no fonts and follows the reader's light or dark mode, drawn element by element. Shapes take their
- * colours from classes: {@code student}, {@code teacher}, {@code other}, {@code grid}, {@code muted}.
+ * A builder of an SVG document that needs no fonts and follows the reader's light or dark mode. Shapes take their
+ * colours from CSS classes: {@code student}, {@code teacher}, {@code other}, {@code grid}, {@code muted}.
  */
 final class SvgCanvas {
     static final int WIDTH = 420;
@@ -27,7 +27,11 @@ final class SvgCanvas {
         this.title = title;
     }
 
-    /** @param anchor start, middle or end */
+    /**
+     * Draws a text.
+     *
+     * @param anchor start, middle or end
+     */
     void text(double x, double y, String css, String anchor, String text) {
         out.append(String.format(Locale.ROOT, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\" text-anchor=\"%s\">%s</text>", x, y, css, anchor, escape(text)));
     }
@@ -57,7 +61,7 @@ final class SvgCanvas {
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
     }
 
-    /** Round numbers within a range, some {@code count} of them (Heckbert 1990, "Nice numbers for graph labels"). */
+    /** Returns about {@code count} round numbers within a range (Heckbert 1990, "Nice numbers for graph labels"). */
     static List<Double> ticks(double min, double max, int count) {
         double rough = (max - min) / count;
         double power = Math.pow(10, Math.floor(Math.log10(rough)));

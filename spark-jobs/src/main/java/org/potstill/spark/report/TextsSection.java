@@ -3,7 +3,7 @@ package org.potstill.spark.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
 
-/** Beginnings of held-out documents as both models continue them. */
+/** Beginnings of held-out documents, continued by both models. */
 final class TextsSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
@@ -11,8 +11,8 @@ final class TextsSection implements ReportSection {
         if (texts.isEmpty()) {
             return;
         }
-        page.heading("How both continue a text");
-        page.paragraph("Beginnings of held-out documents; each model always takes its most probable token.");
+        page.heading("Sample continuations");
+        page.paragraph("Both models continue the beginnings of held-out documents by greedy decoding: they always take the most probable token.");
         for (JsonNode text : texts) {
             page.quote("*" + ReportPage.escape(text.path("beginning").asText()) + "* …");
             page.textTable("teacher", "student");

@@ -3,14 +3,16 @@ package org.potstill.spark.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
-/** How training went. */
+/** Loss curves and figures of the training run. */
 final class TrainingSection implements ReportSection {
     private static final int MAX_POINTS = 200;
+    private static final double MARGIN = 0.25;
 
     @Override
     public void write(JsonNode report, ReportPage page) {
@@ -22,15 +24,17 @@ final class TrainingSection implements ReportSection {
         JsonNode history = t.path("history");
         if (history.size() > 1) {
             double floor = t.path("teacherLoss").asDouble();
+            LinePlot.Line crossEntropy = line(history, "cross-entropy", loss -> loss.path("crossEntropy").asDouble());
+            double lowest = Arrays.stream(crossEntropy.y()).reduce(floor > 0 ? floor : Double.MAX_VALUE, Math::min);
             Map<String, String> plots = new LinkedHashMap<>();
-            plots.put("kl.svg", LinePlot.svg("Distance from the teacher", "tokens learnt from", "KL(teacher ‖ student), nats per token",
+            plots.put("kl.svg", LinePlot.svg("Divergence from the teacher", "training tokens", "KL(teacher ‖ student), nats per token",
                     List.of(line(history, "KL", loss -> loss.path("kl").asDouble())), 0, null, ""));
-            plots.put("cross-entropy.svg", LinePlot.svg("Predicting the training text", "tokens learnt from", "cross-entropy, nats per token",
-                    List.of(line(history, "cross-entropy", loss -> loss.path("crossEntropy").asDouble())), 0, floor > 0 ? floor : null, "the teacher"));
-            page.figures(plots, List.of("KL of each step", "cross-entropy of each step"));
+            plots.put("cross-entropy.svg", LinePlot.svg("Predicting the training text", "training tokens", "cross-entropy, nats per token",
+                    List.of(crossEntropy), Math.max(0, Math.floor(lowest - MARGIN)), floor > 0 ? floor : null, "the teacher"));
+            page.figures(plots, List.of("KL from the teacher by training tokens", "Cross-entropy by training tokens"));
             if (report.path("runs").path("train").path("settings").path("targets.draws").asInt() > 0) {
-                page.paragraph("KL is measured against the draws that stand for the teacher's distribution: it also holds their own spread, "
-                        + "and does not fall to 0 for a student that is the teacher. Its gradient is unbiased.");
+                page.paragraph("Here KL is measured against the cached draws from the teacher's distribution, so it includes their sampling noise: it "
+                        + "stays above 0 even for a student identical to the teacher and is not comparable with the evaluation's KL. Its gradient is unbiased.");
             }
         }
         JsonNode last = history.path(history.size() - 1);
@@ -38,7 +42,7 @@ final class TrainingSection implements ReportSection {
         page.fact("parameters", "%,d", t.path("parameters").asLong());
         page.fact("workers averaged", "%,d", t.path("workers").asLong());
         page.fact("averaging rounds", "%,d", t.path("rounds").asLong());
-        page.fact("tokens learnt from, all epochs", "%,d", t.path("positions").asLong());
+        page.fact("training tokens, all epochs", "%,d", t.path("positions").asLong());
         page.fact("seconds", "%,.0f", t.path("seconds").asDouble());
         page.fact("tokens/s, all workers", "%,.0f", t.path("positions").asDouble() / t.path("seconds").asDouble());
         page.fact("cross-entropy, first step", "%.3f", history.path(0).path("crossEntropy").asDouble());
@@ -49,7 +53,7 @@ final class TrainingSection implements ReportSection {
         page.endTable();
     }
 
-    /** Means over equal runs of steps, so that a long training still draws a line. */
+    /** Averages equal runs of steps, so that a long training still draws a readable line. */
     private static LinePlot.Line line(JsonNode history, String name, ToDoubleFunction<JsonNode> value) {
         int group = (history.size() + MAX_POINTS - 1) / MAX_POINTS;
         List<Double> x = new ArrayList<>();

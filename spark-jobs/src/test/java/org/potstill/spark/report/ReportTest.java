@@ -35,7 +35,7 @@ class ReportTest {
     private Path folder;
 
     @Test
-    void theSectionsOfTheThreeJobsStandInOneReportWithFiguresAndPlots() throws Exception {
+    void oneReportShowsAllJobsWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(List.of(), List.of("student.path=" + folder)), new Configuration());
         report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
@@ -54,15 +54,15 @@ class ReportTest {
                 "| tokens/s, forward pass | 600 (500–700) | 5,700 (5,000–6,000) | 9.50 (9.00–10.00) |", "| weights on disk, MB | 98 (Q4\\_1) | 28 (F32) |  |", "| weights as served (fp32), MB | 538 | 28 | 0.05 |",
                 "**Held-out documents**: 3 documents, 6,000 tokens", "| bigram counts | 200.0", "**news**: 1 document, 700 tokens",
                 "| facts | 40 | 25.0 | 50.0 ± 8.0 |", "4 passages are left out", "> *Fellow \\| citizens, \\<b\\>* …",
-                "![KL of each step](kl.svg)", "150,000", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
+                "![KL from the teacher by training tokens](kl.svg)", "150,000", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
                 "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |", "| student.path |",
                 "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in quarantine | 3 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
-        assertTrue(markdown.startsWith("# A student of teacher\n\nThe student has"), "the answer comes first");
+        assertTrue(markdown.startsWith("# A student of teacher\n\nThe student has"), "results come first");
         String html = Files.readString(folder.resolve("report/report.html"));
-        assertTrue(html.contains("<td align=\"right\">30.0 (27.0\u2060–\u206033.0)</td>"), html);
-        assertFalse(html.contains("<b>"), "what comes from outside must not become markup");
+        assertTrue(html.contains(" data-label=\"student\">30.0 <span class=\"interval\">(27.0\u2060–\u206033.0)</span></td>"), html);
+        assertFalse(html.contains("<b>"), "untrusted text must not become markup");
         assertEquals(4, html.split("<svg ").length - 1);
         for (String plot : List.of("student.svg", "prediction.svg", "kl.svg", "cross-entropy.svg")) {
             DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(folder.resolve("report").resolve(plot).toFile());
@@ -71,14 +71,14 @@ class ReportTest {
     }
 
     @Test
-    void aReportWithoutSpeedOrCountsSaysWhatThereIs() throws Exception {
+    void aReportWithoutSpeedOrCountsShowsTheRest() throws Exception {
         EvaluateSummary all = evaluation();
         TextScore heldOut = new TextScore(1, 500, all.heldOut().teacher(), all.heldOut().student(), null, null);
         new Report(Settings.load(List.of(), List.of("student.path=" + folder)), new Configuration()).put("evaluate", new EvaluateSummary(
                 new ModelFacts("t", 0, 9, ""), all.student(), "fp32", heldOut, Map.of(), Map.of(), null, all.seconds(), List.of()));
         String markdown = Files.readString(folder.resolve("report/report.md"));
-        assertTrue(markdown.contains("\n\nOn text that it never saw"), markdown);
-        assertTrue(markdown.contains("500 tokens of 1 held-out document that"), markdown);
+        assertTrue(markdown.contains("\n\nOn held-out text"), markdown);
+        assertTrue(markdown.contains("500 tokens of 1 held-out document, comparing"), markdown);
         assertFalse(markdown.contains("tokens/s") || markdown.contains("| bigram counts"), markdown);
     }
 
@@ -105,7 +105,7 @@ class ReportTest {
     }
 
     @Test
-    void aRunThatFindsAllInTheCacheKeepsTheFiguresOfThePassBefore() throws Exception {
+    void aRunThatFindsEverythingInTheCacheKeepsTheFiguresOfTheLastPass() throws Exception {
         Report report = new Report(Settings.load(List.of(), List.of("cache.path=" + folder)), new Configuration());
         CorpusCount corpus = new CorpusCount(20, 1, 2, 300, 150_000, 3);
         report.put("label", new LabelSummary(corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
