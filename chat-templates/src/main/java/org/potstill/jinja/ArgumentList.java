@@ -7,11 +7,15 @@ import java.util.List;
 import java.util.Map;
 import org.potstill.jinja.Token.Kind;
 
-/** The arguments of a call, not yet computed. */
+/** The unevaluated arguments of a call. */
 final class ArgumentList {
     static final ArgumentList NONE = new ArgumentList(List.of());
 
-    /** @param stars how many stand before it: one for a list of arguments, two for a mapping of them */
+    /**
+     * An argument.
+     *
+     * @param stars number of stars before it: one for a list of arguments, two for a mapping of arguments
+     */
     private record Argument(String name, int stars, Expression value) {
     }
 

@@ -5,28 +5,28 @@ import java.util.List;
 
 /** The limits of one rendering. Templates are untrusted: none may use unbounded memory or time. */
 final class Budget {
-    /** Characters of one text, be it the whole output. */
+    /** Limit on the characters of one text, including the whole output. */
     static final int MAX_CHARS = 1 << 22;
     static final int MAX_ITEMS = 1 << 16;
     private static final int MAX_STEPS = 2_000_000;
     private static final int STEPS_BETWEEN_LOOKS = 256;
     private static final long MAX_NANOS = 4_000_000_000L;
 
-    /** Most bytes computed, whether still in use or not. */
+    /** Limit on the bytes of all computed values, including those no longer in use. */
     private static final long MAX_BYTES = 1 << 28;
 
     private final long deadline = System.nanoTime() + MAX_NANOS;
     private int steps;
     private long bytes;
 
-    /** For each expression and each statement. */
+    /** Counts a step: an expression or a statement. */
     void step() throws TemplateException {
         if (++steps > MAX_STEPS || steps % STEPS_BETWEEN_LOOKS == 0 && System.nanoTime() > deadline) {
-            throw new TemplateException("it does not come to an end");
+            throw new TemplateException("it runs for too long");
         }
     }
 
-    /** For each value that is computed. */
+    /** Counts the bytes of a computed value, and returns it. */
     Object made(Object value) throws TemplateException {
         bytes += value instanceof String text ? text.length() : value instanceof List<?> list ? 8L * list.size()
                 : value instanceof View view ? 8L * view.items().size() : value instanceof Markup markup ? markup.text().length() : 0;

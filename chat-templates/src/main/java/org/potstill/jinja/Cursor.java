@@ -21,12 +21,12 @@ final class Cursor {
         return tokens.get(Math.min(at + 1, tokens.size() - 1));
     }
 
-    /** How many tokens were taken. */
+    /** Returns the number of tokens consumed. */
     int position() {
         return at;
     }
 
-    /** Whether a variable of this name stands between two positions. */
+    /** Returns whether a variable of this name is between two positions. */
     boolean mentions(String name, int from, int to) {
         for (int i = Math.max(1, from); i < to; i++) {
             if (tokens.get(i).is(Kind.NAME, name) && !tokens.get(i - 1).is(Kind.OPERATOR, ".")) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
-/** The escapes in a template's strings, which are Python's. */
+/** Python's escape sequences in string literals. */
 final class Escapes {
     private static final String LETTERS = "abfnrtv\\'\"";
     private static final String MEANT = "\u0007\b\f\n\r\t\u000b\\'\"";
@@ -44,7 +44,7 @@ final class Escapes {
     private static int hex(String text, int at, int digits) throws TemplateException {
         String code = text.substring(at, Math.min(text.length(), at + digits));
         if (!code.matches("[0-9a-fA-F]{" + digits + "}") || !Character.isValidCodePoint((int) Long.parseLong(code, 16))) {
-            throw new TemplateException("\\" + text.charAt(at - 1) + code + " is no character");
+            throw new TemplateException("\\" + text.charAt(at - 1) + code + " is not a character");
         }
         return (int) Long.parseLong(code, 16);
     }

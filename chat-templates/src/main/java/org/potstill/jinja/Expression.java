@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
-/** Computes a value. */
+/** An expression that evaluates to a value. */
 interface Expression {
     Object evaluate(Scope scope) throws TemplateException;
 
-    /** The same, counted. */
+    /** Counts evaluations and their results against the budget. */
     static Expression counted(Expression expression) {
         return scope -> {
             scope.budget.step();
@@ -13,19 +13,27 @@ interface Expression {
         };
     }
 
-    /** @param name as the template spells what is called, for a message; empty where that is more than a name */
+    /**
+     * A call.
+     *
+     * @param name name of the function, for messages; empty if an expression computes the function
+     */
     record Call(String name, Expression function, ArgumentList arguments) implements Expression {
         @Override
         public Object evaluate(Scope scope) throws TemplateException {
             return with(scope, null);
         }
 
-        /** @param caller what a call block passes; null for none */
+        /**
+         * Evaluates the call.
+         *
+         * @param caller body of the call block; null if it is not one
+         */
         Object with(Scope scope, Function caller) throws TemplateException {
             scope.budget.step();
             Object called = function.evaluate(scope);
             if (!(called instanceof Function callee)) {
-                String what = called instanceof Undefined ? "there is no function '" + name + "' here"
+                String what = called instanceof Undefined ? "the function '" + name + "' is not defined"
                         : "it calls '" + name + "', which is " + Values.kind(called);
                 throw new TemplateException(name.isEmpty() ? "it calls " + Values.kind(called) : what);
             }

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.potstill.jinja.Token.Kind;
 
-/** Parses expressions, with Jinja's precedences, down to what {@link Operands} parses. */
+/** Parser of expressions with Jinja's operator precedences; {@link Operands} parses the operands. */
 final class Expressions {
     private static final List<String> COMPARISONS = List.of("==", "!=", "<", "<=", ">", ">=");
 
@@ -19,12 +19,12 @@ final class Expressions {
         this.operands = new Operands(cursor, this);
     }
 
-    /** One value, or a tuple of several with commas between, up to a tag's or a parenthesis' end. */
+    /** Parses one value, or several separated by commas as a tuple, up to the end of a tag or parenthesis. */
     Expression tuple() throws TemplateException {
         return tuple(expression());
     }
 
-    /** The same for what a condition of its own may follow. */
+    /** Parses the same without a conditional expression, where an {@code if} has another meaning. */
     Expression unconditionalTuple() throws TemplateException {
         return tuple(or());
     }
@@ -48,12 +48,12 @@ final class Expressions {
         return values;
     }
 
-    /** An operand with its members and calls. */
+    /** Parses an operand with its members and calls. */
     Expression postfix() throws TemplateException {
         return operands.postfix();
     }
 
-    /** Filters with bars between, of which the first one's bar was taken. */
+    /** Parses filters separated by bars, after the first bar. */
     Expression filtered(Expression value) throws TemplateException {
         Expression filtered = operands.filter(value);
         while (cursor.operator("|")) {

@@ -17,9 +17,9 @@ final class Filters {
             "round precision method", "min case_sensitive attribute", "max case_sensitive attribute", "sum attribute start",
             "batch linecount fill_with", "groupby attribute default case_sensitive", "attr name", "wordcount",
             "truncate length killwords end leeway");
-    /** Those that check what they are given themselves. */
+    /** Filters that check their own arguments. */
     private static final Set<String> OPEN = Set.of("map", "select", "reject", "selectattr", "rejectattr", "format");
-    /** Those that a text marked safe may go through: the others would lose the mark, or have to keep it. */
+    /** Filters that accept text marked safe. The others would have to keep the mark, and are refused. */
     private static final Set<String> FOR_MARKUP = Set.of("string", "safe", "escape", "e", "tojson", "length", "count", "default", "d");
 
     private Filters() {
@@ -90,12 +90,12 @@ final class Filters {
 
     private static Object items(Object value) throws TemplateException {
         if (!(value instanceof Map) && !(value instanceof Undefined)) {
-            throw new TemplateException("it goes through the members of " + Values.kind(value));
+            throw new TemplateException("it iterates over the members of " + Values.kind(value));
         }
         return new Generator(value instanceof Map<?, ?> map ? View.members(map).items() : List.of());
     }
 
-    /** A member of the value's type alone: keys do not count. */
+    /** Returns a member of the value's type, ignoring a mapping's keys. */
     private static Object attribute(Object value, String name) throws TemplateException {
         return value instanceof Map<?, ?> map && map.containsKey(name) && Methods.attribute(Map.of(), name) instanceof Undefined
                 ? new Undefined(name) : Methods.attribute(value, name);
@@ -103,7 +103,7 @@ final class Filters {
 
     private static Object formatted(Function.Arguments a) throws TemplateException {
         if (!a.places().isEmpty() && !a.names().isEmpty()) {
-            throw new TemplateException("'format' is given arguments by place and by name");
+            throw new TemplateException("'format' is given both positional and named arguments");
         }
         return a.names().isEmpty() ? new Tuple(a.places()) : a.names();
     }

@@ -2,10 +2,10 @@
 package org.potstill.jinja;
 
 /**
- * A {@code for}.
+ * A {@code for} loop.
  *
- * @param condition which items count; null for all
- * @param otherwise what is written where there are none
+ * @param condition selects items; null for all
+ * @param otherwise written if there are no items
  */
 record ForLoop(Target target, Expression all, Expression condition, Statement body, Statement otherwise, boolean recursive)
         implements Statement {

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Python's two ways to put values into a text: the operator {@code %} and {@code format}. */
+/** Python's two kinds of string formatting: the operator {@code %} and {@code format}. */
 final class Formatting {
     private static final Pattern CONVERSION = Pattern.compile("%(\\(([^)]*)\\))?([-+ 0]*)([0-9]{0,4})(\\.([0-9]{1,3}))?(.)", Pattern.DOTALL);
     private static final Pattern FIELD = Pattern.compile("\\{\\{|\\}\\}|\\{([^{}]*)\\}|[{}]");
@@ -32,7 +32,7 @@ final class Formatting {
             if (!matcher.group(7).equals("%")) {
                 String name = matcher.group(2);
                 if (name != null && !(values instanceof Map) || name == null && !places.hasNext()) {
-                    throw new TemplateException("the format '" + Texts.shortened(format) + "' asks for more than it is given");
+                    throw new TemplateException("the format '" + Texts.shortened(format) + "' needs more values than it is given");
                 }
                 value = name != null ? Methods.item(values, name) : places.next();
                 value = value == Undefined.NAMELESS && values == null ? null : value;
@@ -41,7 +41,7 @@ final class Formatting {
             budget.chars(out.length());
         }
         if (places.hasNext() && !(values instanceof Map)) {
-            throw new TemplateException("the format '" + Texts.shortened(format) + "' asks for less than it is given");
+            throw new TemplateException("the format '" + Texts.shortened(format) + "' needs fewer values than it is given");
         }
         return budget.text(out.append(format, from, format.length()).toString());
     }
@@ -78,7 +78,7 @@ final class Formatting {
 
     private static String fixed(Object value, int places) throws TemplateException {
         if (!Values.isNumber(value)) {
-            throw new TemplateException(Values.kind(value) + " stands where a number is wanted");
+            throw new TemplateException(Values.kind(value) + " is used where a number is required");
         }
         double number = Values.real(value);
         String text = new BigDecimal(Math.abs(number)).setScale(places, RoundingMode.HALF_EVEN).toPlainString();
@@ -107,12 +107,12 @@ final class Formatting {
             }
             boolean place = field.isEmpty() || Character.isDigit(field.charAt(0));
             if (place && numbered == field.isEmpty() && (numbered || next > 0)) {
-                throw new TemplateException("the format '" + Texts.shortened(format) + "' counts some of its fields only");
+                throw new TemplateException("the format '" + Texts.shortened(format) + "' numbers only some of its fields");
             }
             numbered |= place && !field.isEmpty();
             int index = !place ? -1 : field.isEmpty() ? next++ : Integer.parseInt(field);
             if (place ? index >= arguments.places().size() : !arguments.names().containsKey(field)) {
-                throw new TemplateException("the format '" + Texts.shortened(format) + "' asks for more than it is given");
+                throw new TemplateException("the format '" + Texts.shortened(format) + "' needs more values than it is given");
             }
             Object value = place ? arguments.places().get(index) : arguments.names().get(field);
             out.append(Writing.text(value, budget));

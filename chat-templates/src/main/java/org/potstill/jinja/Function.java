@@ -7,14 +7,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** What a template can call. */
+/** A function that a template can call. */
 interface Function {
     Object call(Arguments arguments, Budget budget) throws TemplateException;
 
     /**
-     * The parameters of functions, by their names.
+     * Returns the parameters of functions, by function name.
      *
-     * @param lines a function's name and those of its parameters, with blanks between
+     * @param lines a function's name and its parameters' names, separated by spaces
      */
     static Map<String, List<String>> signatures(String... lines) {
         Map<String, List<String>> signatures = new HashMap<>();
@@ -25,26 +25,26 @@ interface Function {
         return Map.copyOf(signatures);
     }
 
-    /** By place and by name. */
+    /** Positional and named arguments. */
     record Arguments(List<Object> places, Map<String, Object> names) {
         static final Arguments NONE = new Arguments(List.of(), Map.of());
 
-        /** These, where a function of such parameters takes them: one that is ignored would change what is written. */
+        /** Checks that the function has these parameters: ignoring an argument would change the output. */
         Arguments checked(String function, List<String> parameters) throws TemplateException {
             if (places.size() > parameters.size()) {
-                throw new TemplateException("'" + function + "' is given " + places.size() + " arguments, and takes " + parameters.size());
+                throw new TemplateException("'" + function + "' is given " + places.size() + " arguments, but takes " + parameters.size());
             }
             for (String name : names.keySet()) {
                 int place = parameters.indexOf(name);
                 if (place < 0 || place < places.size()) {
                     throw new TemplateException("'" + function + "' is given the argument '" + name + "', which "
-                            + (place < 0 ? "is not supported" : "it has already"));
+                            + (place < 0 ? "is not supported" : "it already has"));
                 }
             }
             return this;
         }
 
-        /** The argument at a place or of a name, or what stands for it. */
+        /** Returns the argument at a position or of a name, or the default. */
         Object get(int place, String name, Object otherwise) {
             return place < places.size() ? places.get(place) : names.getOrDefault(name, otherwise);
         }

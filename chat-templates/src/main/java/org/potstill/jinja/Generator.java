@@ -4,7 +4,7 @@ package org.potstill.jinja;
 import java.util.Iterator;
 import java.util.List;
 
-/** What filters such as {@code map} and {@code select} give: to be gone through once, always true, without a length. */
+/** Result of filters such as {@code map} and {@code select}: can be iterated over once, is always true, and has no length. */
 final class Generator {
     private final Iterator<Object> items;
 

@@ -63,7 +63,7 @@ public final class JinjaTemplate {
         globals.set("joiner", (Function) JinjaTemplate::joiner);
         globals.set("cycler", (Function) (arguments, budget) -> new Members.Cycler(arguments));
         globals.set("lipsum", (Function) (arguments, budget) -> {
-            throw new TemplateException("'lipsum' writes something else each time");
+            throw new TemplateException("'lipsum' is random, which is not supported");
         });
         globals.set("self", UNKNOWN);
         variables.forEach(globals::set);
@@ -71,7 +71,7 @@ public final class JinjaTemplate {
         try {
             statement.run(new Scope(globals), out);
         } catch (StackOverflowError e) {
-            throw new TemplateException("it goes too deep");
+            throw new TemplateException("it recurses too deeply");
         }
         return out.toString();
     }
@@ -79,7 +79,7 @@ public final class JinjaTemplate {
     /** Makes a mapping from another mapping or from pairs, and from named arguments. */
     private static Map<Object, Object> mapping(String function, Function.Arguments arguments) throws TemplateException {
         if (arguments.places().size() > 1) {
-            throw new TemplateException("'" + function + "' is given " + arguments.places().size() + " arguments, and takes 1");
+            throw new TemplateException("'" + function + "' is given " + arguments.places().size() + " arguments, but takes 1");
         }
         Map<Object, Object> mapping = new LinkedHashMap<>();
         Object first = arguments.places().isEmpty() ? List.of() : arguments.places().get(0);
@@ -89,7 +89,7 @@ public final class JinjaTemplate {
             for (Object pair : Values.items(first)) {
                 List<Object> values = Values.items(pair);
                 if (values.size() != 2) {
-                    throw new TemplateException("'" + function + "' is given what is no pair");
+                    throw new TemplateException("'" + function + "' is given something that is not a pair");
                 }
                 mapping.put(Values.key(values.get(0)), values.get(1));
             }

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** The filter {@code tojson}, as transformers has it: Python's {@code json.dumps}, which escapes nothing for HTML. */
+/** The filter {@code tojson} as in transformers: Python's {@code json.dumps}, without HTML escapes. */
 final class JsonWriting {
     private static final int MAX_INDENT = 100;
 
@@ -13,7 +13,7 @@ final class JsonWriting {
     private final Budget budget;
     private final boolean ascii;
     private final boolean sorted;
-    /** What each level adds to the begin of a line, or null for one line. */
+    /** Indentation per level; null to write everything on one line. */
     private final String indent;
     private final String separator;
     private final String colon;

@@ -7,8 +7,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Cuts a template into tokens, with {@code trim_blocks} and {@code lstrip_blocks} as transformers sets them: a line that
- * holds nothing but a block leaves nothing behind.
+ * A lexer that splits a template into tokens, with {@code trim_blocks} and {@code lstrip_blocks} as in transformers: a line
+ * with only a block produces no output.
  */
 final class Lexer {
     private static final String[] OPERATORS = {"**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")",
@@ -24,7 +24,7 @@ final class Lexer {
     private int at;
     private int line = 1;
     private int counted;
-    /** Whether what comes next begins a line, although no line break stands before it in the data that follow. */
+    /** Whether the next data begin a line, even if they do not follow a line break. */
     private boolean lineStart = true;
 
     private Lexer(String source) {
@@ -91,7 +91,7 @@ final class Lexer {
         }
     }
 
-    /** Text that is taken as it is, if that is what begins here. */
+    /** Reads a raw block, if one begins here. */
     private boolean raw() throws TemplateException {
         Matcher begin = RAW.matcher(source).region(at, source.length());
         if (!begin.lookingAt()) {
@@ -119,7 +119,7 @@ final class Lexer {
         trim(sign, true);
     }
 
-    /** After a tag: all white space, or the line's end, or nothing. */
+    /** Skips white space after a tag: all of it, the line break, or none. */
     private void trim(char sign, boolean block) {
         int begin = at;
         if (sign == '-') {
@@ -174,22 +174,22 @@ final class Lexer {
                 return operator;
             }
         }
-        throw failed("'" + source.charAt(at) + "' has no meaning");
+        throw failed("'" + source.charAt(at) + "' is not expected here");
     }
 
     private void number() throws TemplateException {
-        // After a point there is a place in a list, as in m.content.0.type.
+        // After a dot, a number is an index, as in m.content.0.type.
         Matcher real = REAL.matcher(source).region(at, source.length());
         boolean isReal = source.charAt(at - 1) != '.' && real.lookingAt();
         Matcher number = isReal ? real : INTEGER.matcher(source).region(at, source.length());
         if (!isReal && !number.lookingAt()) {
-            throw failed("'" + source.charAt(at) + "' begins no number");
+            throw failed("'" + source.charAt(at) + "' does not begin a number");
         }
         String digits = number.group().replace("_", "");
         try {
             add(Token.Kind.NUMBER, isReal ? (Object) Double.valueOf(digits) : integer(digits));
         } catch (NumberFormatException e) {
-            throw failed("the number " + Texts.shortened(digits) + " is beyond what is supported");
+            throw failed("the number " + Texts.shortened(digits) + " is out of range");
         }
         at = number.end();
     }

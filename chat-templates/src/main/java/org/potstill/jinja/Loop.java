@@ -7,9 +7,9 @@ import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 
-/** The variable {@code loop}. Items are asked for no sooner than they are needed: a condition may change its mind meanwhile. */
+/** The variable {@code loop}. Items are requested no earlier than needed, because a condition may depend on what happens before. */
 final class Loop implements Members, Function {
-    /** Whether an item is one to go through. */
+    /** Condition on the items of a loop. */
     interface Condition {
         boolean holds(Object item) throws TemplateException;
     }
@@ -20,7 +20,7 @@ final class Loop implements Members, Function {
     private final Condition condition;
     private final Function inner;
     private final int depth;
-    /** Items that were asked for ahead of their turn. */
+    /** Items that were requested before their turn. */
     private final Deque<Object[]> ahead = new ArrayDeque<>();
     private Object previous = Undefined.NAMELESS;
     private Object current = NONE;
@@ -28,8 +28,10 @@ final class Loop implements Members, Function {
     private long index = -1;
 
     /**
-     * @param inner writes the loop for other items; null where it is not recursive
-     * @param depth how many loops of its own it is in
+     * Creates a loop.
+     *
+     * @param inner writes the loop for other items; null if it is not recursive
+     * @param depth number of recursive calls it is in
      */
     Loop(Iterator<Object> items, Condition condition, Function inner, int depth) {
         this.items = items;
@@ -38,7 +40,7 @@ final class Loop implements Members, Function {
         this.depth = depth;
     }
 
-    /** Goes on to the next item, if there is one. */
+    /** Advances to the next item, if there is one. */
     boolean next() throws TemplateException {
         if (!fill(1)) {
             return false;
@@ -53,7 +55,7 @@ final class Loop implements Members, Function {
         return current;
     }
 
-    /** Whether so many items lie ahead. */
+    /** Requests items until {@code count} are ahead; returns whether there are as many. */
     private boolean fill(int count) throws TemplateException {
         while (ahead.size() < count && items.hasNext()) {
             Object item = items.next();

@@ -8,21 +8,23 @@ import java.util.Map;
 import org.potstill.jinja.Token.Kind;
 
 /**
- * A macro as it is written: what it makes of arguments depends on where it is defined.
+ * A parsed macro; its result depends on the scope in which it is defined.
  *
- * @param defaults  of each parameter; null where there is none
- * @param varargs   whether it asks for more arguments than it names, and so with {@code kwargs} and {@code caller}
+ * @param defaults  default of each parameter; null if it has none
+ * @param varargs   whether it uses {@code varargs}
+ * @param kwargs    whether it uses {@code kwargs}
+ * @param caller    whether it uses {@code caller}
  */
 record Macro(String name, List<String> parameters, List<Expression> defaults, Statement body, boolean varargs, boolean kwargs,
         boolean caller) {
     private static final Object MISSING = new Object();
 
-    /** Parses a macro's body, given where its end is. */
+    /** Parser of a macro's body. */
     interface Body {
         Statement parse() throws TemplateException;
     }
 
-    /** From its parameters on, which may be left out altogether. */
+    /** Parses a macro from its parameters on, which may be missing. */
     static Macro parse(String name, Cursor cursor, Expressions expressions, Body body) throws TemplateException {
         List<String> parameters = new ArrayList<>();
         List<Expression> defaults = new ArrayList<>();
@@ -38,7 +40,7 @@ record Macro(String name, List<String> parameters, List<Expression> defaults, St
         return new Macro(name, parameters, defaults, null, false, false, false).with(cursor, body);
     }
 
-    /** The same with the body that follows. */
+    /** Parses the body that follows. */
     private Macro with(Cursor cursor, Body parser) throws TemplateException {
         int from = cursor.position();
         Statement parsed = parser.parse();
@@ -76,7 +78,7 @@ record Macro(String name, List<String> parameters, List<Expression> defaults, St
         if (varargs) {
             inner.set("varargs", new Tuple(new ArrayList<>(more)));
         } else if (!more.isEmpty()) {
-            throw new TemplateException("the macro '" + name + "' takes not more than " + parameters.size() + " arguments");
+            throw new TemplateException("the macro '" + name + "' takes at most " + parameters.size() + " arguments");
         }
         return body.text(inner);
     }

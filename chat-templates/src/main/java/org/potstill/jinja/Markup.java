@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
-/** A text that is marked safe: whatever is added to it is escaped for HTML, as markupsafe does. */
+/** Text marked safe: text added to it is escaped for HTML, as in markupsafe. */
 record Markup(String text) {
     static Markup escaped(Object value, Budget budget) throws TemplateException {
         if (value instanceof Markup markup) {
@@ -24,7 +24,7 @@ record Markup(String text) {
         return new Markup(escaped.toString());
     }
 
-    /** The two in a row, each escaped unless it is safe. */
+    /** Joins two values; escapes those that are not marked safe. */
     static Markup joined(Object a, Object b, Budget budget) throws TemplateException {
         return new Markup(budget.text(escaped(a, budget).text + escaped(b, budget).text));
     }

@@ -7,10 +7,10 @@ import java.util.Map;
 
 /** A value with members but no keys. */
 interface Members {
-    /** @return undefined where there is none of that name */
+    /** Returns a member; undefined if there is none of this name. */
     Object member(String name) throws TemplateException;
 
-    /** The one thing that a template may change after it was made. */
+    /** Jinja's {@code namespace}, the only value that a template can change. */
     record Namespace(Map<String, Object> values) implements Members {
         static Namespace of(Map<Object, Object> values) throws TemplateException {
             Namespace namespace = new Namespace(new LinkedHashMap<>());
@@ -22,7 +22,7 @@ interface Members {
 
         void set(String name, Object value) throws TemplateException {
             if (name.startsWith("_")) {
-                throw new TemplateException("a namespace has no member that begins with _, as " + name + " does");
+                throw new TemplateException("a namespace member must not begin with _: " + name);
             }
             values.put(name, value);
         }
@@ -33,7 +33,7 @@ interface Members {
         }
     }
 
-    /** Jinja's {@code cycler}: its arguments in turn, without end. */
+    /** Jinja's {@code cycler}, which repeats its arguments endlessly. */
     final class Cycler implements Members {
         private final List<Object> items;
         private int at;

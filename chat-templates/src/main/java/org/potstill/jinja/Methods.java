@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Members of values, and those methods of Python's strings, lists and mappings that change nothing. */
+/** Members of values, and the methods of Python's strings, lists and mappings that change nothing. */
 final class Methods {
-    /** To Jinja's sandbox there are none of these, where the value is a mapping or a list. */
+    /** Methods of mappings and lists that Jinja's sandbox hides. */
     private static final Set<String> CHANGING = Set.of("clear", "pop", "popitem", "setdefault", "update");
     private static final Set<String> OF_NUMBERS = Set.of("real", "imag", "numerator", "denominator", "conjugate", "bit_length", "bit_count",
             "to_bytes", "from_bytes", "as_integer_ratio", "is_integer", "hex", "fromhex");
@@ -17,7 +17,7 @@ final class Methods {
     private Methods() {
     }
 
-    /** {@code value.name}: what the type has, before a mapping's own keys. */
+    /** Evaluates {@code value.name}: members of the type take precedence over a mapping's keys. */
     static Object attribute(Object value, String name) throws TemplateException {
         if (value instanceof Members members) {
             return members.member(name);
@@ -29,7 +29,7 @@ final class Methods {
         return member != null ? member : Values.item(value, name);
     }
 
-    /** {@code value['name']}: a mapping's own keys, before what the type has. */
+    /** Evaluates {@code value['name']}: a mapping's keys take precedence over members of the type. */
     static Object item(Object value, Object key) throws TemplateException {
         if (value instanceof Members members && key instanceof String name) {
             return members.member(name);
@@ -39,7 +39,7 @@ final class Methods {
         return member != null ? member : item;
     }
 
-    /** What the filters' {@code attribute} says, such as {@code function.name} or {@code 0}. */
+    /** Evaluates the argument {@code attribute} of filters, such as {@code function.name} or {@code 0}. */
     static Object path(Object value, Object path) throws TemplateException {
         if (!(path instanceof String text)) {
             return item(value, Values.requireInteger(path));

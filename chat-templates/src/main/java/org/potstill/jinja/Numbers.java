@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** Python's arithmetic: whole numbers up to 64 bits, and real ones. */
+/** Python's arithmetic on integers of up to 64 bits and on floats. */
 final class Numbers {
     private static final Pattern INTEGER = Pattern.compile("[+-]?[0-9]+(_[0-9]+)*");
     private static final Pattern REAL = Pattern.compile("[+-]?([0-9]+(_[0-9]+)*\\.?([0-9]+(_[0-9]+)*)?|\\.[0-9]+(_[0-9]+)*)([eE][+-]?[0-9]{1,9})?");
@@ -74,7 +74,7 @@ final class Numbers {
                 default -> Math.floorMod(x, y);
             };
         } catch (ArithmeticException e) {
-            throw new TemplateException("it computes " + a + " " + operator + " " + b + ", beyond what is supported");
+            throw new TemplateException("it computes " + a + " " + operator + " " + b + ", which is out of range");
         }
     }
 
@@ -102,7 +102,7 @@ final class Numbers {
         return quotient == 0 ? Math.copySign(0, x / y) : quotient;
     }
 
-    /** Of the divisor's sign. */
+    /** Returns the remainder with the divisor's sign, as in Python. */
     private static double remainder(double x, double y) {
         double remainder = x % y;
         return remainder == 0 ? Math.copySign(0, y) : remainder < 0 != y < 0 ? remainder + y : remainder;
@@ -122,7 +122,7 @@ final class Numbers {
         return power;
     }
 
-    /** The filter {@code int}. */
+    /** Applies the filter {@code int}. */
     static Object integer(Object value, Function.Arguments a) throws TemplateException {
         if (a.integer(1, "base", 10) != 10) {
             throw new TemplateException("the filter 'int' in a base other than 10 is not supported");
@@ -140,25 +140,25 @@ final class Numbers {
         try {
             return Long.valueOf(digits.replace("_", ""));
         } catch (NumberFormatException e) {
-            throw new TemplateException("the number " + Texts.shortened(digits) + " is beyond what is supported");
+            throw new TemplateException("the number " + Texts.shortened(digits) + " is out of range");
         }
     }
 
     private static Long whole(double real) throws TemplateException {
         if (Math.abs(real) > 1L << 62) {
-            throw new TemplateException("the number " + real + " is beyond what is supported");
+            throw new TemplateException("the number " + real + " is out of range");
         }
         return (long) real;
     }
 
-    /** The filter {@code float}. */
+    /** Applies the filter {@code float}. */
     static Object real(Object value, Function.Arguments a) throws TemplateException {
         requireDefined(value);
         Double number = Values.isNumber(value) ? Double.valueOf(Values.real(value)) : value instanceof String text ? real(text.strip()) : null;
         return number == null ? a.get(0, "default", 0.0) : number;
     }
 
-    /** @return null for what is no number to Python */
+    /** Parses a float; returns null if Python would not. */
     private static Double real(String text) throws TemplateException {
         if (REAL.matcher(text).matches()) {
             return Double.valueOf(text.replace("_", ""));
@@ -171,11 +171,11 @@ final class Numbers {
 
     private static void requireDefined(Object value) throws TemplateException {
         if (value instanceof Undefined) {
-            throw new TemplateException(Values.kind(value) + " stands where a number is wanted");
+            throw new TemplateException(Values.kind(value) + " is used where a number is required");
         }
     }
 
-    /** The filter {@code round}: half to even of the exact value. */
+    /** Applies the filter {@code round}, half to even of the exact value. */
     static Object round(Object value, Function.Arguments a) throws TemplateException {
         int places = Math.max(-MAX_PLACES, Math.min(MAX_PLACES, a.integer(0, "precision", 0)));
         String method = Values.requireText(a.get(1, "method", "common"));
@@ -203,7 +203,7 @@ final class Numbers {
         return whole(method.equals("ceil") ? Math.ceil(scaled) : Math.floor(scaled)) / scale;
     }
 
-    /** The shortest decimal that is this number, in Python's spelling. */
+    /** Formats a float as Python does, with the fewest digits that identify it. */
     static String text(double number) {
         if (!Double.isFinite(number)) {
             return Double.isNaN(number) ? "nan" : number > 0 ? "inf" : "-inf";
@@ -211,7 +211,7 @@ final class Numbers {
         if (number == 0) {
             return 1 / number < 0 ? "-0.0" : "0.0";
         }
-        // Not Double.toString, which before JDK 19 is not always the shortest.
+        // Not Double.toString, whose result is not always the shortest before JDK 19.
         BigDecimal exact = new BigDecimal(number);
         BigDecimal decimal = exact;
         for (int digits = 1; digits <= 17; digits++) {

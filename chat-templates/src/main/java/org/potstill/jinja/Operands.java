@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.potstill.jinja.Token.Kind;
 
-/** Parses what operators stand between: literals and names, with members, calls, filters and tests that follow them. */
+/** Parser of operands: literals and names, followed by members, calls, filters and tests. */
 final class Operands {
     private static final List<String> KEYWORDS = List.of("else", "or", "and", "is", "if", "not", "in");
 
@@ -52,7 +52,7 @@ final class Operands {
         return value instanceof Double real ? (Object) (-real) : Numbers.arithmetic("*", value, -1L);
     }
 
-    /** The rest of a filter whose bar was taken. */
+    /** Parses a filter after its bar. */
     Expression filter(Expression value) throws TemplateException {
         String filter = cursor.name();
         ArgumentList arguments = cursor.peek().is(Kind.OPERATOR, "(") ? arguments() : ArgumentList.NONE;
@@ -75,7 +75,7 @@ final class Operands {
         return counted(scope -> negated != Tests.passes(test, value.evaluate(scope), given.evaluate(scope), scope.budget));
     }
 
-    /** A primary expression with its members, items and calls. */
+    /** Parses a primary expression with its members, items and calls. */
     Expression postfix() throws TemplateException {
         String name = cursor.peek().kind() == Kind.NAME ? (String) cursor.peek().value() : "";
         Expression value = primary();
@@ -91,7 +91,7 @@ final class Operands {
                     value = counted(scope -> Methods.attribute(of.evaluate(scope), attribute));
                     name = name.isEmpty() ? attribute : name + "." + attribute;
                 } else {
-                    throw cursor.failed("after a point there is neither a name nor a place");
+                    throw cursor.failed("a name or an index is missing after '.'");
                 }
             } else if (cursor.operator("[")) {
                 value = subscript(of);

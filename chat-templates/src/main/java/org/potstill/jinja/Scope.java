@@ -4,7 +4,7 @@ package org.potstill.jinja;
 import java.util.HashMap;
 import java.util.Map;
 
-/** Variables that can be seen from a place in a template; what is set here is not seen outside. */
+/** Variables visible at a place in a template. Those set in a scope are not visible outside it. */
 final class Scope {
     private final Scope outer;
     private final Map<String, Object> variables = new HashMap<>();
@@ -25,7 +25,7 @@ final class Scope {
             if (scope.variables.containsKey(name)) {
                 Object value = scope.variables.get(name);
                 if (value == JinjaTemplate.UNKNOWN) {
-                    throw new TemplateException("what '" + name + "' is to this model is not known here");
+                    throw new TemplateException("the value of '" + name + "' for this model is unknown");
                 }
                 return value;
             }

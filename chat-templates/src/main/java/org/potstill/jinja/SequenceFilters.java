@@ -8,9 +8,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Filters of lists. */
+/** Filters on lists. */
 final class SequenceFilters {
-    /** Compares as Python's {@code <} does, and fails where that fails. */
+    /** Order of Python's {@code <}, which fails for values without an order. */
     interface Order {
         int compare(Object a, Object b) throws TemplateException;
     }
@@ -39,12 +39,12 @@ final class SequenceFilters {
         } catch (Incomparable e) {
             throw e.cause;
         } catch (IllegalArgumentException e) {
-            throw new TemplateException("it sorts what has no order");
+            throw new TemplateException("it sorts values that have no order");
         }
         return sorted;
     }
 
-    /** By the arguments {@code attribute} and {@code case_sensitive} of these places. */
+    /** Returns the order that the arguments {@code attribute} and {@code case_sensitive} at these positions describe. */
     private static Order order(Function.Arguments a, int casePlace, int attributePlace) throws TemplateException {
         Object attribute = a.get(attributePlace, "attribute", null);
         if (attribute instanceof String path && path.contains(",")) {
@@ -70,7 +70,7 @@ final class SequenceFilters {
         boolean caseMatters = a.flag(0, "case_sensitive");
         Object by = a.get(1, "by", "key");
         if (!"key".equals(by) && !"value".equals(by)) {
-            throw new TemplateException("'dictsort' is by neither key nor value");
+            throw new TemplateException("'dictsort' sorts neither by key nor by value");
         }
         Object place = by.equals("key") ? 0L : 1L;
         return sorted(View.members(map).items(), (x, y) -> Values.compare(key(x, place, caseMatters), key(y, place, caseMatters)),
@@ -189,7 +189,11 @@ final class SequenceFilters {
         return new Generator(mapped);
     }
 
-    /** @param ofAttribute whether the first argument says what of an item is tested */
+    /**
+     * Selects or rejects items by a test.
+     *
+     * @param ofAttribute whether the first argument names the attribute to test
+     */
     static Generator selected(Object value, boolean wanted, boolean ofAttribute, Function.Arguments all, Budget budget)
             throws TemplateException {
         Object attribute = ofAttribute ? all.required(0, "attribute") : null;

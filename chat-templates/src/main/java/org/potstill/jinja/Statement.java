@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
-/** Writes its part of the text. */
+/** A part of a template that writes text. */
 interface Statement {
-    /** How a loop goes on. */
+    /** Continuation of the enclosing loop. */
     enum Flow { NEXT, BREAK, CONTINUE }
 
     Statement NOTHING = (scope, out) -> Flow.NEXT;
 
     Flow run(Scope scope, StringBuilder out) throws TemplateException;
 
-    /** What it writes, for use as a value. */
+    /** Runs the statement and returns its output. */
     default String text(Scope scope) throws TemplateException {
         StringBuilder text = new StringBuilder();
         run(scope, text);
@@ -18,7 +18,7 @@ interface Statement {
         return text.toString();
     }
 
-    /** The same, whose errors say where it begins. */
+    /** Adds the line of a statement to its errors. */
     static Statement at(int line, Statement statement) {
         return (scope, out) -> {
             try {

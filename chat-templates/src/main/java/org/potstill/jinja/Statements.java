@@ -6,14 +6,14 @@ import java.util.List;
 import org.potstill.jinja.Statement.Flow;
 import org.potstill.jinja.Token.Kind;
 
-/** Parses templates: text, what is written into it, and blocks. */
+/** Parser of templates: text, expressions and blocks. */
 final class Statements {
     private static final List<String> UNSUPPORTED = List.of("block", "extends", "include", "import", "from", "autoescape", "do", "trans",
             "debug");
 
     private final Cursor cursor;
     private final Expressions expressions;
-    /** How many loops there are to break out of. */
+    /** Number of enclosing loops that {@code break} can leave. */
     private int loops;
 
     private Statements(List<Token> tokens) {
@@ -25,12 +25,12 @@ final class Statements {
         Statements statements = new Statements(tokens);
         Statement all = statements.until();
         if (statements.cursor.peek().kind() != Kind.END) {
-            throw statements.cursor.failed("'" + statements.cursor.peek().value() + "' closes nothing");
+            throw statements.cursor.failed("'" + statements.cursor.peek().value() + "' closes no block");
         }
         return all;
     }
 
-    /** Up to a block of one of these names, which is not taken but for its opening; or, where there are none, to the end. */
+    /** Parses up to one of these blocks and consumes only its opening; without names, parses up to the end. */
     private Statement until(String... ends) throws TemplateException {
         List<Statement> statements = new ArrayList<>();
         while (cursor.peek().kind() != Kind.END) {
@@ -73,7 +73,7 @@ final class Statements {
         };
     }
 
-    /** The rest of a block whose name was taken, its end included. */
+    /** Parses a block after its name, including its end. */
     private Statement block(String name) throws TemplateException {
         switch (name) {
             case "if":
@@ -95,14 +95,14 @@ final class Statements {
             case "filter":
                 return filter();
             case "generation":
-                // Marks what the model is to say, for training; nothing is written otherwise.
+                // Marks the model's part of the conversation for training, and does not change the output.
                 cursor.expect(Kind.CLOSE, "");
                 Statement said = apart("endgeneration");
                 return (scope, out) -> said.run(new Scope(scope), out);
             case "break", "continue":
                 cursor.expect(Kind.CLOSE, "");
                 if (loops == 0) {
-                    throw cursor.failed("'" + name + "' stands outside a loop");
+                    throw cursor.failed("'" + name + "' is outside a loop");
                 }
                 return (scope, out) -> name.equals("break") ? Flow.BREAK : Flow.CONTINUE;
             default:
@@ -110,7 +110,7 @@ final class Statements {
         }
     }
 
-    /** Up to a block of this name, which is taken, too. */
+    /** Parses up to a block of this name, and consumes it. */
     private Statement to(String end) throws TemplateException {
         Statement body = until(end);
         cursor.expect(Kind.NAME, end);
@@ -118,7 +118,7 @@ final class Statements {
         return body;
     }
 
-    /** The same for what no loop outside can be left from. */
+    /** Parses the same for a body that cannot leave an enclosing loop. */
     private Statement apart(String end) throws TemplateException {
         int outside = loops;
         loops = 0;
@@ -127,7 +127,7 @@ final class Statements {
         return body;
     }
 
-    /** After a block whose name is next: the rest of its {@code else}, if that is what it is, and its end. */
+    /** Parses an optional {@code else} and the end of a block. */
     private Statement otherwise(String end) throws TemplateException {
         if (!cursor.keyword("else")) {
             cursor.expect(Kind.NAME, end);
@@ -184,7 +184,7 @@ final class Statements {
         };
     }
 
-    /** The variable, which no template can name, that holds what filters of a whole block are given. */
+    /** Variable for the text that a block's filters receive; templates cannot use this name. */
     private static final String BODY = "the block's text";
 
     private Statement filter() throws TemplateException {

@@ -5,12 +5,20 @@ import java.util.ArrayList;
 import java.util.List;
 import org.potstill.jinja.Token.Kind;
 
-/** What a value is given to: a name, a namespace's member, or several of these for the items of a list. */
+/** Target of an assignment: a name, a member of a namespace, or several of these for the items of a list. */
 interface Target {
-    /** @param into the scope that gets the names */
+    /**
+     * Assigns a value.
+     *
+     * @param into scope in which names are set
+     */
     void assign(Object value, Scope into) throws TemplateException;
 
-    /** @param members whether members of namespaces may be among them */
+    /**
+     * Parses a target.
+     *
+     * @param members whether members of namespaces are allowed
+     */
     static Target parse(Cursor cursor, boolean members) throws TemplateException {
         List<Target> targets = new ArrayList<>();
         boolean several = false;
@@ -35,7 +43,7 @@ interface Target {
         String member = cursor.name();
         return (value, into) -> {
             if (!(into.get(name) instanceof Members.Namespace namespace)) {
-                throw new TemplateException("it sets a member of '" + name + "', which is no namespace");
+                throw new TemplateException("it sets a member of '" + name + "', which is not a namespace");
             }
             namespace.set(member, value);
             into.budget.items(namespace.values().size());
@@ -45,7 +53,7 @@ interface Target {
     private static void unpack(List<Target> targets, Object value, Scope into) throws TemplateException {
         List<Object> values = Values.items(value);
         if (values.size() != targets.size()) {
-            throw new TemplateException("it gives " + values.size() + " values to " + targets.size() + " names");
+            throw new TemplateException("it assigns " + values.size() + " values to " + targets.size() + " names");
         }
         for (int i = 0; i < targets.size(); i++) {
             targets.get(i).assign(values.get(i), into);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.jinja;
 
-/** A template that is not well-formed, asks for what is not supported or too much, or raised this itself. */
+/** Failure of a template that is malformed, uses something unsupported, exceeds its budget or raises an exception itself. */
 public final class TemplateException extends Exception {
     private final boolean located;
 
@@ -18,7 +18,7 @@ public final class TemplateException extends Exception {
         return new TemplateException("line " + line + ": " + message, true);
     }
 
-    /** The same with the line of the template, where it has none yet. */
+    /** Adds the template's line, unless it is already known. */
     TemplateException at(int line) {
         return located ? this : at(line, getMessage());
     }

@@ -58,7 +58,7 @@ final class Tests {
         };
     }
 
-    /** Python's {@code is}, where it does not depend on how Python keeps its values. */
+    /** Evaluates Python's {@code is}, if the result does not depend on how Python stores values. */
     private static boolean same(Object value, Object other) throws TemplateException {
         if (value == null || other == null || value instanceof Boolean || other instanceof Boolean) {
             return value == null ? other == null : value.equals(other);

@@ -7,7 +7,7 @@ import java.util.Set;
 import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 
-/** The methods of Python's texts. */
+/** Methods of Python's strings. */
 final class TextMethods {
     private static final Map<String, List<String>> SIGNATURES = Function.signatures("strip chars", "lstrip chars", "rstrip chars", "upper",
             "lower", "capitalize", "title", "startswith prefix start end", "endswith suffix start end", "removeprefix prefix",
@@ -22,7 +22,7 @@ final class TextMethods {
     private TextMethods() {
     }
 
-    /** @return null where Python's texts have no such method */
+    /** Returns a method of a string; null if Python's strings do not have it. */
     static Function of(String text, String name) throws TemplateException {
         if (name.equals("format")) {
             return (a, budget) -> Formatting.braces(text, a, budget);
@@ -83,7 +83,7 @@ final class TextMethods {
                 && text.codePoints().noneMatch(c -> Character.isUpperCase(c) || Character.isTitleCase(c));
     }
 
-    /** The same; fails for the other numbers of Unicode, some of which are digits to Python. */
+    /** Tests all characters; fails for Unicode's other numbers, some of which are digits in Python. */
     private static boolean all(String text, IntPredicate kind, String method) throws TemplateException {
         if (text.codePoints().anyMatch(c -> Character.getType(c) == Character.OTHER_NUMBER || Character.getType(c) == Character.LETTER_NUMBER)) {
             throw new TemplateException("the method '" + method + "' is not supported for the text '" + Texts.shortened(text) + "'");
@@ -91,7 +91,7 @@ final class TextMethods {
         return all(text, kind);
     }
 
-    /** What lies between the arguments {@code start} and {@code end}. */
+    /** Returns the part of a string between the arguments {@code start} and {@code end}. */
     private static String part(String text, Function.Arguments a) throws TemplateException {
         return a.places().size() < 2 ? text : (String) Values.slice(text, a.places().get(1), a.get(2, "end", null), null);
     }
@@ -108,10 +108,10 @@ final class TextMethods {
         return has.test(Values.requireText(wanted));
     }
 
-    /** In characters as Python counts them. */
+    /** Converts an index to code points, in which Python counts. */
     private static long place(String method, String text, int index, Function.Arguments a) throws TemplateException {
         if (index < 0 && method.endsWith("index")) {
-            throw new TemplateException("a text has no such part");
+            throw new TemplateException("the substring is not found");
         }
         long skipped = a.places().size() < 2 ? 0 : Values.length(Values.slice(text, null, a.places().get(1), null));
         return index < 0 ? -1 : part(text, a).codePointCount(0, index) + skipped;

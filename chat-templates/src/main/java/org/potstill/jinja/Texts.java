@@ -13,12 +13,12 @@ final class Texts {
     private Texts() {
     }
 
-    /** For a message. */
+    /** Shortens a text for a message. */
     static String shortened(String text) {
         return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "...";
     }
 
-    /** Python's white space, which has two characters more than Java's. */
+    /** Returns whether a character is white space in Python. */
     static boolean isSpace(int c) {
         return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == 0x85;
     }
@@ -31,7 +31,7 @@ final class Texts {
         return Character.isLowerCase(c) || Character.isUpperCase(c) || Character.isTitleCase(c);
     }
 
-    /** By code points, as Python compares. */
+    /** Compares by code points, as Python does. */
     static int compare(String a, String b) {
         for (int i = 0; i < Math.min(a.length(), b.length()); i++) {
             if (a.charAt(i) != b.charAt(i)) {
@@ -44,7 +44,11 @@ final class Texts {
         return Integer.compare(a.length(), b.length());
     }
 
-    /** @param chars text, each of whose characters goes; null for white space */
+    /**
+     * Strips characters.
+     *
+     * @param chars characters to strip; null for white space
+     */
     static String strip(String text, Object chars, boolean left, boolean right) throws TemplateException {
         String gone = chars == null ? null : Values.requireText(chars);
         int begin = 0;
@@ -78,7 +82,7 @@ final class Texts {
         return text.toLowerCase(Locale.ROOT);
     }
 
-    /** Refused for the few letters that become two: Python titles these in a way of their own. */
+    /** Capitalizes a letter; fails for the few letters whose capital is two letters, which Python treats specially. */
     private static String titled(String character) throws TemplateException {
         String upper = upper(character);
         if (upper.codePointCount(0, upper.length()) > 1) {
@@ -92,7 +96,7 @@ final class Texts {
         return titled(text.substring(0, first)) + lower(text.substring(first));
     }
 
-    /** Python's own: a capital wherever no letter stands before. */
+    /** Applies Python's {@code title}: capitalizes every letter that does not follow a letter. */
     static String title(String text) throws TemplateException {
         StringBuilder title = new StringBuilder();
         boolean within = false;
@@ -104,7 +108,7 @@ final class Texts {
         return title.toString();
     }
 
-    /** Jinja's: a capital after blanks, dashes and opening brackets. */
+    /** Applies Jinja's {@code title}: capitalizes letters after white space, hyphens and opening brackets. */
     static String titleOfWords(String text) {
         StringBuilder title = new StringBuilder();
         int begin = 0;
@@ -138,7 +142,7 @@ final class Texts {
 
     static String replace(String text, String old, String by, int max, Budget budget) throws TemplateException {
         if (old.isEmpty()) {
-            throw new TemplateException("it replaces nothing, which is not supported");
+            throw new TemplateException("it replaces an empty text, which is not supported");
         }
         StringBuilder replaced = new StringBuilder();
         int from = 0;
@@ -150,7 +154,7 @@ final class Texts {
         return budget.text(replaced.append(text, from, text.length()).toString());
     }
 
-    /** At a separator; {@code max} is negative for all. */
+    /** Splits at a separator, at most {@code max} times; without limit if negative. */
     static List<Object> split(String text, String separator, int max, boolean fromRight, Budget budget) throws TemplateException {
         if (separator.isEmpty()) {
             throw new TemplateException("it splits at an empty text");
@@ -178,7 +182,7 @@ final class Texts {
         return parts;
     }
 
-    /** At white space, of which none stays but in what is not split any more. */
+    /** Splits at white space, which is dropped except in a part beyond the limit. */
     static List<Object> words(String text, int max, boolean fromRight, Budget budget) throws TemplateException {
         List<int[]> words = new ArrayList<>();
         for (int i = 0; i < text.length();) {
@@ -206,7 +210,7 @@ final class Texts {
         return parts;
     }
 
-    /** At Python's eleven line ends. */
+    /** Splits at Python's eleven line breaks. */
     static List<Object> lines(String text, boolean keepEnds, Budget budget) throws TemplateException {
         List<Object> lines = new ArrayList<>();
         int begin = 0;
@@ -229,7 +233,7 @@ final class Texts {
     static String padded(String text, int width, int fill, boolean left, boolean right, Budget budget) throws TemplateException {
         int missing = Math.max(0, width - text.codePointCount(0, text.length()));
         budget.chars((long) missing + text.length());
-        // Python's own rule for what cannot be halved.
+        // Python's rule for an odd number of missing characters.
         int before = left && right ? missing / 2 + (missing & width & 1) : left ? missing : 0;
         return Character.toString(fill).repeat(before) + text + Character.toString(fill).repeat(missing - before);
     }

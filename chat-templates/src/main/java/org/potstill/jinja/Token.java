@@ -2,8 +2,10 @@
 package org.potstill.jinja;
 
 /**
- * @param value text, Long or Double: what it stands for
- * @param line  where it begins, from 1
+ * A token.
+ *
+ * @param value its text, or its number as Long or Double
+ * @param line  line on which it begins, from 1
  */
 record Token(Kind kind, Object value, int line) {
     enum Kind { DATA, BLOCK, VARIABLE, CLOSE, NAME, STRING, NUMBER, OPERATOR, END }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.RandomAccess;
 
-/** Python's tuple: a list that is written in parentheses and equals no list. */
+/** Python's tuple: a list that is written in parentheses and is not equal to any list. */
 final class Tuple extends AbstractList<Object> implements RandomAccess {
     private final List<?> items;
 

@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Python's values, as templates know them: String, Long, Double, Boolean, lists, maps and null, for None; with those that
- * templates make themselves: {@link Tuple}, {@link View}, {@link Generator}, {@link Markup}, {@link Members},
+ * Python's values in templates: String, Long, Double, Boolean, lists, maps and null for None; and those that
+ * templates create: {@link Tuple}, {@link View}, {@link Generator}, {@link Markup}, {@link Members},
  * {@link Function}; and {@link Undefined}.
  */
 final class Values {
@@ -45,7 +45,7 @@ final class Values {
         if (isNumber(a) && isNumber(b)) {
             return a instanceof Double || b instanceof Double ? real(a) == real(b) : requireInteger(a) == requireInteger(b);
         }
-        // Not by equals: two lists may hold one list so often that it never comes to an end.
+        // Not equals, which would not count steps: lists that share nested lists can take exponential time.
         budget.step();
         if (a instanceof List<?> x && b instanceof List<?> y) {
             boolean same = x.size() == y.size() && a instanceof Tuple == b instanceof Tuple;
@@ -75,12 +75,12 @@ final class Values {
         return value instanceof Markup markup ? markup.text() : value;
     }
 
-    /** What can be a key here: in Python also numbers that are not whole, and tuples. */
+    /** Returns a value as a key. In Python, floats and tuples can be keys, too. */
     static Object key(Object value) throws TemplateException {
         if (value == null || value instanceof String || value instanceof Long) {
             return value;
         }
-        throw new TemplateException(kind(value) + " stands where a key is wanted");
+        throw new TemplateException(kind(value) + " is used where a key is required");
     }
 
     static int compare(Object a, Object b) throws TemplateException {
@@ -113,7 +113,7 @@ final class Values {
         return false;
     }
 
-    /** Also of a mapping that knows no null. */
+    /** Returns whether a map has a key, even if the map does not allow null. */
     static boolean has(Map<?, ?> map, Object key) {
         return key == null ? map.keySet().stream().anyMatch(Objects::isNull) : map.containsKey(key);
     }
@@ -122,7 +122,7 @@ final class Values {
         return value instanceof Generator generator ? generator.items() : items(value).iterator();
     }
 
-    /** What a loop goes through; a generator is used up by it. */
+    /** Returns the items that a loop iterates over; consumes a generator. */
     static List<Object> items(Object value) throws TemplateException {
         if (value instanceof List<?> list) {
             return cast(list);
@@ -144,7 +144,7 @@ final class Values {
         if (value instanceof Undefined) {
             return List.of();
         }
-        throw new TemplateException("it goes through " + kind(value));
+        throw new TemplateException("it iterates over " + kind(value));
     }
 
     @SuppressWarnings("unchecked")
@@ -161,7 +161,7 @@ final class Values {
                 : measured instanceof Map<?, ?> map ? map.size() : items(measured).size();
     }
 
-    /** {@code value[key]} without what Python's types have as members. */
+    /** Evaluates {@code value[key]}, ignoring members of Python's types. */
     static Object item(Object value, Object key) throws TemplateException {
         if (value instanceof Undefined) {
             throw new TemplateException("it takes " + (key instanceof String ? "'" + key + "'" : key) + " of " + kind(value));
@@ -188,7 +188,7 @@ final class Values {
         return new Undefined(key instanceof String || key instanceof Long ? key.toString() : "");
     }
 
-    /** {@code value[from:to:step]}, each of which may be null. */
+    /** Evaluates {@code value[from:to:step]}, each of which may be null. */
     static Object slice(Object value, Object from, Object to, Object step) throws TemplateException {
         if (!(value instanceof String) && !(value instanceof List)) {
             throw new TemplateException("it takes a part of " + kind(value) + ", which is not supported");
@@ -223,7 +223,11 @@ final class Values {
         return value instanceof Long || value instanceof Double || value instanceof Boolean;
     }
 
-    /** @param value a number */
+    /**
+     * Converts a number to floating point.
+     *
+     * @param value a number
+     */
     static double real(Object value) {
         return value instanceof Double number ? number : value instanceof Boolean flag ? flag ? 1 : 0 : (Long) value;
     }
@@ -235,19 +239,19 @@ final class Values {
         if (value instanceof Long number) {
             return number;
         }
-        throw new TemplateException(kind(value) + " stands where a whole number is wanted");
+        throw new TemplateException(kind(value) + " is used where an integer is required");
     }
 
     static String requireText(Object value) throws TemplateException {
         if (value instanceof String text) {
             return text;
         }
-        throw new TemplateException(kind(value) + " stands where a text is wanted");
+        throw new TemplateException(kind(value) + " is used where a text is required");
     }
 
     static String kind(Object value) {
         if (value instanceof Undefined undefined) {
-            return undefined.name().isEmpty() ? "something undefined" : "'" + Texts.shortened(undefined.name()) + "', which is undefined,";
+            return undefined.name().isEmpty() ? "something undefined" : "the undefined '" + Texts.shortened(undefined.name()) + "'";
         }
         return value == null ? "none" : value instanceof String ? "a text" : value instanceof Markup ? "a text marked safe"
                 : isNumber(value) ? "a number" : value instanceof Tuple ? "a tuple" : value instanceof List ? "a list"

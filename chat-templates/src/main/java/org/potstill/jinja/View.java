@@ -6,10 +6,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A range, or a mapping's keys, values or members: more than once to go through, but no list.
+ * A range, or a mapping's keys, values or items: can be iterated over repeatedly, but is not a list.
  *
- * @param name  Python's, such as {@code dict_keys}; of a range all that is written
- * @param range whether an item can be had by its place
+ * @param name  Python's name, such as {@code dict_keys}; for a range, its whole representation
+ * @param range whether it is a range, whose items have indices
  */
 record View(String name, List<Object> items, boolean range) {
     static View keys(Map<?, ?> map) {

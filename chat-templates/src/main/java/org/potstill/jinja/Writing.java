@@ -5,7 +5,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 
-/** How values are written: as Python's {@code str} and {@code repr} do. */
+/** Conversion of values to text, as by Python's {@code str} and {@code repr}. */
 final class Writing {
     private final StringBuilder out = new StringBuilder();
     private final Budget budget;
@@ -24,7 +24,7 @@ final class Writing {
         return value instanceof Undefined ? "" : representation(value, budget);
     }
 
-    /** As in a list. */
+    /** Returns a value's {@code repr}. */
     static String representation(Object value, Budget budget) throws TemplateException {
         Writing writing = new Writing(budget);
         writing.value(value);
@@ -106,7 +106,7 @@ final class Writing {
     private static boolean isPrintable(int c) throws TemplateException {
         switch (Character.getType(c)) {
             case Character.UNASSIGNED:
-                // Python's Unicode may be newer.
+                // Python's version of Unicode may be newer.
                 throw new TemplateException(String.format("it quotes the character U+%04X, which is not known here", c));
             case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.LINE_SEPARATOR,
                     Character.PARAGRAPH_SEPARATOR:

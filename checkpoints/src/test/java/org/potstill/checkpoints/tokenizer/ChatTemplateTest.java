@@ -87,7 +87,7 @@ class ChatTemplateTest {
         "{% for i in range(60000) %}{% for j in range(30) %}{{ ('x' * 4000000)[i] | replace('x', '') }}{% endfor %}{% endfor %}",
         "{{ 'a'.getClass() }}", "{{ 'a'.class }}{{ ''.class.name }}", "{{ self.x }}", "{{ messages.__class__.__mro__ }}",
         "{% include 'file:///etc/passwd' %}", "{% import 'x' as y %}", "{{ l.append(1) }}"})
-    void whatTakesTooMuchOrReachesOutIsEnded(String template) {
+    void templatesThatTakeTooMuchOrReachOutAreStopped(String template) {
         assertTimeoutPreemptively(Duration.ofSeconds(20), () ->
                 assertThrows(TemplateException.class, () -> render(template, Map.of("l", List.of(), "messages", List.of()))));
     }
