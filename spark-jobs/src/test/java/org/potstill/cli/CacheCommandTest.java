@@ -54,7 +54,7 @@ class CacheCommandTest {
         String document = distillery.corpus().resolve("doc-0.txt").toUri().toString().replaceFirst("^file:/*", "file:/");
         Result byDocument = cache("inspect", "--document", document, "--sequence", "1", "--limit", "5");
         assertEquals(0, byDocument.status(), byDocument.err());
-        assertTrue(byDocument.out().contains("what came") && byDocument.out().contains("--limit"), byDocument.out());
+        assertTrue(byDocument.out().contains("target token") && byDocument.out().contains("--limit"), byDocument.out());
         JsonNode json = new ObjectMapper().readTree(cache("inspect", "--json", "--document", document).out());
         assertEquals(31, json.path("positions").size() - 1);
         assertEquals(2, cache("inspect", "--document", document, "--key", "00").status());

@@ -80,7 +80,7 @@ public final class EvaluateJob {
     /**
      * Runs the evaluation.
      *
-     * @return what the report shows of it
+     * @return a summary for the report
      */
     public EvaluateSummary run() {
         long begin = System.nanoTime();
@@ -268,7 +268,7 @@ public final class EvaluateJob {
         }
         ServingTrial trial = new ServingTrial(pair.teacher, pair.student, pair.threads, pass, wanted.speedRepeats(), prompts,
                 wanted.textTokens(), Cluster.hadoop(sc));
-        LOG.info("measuring speed and memory of both models, each in a process of its own");
+        LOG.info("measuring speed and memory, in one process per model");
         ServingTrial.Result result = sc.parallelize(List.of(0), 1).map(only -> trial.run()).first();
         result.notes().forEach(note -> LOG.warn(note));
         notes.addAll(result.notes());

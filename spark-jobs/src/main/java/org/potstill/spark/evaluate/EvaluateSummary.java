@@ -13,7 +13,7 @@ import java.util.Map;
  * @param tasks     scores of multiple-choice tasks, by name
  * @param serving   speed, memory and texts; null if not measured
  * @param seconds   time taken
- * @param notes     what was left out and why
+ * @param notes     passages and measurements that were left out, with reasons
  */
 public record EvaluateSummary(ModelFacts teacher, ModelFacts student, String precision, TextScore heldOut,
         Map<String, TextScore> corpora, Map<String, TaskScore> tasks, ServingSummary serving, Seconds seconds, List<String> notes) {

@@ -5,7 +5,7 @@ package org.potstill.spark.evaluate;
  * A sequence to score.
  *
  * @param text     number of the text it belongs to: 0 for the held-out documents, then the further corpora
- * @param document it is from
+ * @param document document it is from
  * @param tokens   position t predicts token t + 1
  */
 record Passage(int text, String document, int[] tokens) implements Work {

@@ -8,8 +8,8 @@ import java.util.List;
  * A question of a multiple-choice task, tokenized.
  *
  * @param task    number of the task
- * @param index   of the question in it
- * @param choices context and choice of each choice
+ * @param index   index of the question in the task
+ * @param choices choices, each with its context
  */
 record Question(int task, int index, List<Choice> choices) implements Work {
     /**

@@ -13,24 +13,29 @@ final class ScoreSheet {
     private final int resamples;
     private final long seed;
 
-    /** @param resamples of the bootstrap, whose seed follows */
+    /**
+     * Creates a sheet.
+     *
+     * @param resamples number of bootstrap resamples
+     * @param seed      seed of the bootstrap
+     */
     ScoreSheet(List<ScoringTask.Scores> parts, int resamples, long seed) {
         this.parts = parts;
         this.resamples = resamples;
         this.seed = seed;
     }
 
-    /** Passages left out because the teacher's logits are not finite. */
+    /** Returns the number of passages left out because the teacher's logits are not finite. */
     int overTeacher() {
         return parts.stream().mapToInt(ScoringTask.Scores::overTeacher).sum();
     }
 
-    /** Passages left out because the student's logits are not finite. */
+    /** Returns the number of passages left out because the student's logits are not finite. */
     int overStudent() {
         return parts.stream().mapToInt(ScoringTask.Scores::overStudent).sum();
     }
 
-    /** Seconds in the teacher (0), in the student (1) and in comparisons (2), of all executors together. */
+    /** Returns seconds spent in the teacher (0), the student (1) and comparisons (2), summed over executors. */
     double seconds(int part) {
         return parts.stream().mapToDouble(scores -> scores.seconds()[part]).sum();
     }

@@ -25,7 +25,7 @@ import org.potstill.teacher.scoring.Teacher;
 /**
  * Scoring on one executor, with all its cores; both models are loaded for the task and freed afterwards.
  *
- * @param vocabSize   ids that distributions are compared over: those of the tokenizer that both models have a row for
+ * @param vocabSize   number of ids in compared distributions: those of the tokenizer for which both models have a row
  * @param batchTokens padded positions per pass over choices
  * @param ngrams      n-grams of the training documents; null if not counted
  */
@@ -34,7 +34,7 @@ record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize
     /**
      * Sums over the passages of a document.
      *
-     * @param models the teacher, the student and, where they were counted, unigrams and bigrams
+     * @param models the teacher, the student and, if counted, unigrams and bigrams
      */
     record DocumentScore(int text, String document, List<Comparison> models) implements Serializable {
         DocumentScore plus(DocumentScore other) {
@@ -51,9 +51,11 @@ record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize
     }
 
     /**
+     * Scores by one executor.
+     *
      * @param overTeacher passages left out because the teacher's logits are not finite
      * @param overStudent passages left out because the student's are not
-     * @param seconds     in the teacher, in the student, in comparisons
+     * @param seconds     time spent in the teacher, in the student and in comparisons
      */
     record Scores(List<DocumentScore> documents, List<QuestionScore> questions, int overTeacher, int overStudent, double[] seconds)
             implements Serializable {
@@ -105,7 +107,7 @@ record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize
             }
         }
 
-        /** @return passages left out because of the teacher, and because of the student */
+        /** Scores passages; returns how many were left out because of the teacher, and because of the student. */
         private int[] compare(List<Passage> passages, Teacher reference, Teacher learnt, Map<String, DocumentScore> documents) {
             int[] left = new int[2];
             try (DistributionComparer comparer = new DistributionComparer(vocabSize, threads)) {
@@ -139,7 +141,7 @@ record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize
             return left;
         }
 
-        /** @return by question and choice */
+        /** Returns log-likelihoods by question and choice. */
         private double[][] likelihoods(List<Question> questions, Teacher model, int maxPositions, int which) {
             List<Question.Choice> choices = new ArrayList<>();
             questions.forEach(question -> question.choices().forEach(choice -> choices.add(choice.fit(maxPositions))));

@@ -36,7 +36,7 @@ final class ServedModel {
     }
 
     /**
-     * What to serve.
+     * The model to serve, and its work.
      *
      * @param sequences forward passes: the sequences of every pass; generation: the beginnings to continue
      * @param newTokens generation: tokens per continuation; 0 for forward passes
@@ -49,11 +49,11 @@ final class ServedModel {
     }
 
     /**
-     * What a run did.
+     * Result of a run.
      *
      * @param tokens forward passes: positions; generation: tokens after the first, which comes with the prompt
      * @param text   generation: the continuation
-     * @param device that computed
+     * @param device device that computed
      */
     record Answer(double seconds, long tokens, String text, String device) {
     }
@@ -125,12 +125,12 @@ final class ServedModel {
         }
     }
 
-    /** Largest resident memory of this process so far, shared libraries and mapped weights included; negative where Linux does not say. */
+    /** Returns the peak resident memory of this process, including shared libraries and mapped weights; negative if Linux does not report it. */
     private static long peakBytes() {
         return 1024 * kibibytes("/proc/self/status", "VmHWM:");
     }
 
-    /** A figure of a file that Linux makes, in KiB; −1 where there is none. */
+    /** Reads a figure in KiB from a file in {@code /proc}; −1 if it is missing. */
     static long kibibytes(String file, String field) {
         try {
             return Files.readAllLines(Path.of(file)).stream().filter(line -> line.startsWith(field))

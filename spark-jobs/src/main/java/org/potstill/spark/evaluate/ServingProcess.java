@@ -21,7 +21,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.potstill.spark.DaemonThreads;
 
-/** A {@link ServedModel} in a process of its own, with this one's Java and class path. For one thread. */
+/** A {@link ServedModel} in a separate process, with the Java and the class path of this one. Not thread-safe. */
 final class ServingProcess implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final long MINUTES = 20;
@@ -31,7 +31,7 @@ final class ServingProcess implements AutoCloseable {
     private final Path errors;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
 
-    /** A model that cannot be served here; the message says why. */
+    /** Failure to serve a model here; the message says why. */
     static final class FailedException extends Exception {
         private static final long serialVersionUID = 1;
 
@@ -40,7 +40,11 @@ final class ServingProcess implements AutoCloseable {
         }
     }
 
-    /** @param folder of this process alone, for its files; goes after it */
+    /**
+     * Starts the process.
+     *
+     * @param folder folder for its files, used by no other process and deleted at the end
+     */
     ServingProcess(ServedModel.Job job, Path folder) {
         try {
             Path file = Files.writeString(folder.resolve("job.json"), JSON.writeValueAsString(job));
@@ -56,7 +60,7 @@ final class ServingProcess implements AutoCloseable {
         DaemonThreads.named("potstill-serving").newThread(this::read).start();
     }
 
-    /** Spark's class loaders know jars that the class path of its JVM does not name: the application's. */
+    /** Returns the class path, with the application's jars, which only Spark's class loaders know. */
     private static String classPath() {
         try {
             String ours = Path.of(ServedModel.class.getProtectionDomain().getCodeSource().getLocation().toURI()).toString();
@@ -74,7 +78,7 @@ final class ServingProcess implements AutoCloseable {
                 }
             }
         } catch (IOException e) {
-            // The process is gone, which is told below.
+            // The process has ended, which is reported below.
         } finally {
             lines.add(END);
         }
@@ -96,7 +100,7 @@ final class ServingProcess implements AutoCloseable {
     /**
      * Ends the process.
      *
-     * @return its peak resident memory; nothing where that is not known
+     * @return its peak resident memory; empty if unknown
      */
     Optional<Long> end() throws FailedException {
         send("end");

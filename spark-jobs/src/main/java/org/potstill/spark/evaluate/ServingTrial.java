@@ -25,7 +25,7 @@ import org.potstill.teacher.Teachers;
 import org.potstill.teacher.scoring.TeacherOptions.Engine;
 
 /**
- * Measurement of both models as they are served, on one executor: each in its own process, both alive, only one working at any
+ * Measurement of speed and memory on one executor, with one process per model. Both processes stay alive, but only one works at a
  * time. Passes alternate, so that other load on the machine affects both alike.
  *
  * @param passage    sequences of every forward pass
@@ -35,14 +35,14 @@ import org.potstill.teacher.scoring.TeacherOptions.Engine;
  */
 record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads, List<int[]> passage,
         int repeats, List<Beginning> beginnings, int newTokens, Broadcast<SerializableConfiguration> hadoop) implements Serializable {
-    /** Weights in single precision, and what the engine keeps beside them. */
+    /** Memory for generation: fp32 weights, and what the engine allocates besides. */
     private static final double BYTES_PER_PARAMETER = 7;
 
     /**
-     * The beginning of a document.
+     * A beginning of a document.
      *
-     * @param document that it begins
-     * @param text     the same as the tokens
+     * @param document id of the document
+     * @param text     text of the tokens
      */
     record Beginning(String document, String text, int[] tokens) implements Serializable {
     }
@@ -55,7 +55,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
     record Result(ServingSummary summary, List<String> notes) implements Serializable {
     }
 
-    /** Measurements of both models, by turn. */
+    /** Measurements of both models, in the order in which they were taken. */
     private record Measured(List<List<ServedModel.Answer>> answers, List<Long> peakBytes) {
     }
 
@@ -73,7 +73,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
         }
     }
 
-    /** Generation runs on the CPU, also where the models run on a GPU that has more memory than the machine. */
+    /** Returns whether there is enough memory for generation, which runs on the CPU even if forward passes run on a GPU. */
     private boolean generationFits(List<EvaluatedModel> models, List<String> notes) {
         long parameters = 0;
         for (EvaluatedModel model : models) {
@@ -84,7 +84,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
         long needed = (long) (BYTES_PER_PARAMETER * parameters);
         long available = ServedModel.kibibytes("/proc/meminfo", "MemAvailable:") * 1024;
         if (available >= 0 && available < needed) {
-            notes.add(String.format(Locale.ROOT, "generation was not measured: both models need some %,.0f MB of memory for it, and %,.0f MB are free",
+            notes.add(String.format(Locale.ROOT, "generation was not measured: both models need about %,.0f MB of memory for it, and %,.0f MB are free",
                     needed / 1e6, available / 1e6));
             return false;
         }
@@ -122,7 +122,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
         }
     }
 
-    /** Compiles the weights here, so that the process that serves the model does not. */
+    /** Compiles the weights here, so that the serving process need not. */
     private ServedModel.Job job(EvaluatedModel model, Configuration conf, List<int[]> sequences, int tokens) {
         try (CausalLm opened = model.open(conf)) {
             if (model.precision() == Precision.INT8) {
@@ -146,7 +146,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
                 texts == null ? null : texts.peakBytes.get(model));
     }
 
-    /** The student's figure divided by the teacher's, turn by turn: both met the same machine. */
+    /** Returns the student's figures divided by the teacher's, pairing measurements that were taken one after the other. */
     private static Timing ratio(Measured measured, ToDoubleFunction<ServedModel.Answer> figure) {
         return measured == null ? null : timing(IntStream.range(0, measured.answers.get(0).size()).mapToDouble(turn ->
                 figure.applyAsDouble(measured.answers.get(1).get(turn)) / figure.applyAsDouble(measured.answers.get(0).get(turn))).toArray());

@@ -4,15 +4,15 @@ package org.potstill.spark.evaluate;
 /**
  * Answers to the questions of a multiple-choice task.
  *
- * @param questions asked
- * @param chance    share of right answers by guessing
+ * @param questions number of questions
+ * @param chance    expected accuracy of guessing
  */
 public record TaskScore(int questions, double chance, Answers teacher, Answers student) {
     /**
-     * Shares of right answers, each with its standard error.
+     * Accuracies with their standard errors.
      *
-     * @param accuracy           of the choice with the highest log-likelihood
-     * @param normalisedAccuracy of the choice with the highest log-likelihood per byte
+     * @param accuracy           accuracy of the choice with the highest log-likelihood
+     * @param normalisedAccuracy accuracy of the choice with the highest log-likelihood per byte
      */
     public record Answers(double accuracy, double accuracyError, double normalisedAccuracy, double normalisedAccuracyError) {
     }

@@ -6,8 +6,8 @@ package org.potstill.spark.evaluate;
  *
  * @param documents documents scored, in part or whole
  * @param positions positions scored
- * @param unigram   counts of single tokens in the training documents; null where they were not counted
- * @param bigram    counts of pairs of tokens in the training documents; null where they were not counted
+ * @param unigram   score of token counts of the training documents; null if not counted
+ * @param bigram    score of token-pair counts of the training documents; null if not counted
  */
 public record TextScore(int documents, long positions, ModelScore teacher, ModelScore student, ModelScore unigram, ModelScore bigram) {
 }

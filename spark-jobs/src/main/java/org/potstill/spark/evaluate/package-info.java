@@ -1,2 +1,2 @@
-/** The student against the teacher: quality, speed and memory. */
+/** Comparison of student and teacher: quality, speed and memory. */
 package org.potstill.spark.evaluate;

@@ -7,30 +7,30 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * What a cache holds of one teacher and target specification. Losses and entropies are in nats; the figures of the teacher and
- * of positions are null where there is no row.
+ * Contents of a cache for one teacher and target specification. Losses and entropies are in nats; figures that are means over
+ * positions are null if there are no rows.
  *
- * @param folder             of the labels
- * @param provenance         what made them
- * @param writtenFrom        when the oldest file was written, ISO 8601; null where there is none
- * @param writtenTo          when the newest was
+ * @param folder             folder of the labels
+ * @param provenance         contents of provenance.json
+ * @param writtenFrom        time when the oldest file was written, in ISO 8601; null if there are no files
+ * @param writtenTo          time when the newest file was written
  * @param writers            libraries that wrote the files
- * @param files              that can be read
- * @param unreadable         files that cannot, and why, the first of them
- * @param unreadableFiles    how many cannot
- * @param rows               in the files
- * @param keys               distinct ones
- * @param duplicates         rows whose key others have, too, but for one of each
+ * @param files              number of readable files
+ * @param unreadable         the first unreadable files, with the reasons
+ * @param unreadableFiles    number of unreadable files
+ * @param rows               number of rows
+ * @param keys               number of distinct keys
+ * @param duplicates         rows beyond the first of their key
  * @param positions          next-token predictions
- * @param damagedRows        left out of the figures below
- * @param snapshot           what the corpus consists of now; null where no label run has come to its end
- * @param bytes              of the files
- * @param bytesPerToken      on disk, by column and for what belongs to none
- * @param entriesPerPosition mean number of token ids listed: of distinct draws where they are drawn
- * @param teacherLoss        mean −log p of the tokens that really came next
- * @param teacherPerplexity  exp of that
- * @param teacherEntropy     mean, of the teacher's distributions
- * @param entropies          rows by the mean entropy of their positions
+ * @param damagedRows        rows that cannot be decoded; left out of the following figures
+ * @param snapshot           the current snapshot; null if no label run has finished
+ * @param bytes              total size of the files
+ * @param bytesPerToken      bytes on disk, by column, and outside the columns
+ * @param entriesPerPosition mean number of stored token ids (distinct ones, if drawn)
+ * @param teacherLoss        mean −log p of the target tokens
+ * @param teacherPerplexity  exp(teacherLoss)
+ * @param teacherEntropy     mean entropy of the teacher's distributions
+ * @param entropies          histogram of rows by mean entropy
  */
 public record CacheSummary(String folder, JsonNode provenance, String writtenFrom, String writtenTo, Set<String> writers, long files,
         List<String> unreadable, long unreadableFiles, long rows, long keys, long duplicates, long positions, long damagedRows,
@@ -39,17 +39,17 @@ public record CacheSummary(String folder, JsonNode provenance, String writtenFro
     /**
      * The current snapshot.
      *
-     * @param id          of its folder
-     * @param documents   in it
-     * @param sequences   in it; the same text twice counts twice
-     * @param keys        distinct ones
-     * @param missingKeys of these that have no row
-     * @param unnamedRows rows of the cache that it does not name
+     * @param id          name of its folder
+     * @param documents   number of documents
+     * @param sequences   number of sequences; equal ones count separately
+     * @param keys        number of distinct keys
+     * @param missingKeys keys without a row
+     * @param unnamedRows rows whose keys are not in the snapshot
      */
     public record Snapshot(String id, long documents, long sequences, long keys, long missingKeys, long unnamedRows) {
     }
 
-    /** The {@code rows} whose mean entropy lies from {@code from} to below {@code to}. */
+    /** The number of rows whose mean entropy is at least {@code from} and below {@code to}. */
     public record Bar(double from, double to, long rows) {
     }
 }

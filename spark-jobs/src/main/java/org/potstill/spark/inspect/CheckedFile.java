@@ -18,19 +18,21 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.spark.inspect.Problem.Kind;
 
 /**
- * A file of which every row was looked at.
+ * A file, every row of which was checked.
  *
- * @param path     of the file
- * @param problems found in it
- * @param rows     that could be read, sound or not
+ * @param path     path of the file
+ * @param problems problems found in it
+ * @param rows     readable rows, sound or not
  */
 record CheckedFile(String path, Problems problems, List<Row> rows) implements Serializable {
     /**
-     * @param key    of a row
-     * @param tokens in it
-     * @param sound  whether nothing was found wrong with it by itself
-     * @param digest of what duplicates must have in common: all but the entropy, whose last bits depend on a row's neighbours
-     *               in the teacher's pass, and the document
+     * A row.
+     *
+     * @param key    its key
+     * @param tokens number of tokens
+     * @param sound  whether the row itself is free of problems
+     * @param digest digest of what duplicates must share: everything except the document and the entropy, whose last bits
+     *               depend on the row's neighbours in the teacher pass
      */
     record Row(String key, int tokens, boolean sound, long digest) implements Serializable {
     }

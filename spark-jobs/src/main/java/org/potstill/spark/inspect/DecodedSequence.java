@@ -10,42 +10,46 @@ import org.potstill.softlabels.SoftTargets;
 import org.potstill.spark.cache.LabelledSequence;
 
 /**
- * One row of the cache as a person can read it.
+ * A row of the cache, decoded for display.
  *
- * @param folder         of the labels
- * @param file           that the row is in
- * @param document       that held the sequence when it was labelled
- * @param key            of the row
- * @param tokens         in the sequence
- * @param teacherLoss    mean −log p of the tokens that came, in nats
+ * @param folder         folder of the labels
+ * @param file           file of the row
+ * @param document       document that contained the sequence when it was labelled
+ * @param key            key of the row
+ * @param tokens         number of tokens
+ * @param teacherLoss    mean −log p of the target tokens, in nats
  * @param teacherEntropy mean entropy of the teacher's distributions, in nats
- * @param first          the token that nothing was predicted for
- * @param positions      the first of them
+ * @param first          first token, which has no prediction
+ * @param positions      the first positions
  */
 public record DecodedSequence(String folder, String file, String document, String key, int tokens, double teacherLoss,
         double teacherEntropy, Token first, List<Position> positions) {
     private static final int GUESSES = 5;
 
     /**
-     * A token and how probable it was to the teacher.
+     * A token with its probability under the teacher.
      *
-     * @param probability null where the cache does not say
+     * @param probability null if the cache does not store it
      */
     public record Token(int id, String text, Double probability) {
     }
 
     /**
-     * What the teacher predicted at a position, and what came.
+     * The teacher's prediction at a position, and the target token.
      *
-     * @param position from 0; it predicts token {@code position + 1}
-     * @param came     the token that really came next
-     * @param guesses  the tokens most probable to the teacher, of those that the cache lists
-     * @param tail     mass of the tokens that it does not list
+     * @param position zero-based; it predicts token {@code position + 1}
+     * @param came     target token
+     * @param guesses  most probable tokens that the cache stores
+     * @param tail     probability mass of all tokens that it does not store
      */
     public record Position(int position, Token came, List<Token> guesses, double tail) {
     }
 
-    /** @param limit positions to tell of */
+    /**
+     * Decodes a row.
+     *
+     * @param limit maximum number of positions
+     */
     static DecodedSequence of(String folder, String file, LabelledSequence row, SoftTargets targets, Tokenizer tokenizer, int limit) {
         List<Position> positions = new ArrayList<>();
         for (int t = 0; t < Math.min(limit, targets.positions()); t++) {

@@ -13,17 +13,17 @@ import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.cache.LabelFile;
 
 /**
- * What the footers of label files say, added up.
+ * Sums over the footers of label files.
  *
- * @param files       that can be read
- * @param bytes       of these
- * @param rows        in them
- * @param tokens      in the rows
- * @param columnBytes on disk, by column
+ * @param files       number of readable files
+ * @param bytes       their size
+ * @param rows        number of rows
+ * @param tokens      number of tokens
+ * @param columnBytes bytes on disk, by column
  * @param writers     versions of the library that wrote them, a few at most
- * @param first       when the oldest was written, in milliseconds since 1970
- * @param last        when the newest was
- * @param unreadable  files that cannot be read
+ * @param first       time when the oldest file was written, in milliseconds since 1970
+ * @param last        time when the newest file was written
+ * @param unreadable  unreadable files
  */
 record Footers(long files, long bytes, long rows, long tokens, Map<String, Long> columnBytes, Set<String> writers, long first, long last,
         Problems unreadable) implements Serializable {
@@ -49,7 +49,7 @@ record Footers(long files, long bytes, long rows, long tokens, Map<String, Long>
                 Math.min(first, other.first), Math.max(last, other.last), unreadable.plus(other.unreadable));
     }
 
-    /** Next-token predictions. */
+    /** Returns the number of next-token predictions. */
     long positions() {
         return tokens - rows;
     }

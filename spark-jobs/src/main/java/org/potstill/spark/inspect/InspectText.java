@@ -43,9 +43,9 @@ public final class InspectText {
         }
         fact("rows", "%,d: %,d keys and %,d duplicates; %,d positions", s.rows(), s.keys(), s.duplicates(), s.positions());
         if (s.snapshot() == null) {
-            fact("snapshot", "none: no label run has come to its end");
+            fact("snapshot", "none: no label run has finished");
         } else {
-            fact("snapshot", "%,d documents, %,d sequences, %,d keys; %,d rows are of none of them", s.snapshot().documents(),
+            fact("snapshot", "%,d documents, %,d sequences, %,d keys; %,d rows are not in the snapshot", s.snapshot().documents(),
                     s.snapshot().sequences(), s.snapshot().keys(), s.snapshot().unnamedRows());
         }
         warnings(s);
@@ -55,8 +55,8 @@ public final class InspectText {
         fact("bytes/token", "%.1f: %s", s.bytesPerToken().values().stream().mapToDouble(Double::doubleValue).sum(),
                 s.bytesPerToken().entrySet().stream().sorted(Map.Entry.<String, Double>comparingByValue().reversed())
                         .map(c -> String.format(Locale.ROOT, "%s %.2f", visible(c.getKey()), c.getValue())).collect(Collectors.joining(", ")));
-        fact("entries", "%.1f token ids a position", s.entriesPerPosition());
-        fact("teacher", "loss %.3f nats a token (perplexity %.1f), entropy %.3f", s.teacherLoss(), s.teacherPerplexity(), s.teacherEntropy());
+        fact("entries", "%.1f token ids per position", s.entriesPerPosition());
+        fact("teacher", "loss %.3f nats per token (perplexity %.1f), entropy %.3f", s.teacherLoss(), s.teacherPerplexity(), s.teacherEntropy());
         line("%n  sequences by the teacher's mean entropy, nats:");
         bars(s.entropies());
         return out.toString();
@@ -67,15 +67,15 @@ public final class InspectText {
             fact("missing", "%,d keys of the snapshot have no row", s.snapshot().missingKeys());
         }
         if (s.damagedRows() > 0) {
-            fact("damaged", "%,d rows, left out of the figures below: potstill cache verify names them", s.damagedRows());
+            fact("damaged", "%,d rows, left out of the following figures; potstill cache verify names them", s.damagedRows());
         }
         if (s.unreadableFiles() > 0) {
-            fact("unreadable", "%,d files: potstill cache verify tells more", s.unreadableFiles());
+            fact("unreadable", "%,d files; potstill cache verify says more", s.unreadableFiles());
             s.unreadable().forEach(file -> fact("", "%s", visible(file)));
         }
     }
 
-    /** Neighbours together until they are few. */
+    /** Writes a histogram; merges neighbouring bars until there are few. */
     private void bars(List<CacheSummary.Bar> bars) {
         double low = bars.get(0).from();
         double high = bars.get(bars.size() - 1).to();
@@ -96,8 +96,8 @@ public final class InspectText {
         fact("document", "%s", visible(s.document()));
         fact("key", "%s", visible(s.key()));
         fact("tokens", "%,d", s.tokens());
-        fact("teacher", "loss %.3f nats a token (perplexity %.1f), entropy %.3f", s.teacherLoss(), Math.exp(s.teacherLoss()), s.teacherEntropy());
-        line("%n  %8s %-" + CELL + "s %7s   %s", "position", "what came", "p", "the teacher's best guesses");
+        fact("teacher", "loss %.3f nats per token (perplexity %.1f), entropy %.3f", s.teacherLoss(), Math.exp(s.teacherLoss()), s.teacherEntropy());
+        line("%n  %8s %-" + CELL + "s %7s   %s", "position", "target token", "p", "the teacher's most probable tokens");
         line("  %8s %-" + CELL + "s", "", cell(s.first()));
         for (DecodedSequence.Position p : s.positions()) {
             line("  %8d %-" + CELL + "s %7s   %s   rest %s", p.position(), cell(p.came()), percent(p.came().probability()),
@@ -106,17 +106,17 @@ public final class InspectText {
                     percent(p.tail()));
         }
         if (s.positions().size() < s.tokens() - 1) {
-            line("  and %,d positions more: --limit shows them", s.tokens() - 1 - s.positions().size());
+            line("  and %,d more positions; --limit shows them", s.tokens() - 1 - s.positions().size());
         }
         return out.toString();
     }
 
-    /** Where a token has no text of its own, its id. */
+    /** Returns a token's text or, if it has none, its id. */
     private static String cell(DecodedSequence.Token token) {
         return token.text().isEmpty() ? "#" + token.id() : "'" + VisibleText.of(token.text(), CELL - 2) + "'";
     }
 
-    /** What is not listed has no probability that is known. */
+    /** Formats a probability; unknown ones, of tokens that are not stored, are a dash. */
     private static String percent(Double p) {
         return p == null ? "-" : String.format(Locale.ROOT, "%.1f %%", 100 * p);
     }

@@ -7,13 +7,13 @@ import org.apache.spark.api.java.JavaRDD;
 import scala.Tuple2;
 
 /**
- * How the keys of a cache's rows and those that the snapshot names stand to each other.
+ * Comparison of the keys in a cache with those in its snapshot.
  *
- * @param rows        of the cache
- * @param keys        distinct ones of them
+ * @param rows        rows of the cache
+ * @param keys        distinct keys of the rows
  * @param named       distinct keys of the snapshot
- * @param missingKeys of these that no row has
- * @param unnamedRows whose key the snapshot does not have
+ * @param missingKeys keys of the snapshot without a row
+ * @param unnamedRows rows whose keys are not in the snapshot
  */
 record KeyCount(long rows, long keys, long named, long missingKeys, long unnamedRows) implements Serializable {
     static KeyCount of(JavaRDD<String> rows, JavaRDD<String> named) {

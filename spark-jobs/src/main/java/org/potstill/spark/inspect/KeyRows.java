@@ -4,11 +4,11 @@ package org.potstill.spark.inspect;
 import java.io.Serializable;
 
 /**
- * The rows of one key.
+ * Rows with the same key.
  *
- * @param path  of a file with one, a sound one where there is any
- * @param row   that one
- * @param other path of a file with one that says something else; null for none
+ * @param path  file of the chosen row: a sound one if there is any
+ * @param row   the chosen row
+ * @param other file of a row that differs from it; null if none does
  */
 record KeyRows(String path, CheckedFile.Row row, String other) implements Serializable {
     KeyRows(String path, CheckedFile.Row row) {

@@ -13,16 +13,16 @@ import java.io.Serializable;
  */
 public record Problem(Kind kind, String file, String key, String detail) implements Serializable, Comparable<Problem> {
     public enum Kind {
-        DAMAGED_DESCRIPTION("damaged descriptions of labels", "restore what is damaged from a copy, or delete its folder and label anew"),
+        DAMAGED_DESCRIPTION("damaged descriptions of labels", "restore the damaged files from a copy, or delete their folder and label again"),
         UNREADABLE_FILE("files that cannot be read", Kind.DELETE),
-        FOREIGN_FILE("files whose footer says that they are of other labels", Kind.DELETE),
-        WRONG_KEY("rows whose key is not that of their tokens", Kind.DELETE),
+        FOREIGN_FILE("files whose footers belong to other labels", Kind.DELETE),
+        WRONG_KEY("rows whose key does not match their tokens", Kind.DELETE),
         DAMAGED_TARGETS("rows with damaged soft targets", Kind.DELETE),
-        IMPOSSIBLE_TARGETS("rows whose soft targets are no distributions", Kind.DELETE),
-        IMPOSSIBLE_STATISTICS("rows with a loss or entropy that is none", Kind.DELETE),
+        IMPOSSIBLE_TARGETS("rows whose soft targets are not distributions", Kind.DELETE),
+        IMPOSSIBLE_STATISTICS("rows with an impossible loss or entropy", Kind.DELETE),
         DIFFERENT_DUPLICATES("keys whose rows differ", Kind.DELETE),
         MISSING_ROW("sequences of the snapshot without a row", "run potstill label again: only what is missing is scored"),
-        TEACHER_DISAGREES("rows of which the teacher says something else", Kind.DELETE);
+        TEACHER_DISAGREES("rows that the teacher scores differently", Kind.DELETE);
 
         private static final String DELETE = "delete the files named above and run potstill label again: only what is missing is scored";
 

@@ -18,7 +18,11 @@ final class RowCheck {
     private final Labels labels;
     private final SoftTargetsCodec codec;
 
-    /** @param labels labels that the rows must belong to */
+    /**
+     * Creates a check.
+     *
+     * @param labels labels that the rows must belong to
+     */
     RowCheck(Labels labels) {
         this.labels = labels;
         this.codec = labels.codec();
@@ -40,7 +44,7 @@ final class RowCheck {
         }
         for (int token : row.tokens()) {
             if (token < 0 || token >= labels.vocabSize()) {
-                return problem(Kind.DAMAGED_TARGETS, file, row, "the token id " + token + " lies outside the vocabulary of " + labels.vocabSize());
+                return problem(Kind.DAMAGED_TARGETS, file, row, "the token id " + token + " is outside the vocabulary of " + labels.vocabSize());
             }
         }
         return targets(file, row).or(() -> statistics(file, row));
@@ -103,7 +107,7 @@ final class RowCheck {
         return Optional.empty();
     }
 
-    /** Whether this is a possible mean loss or entropy, in nats. */
+    /** Returns whether this can be a mean loss or entropy, in nats. */
     static boolean isStatistic(float nats) {
         return nats >= 0 && Float.isFinite(nats);
     }

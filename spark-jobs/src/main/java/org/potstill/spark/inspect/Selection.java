@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 public record Selection(String cache, String teacher, String spec) {
     private static final Logger LOG = LoggerFactory.getLogger(Selection.class);
 
-    /** The folders that may be meant: where the beginning is longer than what a folder's name has of it, see {@link #stores}. */
+    /** Returns the folders that match; a folder's name has only part of the fingerprint, so {@link #stores} checks the rest. */
     List<String> folders(SparkSession spark) {
         List<String> all = LabelStore.folders(spark, cache);
         List<String> meant = all.stream().filter(this::admits).filter(this::isKnown).toList();
@@ -29,7 +29,11 @@ public record Selection(String cache, String teacher, String spec) {
         return meant;
     }
 
-    /** @throws org.potstill.errors.UserException when there are none, or one's description is damaged */
+    /**
+     * Opens the matching stores.
+     *
+     * @throws org.potstill.errors.UserException if none matches or the description of one is damaged
+     */
     public List<LabelStore> stores(SparkSession spark) {
         List<LabelStore> stores = folders(spark).stream().map(held -> LabelStore.open(spark, cache, held))
                 .filter(store -> store.labels().teacher().startsWith(teacher)).toList();
@@ -39,11 +43,11 @@ public record Selection(String cache, String teacher, String spec) {
         return stores;
     }
 
-    /** Leaves out, with a warning, what another version of Potstill has stored, unless it is named. */
+    /** Returns whether this version knows the kind of targets; warns of others unless they are selected by name. */
     private boolean isKnown(String folder) {
         String name = folder.substring(folder.indexOf("/spec=") + "/spec=".length());
         if (spec.isEmpty() && !TargetSpec.isName(name)) {
-            LOG.warn("{}/{} is left out: its targets, {}, are of a kind that this version does not know; delete the folder unless another "
+            LOG.warn("{}/{} is left out: this version does not know targets of the kind {}; delete the folder unless another "
                     + "version still needs it", cache, folder, name);
             return false;
         }

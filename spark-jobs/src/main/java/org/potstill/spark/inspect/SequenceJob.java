@@ -59,7 +59,7 @@ public final class SequenceJob {
         }
         List<String> keys = found.stream().map(f -> f.place().key()).distinct().limit(NAMED).toList();
         if (keys.isEmpty()) {
-            throw JobErrors.noSuchSequence(selection.cache(), wanted, "no row that can be read has one");
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "no readable row has it");
         }
         if (keys.size() > 1) {
             throw JobErrors.ambiguousSequence(selection.cache(), wanted, keys);
@@ -77,13 +77,13 @@ public final class SequenceJob {
         String wanted = "the number " + sequence + " of the document " + VisibleText.of(id, 200);
         List<LabelStore> stores = selection.stores(spark).stream().filter(LabelStore::hasSnapshot).toList();
         if (stores.size() != 1) {
-            throw stores.isEmpty() ? JobErrors.noSuchSequence(selection.cache(), wanted, "no label run has come to its end")
+            throw stores.isEmpty() ? JobErrors.noSuchSequence(selection.cache(), wanted, "no label run has finished")
                     : JobErrors.ambiguousSequence(selection.cache(), wanted, stores.stream().map(s -> s.labels().folder()).toList());
         }
         LabelStore store = stores.get(0);
         List<SnapshotEntry> entries = store.snapshot().filter(e -> e.document().equals(id) && e.sequence() == sequence).take(1);
         if (entries.isEmpty()) {
-            throw JobErrors.noSuchSequence(selection.cache(), wanted, "the current snapshot does not name it");
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "it is not in the current snapshot");
         }
         List<Place> places = places(store, entries.get(0).key());
         if (places.isEmpty()) {

@@ -5,26 +5,26 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What was checked of the labels of one teacher and target specification, and what was found.
+ * Result of verifying the labels of one teacher and target specification.
  *
- * @param folder    of the labels
- * @param files     looked at
- * @param rows      looked at
- * @param positions in these
- * @param named     keys of the current snapshot; null where no label run has come to its end
- * @param problems  how many of each kind
- * @param examples  the first of each kind
- * @param teacher   what the live teacher said; null where it was not asked
+ * @param folder    folder of the labels
+ * @param files     number of files checked
+ * @param rows      number of rows checked
+ * @param positions number of their positions
+ * @param named     keys of the current snapshot; null if no label run has finished
+ * @param problems  number of problems by kind
+ * @param examples  the first problems of each kind
+ * @param teacher   comparison with the live teacher; null if not requested
  */
 public record VerifySummary(String folder, long files, long rows, long positions, Long named, Map<Problem.Kind, Long> problems,
         List<Problem> examples, Teacher teacher) {
     /**
-     * The live teacher against a sample.
+     * Comparison of a sample with the live teacher.
      *
-     * @param rows       scored again
-     * @param identical  whose encoded soft targets are the same to the byte
-     * @param difference the largest of the others: in nats, of draws as a share
-     * @param statistics the largest difference of mean loss or entropy, in nats
+     * @param rows       rows scored again
+     * @param identical  rows whose encoded soft targets are identical to the byte
+     * @param difference largest difference of the other rows, in nats, or as a share of the draws
+     * @param statistics largest difference of mean loss or entropy, in nats
      */
     public record Teacher(long rows, long identical, double difference, double statistics) {
     }

@@ -18,10 +18,10 @@ public final class VerifyText {
     private static void summary(StringBuilder out, VerifySummary s) {
         line(out, "%s", visible(s.folder()));
         line(out, "  %,d rows in %,d files, %,d positions; %s", s.rows(), s.files(), s.positions(),
-                s.named() == null ? "no snapshot: no label run has come to its end"
+                s.named() == null ? "no snapshot: no label run has finished"
                         : String.format(Locale.ROOT, "%,d keys in the snapshot", s.named()));
         if (s.teacher() != null) {
-            line(out, "  scored again: %,d rows, of which %,d are the same to the byte; soft targets differ by %.3g at most (%s allowed), "
+            line(out, "  scored again: %,d rows, of which %,d are identical to the byte; soft targets differ by at most %.3g (%s allowed), "
                     + "losses and entropies by %.3g nats", s.teacher().rows(), s.teacher().identical(), s.teacher().difference(),
                     Rescoring.TOLERANCE, s.teacher().statistics());
         }
@@ -30,7 +30,7 @@ public final class VerifyText {
             s.examples().stream().filter(p -> p.kind() == kind).forEach(p -> example(out, p));
         });
         if (s.sound()) {
-            line(out, "  all is well");
+            line(out, "  no problems");
         }
     }
 

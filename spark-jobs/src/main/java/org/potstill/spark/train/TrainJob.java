@@ -103,7 +103,7 @@ public final class TrainJob {
             throw JobErrors.tlsNotSupported();
         }
         if (sc.getConf().getBoolean("spark.dynamicAllocation.enabled", false) && sc.getConf().contains(CACHED_TIMEOUT)) {
-            LOG.warn("executors hold the student's state, and {} may end them between two rounds, whose steps are then taken again: unset it",
+            LOG.warn("executors hold the student's state, and {} may remove them between rounds, whose steps are then repeated: unset it",
                     CACHED_TIMEOUT);
         }
         requireFolder();
@@ -119,8 +119,8 @@ public final class TrainJob {
             init.requireVocabulary(store.tokenizer(), rows, cache);
             CausalLmConfig config = init.shape(rows);
             if (config.vocabSize() != rows) {
-                LOG.info("the teacher speaks of {} ids and the student of {}: both tables are padded, and what the teacher says of ids that "
-                        + "the student does not have, none of which is a token, is left out", rows, config.vocabSize());
+                LOG.info("the teacher's embedding table has {} rows and the student's {}: both are padded, and the teacher's probabilities of ids that "
+                        + "the student does not have, none of which is a token, are left out", rows, config.vocabSize());
             }
             folder.requireWritable();
             requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), store.bytes());
@@ -186,15 +186,15 @@ public final class TrainJob {
                 .put("spec", store.labels().spec().name()).put("snapshot", snapshot.path("id").asText()));
         StudentFolder result = new StudentFolder(folder);
         if (result.isFinished()) {
-            LOG.info("the student in {} is trained already", folder.path());
+            LOG.info("the student in {} is already trained", folder.path());
             return result.summary(identity);
         }
         TrainingCheckpoints checkpoints = checkpoints(identity);
         OuterOptimizer outer = TrainingSettings.outer(settings);
         TrainingCheckpoints.Position begin = checkpoints.resume(options, copies).orElseGet(() -> first(config, options, init, outer, copies));
-        LOG.info("training {} parameters on {} tokens an epoch: {} workers, {} epochs of {} rounds, {} local steps a round{}",
+        LOG.info("training {} parameters on {} tokens per epoch: {} workers, {} epochs of {} rounds, {} local steps per round{}",
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
-                plan.localSteps(), begin.history().isEmpty() ? "" : "; going on at step " + begin.history().size());
+                plan.localSteps(), begin.history().isEmpty() ? "" : "; resuming at step " + begin.history().size());
         WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);

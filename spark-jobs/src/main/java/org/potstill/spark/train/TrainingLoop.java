@@ -103,7 +103,7 @@ public final class TrainingLoop {
                     if (++lossesSinceCopy == MAX_LOSSES) {
                         throw failed(JobErrors.stateLost(MAX_LOSSES, e.peers(), e), epoch, round);
                     }
-                    LOG.warn("going back from epoch {} round {} to epoch {} round {}, of which the driver has a copy",
+                    LOG.warn("going back from epoch {} round {} to the driver's copy, of epoch {} round {}",
                             epoch + 1, round + 1, copy.epoch() + 1, copy.round() + 1, e);
                     state = state.replacedBy(copy.state());
                     returnToCopy();

@@ -62,7 +62,7 @@ class BootstrapTest {
 
     /** Of 200 samples of documents, some 95 % of the intervals hold what a great many documents give. */
     @Test
-    void intervalsHoldTheTruthAboutAsOftenAsTheySay() {
+    void intervalsCoverTheTruthAboutAsOftenAsTheyClaim() {
         Comparison truth = documents(4000, 3).stream().map(models -> models.get(1)).reduce(Comparison.NONE, Comparison::plus);
         int held = 0;
         for (int sample = 0; sample < 200; sample++) {
@@ -73,7 +73,7 @@ class BootstrapTest {
     }
 
     @Test
-    void theTeacherBesideItselfHasNoSpread() {
+    void theTeacherComparedWithItselfHasNoSpread() {
         ModelScore teacher = new Bootstrap(documents(5, 4)).scores(50, 1).get(0);
         assertEquals(new Estimate(1, 1.0, 1.0), teacher.perplexityRatio());
         assertEquals(new Estimate(0, 0.0, 0.0), teacher.kl());

@@ -74,7 +74,7 @@ class ChoiceTaskTest {
     }
 
     @Test
-    void whiteSpaceAtTheEndOfTheContextCountsToTheChoice() {
+    void trailingWhiteSpaceOfTheContextBelongsToTheChoice() {
         TinyLlama.write(folder.resolve("tiny.gguf"), 1);
         try (CausalLm model = Teachers.model(folder.resolve("tiny.gguf")); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
             TokenizerDefinition plain = new TokenizerDefinition(model.tokenizer().json(), -1, 0, false);
@@ -94,7 +94,7 @@ class ChoiceTaskTest {
     }
 
     @Test
-    void whatAModelCannotReadIsCutOnTheLeft() {
+    void contextsTooLongForAModelAreTruncatedOnTheLeft() {
         Question.Choice choice = new Question.Choice(new int[] {1, 2, 3, 4, 5, 6}, 2);
         assertArrayEquals(new int[] {3, 4, 5, 6}, choice.fit(3).tokens());
         assertEquals(2, choice.fit(3).length());

@@ -130,7 +130,7 @@ class EvaluateJobTest {
     }
 
     @Test
-    void bothModelsAreServedInProcessesOfTheirOwnAndContinueTheSameBeginnings() {
+    void bothModelsAreServedInSeparateProcessesAndContinueTheSameBeginnings() {
         EvaluateSummary summary = evaluate("evaluate.speed-tokens=64", "evaluate.speed-repeats=3", "evaluate.texts=2", "evaluate.text-tokens=5");
         assertEquals(List.of(), summary.notes());
         ServingSummary serving = summary.serving();
@@ -147,7 +147,7 @@ class EvaluateJobTest {
     }
 
     @Test
-    void whatAStudentLeavesInTheScratchFolderGoesWithTheRun() {
+    void theStudentsScratchFilesAreDeletedAfterTheRun() {
         evaluate();
         String[] left = folder.resolve("scratch").toFile().list((parent, name) -> name.startsWith("potstill-"));
         assertEquals(0, left.length, String.join(", ", left));
@@ -201,7 +201,7 @@ class EvaluateJobTest {
     }
 
     @Test
-    void aStudentThatIsNotThereIsRefused() {
+    void aMissingStudentIsRefused() {
         assertTrue(assertThrows(UserException.class, () -> evaluate("student.path=" + folder.resolve("none")))
                 .remedy().contains("potstill train"));
     }

@@ -105,14 +105,14 @@ class NgramTest {
     }
 
     @Test
-    void historiesThatNobodyAsksForAreNotCounted() {
+    void onlyRequestedHistoriesAreCounted() {
         BitSet histories = new BitSet();
         histories.set(1);
         assertEquals(java.util.Set.of(1), count(documents(), histories).successors().keySet());
     }
 
     @Test
-    void withoutAnyTrainingTextEveryTokenIsAsProbable() {
+    void withoutTrainingTextAllTokensAreEquallyProbable() {
         NgramModel model = NgramModel.of(new long[VOCAB], Map.of());
         assertEquals(1.0 / VOCAB, probabilities(model.bigram(new int[] {3, 4}), 0)[5], 1e-7);
     }

@@ -40,7 +40,7 @@ class ServingProcessTest {
     }
 
     @Test
-    void whyAModelCannotBeServedIsSaid() throws Exception {
+    void theReasonWhyAModelCannotBeServedIsReported() throws Exception {
         try (ServingProcess process = new ServingProcess(job(folder.resolve("none.gguf"), 4), own())) {
             String message = assertThrows(ServingProcess.FailedException.class, process::awaitReady).getMessage();
             assertTrue(message.contains("none.gguf"), message);
@@ -48,7 +48,7 @@ class ServingProcessTest {
     }
 
     @Test
-    void aProcessThatBreaksIsToldWithItsStatusAndLastException() throws Exception {
+    void aCrashedProcessIsReportedWithItsStatusAndLastException() throws Exception {
         Path model = folder.resolve("tiny.gguf");
         TinyLlama.write(model, 3);
         try (ServingProcess process = new ServingProcess(job(model, 4), own())) {

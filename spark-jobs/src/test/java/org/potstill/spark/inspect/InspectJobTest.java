@@ -99,7 +99,7 @@ class InspectJobTest {
         String text = InspectText.of(List.of(summary));
         assertTrue(text.contains("teacher.gguf, fp32 on onnx"), text);
         assertTrue(text.contains(summary.provenance().path("teacher").path("fingerprint").asText()), text);
-        assertTrue(text.contains("########## ") && text.contains("8.0 token ids a position"), text);
+        assertTrue(text.contains("########## ") && text.contains("8.0 token ids per position"), text);
     }
 
     @Test
@@ -216,7 +216,7 @@ class InspectJobTest {
     }
 
     @Test
-    void aKeyThatIsNotOneOrNotOneAloneIsRefused() {
+    void unknownAndAmbiguousKeysAreRefused() {
         assertTrue(assertThrows(UserException.class, () -> sequences().byKey("")).cause().contains("32"));
         assertThrows(UserException.class, () -> sequences().byKey("\u001b[31m"));
         assertTrue(assertThrows(UserException.class, () -> sequences().byKey("0123456789abcdef0123456789abcdef")).problem().contains("no sequence"));
@@ -226,7 +226,7 @@ class InspectJobTest {
     }
 
     @Test
-    void noTextReachesTheTerminalAsMoreThanText() {
+    void controlCharactersNeverReachTheTerminal() {
         String hostile = "\u001b[2J\u0007\u009b31m\r\n\u202e\u200b";
         var token = new DecodedSequence.Token(7, hostile, 0.5);
         String text = InspectText.of(new DecodedSequence(hostile, hostile, hostile, "00", 3, 1, 1, token,

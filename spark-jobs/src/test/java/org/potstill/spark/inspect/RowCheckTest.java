@@ -28,7 +28,7 @@ class RowCheckTest {
     }
 
     @Test
-    void whatIsNoDistributionIsNamed() {
+    void invalidDistributionsAreNamed() {
         assertEquals("the token id 7 twice", wrong(GHOST, new int[] {7, 7}, 0.5f, 0.25f));
         assertEquals("the token id 100 outside the vocabulary of 100", wrong(GHOST, new int[] {7, 100}, 0.5f, 0.25f));
         assertTrue(wrong(GHOST, new int[] {-1, 7}, 0.5f, 0.25f).contains("-1"));

@@ -51,7 +51,7 @@ class SampledCacheTest {
     }
 
     @Test
-    void theLiveTeacherDrawsTheSameToTheByte() {
+    void theLiveTeacherDrawsIdenticalBytes() {
         VerifySummary summary = new VerifyJob(Distillery.spark(), distillery.settings(SETTINGS), selection(), 25).run().get(0);
         assertTrue(summary.sound(), summary.toString());
         assertEquals(25, summary.teacher().identical());

@@ -77,7 +77,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aHealthyCacheIsSoundAndTheLiveTeacherSaysTheSameToTheByte() {
+    void aSoundCacheHasNoProblemsAndTheLiveTeacherReproducesItsBytes() {
         VerifySummary summary = verify(20);
         assertTrue(summary.sound(), summary.toString());
         List<LabelledSequence> rows = cache.store().sequences().collect();
@@ -88,7 +88,7 @@ class VerifyJobTest {
         assertEquals(20, summary.teacher().rows());
         assertEquals(20, summary.teacher().identical());
         assertTrue(summary.teacher().statistics() < 1e-5, summary.toString());
-        assertTrue(VerifyText.of(List.of(summary)).contains("all is well"));
+        assertTrue(VerifyText.of(List.of(summary)).contains("no problems"));
         assertNull(verify().teacher());
     }
 
@@ -129,7 +129,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aChangedKeyIsNamedAndTheOneThatWasThereIsMissing() throws IOException {
+    void aChangedKeyIsNamedAndTheOriginalKeyIsMissing() throws IOException {
         String wrong = "0123456789abcdef0123456789abcdef";
         LabelledSequence old = cache.change(cache.file(0),
                 row -> new LabelledSequence(row.document(), wrong, row.tokens(), row.targets(), row.teacherLoss(), row.teacherEntropy()));
@@ -154,7 +154,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aTornFileIsNamedAndTheRestGoesOn() throws IOException {
+    void aTornFileIsNamedAndTheRestIsChecked() throws IOException {
         Path torn = cache.file(0);
         long others = verify().rows() - cache.rows(torn).size();
         byte[] bytes = Files.readAllBytes(torn);
@@ -229,7 +229,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void damagedDescriptionsAreNamedAndTheRestGoesOn() throws IOException {
+    void damagedDescriptionsAreNamedAndTheRestIsChecked() throws IOException {
         Files.writeString(cache.described("tokenizer.json"), Files.readString(cache.described("tokenizer.json")).replace("the", "teh"));
         assertTrue(only(verify(), Kind.DAMAGED_DESCRIPTION).file().endsWith("tokenizer.json"));
         try (var files = Files.walk(cache.described("snapshots"))) {
@@ -259,7 +259,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aRowThatTheTeacherNeverSaidIsFoundThoughItsChecksumIsRight() throws IOException {
+    void aRowThatTheTeacherDidNotProduceIsFoundDespiteAValidChecksum() throws IOException {
         LabelledSequence old = cache.change(cache.file(1), row -> {
             SoftTargets targets = cache.labels().decode(row, "cache");
             // The least probable of the third position, so that the order stays.
@@ -274,7 +274,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aLossThatTheTeacherNeverHadIsFound() throws IOException {
+    void aLossThatTheTeacherDidNotProduceIsFound() throws IOException {
         LabelledSequence old = cache.change(cache.file(1), row -> new LabelledSequence(row.document(), row.key(), row.tokens(), row.targets(),
                 row.teacherLoss() + 0.1f, row.teacherEntropy()));
         assertTrue(verify().sound());
@@ -282,7 +282,7 @@ class VerifyJobTest {
     }
 
     @Test
-    void aSequenceLongerThanTheTeacherWasMadeForIsNamedAndEndsNothing() {
+    void aSequenceTooLongForTheTeacherIsNamedAndStopsNothing() {
         int[] tokens = new int[258];
         Arrays.fill(tokens, 5);
         int positions = tokens.length - 1;

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class VisibleTextTest {
     @Test
-    void whatCannotBeSeenIsSpelledOut() {
+    void invisibleCharactersAreEscaped() {
         assertEquals("a b\\n\\t\\r\\\\", VisibleText.of("a b\n\t\r\\", 100));
         assertEquals("\\u001b[31m\\u0000\\u007f\\u009b", VisibleText.of("\u001b[31m\0\u007f\u009b", 100));
         assertEquals("\\u202e\\u200b\\u2028\\u00a0\\ud800\\ue000", VisibleText.of("\u202e\u200b\u2028\u00a0\ud800\ue000", 100));

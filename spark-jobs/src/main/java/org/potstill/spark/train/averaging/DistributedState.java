@@ -120,7 +120,7 @@ public final class DistributedState {
             throw new StateLostException(lost);
         }
         repairs++;
-        LOG.warn("what workers at {} did in the round before is done again, as it cannot be fetched", lost.peers(), lost);
+        LOG.warn("repeating the previous round's steps of the workers at {}: their results cannot be fetched", lost.peers(), lost);
         source = StateSource.average(run.id(), source.version(), madeBy.again(lost));
     }
 
@@ -184,7 +184,7 @@ public final class DistributedState {
                 return null;
             })).toArray(CompletableFuture[]::new)).completeOnTimeout(null, END_SECONDS, TimeUnit.SECONDS).join();
         } catch (Exception e) {
-            LOG.warn("executors may keep what they have of this training run", e);
+            LOG.warn("executors may keep the state of this training run in memory", e);
         }
     }
 }

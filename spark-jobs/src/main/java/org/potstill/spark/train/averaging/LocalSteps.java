@@ -87,7 +87,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         boolean kept = false;
         try {
             load(slices, student);
-            LOG.info("worker {} takes steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
+            LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
             List<StepLoss> losses = new ArrayList<>();
             for (Map<Long, LearntSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));

@@ -68,7 +68,7 @@ public final class TrainingData implements AutoCloseable {
         responses.require(all, documents.filter(document -> !document.isMarked()).count());
         long open = documents.filter(LearntPlace::isOpen).count();
         if (open > 0) {
-            LOG.warn("in {} of {} documents the last response is not followed by what train.response-end says, and goes on to the end",
+            LOG.warn("in {} of {} documents, train.response-end does not follow the last response, which therefore extends to the end",
                     open, all);
         }
     }
