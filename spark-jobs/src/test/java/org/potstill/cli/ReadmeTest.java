@@ -82,6 +82,12 @@ class ReadmeTest {
     }
 
     @Test
+    void theReadmeIsShort() throws IOException {
+        int words = Files.readString(ROOT.resolve("README.md")).trim().split("\\s+").length;
+        assertTrue(words <= 1000, words + " words");
+    }
+
+    @Test
     void everyCommandParses() throws IOException {
         List<List<String>> commands = commands("deploy/potstill");
         // A synopsis.
