@@ -56,9 +56,9 @@ final class Values {
         }
         if (a instanceof Map<?, ?> x && b instanceof Map<?, ?> y) {
             boolean same = x.size() == y.size();
-            for (Iterator<?> keys = x.keySet().iterator(); same && keys.hasNext();) {
-                Object key = keys.next();
-                same = y.containsKey(key) && equal(x.get(key), y.get(key), budget);
+            for (Iterator<? extends Map.Entry<?, ?>> entries = x.entrySet().iterator(); same && entries.hasNext();) {
+                Map.Entry<?, ?> entry = entries.next();
+                same = y.containsKey(entry.getKey()) && equal(entry.getValue(), y.get(entry.getKey()), budget);
             }
             return same;
         }

@@ -30,8 +30,12 @@ public final class PrivateFolder {
             if (!folder.getFileSystem().supportedFileAttributeViews().contains("posix")) {
                 return Files.createDirectories(folder);
             }
-            Files.createDirectories(folder.toAbsolutePath().getParent());
-            make(folder);
+            Path parent = folder.toAbsolutePath().getParent();
+            // The root has none.
+            if (parent != null) {
+                Files.createDirectories(parent);
+                make(folder);
+            }
             if (isPrivate(folder)) {
                 return folder;
             }

@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.errors.UserException;
@@ -55,5 +58,14 @@ class PrivateFolderTest {
     void aFileInItsPlaceIsAnErrorOfTheUsers() throws IOException {
         Path file = Files.createFile(folder.resolve("scratch"));
         assertThrows(UserException.class, () -> PrivateFolder.in(file));
+    }
+
+    @Test
+    void theRootOfAFileSystemCanBeTheFolder() throws IOException {
+        Path zip = folder.resolve("files.zip");
+        try (FileSystem files = FileSystems.newFileSystem(zip, Map.of("create", "true", "enablePosixFileAttributes", true))) {
+            Path root = files.getPath("/");
+            assertEquals(root, PrivateFolder.in(root).getRoot());
+        }
     }
 }

@@ -15,6 +15,7 @@ import org.potstill.spark.storage.HadoopFolder;
  * the first labelled corpus; runs that start concurrently may create more.
  */
 public final class TokenPriors implements Serializable {
+    private static final long serialVersionUID = 1L;
     private static final String ENDING = ".bin";
 
     private final int vocabSize;
@@ -58,11 +59,9 @@ public final class TokenPriors implements Serializable {
     /** Returns a codec that encodes with the first prior by name and decodes with all. */
     synchronized SoftTargetsCodec codec(TargetSpec spec) {
         if (priors == null) {
-            priors = new ArrayList<>();
-            files.forEach(bytes -> priors.add(TokenPrior.read(bytes, vocabSize)));
-            if (priors.isEmpty()) {
-                priors.add(TokenPrior.none(vocabSize));
-            }
+            // Assigned when complete: if a file is damaged, the next call fails, too.
+            priors = files.isEmpty() ? List.of(TokenPrior.none(vocabSize))
+                    : files.stream().map(bytes -> TokenPrior.read(bytes, vocabSize)).toList();
         }
         return new SoftTargetsCodec(spec, vocabSize, priors.get(0), priors);
     }

@@ -4,13 +4,17 @@ package org.potstill.spark.cache;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.commons.lang3.SerializationUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.softlabels.TokenPrior;
@@ -59,5 +63,14 @@ class TokenPriorsTest {
         for (byte[] row : new byte[][] {first, second, TokenPriors.none(100).codec(SPEC).encode(TOKENS, TARGETS)}) {
             assertArrayEquals(TARGETS.ids(), both.codec(SPEC).decode(TOKENS, row).ids());
         }
+    }
+
+    @Test
+    void aDamagedPriorFailsEveryCallAndNotJustTheFirst() throws IOException {
+        TokenPriors.write(folder(), prior(5));
+        Files.write(path.resolve("priors/ffffffffffffffff.bin"), new byte[3]);
+        TokenPriors priors = TokenPriors.in(folder(), 100);
+        assertThrows(UserException.class, () -> priors.codec(SPEC));
+        assertThrows(UserException.class, () -> priors.codec(SPEC));
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.dl4j;
 
+import java.io.Serializable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.nd4j.Nd4jRuntime;
@@ -20,7 +21,7 @@ import org.potstill.student.options.TrainingOptions;
  * @param checkpointing whether layers keep only their inputs for the backward pass
  * @param precision     precision of matrix products in linear layers
  */
-record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precision) {
+record DecoderKind(boolean nd4j, boolean checkpointing, MatrixPrecision precision) implements Serializable {
     static final DecoderKind FUSED = new DecoderKind(false, false, MatrixPrecision.FP32);
     static final DecoderKind FUSED_CHECKPOINTING = new DecoderKind(false, true, MatrixPrecision.FP32);
     static final DecoderKind ND4J = new DecoderKind(true, false, MatrixPrecision.FP32);
