@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
+import java.net.UnknownHostException;
 import java.security.CodeSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,6 +39,9 @@ public final class Failures {
         String message = String.valueOf(thrown.getMessage());
         if (thrown instanceof OutOfMemoryError) {
             return Optional.of(PlatformErrors.outOfMemory(message, thrown));
+        }
+        if (thrown instanceof UnknownHostException) {
+            return Optional.of(PlatformErrors.unknownHost(message, thrown));
         }
         if (thrown instanceof UnsatisfiedLinkError || thrown instanceof LinkageError && isNative(message)) {
             return Optional.of(NativeLibraries.failure(library(message), thrown));

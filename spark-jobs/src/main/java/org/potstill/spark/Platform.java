@@ -148,6 +148,9 @@ public final class Platform {
             } catch (IllegalArgumentException e) {
                 throw JobErrors.badValue(path.getKey(), "it is not a path: " + PlatformErrors.reason(e).replaceFirst("^java\\.net\\.URISyntaxException: ", ""));
             }
+            if ("file".equals(parsed.toUri().getScheme()) && parsed.toUri().getAuthority() != null) {
+                throw JobErrors.badValue(path.getKey(), "a file: path names no host; write file://" + parsed.toUri().getPath());
+            }
             FileSystems.require(path.getKey(), parsed, hadoop);
             boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");
             if (listed) {

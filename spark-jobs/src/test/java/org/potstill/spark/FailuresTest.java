@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.UnknownHostException;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkException;
@@ -39,6 +40,12 @@ class FailuresTest {
         }
         assertTrue(explained(new SparkException("Command exited with code 137")).remedy().contains("memoryOverhead"));
         assertTrue(explained(new SparkException("Reason: Command exited with code 50")).cause().contains("executor's log"));
+    }
+
+    @Test
+    void anUnknownHostIsNamed() {
+        UserException error = explained(ofTask(new IllegalArgumentException(new UnknownHostException("nowhere"))));
+        assertTrue(error.cause().contains("unknown host: nowhere") && error.remedy().contains("defaultFS"), error.getMessage());
     }
 
     @Test

@@ -80,6 +80,15 @@ class PlatformTest {
     }
 
     @Test
+    void aLocalPathNamesNoHost() {
+        for (String key : List.of("corpus.path", "cache.path", "student.path")) {
+            Settings settings = Settings.load(List.of(), List.of(key + "=file://localhost/data/x"));
+            UserException error = assertThrows(UserException.class, () -> Platform.requirePaths(settings, new Configuration()));
+            assertTrue(error.getMessage().contains(key) && error.getMessage().contains("write file:///data/x"), error.getMessage());
+        }
+    }
+
+    @Test
     void pathsOfFileSystemsThatAreThereAreNotTouched() {
         Platform.requirePaths(Settings.load(List.of(), List.of("corpus.path=/no/such", "cache.path=file:///no/such", "student.path=relative",
                 "teacher.path=hdfs://nowhere/x")), new Configuration());

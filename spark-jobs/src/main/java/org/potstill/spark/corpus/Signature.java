@@ -36,7 +36,10 @@ enum Signature {
     JPEG("a picture", 0, "ffd8ff"),
     GGUF("a GGUF model", 0, "47475546", true),
     LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", "version https://git-lfs.github.com/spec/"),
+    OLD_LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", "version https://hawser.github.com/spec/"),
     ANNEX_POINTER(Signature.ANNEXED, "/annex/objects/"),
+    /** A symbolic link that a clone wrote as a file. */
+    ANNEX_LINK(Signature.ANNEXED, ".git/annex/objects/"),
     DVC_POINTER("a DVC pointer, which names another file (dvc pull fetches it)", "outs:\n- md5: "),
     XET_POINTER("a Xet pointer: the file itself was not fetched (git xet pull)", "# xet version ");
 
@@ -74,12 +77,22 @@ enum Signature {
      */
     static Optional<Signature> of(byte[] head) {
         boolean text = isText(head);
-        return Arrays.stream(values()).filter(signature -> signature.begins(head) && !(signature.letters && text)).findFirst();
+        byte[] path = withoutParents(head);
+        return Arrays.stream(values()).filter(signature -> signature.begins(signature == ANNEX_LINK ? path : head) && !(signature.letters && text)).findFirst();
     }
 
     private boolean begins(byte[] head) {
         return head.length >= offset + magic.length
                 && Arrays.equals(magic, 0, magic.length, head, offset, offset + magic.length);
+    }
+
+    /** Removes each leading "../". */
+    private static byte[] withoutParents(byte[] head) {
+        int begin = 0;
+        while (begin + 3 <= head.length && head[begin] == '.' && head[begin + 1] == '.' && head[begin + 2] == '/') {
+            begin += 3;
+        }
+        return Arrays.copyOfRange(head, begin, head.length);
     }
 
     private static boolean isText(byte[] head) {

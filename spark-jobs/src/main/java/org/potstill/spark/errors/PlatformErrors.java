@@ -92,6 +92,11 @@ public final class PlatformErrors {
         return StringUtils.abbreviate(message, MAX_REASON);
     }
 
+    public static UserException unknownHost(String host, Throwable origin) {
+        return new UserException("a server cannot be found", "unknown host: " + host,
+                "check the hosts in the paths, spark.master and spark.hadoop.fs.defaultFS, and the network", origin);
+    }
+
     public static UserException outOfMemory(String what, Throwable origin) {
         return new UserException("out of memory", what + ", with a heap of " + (Runtime.getRuntime().maxMemory() >> 20)
                 + " MiB in this process",

@@ -212,10 +212,12 @@ class FileContentTest {
     @ParameterizedTest
     @ValueSource(strings = {"txt", "jsonl", "parquet"})
     void pointersToFilesThatWereNotFetchedAreNamed(String ending) {
-        Map.of("git lfs pull", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
-                "git annex get", "/annex/objects/SHA256E-s12345--4d7a." + ending + "\n",
-                "dvc pull", "outs:\n- md5: 4d7a\n  size: 12345\n  path: a." + ending + "\n",
-                "git xet pull", "# xet version 0\nfilesize = 12345\n").forEach((remedy, pointer) -> {
+        Map.of("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull",
+                "version https://hawser.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "git lfs pull",
+                "/annex/objects/SHA256E-s12345--4d7a." + ending + "\n", "git annex get",
+                "../../.git/annex/objects/x/y/SHA256E-s12345--4d7a." + ending, "git annex get",
+                "outs:\n- md5: 4d7a\n  size: 12345\n  path: a." + ending + "\n", "dvc pull",
+                "# xet version 0\nfilesize = 12345\n", "git xet pull").forEach((pointer, remedy) -> {
                     Distillery.write(folder.resolve("a." + ending), pointer);
                     Distillery.write(folder.resolve("b.md"), "about");
                     String problem = CorpusReading.problems(read("corpus.path=" + folder + "/*." + ending)).get(0);
