@@ -31,7 +31,7 @@ final class StandaloneCluster implements AutoCloseable {
     private static final List<String> SECURITY = List.of("spark.authenticate=true", "spark.authenticate.secret=" + SECRET,
             "spark.network.crypto.enabled=true");
 
-    private static final Pattern STEPS = Pattern.compile("LocalSteps: worker \\d+ takes steps (\\d+) to");
+    private static final Pattern STEPS = Pattern.compile("LocalSteps: worker \\d+ trains steps (\\d+) to");
 
     private final Path folder;
     private final List<Process> processes = new ArrayList<>();
