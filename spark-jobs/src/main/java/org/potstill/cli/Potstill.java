@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.apache.hadoop.util.ShutdownHookManager;
@@ -70,6 +71,12 @@ public final class Potstill {
     }
 
     private static void sayInterrupted() {
+        // Spark ends the process itself after some errors, which it has reported.
+        boolean exit = Thread.getAllStackTraces().values().stream().flatMap(Arrays::stream)
+                .anyMatch(frame -> frame.getClassName().equals(Runtime.class.getName()) && frame.getMethodName().equals("exit"));
+        if (exit) {
+            return;
+        }
         System.err.println("potstill: interrupted" + System.lineSeparator() + "  finished work is kept: run the same command again to continue");
     }
 

@@ -29,7 +29,12 @@ public final class NativeWork {
     private static boolean ended;
 
     static {
-        Runtime.getRuntime().addShutdownHook(new Thread(NativeWork::end, "potstill-end"));
+        try {
+            Runtime.getRuntime().addShutdownHook(new Thread(NativeWork::end, "potstill-end"));
+        } catch (IllegalStateException e) {
+            // The process was exiting before it loaded this class: nothing has begun, and nothing may.
+            ending = true;
+        }
     }
 
     /** A piece of work. */
