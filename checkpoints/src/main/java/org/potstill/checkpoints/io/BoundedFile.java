@@ -19,8 +19,6 @@ import java.security.MessageDigest;
  */
 public final class BoundedFile implements AutoCloseable {
     private static final int DIGEST_CHUNK_BYTES = 1 << 20;
-    private static final String LFS_POINTER = "version https://git-lfs.github.com/spec/";
-    private static final String ANNEX_POINTER = "/annex/objects/";
     private static final int MAX_POINTER_BYTES = 1024;
 
     private final Path path;
@@ -54,13 +52,9 @@ public final class BoundedFile implements AutoCloseable {
         if (size > MAX_POINTER_BYTES) {
             return;
         }
-        String start = new String(read(0, (int) Math.min(size, LFS_POINTER.length()), "its start").array(), StandardCharsets.US_ASCII);
-        if (start.equals(LFS_POINTER)) {
-            throw UnsupportedErrors.pointer(path, "Git LFS", "git lfs pull");
-        }
-        if (start.startsWith(ANNEX_POINTER)) {
-            throw UnsupportedErrors.pointer(path, "git-annex", "git annex get .");
-        }
+        PointerFile.of(read(0, (int) size, "its start").array()).ifPresent(pointer -> {
+            throw UnsupportedErrors.pointer(path, pointer);
+        });
     }
 
     /** Returns whether a name is taken, even by a link that leads nowhere, which {@link #open} then reports. */

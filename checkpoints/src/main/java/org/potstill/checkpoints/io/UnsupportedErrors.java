@@ -90,17 +90,15 @@ public final class UnsupportedErrors {
                 + "script that transformers has for this model (convert_..._weights_to_hf.py)");
     }
 
-    /** @param command that fetches the files of the current folder */
-    static UserException pointer(Path file, String system, String command) {
-        return error("cannot read " + file, "it is a " + system + " pointer: the file that it stands for was not downloaded",
-                "run " + command + " in its folder, or download it with hf download");
+    static UserException pointer(Path file, PointerFile pointer) {
+        return error("cannot read " + file, "it is a " + pointer.system() + " pointer: the file that it stands for was not downloaded",
+                "run " + pointer.command() + " in its folder, or download it with hf download");
     }
 
     /** @param target as the link has it */
     static UserException danglingLink(Path file, Path target) {
-        boolean annex = target.toString().contains("annex/objects/");
-        return error("cannot read " + file, "it is a link to " + target + ", which does not exist", annex
-                ? "run git annex get . in its folder" : "copy the model with the files that its links lead to (cp -rL), or download it again");
+        return error("cannot read " + file, "it is a link to " + target + ", which does not exist", PointerFile.isAnnexed(target)
+                ? "run " + PointerFile.GIT_ANNEX.command() + " in its folder" : "copy the model with the files that its links lead to (cp -rL), or download it again");
     }
 
     /** @param path an ONNX file or a folder with one, where weights are needed by name */

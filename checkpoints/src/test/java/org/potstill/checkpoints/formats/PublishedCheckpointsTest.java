@@ -307,6 +307,10 @@ final class PublishedCheckpointsTest {
         String key = "SHA256E-s12345--4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
         Files.writeString(file, "/annex/objects/" + key + "\n");
         assertNamed(model, file, "git-annex pointer", "git annex get");
+        Files.writeString(file, "../../.git/annex/objects/Qq/Zz/" + key + "/" + key);
+        assertNamed(model, file, "git-annex pointer", "git annex get");
+        Files.writeString(file, "outs:\n- md5: 4d7a\n  size: 12345\n  path: " + file.getFileName() + "\n");
+        assertNamed(model, file, "DVC pointer", "dvc pull");
         Files.delete(file);
         Files.createSymbolicLink(file, Path.of(".git/annex/objects/Qq/Zz", key, key));
         assertNamed(model, file, "it is a link to .git/annex/objects", "git annex get");

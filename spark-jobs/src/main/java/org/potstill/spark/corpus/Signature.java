@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
+import org.potstill.checkpoints.io.PointerFile;
 
 /** A file format detected by its first bytes, regardless of the name. */
 enum Signature {
@@ -35,36 +35,37 @@ enum Signature {
     PNG("a picture", 0, "89504e470d0a1a0a"),
     JPEG("a picture", 0, "ffd8ff"),
     GGUF("a GGUF model", 0, "47475546", true),
-    LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", "version https://git-lfs.github.com/spec/"),
-    OLD_LFS_POINTER("a Git LFS pointer: the file itself was not fetched (git lfs pull)", "version https://hawser.github.com/spec/"),
-    ANNEX_POINTER(Signature.ANNEXED, "/annex/objects/"),
-    /** A symbolic link that a clone wrote as a file. */
-    ANNEX_LINK(Signature.ANNEXED, ".git/annex/objects/"),
-    DVC_POINTER("a DVC pointer, which names another file (dvc pull fetches it)", "outs:\n- md5: "),
-    XET_POINTER("a Xet pointer: the file itself was not fetched (git xet pull)", "# xet version ");
-
-    static final String ANNEXED = "a git-annex pointer: the file itself was not fetched (git annex get)";
+    LFS_POINTER(PointerFile.GIT_LFS),
+    ANNEX_POINTER(PointerFile.GIT_ANNEX),
+    DVC_POINTER(PointerFile.DVC),
+    XET_POINTER(PointerFile.XET);
 
     /** Number of bytes that {@link #of} examines. */
     static final int BYTES = 512;
 
     private final String named;
+    /** Null for other formats. */
+    private final PointerFile pointer;
     private final int offset;
     private final byte[] magic;
     private final boolean letters;
 
-    /** @param begin the text with which such a file begins */
-    Signature(String named, String begin) {
-        this(named, 0, HexFormat.of().formatHex(begin.getBytes(StandardCharsets.US_ASCII)));
+    Signature(PointerFile pointer) {
+        this("a " + pointer.system() + " pointer: the file itself was not fetched (" + pointer.command() + ")", pointer, 0, "", false);
     }
 
     Signature(String named, int offset, String magic) {
-        this(named, offset, magic, false);
+        this(named, null, offset, magic, false);
     }
 
     /** @param letters whether text may begin the same way: then it is the format only if bytes follow that are not text */
     Signature(String named, int offset, String magic, boolean letters) {
+        this(named, null, offset, magic, letters);
+    }
+
+    Signature(String named, PointerFile pointer, int offset, String magic, boolean letters) {
         this.named = named;
+        this.pointer = pointer;
         this.offset = offset;
         this.magic = HexFormat.of().parseHex(magic);
         this.letters = letters;
@@ -77,22 +78,12 @@ enum Signature {
      */
     static Optional<Signature> of(byte[] head) {
         boolean text = isText(head);
-        byte[] path = withoutParents(head);
-        return Arrays.stream(values()).filter(signature -> signature.begins(signature == ANNEX_LINK ? path : head) && !(signature.letters && text)).findFirst();
+        return Arrays.stream(values()).filter(signature -> signature.begins(head) && !(signature.letters && text)).findFirst();
     }
 
     private boolean begins(byte[] head) {
-        return head.length >= offset + magic.length
+        return pointer != null ? pointer.begins(head) : head.length >= offset + magic.length
                 && Arrays.equals(magic, 0, magic.length, head, offset, offset + magic.length);
-    }
-
-    /** Removes each leading "../". */
-    private static byte[] withoutParents(byte[] head) {
-        int begin = 0;
-        while (begin + 3 <= head.length && head[begin] == '.' && head[begin + 1] == '.' && head[begin + 2] == '/') {
-            begin += 3;
-        }
-        return Arrays.copyOfRange(head, begin, head.length);
     }
 
     private static boolean isText(byte[] head) {
