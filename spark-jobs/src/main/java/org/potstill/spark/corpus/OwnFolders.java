@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
-import java.io.IOException;
 import java.net.URI;
-import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -17,6 +15,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.SparkConf;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.FileSystems;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -65,16 +64,9 @@ final class OwnFolders {
         }
     }
 
-    /** Resolves links on local disks, as far as the path exists. */
+    /** Resolves links on local disks. */
     private Path real(Path path) {
-        if (!(fs instanceof RawLocalFileSystem) || !"file".equals(path.toUri().getScheme())) {
-            return path;
-        }
-        try {
-            return new Path("file", null, Paths.get(path.toUri().getPath()).toRealPath().toString());
-        } catch (IOException e) {
-            return path.getParent() == null ? path : new Path(real(path.getParent()), new Path(null, null, path.getName()));
-        }
+        return fs instanceof RawLocalFileSystem ? FileSystems.canonical(path) : path;
     }
 
     /**
@@ -84,9 +76,8 @@ final class OwnFolders {
      */
     Optional<Own> of(String file, Path root) {
         Path path = new Path(file);
-        Path within = real(root);
         return all.stream().filter(own -> own.path().equals(path)).findFirst()
-                .or(() -> ofFolders.computeIfAbsent(path.getParent(), folder -> ofFolder(real(folder), within)));
+                .or(() -> ofFolders.computeIfAbsent(path.getParent(), folder -> ofFolder(real(folder), real(root))));
     }
 
     private Optional<Own> ofFolder(Path folder, Path root) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.distil;
 
-import java.io.File;
-import java.io.IOException;
-import java.net.URI;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.FileSystems;
 
 /** The use of the pruned model as the student's initial weights, if pruning is requested. */
 public final class PrunedStart {
@@ -17,20 +15,7 @@ public final class PrunedStart {
     }
 
     private static boolean same(String one, String other) {
-        return !other.isBlank() && place(one).equals(place(other));
-    }
-
-    /** Returns one name for all spellings of a path: relative, with {@code file:}, or through symbolic links. */
-    private static String place(String path) {
-        URI uri = new Path(path).toUri();
-        if (uri.getScheme() != null && !uri.getScheme().equals("file")) {
-            return uri.toString();
-        }
-        try {
-            return new File(uri.getPath()).getCanonicalPath();
-        } catch (IOException e) {
-            return uri.getPath();
-        }
+        return !other.isBlank() && FileSystems.canonical(new Path(one)).equals(FileSystems.canonical(new Path(other)));
     }
 
     public static boolean isAskedFor(Settings settings) {

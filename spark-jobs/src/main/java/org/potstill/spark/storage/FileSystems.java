@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.storage;
 
+import java.io.File;
 import java.io.IOException;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -55,6 +56,22 @@ public final class FileSystems {
         SparkConf conf = active.isDefined() ? active.get().getConf() : new SparkConf();
         settings.forEach(conf::setIfMissing);
         return SparkHadoopUtil.get().newConfiguration(conf);
+    }
+
+    /**
+     * Returns one name for all spellings of a path on a local disk: relative, with a scheme or without, or through symbolic links, as far
+     * as the path exists. Paths on other file systems are returned as they are.
+     */
+    public static Path canonical(Path path) {
+        String scheme = path.toUri().getScheme();
+        if (scheme != null && !scheme.equals("file")) {
+            return path;
+        }
+        try {
+            return new Path("file", null, new File(path.toUri().getPath()).getCanonicalPath());
+        } catch (IOException e) {
+            return path;
+        }
     }
 
     private static String remedy(String scheme, Path path) {
