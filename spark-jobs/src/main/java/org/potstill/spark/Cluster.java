@@ -3,7 +3,7 @@ package org.potstill.spark;
 
 import java.util.OptionalInt;
 import org.apache.spark.TaskContext;
-import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaRDDLike;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.resource.ResourceInformation;
@@ -63,9 +63,9 @@ public final class Cluster {
      * Frees what executors cache of a data set, and waits until they have: otherwise a session that stops meanwhile prints
      * the stack trace of an abandoned request.
      */
-    public static void release(JavaRDD<?> cached) {
+    public static void release(JavaRDDLike<?, ?> cached) {
         try {
-            cached.unpersist(true);
+            cached.rdd().unpersist(true);
         } catch (Exception e) {
             // The cache dies with the session, whose failure is the one to report.
             LOG.debug("cannot free a data set", e);

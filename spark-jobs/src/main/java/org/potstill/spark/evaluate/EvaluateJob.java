@@ -154,7 +154,7 @@ public final class EvaluateJob {
         }
         List<Passage> speedPassages = passages(work);
         List<Passage> beginnings = PassageDraw.beginnings(heldOut, cut.seed(), wanted.texts());
-        heldOut.unpersist(false);
+        Cluster.release(heldOut);
         int text = 1;
         for (Map.Entry<String, String> further : wanted.corpora().entrySet()) {
             work.addAll(further(further.getKey(), further.getValue(), cut, pair, text++));

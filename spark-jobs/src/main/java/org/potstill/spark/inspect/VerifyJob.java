@@ -11,6 +11,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
@@ -93,8 +94,8 @@ public final class VerifyJob {
         }
         long rows = checked.map(file -> (long) file.rows().size()).fold(0L, Long::sum);
         long positions = checked.map(file -> file.rows().stream().mapToLong(row -> row.tokens() - 1L).sum()).fold(0L, Long::sum);
-        checked.unpersist(false);
-        keys.unpersist(false);
+        Cluster.release(checked);
+        Cluster.release(keys);
         return new VerifySummary(store.folder().path().toString(), footers.files() + footers.unreadable().count(), rows, positions,
                 snapshot.named(), problems.counts(), problems.examples(), teacher);
     }

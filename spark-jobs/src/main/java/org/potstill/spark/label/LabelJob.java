@@ -175,7 +175,7 @@ public final class LabelJob {
         }
         Pass pass = new Pass(source, told, store.labels());
         List<ShardResult> results = pendingPositions == 0 ? List.of() : pass.score(longest, store, pending, pendingPositions);
-        pending.unpersist(false);
+        Cluster.release(pending);
         UnscoredSequences unscored = unscored(labels, results);
         if (!unscored.reasons().isEmpty()) {
             quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));

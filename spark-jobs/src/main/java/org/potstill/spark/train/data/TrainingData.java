@@ -8,6 +8,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.io.Sha256;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
@@ -115,8 +116,8 @@ public final class TrainingData implements AutoCloseable {
 
     @Override
     public void close() {
-        places.unpersist(false);
-        sequences.unpersist(false);
-        snapshot.unpersist(false);
+        Cluster.release(places);
+        Cluster.release(sequences);
+        Cluster.release(snapshot);
     }
 }
