@@ -48,8 +48,7 @@ final class PruneFolder {
 
     /** Rejects, before any work is done, a folder that contains another model. */
     static void requireOurs(HadoopFolder folder) {
-        folder.requireOurs("prune.path", List.of(PROGRESS, PROVENANCE),
-                List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", StudentFolder.GENERATION_CONFIG));
+        folder.requireOurs("prune.path", List.of(PROGRESS, PROVENANCE), StudentFolder.MODEL);
     }
 
     /**

@@ -31,6 +31,9 @@ public final class StudentFolder {
     public static final String GENERATION_CONFIG = "generation_config.json";
     public static final String PROVENANCE = "provenance.json";
 
+    /** Names of the files of a model in Hugging Face's layout. */
+    public static final List<String> MODEL = List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", GENERATION_CONFIG);
+
     /** Member that only the provenance of an export has, not that of a student. */
     public static final String EXPORT = "export";
 
@@ -42,8 +45,7 @@ public final class StudentFolder {
 
     /** Rejects, before any work is done, a folder that contains another model. */
     void requireOurs() {
-        folder.requireOurs("student.path", List.of(TrainingCheckpoints.FOLDER, PROVENANCE),
-                List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", GENERATION_CONFIG));
+        folder.requireOurs("student.path", List.of(TrainingCheckpoints.FOLDER, PROVENANCE), MODEL);
     }
 
     public boolean isFinished() {
