@@ -17,6 +17,8 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.zip.GZIPOutputStream;
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream;
 import org.apache.commons.compress.compressors.lz4.FramedLZ4CompressorOutputStream;
@@ -92,14 +94,15 @@ class FileContentTest {
         assertEquals(List.of(STORY), CorpusReading.texts(read()));
     }
 
+    /** Five thousand documents as JSON lines. */
+    private static String lines() {
+        return IntStream.range(0, 5000).mapToObj(i -> "{\"text\": \"" + Distillery.text(i, 5) + "\"}\n").collect(Collectors.joining());
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
     void aFileThatIsCutOffIsInTheQuarantineByNameAndTheOthersAreRead(String codec) throws Exception {
-        StringBuilder lines = new StringBuilder();
-        for (int i = 0; i < 5000; i++) {
-            lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
-        }
-        byte[] whole = compressed(codec, utf8(lines.toString()));
+        byte[] whole = compressed(codec, utf8(lines()));
         Distillery.write(folder.resolve("a.jsonl." + codec), Arrays.copyOf(whole, whole.length / 2));
         Distillery.write(folder.resolve("b.jsonl"), "{\"text\": \"fine\"}");
         List<Document> documents = read();
@@ -111,12 +114,8 @@ class FileContentTest {
     @ParameterizedTest
     @ValueSource(strings = {"gz", "bz2", "zst", "xz", "lz4"})
     void aDamagedArchiveIsOneFindingNotOnePerLine(String codec) throws Exception {
-        StringBuilder lines = new StringBuilder();
-        for (int i = 0; i < 5000; i++) {
-            lines.append("{\"text\": \"").append(Distillery.text(i, 5)).append("\"}\n");
-        }
-        String array = "[" + lines.toString().replace("}\n{", "},\n{") + "]";
-        for (String json : List.of(lines.toString(), array)) {
+        String array = "[" + lines().replace("}\n{", "},\n{") + "]";
+        for (String json : List.of(lines(), array)) {
             byte[] whole = compressed(codec, utf8(json));
             for (int at : new int[] {whole.length / 3, whole.length / 2, whole.length - whole.length / 5}) {
                 byte[] damaged = whole.clone();
