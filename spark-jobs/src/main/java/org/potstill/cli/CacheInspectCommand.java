@@ -61,7 +61,7 @@ final class CacheInspectCommand implements Callable<Integer> {
         if (limit < 1) {
             throw new ParameterException(spec.commandLine(), "--limit must be 1 or more");
         }
-        Settings settings = options.load();
+        Settings settings = options.load(List.of());
         Selection selection = labels.selection(settings);
         String text = Sessions.run("cache inspect", settings, spark -> key == null && document == null
                 ? summaries(spark, selection) : sequence(new SequenceJob(spark, selection, limit)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.spark.sql.SparkSession;
@@ -28,7 +29,7 @@ abstract class CacheUpkeepCommand implements Callable<Integer> {
 
     @Override
     public final Integer call() {
-        Settings settings = options.load();
+        Settings settings = options.load(List.of());
         Selection selection = labels.selection(settings);
         return Sessions.run(spec.name(), settings, spark -> {
             for (LabelStore store : selection.stores(spark)) {

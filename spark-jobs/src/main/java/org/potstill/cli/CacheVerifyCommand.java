@@ -53,7 +53,7 @@ final class CacheVerifyCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--sample must lie between 0 and " + MAX_SAMPLE);
         }
         int rows = sample != null ? sample : teacher != null ? SAMPLE : 0;
-        Settings loaded = options.load();
+        Settings loaded = options.load(List.of());
         Settings settings = teacher == null ? loaded : loaded.with("teacher.path", teacher);
         settings.require(rows > 0 ? List.of("cache.path", "teacher.path") : List.of("cache.path"));
         String cache = settings.string("cache.path");

@@ -15,6 +15,7 @@ import org.potstill.spark.distil.TrainingAhead;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.report.Report;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.teacher.ExecutorTeacher;
 import picocli.CommandLine.Command;
@@ -30,6 +31,8 @@ import picocli.CommandLine.Spec;
         + "random weights.", "",
         "Example:", "  potstill distil --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75 --set export.path=student-hf"})
 final class DistilCommand implements Callable<Integer> {
+    private static final List<String> NEEDS = List.of("teacher.path", "corpus.path", "cache.path", "student.path");
+
     @Mixin
     private SettingsOptions options;
 
@@ -38,8 +41,8 @@ final class DistilCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Settings settings = PrunedStart.apply(options.load());
-        settings.require(List.of("teacher.path", "corpus.path", "cache.path", "student.path"));
+        Settings settings = PrunedStart.apply(options.load(PathSettings.WRITTEN));
+        settings.require(NEEDS);
         if (!settings.string("export.path").isBlank()) {
             order(settings, false);
         }
@@ -51,7 +54,7 @@ final class DistilCommand implements Callable<Integer> {
 
     private void run(SparkSession spark, Settings settings) {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
-        Report report = new Report(settings, sc.hadoopConfiguration());
+        Report report = JobCommand.report(settings, NEEDS, PathSettings.WRITTEN, sc.hadoopConfiguration());
         FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
         TrainingAhead.require(spark, settings);
         Map<String, JobCommand> jobs = new LinkedHashMap<>();

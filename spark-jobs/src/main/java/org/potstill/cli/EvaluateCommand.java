@@ -10,6 +10,7 @@ import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TextScore;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
@@ -24,6 +25,11 @@ final class EvaluateCommand extends JobCommand {
     @Override
     List<String> needs(Settings settings) {
         return List.of("teacher.path", "corpus.path", "student.path");
+    }
+
+    @Override
+    List<String> writes() {
+        return List.of("report.path", PathSettings.SCRATCH);
     }
 
     @Override

@@ -57,7 +57,7 @@ final class ExportCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Settings settings = options.load();
+        Settings settings = options.load(List.of("--output"));
         StudentExport.Order order = new StudentExport.Order(format, precision, output, overwrite, text);
         boolean corpus = text == null && !settings.string("corpus.path").isBlank();
         StudentExport.Made made = corpus

@@ -16,6 +16,7 @@ import org.potstill.checkpoints.tokenizer.ChatTemplate;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.teacher.TeacherSource;
@@ -83,7 +84,7 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Settings settings = options.load();
+        Settings settings = options.load(List.of(PathSettings.SCRATCH));
         if (maxNewTokens < 1) {
             throw JobErrors.badOption("--max-new-tokens", "it must be 1 or more");
         }

@@ -3,10 +3,15 @@ package org.potstill.cli;
 
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
+import org.potstill.spark.cache.Labels;
 import org.potstill.spark.report.Report;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.StudentFolder;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -18,6 +23,11 @@ abstract class JobCommand implements Callable<Integer> {
 
     @Spec
     private CommandSpec spec;
+
+    /** Lists the settings that name what the job writes. */
+    List<String> writes() {
+        return PathSettings.WRITTEN;
+    }
 
     /** Lists the settings without which the job cannot begin. */
     abstract List<String> needs(Settings settings);
@@ -32,13 +42,27 @@ abstract class JobCommand implements Callable<Integer> {
     /** Summarises the result in a sentence or two. */
     abstract String describe(Object summary);
 
+    /**
+     * Opens the report. Fails, before any work is done, on paths that cannot be reached and on folders that hold a model of others.
+     *
+     * @param needed settings with paths
+     */
+    static Report report(Settings settings, List<String> needed, List<String> written, Configuration hadoop) {
+        PathSettings.requireReachable(settings, needed, hadoop);
+        for (String key : List.of("cache.path", "report.path")) {
+            if (written.contains(key) && !settings.string(key).isBlank()) {
+                new HadoopFolder(key, settings.string(key), hadoop).requireOurs(key, List.of(Labels.FOLDER, Report.DATA), StudentFolder.MODEL);
+            }
+        }
+        return new Report(settings, hadoop);
+    }
+
     @Override
     public final Integer call() {
-        Settings settings = options.load();
+        Settings settings = options.load(writes());
         settings.require(needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
-            // Fail on a bad report path before any work is done.
-            Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());
+            Report report = report(settings, needs(settings), writes(), spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
             String page = report.put(spec.name(), summary);
             spec.commandLine().getOut().println(describe(summary));

@@ -3,15 +3,22 @@ package org.potstill.cli;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.potstill.spark.Platform;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.SparkSettings;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.train.TrainJob;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Options that supply the settings of a command. */
 final class SettingsOptions {
@@ -29,10 +36,33 @@ final class SettingsOptions {
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "Show this help and exit.")
     private boolean help;
 
-    /** Loads the settings and checks those of all commands, so that a later step's errors show before the first step runs. */
-    Settings load() {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    /**
+     * Loads the settings and checks those of all commands, so that a later step's errors show before the first step runs.
+     *
+     * @param written settings and options that name what the command writes
+     */
+    Settings load(List<String> written) {
+        Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
-        settings.check(List.of(SparkSettings::check, Platform::checkPaths, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+        settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+        if (!paths.isEmpty()) {
+            Configuration hadoop = FileSystems.configuration(settings.spark());
+            paths.forEach((option, path) -> PathSettings.require(option, path, hadoop));
+        }
         return settings;
+    }
+
+    /** Returns the paths that options name, by option, but for {@code --conf}. */
+    private Map<String, String> paths() {
+        Map<String, String> paths = new TreeMap<>();
+        for (OptionSpec option : command.options()) {
+            if (List.of("PATH", "FILE").contains(option.paramLabel()) && option.getValue() instanceof String path) {
+                paths.put(option.longestName(), path);
+            }
+        }
+        return paths;
     }
 }

@@ -22,7 +22,7 @@ public final class Failures {
     private static final Pattern OUT_OF_MEMORY = Pattern.compile("java\\.lang\\.OutOfMemoryError: ([^\\n]*)|exited with code (52)");
     private static final Pattern KILLED = Pattern.compile("exited with code 137|xceeding (physical )?memory limits|OOMKilled");
     private static final Pattern UNCAUGHT = Pattern.compile("exited with code 5[01]\\b");
-    private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory [0-9]+ must be at least");
+    private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory ([0-9]+) must be at least ([0-9]+)");
     private static final Pattern NO_SPACE = Pattern.compile("No space left on device|Disk quota exceeded");
 
     private Failures() {
@@ -50,8 +50,9 @@ public final class Failures {
         if (thrown instanceof LinkageError && !(thrown instanceof ExceptionInInitializerError)) {
             return Optional.of(PlatformErrors.classClash(message, origin(message), thrown));
         }
-        if (SMALL_HEAP.matcher(message).find()) {
-            return Optional.of(PlatformErrors.outOfMemory(message, thrown));
+        Matcher small = SMALL_HEAP.matcher(message);
+        if (small.find()) {
+            return Optional.of(PlatformErrors.heapTooSmall(small.group(1).equals("Executor"), Long.parseLong(small.group(2)), Long.parseLong(small.group(3)), thrown));
         }
         // The stack trace of a failed task is part of the message.
         return message.lines().filter(line -> NO_SPACE.matcher(line).find()).findFirst()

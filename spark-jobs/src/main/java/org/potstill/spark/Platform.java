@@ -8,22 +8,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.Optional;
-import java.util.SortedMap;
-import java.util.TreeMap;
-import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.errors.UserException;
-import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.errors.Versions;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
-import org.potstill.spark.storage.FileSystems;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,11 +29,6 @@ public final class Platform {
     private static final int PROBE_BYTES = 1 << 16;
     /** Of folders: links may go in circles. */
     private static final int MAX_DEPTH = 8;
-    private static final List<String> PATHS = List.of("corpus.path", "teacher.path", "cache.path", "student.path", "student.init", "prune.path",
-            "prune.model", "export.path", "report.path");
-
-    private static final Pattern WINDOWS = Pattern.compile("[A-Za-z]:([\\\\/].*)?", Pattern.DOTALL);
-    private static final Pattern SCHEME = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]+:.*", Pattern.DOTALL);
 
     private Platform() {
     }
@@ -108,59 +96,18 @@ public final class Platform {
         }
     }
 
-    /** Rejects what a shell or Windows takes for a path, but no file system here. */
-    public static void checkPaths(Settings settings) {
-        paths(settings).forEach((key, path) -> misfit(path).ifPresent(why -> settings.reject(key, why)));
-        String scratch = settings.string("teacher.scratch");
-        misfit(scratch).or(() -> SCHEME.matcher(scratch).matches() ? Optional.of("it must be a folder on the local disk of each node, without a scheme")
-                : Optional.empty()).ifPresent(why -> settings.reject("teacher.scratch", why));
-    }
-
-    private static Optional<String> misfit(String path) {
-        if (path.equals("~") || path.startsWith("~/")) {
-            return Optional.of("only shells expand ~: write the home folder, such as " + System.getProperty("user.home") + path.substring(1));
-        }
-        if (WINDOWS.matcher(path).matches()) {
-            return Optional.of(path + " is a path of Windows: write the path that Linux has for it, such as /mnt/"
-                    + path.substring(0, 1).toLowerCase(Locale.ROOT) + path.substring(2).replace('\\', '/'));
-        }
-        return Optional.empty();
-    }
-
-    private static SortedMap<String, String> paths(Settings settings) {
-        SortedMap<String, String> paths = new TreeMap<>();
-        PATHS.forEach(key -> paths.put(key, settings.string(key)));
-        for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
-            settings.texts(section).forEach((name, path) -> paths.put(section + "." + name, path));
-        }
-        return paths;
-    }
-
     /** Rejects paths whose file system is missing, and corpora with file names that this process cannot decode. */
     static void requirePaths(Settings settings, Configuration hadoop) {
-        for (Map.Entry<String, String> path : paths(settings).entrySet()) {
-            if (path.getValue().isBlank()) {
-                continue;
-            }
-            org.apache.hadoop.fs.Path parsed;
-            try {
-                parsed = new org.apache.hadoop.fs.Path(path.getValue());
-            } catch (IllegalArgumentException e) {
-                throw JobErrors.badValue(path.getKey(), "it is not a path: " + PlatformErrors.reason(e).replaceFirst("^java\\.net\\.URISyntaxException: ", ""));
-            }
-            if ("file".equals(parsed.toUri().getScheme()) && parsed.toUri().getAuthority() != null) {
-                throw JobErrors.badValue(path.getKey(), "a file: path names no host; write file://" + parsed.toUri().getPath());
-            }
-            FileSystems.require(path.getKey(), parsed, hadoop);
-            boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");
-            if (listed) {
-                requireVisible(path.getKey(), parsed, hadoop);
-            }
-        }
+        PathSettings.require(settings, hadoop);
+        requireVisible("corpus.path", settings.string("corpus.path"), hadoop);
+        settings.texts("evaluate.corpora").forEach((name, path) -> requireVisible("evaluate.corpora." + name, path, hadoop));
     }
 
-    private static void requireVisible(String setting, org.apache.hadoop.fs.Path path, Configuration hadoop) {
-        org.apache.hadoop.fs.Path folder = path;
+    private static void requireVisible(String setting, String path, Configuration hadoop) {
+        if (path.isBlank()) {
+            return;
+        }
+        org.apache.hadoop.fs.Path folder = new org.apache.hadoop.fs.Path(path);
         while (folder.getParent() != null && folder.toUri().getPath().matches(".*[*?{\\[].*")) {
             folder = folder.getParent();
         }
@@ -169,8 +116,8 @@ public final class Platform {
                 // Under UTF-8 only stray names are in another encoding: looking at the top level is enough.
                 requireVisible(setting, local.pathToFile(folder), encoding().equals(StandardCharsets.UTF_8) ? 1 : MAX_DEPTH);
             }
-        } catch (IOException e) {
-            throw CorpusErrors.missingCorpus(path.toString(), e);
+        } catch (IOException | IllegalArgumentException e) {
+            throw JobErrors.unreachable(setting, path, e);
         }
     }
 

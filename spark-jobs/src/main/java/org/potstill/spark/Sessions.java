@@ -7,6 +7,7 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkContext$;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.errors.PlatformErrors;
@@ -37,14 +38,21 @@ public final class Sessions {
         SparkSettings.apply(settings, conf, name, ours);
         if (ours) {
             prepare(conf);
+            SparkSettings.requireFolderAndPort(conf);
         }
         SparkSettings.warnOfIgnored(settings, ours ? conf : active().get().getConf(),
                 ours ? "spark-submit or Potstill itself sets them" : "using an existing Spark session with its own settings");
         try {
-            SparkSession spark = start(conf);
+            SparkSession spark = start(settings, conf);
             requireJavaSerializer();
             Platform.requirePaths(settings, spark.sparkContext().hadoopConfiguration());
             return job.apply(spark);
+        } catch (Exception e) {
+            // Spark reads some settings only when it needs them.
+            Failures.explain(e).or(() -> SparkSettings.explain(settings, e, false)).ifPresent(known -> {
+                throw known;
+            });
+            throw e;
         } finally {
             if (ours && isGuest()) {
                 active().get().stop();
@@ -52,14 +60,16 @@ public final class Sessions {
         }
     }
 
-    private static SparkSession start(SparkConf conf) {
+    private static SparkSession start(Settings settings, SparkConf conf) {
         try {
             SparkSession spark = SparkSession.builder().config(conf).getOrCreate();
             // Reads the settings of SQL, which a session puts off until its first query.
             spark.conf();
+            // Reads the settings of compression, which a context puts off until its first broadcast.
+            new JavaSparkContext(spark.sparkContext()).broadcast(0).destroy();
             return spark;
         } catch (Exception e) {
-            throw Failures.explain(e).orElseGet(() -> PlatformErrors.noSession(e));
+            throw Failures.explain(e).or(() -> SparkSettings.explain(settings, e, true)).orElseGet(() -> PlatformErrors.noSession(SparkSettings.given(settings), e));
         }
     }
 

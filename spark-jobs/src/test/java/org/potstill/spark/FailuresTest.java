@@ -43,6 +43,14 @@ class FailuresTest {
     }
 
     @Test
+    void aHeapBelowSparksMinimumIsNamedWithTheMinimum() {
+        UserException executor = explained(new IllegalArgumentException("[INVALID_EXECUTOR_MEMORY] Executor memory 1 must be at least 471859200. Please increase"));
+        assertTrue(executor.problem().contains("spark.executor.memory") && executor.remedy().contains("more than 450 MiB"), executor.getMessage());
+        UserException driver = explained(new IllegalArgumentException("System memory 314572800 must be at least 471859200. Please increase"));
+        assertTrue(driver.problem().contains("driver's heap") && driver.cause().contains("314,572,800") && driver.remedy().contains("450 MiB: POTSTILL_MEMORY"), driver.getMessage());
+    }
+
+    @Test
     void anUnknownHostIsNamed() {
         UserException error = explained(ofTask(new IllegalArgumentException(new UnknownHostException("nowhere"))));
         assertTrue(error.cause().contains("unknown host: nowhere") && error.remedy().contains("defaultFS"), error.getMessage());

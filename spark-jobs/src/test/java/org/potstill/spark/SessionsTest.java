@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.apache.spark.SparkConf;
+import org.apache.spark.io.CompressionCodec;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.potstill.errors.UserException;
@@ -55,5 +56,17 @@ class SessionsTest {
         UserException refused = assertThrows(UserException.class, () -> Sessions.run("test",
                 Settings.load(List.of(), List.of("spark.sql.shuffle.partitions=0")), SparkSession::version));
         assertTrue(refused.cause().contains("spark.sql.shuffle.partitions") && !refused.getMessage().contains("\tat "), refused.getMessage());
+    }
+
+    @Test
+    void aSettingThatSparkReadsOnlyInAJobIsAUserErrorIfItsMessageNamesIt() {
+        Distillery.spark();
+        Settings settings = Settings.load(List.of(), List.of("spark.io.compression.codec=zip"));
+        UserException refused = assertThrows(UserException.class, () -> Sessions.run("test", settings,
+                spark -> CompressionCodec.createCodec(new SparkConf(false), settings.spark().get("spark.io.compression.codec"))));
+        assertTrue(refused.problem().contains("'spark.io.compression.codec'") && refused.cause().contains("zip"), refused.getMessage());
+        // Of a setting that nobody made, it is a defect.
+        assertThrows(IllegalArgumentException.class, () -> Sessions.run("test", Settings.load(List.of(), List.of()),
+                spark -> CompressionCodec.createCodec(new SparkConf(false), "zip")));
     }
 }

@@ -117,7 +117,7 @@ public final class LabelStore {
     /** Lists the folders {@code teacher=…/spec=…} of a cache that have a provenance, sorted by name. */
     public static List<String> folders(SparkSession spark, String cache) {
         HadoopFolder root = new HadoopFolder("cache", cache, hadoop(spark));
-        return root.names().stream().filter(teacher -> teacher.startsWith("teacher="))
+        return root.names().stream().filter(teacher -> teacher.startsWith(Labels.FOLDER))
                 .flatMap(teacher -> root.folder(teacher).names().stream().map(spec -> teacher + "/" + spec))
                 .filter(held -> new Provenance(root.folder(held)).exists()).toList();
     }

@@ -20,6 +20,9 @@ import org.potstill.spark.errors.JobErrors;
  */
 public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec, TokenPriors priors)
         implements Serializable {
+    /** Beginning of the names of a cache's folders. */
+    public static final String FOLDER = "teacher=";
+
     /** Creates an identity without priors. */
     public Labels(String teacher, String tokenizer, int vocabSize, TargetSpec spec) {
         this(teacher, tokenizer, vocabSize, spec, TokenPriors.none(vocabSize));
@@ -39,7 +42,7 @@ public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec
 
     /** Returns the folder in the cache, such as {@code teacher=0123456789abcdef/spec=top-32}. */
     public String folder() {
-        return "teacher=" + teacher.substring(0, 16) + "/spec=" + spec.name();
+        return FOLDER + teacher.substring(0, 16) + "/spec=" + spec.name();
     }
 
     /**

@@ -14,6 +14,7 @@ import org.apache.hadoop.fs.FsConstants;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.SparkConf;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
 import org.slf4j.Logger;
@@ -22,9 +23,6 @@ import org.slf4j.LoggerFactory;
 /** The files and folders that settings name as Potstill's own, none of which holds documents. */
 final class OwnFolders {
     private static final Logger LOG = LoggerFactory.getLogger(OwnFolders.class);
-    private static final List<String> WRITTEN = List.of("cache.path", "student.path", "prune.path", "export.path", "report.path");
-    private static final List<String> READ = List.of("teacher.path", "student.init", "prune.model");
-    private static final String SCRATCH = "teacher.scratch";
     private static final String EVENT_LOG = "spark.eventLog.dir";
 
     private final List<Own> all = new ArrayList<>();
@@ -46,9 +44,8 @@ final class OwnFolders {
     OwnFolders(Settings settings, SparkConf spark, FileSystem fs, Configuration hadoop) {
         this.fs = fs;
         URI home = FileSystem.getDefaultUri(hadoop);
-        WRITTEN.forEach(key -> add(key, settings.string(key), true, home));
-        READ.forEach(key -> add(key, settings.string(key), false, home));
-        add(SCRATCH, settings.string(SCRATCH), true, FsConstants.LOCAL_FS_URI);
+        PathSettings.WRITTEN.forEach(key -> add(key, settings.string(key), true, key.equals(PathSettings.SCRATCH) ? FsConstants.LOCAL_FS_URI : home));
+        PathSettings.READ.stream().filter(key -> !key.equals("corpus.path")).forEach(key -> add(key, settings.string(key), false, home));
         if (spark.getBoolean("spark.eventLog.enabled", false)) {
             add(EVENT_LOG, spark.get(EVENT_LOG, ""), false, home);
         }

@@ -2,11 +2,13 @@
 package org.potstill.spark.errors;
 
 import java.io.FileNotFoundException;
+import java.net.UnknownHostException;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.commons.lang3.exception.ExceptionUtils;
 import org.potstill.errors.UserException;
 
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
@@ -17,8 +19,9 @@ public final class JobErrors {
     private JobErrors() {
     }
 
+    /** @param key the setting, or an option */
     public static UserException badValue(String key, String why) {
-        return new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
+        return key.startsWith("--") ? badOption(key, why) : new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
     public static UserException badOption(String option, String why) {
@@ -52,6 +55,13 @@ public final class JobErrors {
         return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
                 "choose another folder, free some space, or give the user who runs the job write permission; in an object store, check the "
                         + "credentials", origin);
+    }
+
+    /** @param what the setting that names the path, or what is there */
+    public static UserException unreachable(String what, String path, Throwable origin) {
+        Throwable root = ExceptionUtils.getRootCause(origin);
+        return new UserException("cannot reach " + path + " (" + what + ")", (root instanceof UnknownHostException ? "unknown host: " : "") + root.getMessage(),
+                "check the path's scheme and host, the network and the credentials", origin);
     }
 
     public static UserException noCache(String path, String spec, Collection<String> held) {
@@ -188,13 +198,8 @@ public final class JobErrors {
     }
 
     public static UserException wouldOverwrite(String setting, String path, String name) {
-        return new UserException("the folder " + path + " holds files that " + setting + " would overwrite",
+        return new UserException("cannot use the folder " + path + " as " + setting,
                 "it contains, for example, " + name + ", which this step did not write", "set " + setting + " to an empty or new folder");
-    }
-
-    public static UserException samePath(String one, String other, String path) {
-        return new UserException(one + " and " + other + " are the same folder", "both are " + path + ", and each would overwrite the other's files",
-                "set each to its own folder");
     }
 
     public static UserException damagedJson(String path, String why) {

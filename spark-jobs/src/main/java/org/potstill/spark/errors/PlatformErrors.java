@@ -5,6 +5,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.Locale;
 import org.apache.commons.lang3.StringUtils;
 import org.apache.commons.lang3.exception.ExceptionUtils;
@@ -79,16 +80,40 @@ public final class PlatformErrors {
         return option + " to spark-submit (with deploy/potstill: POTSTILL_SUBMIT=\"" + option + "\")";
     }
 
-    /** A failure to start Spark that no other error explains. */
-    public static UserException noSession(Throwable origin) {
+    /** @param reason Spark's message */
+    public static UserException refusedBySpark(String key, String reason, Throwable origin) {
+        return new UserException("Spark cannot use the value of '" + key + "'", reason, "correct it in the file or with --set " + key + "=...", origin);
+    }
+
+    /**
+     * A heap below Spark's minimum.
+     *
+     * @param executor whether it is the executors', rather than the driver's
+     * @param has      bytes
+     * @param needed   bytes
+     */
+    public static UserException heapTooSmall(boolean executor, long has, long needed, Throwable origin) {
+        String least = (needed >> 20) + " MiB";
+        return new UserException((executor ? "the executors' heap (spark.executor.memory)" : "the driver's heap") + " is too small for Spark",
+                String.format(Locale.ROOT, "it is %,d bytes, and Spark needs at least %,d", has, needed), executor ? "set spark.executor.memory to more than " + least + ", such as 4g"
+                        : "give the driver more than " + least + ": POTSTILL_MEMORY=4g for deploy/potstill, --driver-memory 4g for spark-submit", origin);
+    }
+
+    /**
+     * A failure to start Spark that no other error explains.
+     *
+     * @param given the user's {@code spark.*} settings, one of which may be the cause
+     */
+    public static UserException noSession(Collection<String> given, Throwable origin) {
         Throwable root = ExceptionUtils.getRootCause(origin);
-        return new UserException("Spark does not start", reason(root.getMessage() == null ? origin : root),
-                "correct the spark.* settings, spark-submit's options or spark-defaults.conf; POTSTILL_TRACES=full prints the stack trace", origin);
+        return new UserException("Spark does not start", reason(root.getMessage() == null && origin.getMessage() != null ? origin : root),
+                "correct the spark.* settings" + (given.isEmpty() ? "" : " (" + String.join(", ", given) + ")")
+                        + ", spark-submit's options or spark-defaults.conf; POTSTILL_TRACES=full prints the stack trace", origin);
     }
 
     /** Returns a failure's message on one line, without the stack traces that Spark puts into some. */
     public static String reason(Throwable failure) {
-        String message = String.valueOf(failure.getMessage()).replaceFirst("(?s)\\R\\s*at .*", "").replaceAll("\\s*\\R\\s*", " ").strip();
+        String message = (failure.getMessage() == null ? failure.toString() : failure.getMessage()).replaceFirst("(?s)\\R\\s*at .*", "").replaceAll("\\s*\\R\\s*", " ").strip();
         return StringUtils.abbreviate(message, MAX_REASON);
     }
 

@@ -88,9 +88,6 @@ public final class StudentExport {
         ExportFormat.Precision precision = order.format().precision(order.precision());
         ExportFiles files = ExportFiles.of(order.format(), order.output(), hadoop);
         HadoopFolder target = files.target();
-        if (!files.isFile() && target.path().equals(student.path())) {
-            throw JobErrors.badOption("--output", "it is the student's own folder");
-        }
         if (!order.overwrite() && !files.inTheWay().isEmpty()) {
             throw JobErrors.exportExists(target.path().toString(), files.inTheWay().get(0));
         }

@@ -5,6 +5,7 @@ import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,7 +57,7 @@ public record Selection(String cache, String teacher, String spec) {
 
     private boolean admits(String folder) {
         int slash = folder.indexOf('/');
-        String print = folder.substring("teacher=".length(), slash);
+        String print = folder.substring(Labels.FOLDER.length(), slash);
         return (print.startsWith(teacher) || teacher.startsWith(print)) && (spec.isEmpty() || folder.substring(slash + 1).equals("spec=" + spec));
     }
 }

@@ -70,6 +70,9 @@ final class PruneFolder {
 
     private <T> T read(String name, String field, ObjectNode wanted, TypeReference<T> type) {
         JsonNode json = folder.readJson(name);
+        if (!json.has(field)) {
+            throw JobErrors.wouldOverwrite("prune.path", folder.path().toString(), name);
+        }
         ObjectNode then = json.path("identity").isObject() ? json.path("identity").deepCopy() : HadoopFolder.JSON.createObjectNode();
         if (!wanted.has(CALIBRATION)) {
             then.remove(CALIBRATION);

@@ -20,7 +20,8 @@ import org.potstill.spark.storage.HadoopFolder;
  * {@code report.html} (one file, figures inside) are rendered from it.
  */
 public final class Report {
-    private static final String DATA = "report.json";
+    /** Name of the file with the figures of all jobs. */
+    public static final String DATA = "report.json";
     /** Sections in the order of the page: results first, then their background. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
             new PruningSection(), new LabellingSection(), new RunsSection());

@@ -159,7 +159,7 @@ final class SettingKinds {
         };
         return fits ? Optional.empty() : Optional.of("'" + text + "' is " + switch (kind) {
             case FLAG -> "neither true nor false";
-            case WHOLE -> "not a whole number";
+            case WHOLE -> text.matches(DIGITS) ? "not between " + Long.MIN_VALUE + " and " + Long.MAX_VALUE : "not a whole number";
             default -> "not a number";
         } + where);
     }

@@ -137,7 +137,7 @@ public final class Settings {
     }
 
     public int integer(String key, int min, int max) {
-        return (int) number(key, min, max, () -> config.getInt(key));
+        return (int) number(key, min, max, () -> config.getLong(key));
     }
 
     public long seed() {
@@ -174,7 +174,7 @@ public final class Settings {
         } catch (ConfigException e) {
             return refuse(key, e.getMessage(), min);
         }
-        return value >= min && value <= max ? value : refuse(key, plain(value) + " is not " + (min == ABOVE_ZERO ? "above 0 and at most " + plain(max)
+        return value >= min && value <= max ? value : refuse(key, string(key) + " is not " + (min == ABOVE_ZERO ? "above 0 and at most " + plain(max)
                 : max == BELOW_ONE ? "at least " + plain(min) + " and below 1" : "between " + plain(min) + " and " + plain(max)), min == ABOVE_ZERO ? max : min);
     }
 

@@ -48,6 +48,9 @@ final class SettingsSource {
     }
 
     private static String read(String file, Supplier<Configuration> hadoop) {
+        PathSettings.misfit(file).ifPresent(why -> {
+            throw SettingsErrors.unreadableConfiguration(file, why);
+        });
         Path path;
         try {
             path = new Path(file);

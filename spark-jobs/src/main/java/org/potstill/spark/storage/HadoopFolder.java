@@ -45,7 +45,7 @@ public final class HadoopFolder {
             this.fs = found instanceof LocalFileSystem local ? local.getRawFileSystem() : found;
             this.path = fs.makeQualified(given);
         } catch (IOException | IllegalArgumentException e) {
-            throw JobErrors.unwritable(what, path, e);
+            throw JobErrors.unreachable(what, path, e);
         }
     }
 
@@ -83,13 +83,13 @@ public final class HadoopFolder {
      * Checks, before any work is done, that writing to the folder destroys nothing that others put there.
      *
      * @param setting setting that names the folder
-     * @param ours    names that only a folder of the writer contains
-     * @param files   names of files that the writer replaces
+     * @param ours    beginnings of names that only a folder of the writer contains
+     * @param files   names of files of others
      * @throws org.potstill.errors.UserException if one of {@code files} exists, but none of {@code ours}
      */
     public void requireOurs(String setting, List<String> ours, List<String> files) {
         List<String> there = names();
-        if (ours.stream().noneMatch(there::contains)) {
+        if (there.stream().noneMatch(name -> ours.stream().anyMatch(name::startsWith))) {
             files.stream().filter(there::contains).findFirst().ifPresent(name -> {
                 throw JobErrors.wouldOverwrite(setting, path.toString(), name);
             });

@@ -37,6 +37,9 @@ public final class StudentFolder {
     /** Member that only the provenance of an export has, not that of a student. */
     public static final String EXPORT = "export";
 
+    /** Member that only the provenance of a student has. */
+    private static final String TRAINING = "training";
+
     private final HadoopFolder folder;
 
     public StudentFolder(HadoopFolder folder) {
@@ -78,12 +81,15 @@ public final class StudentFolder {
 
     TrainSummary summary(ObjectNode identity) {
         JsonNode provenance = provenance();
+        if (!provenance.has(TRAINING)) {
+            throw JobErrors.wouldOverwrite("student.path", folder.path().toString(), PROVENANCE);
+        }
         Identity.firstDifference(identity, provenance.path("identity")).ifPresent(key -> {
             throw JobErrors.anotherStudent(folder.path().toString(), key, TrainingSettings.said(identity, key),
                     TrainingSettings.said(provenance.path("identity"), key));
         });
         try {
-            return HadoopFolder.JSON.treeToValue(provenance.path("training"), TrainSummary.class);
+            return HadoopFolder.JSON.treeToValue(provenance.path(TRAINING), TrainSummary.class);
         } catch (JsonProcessingException e) {
             throw JobErrors.damagedJson(folder.path(PROVENANCE).toString(), e.getOriginalMessage());
         }
@@ -135,7 +141,7 @@ public final class StudentFolder {
         provenance.set("targets", store.provenance().path("targets"));
         provenance.set("corpus", store.currentSnapshot());
         provenance.set("identity", identity);
-        provenance.set("training", HadoopFolder.JSON.valueToTree(summary));
+        provenance.set(TRAINING, HadoopFolder.JSON.valueToTree(summary));
         provenance.set("settings", settings.provenance());
         provenance.putObject("versions").put("potstill", Versions.potstill())
                 .put("spark", org.apache.spark.package$.MODULE$.SPARK_VERSION()).put("java", System.getProperty("java.version"));

@@ -216,6 +216,10 @@ class PruneJobTest {
         PruneSummary again = prune("prune.model=" + distillery.path("student"), "prune.layers=3", "prune.path=" + folder.resolve("again"));
         assertEquals(4, again.before().layers());
         assertEquals(3, again.after().layers());
+        for (UserException error : List.of(assertThrows(UserException.class, () -> prune("prune.layers=3", "prune.path=" + distillery.path("student"))),
+                assertThrows(UserException.class, () -> new TrainJob(Distillery.spark(), distillery.settings("student.path=" + folder.resolve("pruned"))).run()))) {
+            assertTrue(error.problem().contains("cannot use the folder") && error.cause().contains("provenance.json, which this step did not write"), error.getMessage());
+        }
     }
 
     @Test
