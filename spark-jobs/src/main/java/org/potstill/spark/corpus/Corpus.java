@@ -95,8 +95,8 @@ public final class Corpus {
 
     private void warnOfDocuments() {
         if (!webPages.isZero()) {
-            LOG.warn("{} documents of the corpus {} are whole web pages or XML; their markup is part of the text: extract the text first if that "
-                    + "is not meant", webPages.sum(), path);
+            LOG.warn("web pages and XML among the documents of the corpus {}: {}; their markup is part of the text: extract the text first if "
+                    + "that is not meant", path, webPages.sum());
         }
         if (!withoutId.isZero()) {
             LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); their file and position in it are used instead",
