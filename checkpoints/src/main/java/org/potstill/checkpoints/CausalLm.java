@@ -32,6 +32,11 @@ public interface CausalLm extends AutoCloseable {
     /** Returns the definition of the model's tokenizer. */
     TokenizerDefinition tokenizer();
 
+    /** Returns a sentence about how the model is read that the user should see; empty if there is none. */
+    default String warning() {
+        return "";
+    }
+
     /**
      * Returns the SHA-256, in hex, of all that decides what the model computes: a file, or a folder's weights and
      * configuration.

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.util.Optional;
 
 /**
  * A file of any size for random reads, never past its end.
@@ -36,7 +37,7 @@ public final class BoundedFile implements AutoCloseable {
             RandomAccessFile file = new RandomAccessFile(path.toFile(), "r");
             try {
                 BoundedFile opened = new BoundedFile(path, file, file.length());
-                opened.refusePointer();
+                opened.refusePointerOrPage();
                 return opened;
             } catch (IOException | RuntimeException e) {
                 file.close();
@@ -47,14 +48,22 @@ public final class BoundedFile implements AutoCloseable {
         }
     }
 
-    /** Rejects a pointer, which a clone without Git LFS or git-annex has instead of a large file. */
-    private void refusePointer() {
+    /** Rejects what may be stored in place of any file: the pointer of a clone without Git LFS or git-annex, or the page of a server. */
+    private void refusePointerOrPage() {
+        signature().filter(found -> found == FileSignature.WEB_PAGE).ifPresent(page -> {
+            throw UnsupportedErrors.foreign(path, page);
+        });
         if (size > MAX_POINTER_BYTES) {
             return;
         }
         PointerFile.of(read(0, (int) size, "its start").array()).ifPresent(pointer -> {
             throw UnsupportedErrors.pointer(path, pointer);
         });
+    }
+
+    /** Detects the format of a file that is not text. */
+    public Optional<FileSignature> signature() {
+        return FileSignature.of(read(0, (int) Math.min(size, FileSignature.BYTES), "its start").array(), false);
     }
 
     /** Returns whether a name is taken, even by a link that leads nowhere, which {@link #open} then reports. */

@@ -61,6 +61,21 @@ public final class UnsupportedErrors {
                 + "use the weights as they are, remove adapter_config.json");
     }
 
+    /** Reports a file whose first bytes show a format that no model is read from. */
+    public static UserException foreign(Path file, FileSignature found) {
+        String remedy = switch (found) {
+            case PICKLE, PYTORCH -> SAVE;
+            case HDF5 -> SAVE + "; from_tf=True reads it";
+            case SAFETENSORS -> "give the path of its folder, with config.json and tokenizer.json in it";
+            case GGUF -> "give it a name that ends in .gguf";
+            case GGML -> "use a GGUF file of the model, or convert it with llama.cpp's convert_llama_ggml_to_gguf.py";
+            case ORT -> "give the path of the ONNX file that it was made from";
+            case WEB_PAGE -> "download it again, for instance with hf download, after hf auth login if the model asks for it";
+            default -> (found.isArchive() ? "unpack it, and " : "") + "give the path of a GGUF or ONNX file, or of a Hugging Face folder";
+        };
+        return error("cannot use " + file, "it is " + found.named(), remedy);
+    }
+
     public static UserException pickle(Path file) {
         return error("cannot use " + file, "its weights are in PyTorch's pickle format, which runs code when it is read", SAVE);
     }

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -216,6 +217,43 @@ final class PublishedCheckpointsTest {
                 "{\"quantization_config\": {\"quant_method\": \"" + method + "\", \"bits\": 4},"));
         assertRefused(method, remedy);
         assertFalse(refusal().getMessage().contains("bits="), refusal().getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"a PyTorch checkpoint, save_pretrained, 504b0304000008080000000000000000000000000000000000000a001800612f646174612e706b6c46421400",
+        "a Python pickle, save_pretrained, 80028a0a6cfc9c46f9206aa850192e80024de903", "a GGML model, convert_llama_ggml_to_gguf.py, 746a676703000000007d0000",
+        "a GGML model, GGUF file, 6c6d6767007d0000", "ONNX Runtime's own format, the ONNX file, 180000004f52544d00000000",
+        "an HDF5 file, from_tf, 894844460d0a1a0a0000000000000000", "gzip, unpack it, 1f8b0800000000000003", "a zip archive, unpack it, 504b030414000000080000",
+        "zlib, unpack it, 789cab562a49ad2851b25250cacf4b55aae502002cdd04ec",
+        "a web page, hf download, 3c21444f43545950452068746d6c3e3c68746d6c3e4c6f6720696e3c2f68746d6c3e"})
+    void aFileOfAnotherFormatIsNamedWhateverItIsCalled(String named, String remedy, String bytes) throws IOException {
+        write(TIED, name -> name);
+        for (String name : List.of("m.bin", "m.gguf", "m.ort", "m.pt", "m.onnx", "model.safetensors")) {
+            Path file = folder.resolve(name);
+            Files.write(file, HexFormat.of().parseHex(bytes));
+            UserException e = assertThrows(UserException.class, () -> Checkpoints.model(name.equals("model.safetensors") ? folder : file));
+            assertTrue(e.cause().contains(named) && e.remedy().contains(remedy), name + ": " + e.getMessage());
+            if (!name.equals("model.safetensors")) {
+                Files.delete(file);
+            }
+        }
+        if (named.equals("a web page")) {
+            Files.write(folder.resolve("config.json"), HexFormat.of().parseHex(bytes));
+            assertRefused(named, remedy);
+        }
+    }
+
+    @Test
+    void codeBesideTheWeightsIsNotRunAndThatIsSaid() throws IOException {
+        write(TIED, name -> name);
+        try (CausalLm model = Checkpoints.model(folder)) {
+            assertEquals("", model.warning());
+        }
+        Files.writeString(folder.resolve("config.json"), TIED.toJson().replaceFirst("\\{",
+                "{\"auto_map\": {\"AutoModelForCausalLM\": \"modeling_own.OwnForCausalLM\"},"));
+        try (CausalLm model = Checkpoints.model(folder)) {
+            assertTrue(model.warning().contains("auto_map") && model.warning().contains("not run") && model.warning().contains("llama"), model.warning());
+        }
     }
 
     @Test

@@ -37,6 +37,7 @@ public final class Corpus {
     private final LongAccumulator bytesRead;
     private final LongAccumulator withId;
     private final LongAccumulator withoutId;
+    private final LongAccumulator webPages;
     private long bytes;
 
     public Corpus(SparkSession spark, Settings settings) {
@@ -49,6 +50,7 @@ public final class Corpus {
         this.bytesRead = sc.sc().longAccumulator();
         this.withId = sc.sc().longAccumulator();
         this.withoutId = sc.sc().longAccumulator();
+        this.webPages = sc.sc().longAccumulator();
         sc.sc().register(problems);
     }
 
@@ -61,12 +63,12 @@ public final class Corpus {
         return problems;
     }
 
-    /** Logs a warning about documents read so far that cannot be used. */
+    /** Logs warnings about documents read so far. */
     public void warnOfProblems() {
         if (!problems.isZero()) {
             LOG.warn("unusable documents of the corpus {}: {}", path, problems.value());
         }
-        warnOfIds();
+        warnOfDocuments();
     }
 
     /** Whether the user named a field with the documents' ids, so that several may have the same. */
@@ -75,7 +77,7 @@ public final class Corpus {
     }
 
     /**
-     * Checks that documents read so far have the id that corpus.id-field names; warns if some have none.
+     * Checks that documents read so far have the id that corpus.id-field names; warns if some have none, and of web pages.
      *
      * @throws org.potstill.errors.UserException if none has
      */
@@ -83,10 +85,19 @@ public final class Corpus {
         if (withId.isZero() && !withoutId.isZero()) {
             throw CorpusErrors.noIds(path, reading.idField(), withoutId.sum());
         }
-        warnOfIds();
+        warnOfDocuments();
     }
 
-    private void warnOfIds() {
+    /** Returns the number of documents read so far that are web pages or XML. */
+    long webPages() {
+        return webPages.sum();
+    }
+
+    private void warnOfDocuments() {
+        if (!webPages.isZero()) {
+            LOG.warn("web pages and XML among the documents of the corpus {}: {}; their markup is part of the text: extract the text first if "
+                    + "that is not meant", path, webPages.sum());
+        }
         if (!withoutId.isZero()) {
             LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); their file and position in it are used instead",
                     withoutId.sum(), withId.sum() + withoutId.sum(), path, reading.idField());
@@ -120,8 +131,9 @@ public final class Corpus {
         LongAccumulator read = bytesRead;
         LongAccumulator named = withId;
         LongAccumulator unnamed = withoutId;
+        LongAccumulator pages = webPages;
         return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), found, read,
-                named, unnamed));
+                named, unnamed, pages));
     }
 
     /** Rejects a corpus whose first, middle and last file all lack the columns; if only some lack them, reading finds out. */

@@ -19,6 +19,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.potstill.checkpoints.io.FileSignature;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.settings.Settings;
@@ -151,7 +152,9 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
         private UserException nothingKnown(List<CorpusFile> files) throws IOException {
             List<CorpusFile> unknown = files.stream().filter(file -> file.problem() == null).toList();
             if (!unknown.isEmpty()) {
-                return CorpusErrors.unknownEndings(path, endings(unknown));
+                List<FileSignature> formats = unknown.stream().limit(NAMED_ENDINGS).flatMap(file -> signature(file).stream()).toList();
+                boolean pointers = !formats.isEmpty() && formats.stream().allMatch(FileSignature::isPointer);
+                return CorpusErrors.unknownEndings(path, endings(unknown), pointers);
             }
             return files.isEmpty() ? CorpusErrors.emptyCorpus(path, leftOut.toString())
                     : CorpusErrors.missingCorpus(files.get(0).path(), new IOException(files.get(0).problem()));
@@ -190,9 +193,9 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
             return named.size() <= NAMED_ENDINGS ? named : named.subList(0, NAMED_ENDINGS);
         }
 
-        private Optional<Signature> signature(CorpusFile file) {
+        private Optional<FileSignature> signature(CorpusFile file) {
             try (InputStream in = file.open(hadoop)) {
-                return Signature.of(in.readNBytes(Signature.BYTES));
+                return Encoding.signature(in.readNBytes(FileSignature.BYTES));
             } catch (IOException | RuntimeException e) {
                 return Optional.empty();
             }

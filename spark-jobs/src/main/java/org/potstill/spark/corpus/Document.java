@@ -11,11 +11,18 @@ import java.io.Serializable;
  * @param problem why it cannot be used; null if it can
  */
 public record Document(String id, String text, String problem) implements Serializable {
+    static final String ESCAPED = "if it is in ISO-2022-JP or another encoding with escape sequences, convert it (iconv -f ISO-2022-JP -t UTF-8)";
     private static final char MARK = '\uFEFF';
+    /** Begins characters of more than one byte (ISO/IEC 2022); a terminal's sequences begin otherwise. */
+    private static final String ESCAPE = "\u001b$";
 
     static Document of(String id, String text) {
         if (text.indexOf('\0') >= 0) {
             return unusable(id, "it holds NUL characters, which are not text");
+        }
+        int escape = text.indexOf(ESCAPE);
+        if (escape >= 0 && escape + 2 < text.length() && "@AB()*+".indexOf(text.charAt(escape + 2)) >= 0) {
+            return unusable(id, "it holds escape sequences that switch between character sets; " + ESCAPED);
         }
         int half = halfPair(text);
         if (half >= 0) {

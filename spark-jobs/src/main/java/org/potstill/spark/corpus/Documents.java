@@ -12,6 +12,7 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.TaskCompletionListener;
+import org.potstill.checkpoints.io.FileSignature;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +34,7 @@ final class Documents implements Iterator<Document> {
     private final LongAccumulator bytesRead;
     private final LongAccumulator withId;
     private final LongAccumulator withoutId;
+    private final LongAccumulator webPages;
     private Piece piece;
     private DocumentReader reader;
     private Document next;
@@ -43,7 +45,7 @@ final class Documents implements Iterator<Document> {
     private int failures;
 
     Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead,
-            LongAccumulator withId, LongAccumulator withoutId) {
+            LongAccumulator withId, LongAccumulator withoutId, LongAccumulator webPages) {
         this.pieces = pieces.iterator();
         this.reading = reading;
         this.hadoop = hadoop;
@@ -51,6 +53,7 @@ final class Documents implements Iterator<Document> {
         this.bytesRead = bytesRead;
         this.withId = withId;
         this.withoutId = withoutId;
+        this.webPages = webPages;
         TaskContext task = TaskContext.get();
         if (task != null) {
             // The consumer may stop before the end.
@@ -113,7 +116,7 @@ final class Documents implements Iterator<Document> {
         }
         int dropped = suspect.size();
         suspect.clear();
-        return "; " + dropped + " of its documents before that cannot be used either";
+        return "; " + dropped + " documents before that place are unusable because of it; those that could be read are used";
     }
 
     private void endPiece() {
@@ -151,6 +154,9 @@ final class Documents implements Iterator<Document> {
         Document document = next;
         next = null;
         problems.add(document);
+        if (document.text() != null && FileSignature.isMarkup(document.text())) {
+            webPages.add(1);
+        }
         if (!reading.idField().isEmpty() && document.problem() == null) {
             // Readers make the id of a document without one from the file's path.
             (document.id().startsWith(piece.file().path()) ? withoutId : withId).add(1);

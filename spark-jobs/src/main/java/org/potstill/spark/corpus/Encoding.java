@@ -7,6 +7,8 @@ import java.nio.charset.Charset;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.potstill.checkpoints.io.FileSignature;
 
 /**
  * The encoding of a text, detected from its first bytes: a byte-order mark or, for UTF-16 and UTF-32 without one, the zeros of
@@ -36,6 +38,26 @@ record Encoding(Charset charset, int mark) {
             return new Encoding(StandardCharsets.UTF_16BE, 2);
         }
         return new Encoding(byZeros(head), 0);
+    }
+
+    /** Whether a file that begins with these bytes is text: in UTF-16 or UTF-32, or in UTF-8 without control characters. */
+    static boolean isText(byte[] head) {
+        int length = Math.min(head.length, FileSignature.BYTES);
+        if (!of(head).isUtf8()) {
+            return true;
+        }
+        for (int i = 0; i < length; i++) {
+            int b = head[i] & 0xff;
+            if (b < 0x20 && b != '\t' && b != '\n' && b != '\r' && b != '\f' && b != 0x1b) {
+                return false;
+            }
+        }
+        return Utf8.begins(head, length);
+    }
+
+    /** Detects the format of a file by its first bytes. */
+    static Optional<FileSignature> signature(byte[] head) {
+        return FileSignature.of(head, isText(head));
     }
 
     private static Charset byZeros(byte[] head) {

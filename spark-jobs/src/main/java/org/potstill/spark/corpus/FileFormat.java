@@ -16,7 +16,9 @@ enum FileFormat {
     JSONL("jsonl", Set.of(".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")),
     PARQUET("parquet", Set.of(".parquet", ".pq", ".parq"));
 
-    private static final Pattern COMPRESSION = Pattern.compile("\\.(gz|bgz|bz2|zst|zstd|xz|lz4|snappy|deflate)$", Pattern.CASE_INSENSITIVE);
+    private static final Pattern COMPRESSION = Pattern.compile("\\.(gz|bgz|bz2|zst|zstd|xz|lz4|snappy|deflate|zlib)$", Pattern.CASE_INSENSITIVE);
+    /** What TensorFlow Datasets and others append to the names of shards. */
+    private static final Pattern SHARD = Pattern.compile("[-.]\\d{3,6}-of-\\d{3,6}$");
 
     private final String setting;
     private final Set<String> endings;
@@ -32,19 +34,27 @@ enum FileFormat {
     }
 
     static boolean isCompressed(String name) {
-        return COMPRESSION.matcher(name).find();
+        return COMPRESSION.matcher(whole(name)).find();
     }
 
     /** Returns the extension in lower case, ignoring that of a compression; "(none)" if there is none. */
     static String ending(String name) {
-        String plain = COMPRESSION.matcher(name).replaceFirst("").toLowerCase(Locale.ROOT);
+        String plain = plain(name).toLowerCase(Locale.ROOT);
         return plain.lastIndexOf('.') > 0 ? plain.substring(plain.lastIndexOf('.')) : "(none)";
     }
 
-    /** Returns the extension as it is written, with that of a compression; empty if there is none. */
+    private static String plain(String name) {
+        return whole(COMPRESSION.matcher(whole(name)).replaceFirst(""));
+    }
+
+    private static String whole(String name) {
+        return SHARD.matcher(name).replaceFirst("");
+    }
+
+    /** Returns a glob of the extension as it is written, with that of a compression and the numbers of shards; empty if there is none. */
     static String fullEnding(String name) {
-        int dot = COMPRESSION.matcher(name).replaceFirst("").lastIndexOf('.');
-        return dot > 0 ? name.substring(dot) : "";
+        int dot = plain(name).lastIndexOf('.');
+        return dot > 0 ? name.substring(dot).replaceAll("\\d+-of-\\d+", "*-of-*") : "";
     }
 
     static Optional<FileFormat> of(String name) {

@@ -18,6 +18,7 @@ import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.potstill.checkpoints.io.FileSignature;
 import org.potstill.checkpoints.io.PointerFile;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,7 +93,7 @@ final class FileTree {
 
     private static String brokenLink(java.nio.file.Path link) {
         try {
-            return PointerFile.isAnnexed(Files.readSymbolicLink(link)) ? Signature.ANNEX_POINTER.named() : "a broken link";
+            return PointerFile.isAnnexed(Files.readSymbolicLink(link)) ? FileSignature.ANNEX_POINTER.named() : "a broken link";
         } catch (IOException e) {
             return "a broken link";
         }

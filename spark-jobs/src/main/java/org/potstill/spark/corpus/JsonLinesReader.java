@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import org.apache.hadoop.conf.Configuration;
+import org.potstill.checkpoints.io.FileSignature;
 
 /** A reader of JSON lines, which may hold several objects each; an error affects only its line. */
 final class JsonLinesReader implements DocumentReader {
@@ -40,6 +41,10 @@ final class JsonLinesReader implements DocumentReader {
 
     static DocumentReader open(Piece piece, Reading reading, Configuration hadoop) throws IOException {
         TextStream stream = TextStream.open(piece.file(), hadoop);
+        if (stream.isWebPage()) {
+            stream.close();
+            throw new Unreadable("it is " + FileSignature.WEB_PAGE.named());
+        }
         boolean lines = areLines(stream.head());
         if (piece.isFirst()) {
             return lines ? new JsonLinesReader(piece, reading, stream, new DelimitedRecords(stream.in(), stream.mark(), NEWLINE, reading.maxBytes()))
@@ -134,7 +139,8 @@ final class JsonLinesReader implements DocumentReader {
     static String problem(JsonProcessingException e) {
         String said = String.valueOf(e.getOriginalMessage()).lines().findFirst().orElse("");
         int advice = said.indexOf(": enable ");
-        return "not JSON: " + (advice < 0 ? said : said.substring(0, advice));
+        return "not JSON: " + (said.contains("code 27)") ? "an escape character; " + Document.ESCAPED
+                : advice < 0 ? said : said.substring(0, advice));
     }
 
     @Override

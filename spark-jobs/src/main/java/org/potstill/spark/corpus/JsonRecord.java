@@ -54,6 +54,9 @@ final class JsonRecord {
         JsonRecord record = new JsonRecord(reading);
         record.object(parser, record.text.path, record.id.path.isEmpty() ? null : record.id.path, true);
         String name = record.id.value == null ? place : record.id.value;
+        if (record.id.token == JsonToken.START_ARRAY || record.id.token == JsonToken.START_OBJECT) {
+            return Document.unusable(name, "no id in the field '" + record.id.path + "' (corpus.id-field): it is " + kind(record.id.token));
+        }
         return record.text.token == JsonToken.VALUE_STRING ? Document.of(name, record.text.value)
                 : Document.unusable(name, record.problem());
     }

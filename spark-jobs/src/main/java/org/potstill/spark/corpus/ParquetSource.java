@@ -17,6 +17,7 @@ import org.apache.parquet.format.Util;
 import org.apache.parquet.io.DelegatingSeekableInputStream;
 import org.apache.parquet.io.InputFile;
 import org.apache.parquet.io.SeekableInputStream;
+import org.potstill.checkpoints.io.FileSignature;
 
 /** A Parquet file whose footer is replaced by one with fewer columns. */
 final class ParquetSource implements InputFile {
@@ -44,8 +45,8 @@ final class ParquetSource implements InputFile {
     }
 
     private static FileMetaData footer(CorpusFile file, FSDataInputStream in) throws IOException {
-        byte[] head = in.readNBytes(Signature.BYTES);
-        Signature signature = Signature.of(head).orElse(null);
+        byte[] head = in.readNBytes(FileSignature.BYTES);
+        FileSignature signature = Encoding.signature(head).orElse(null);
         if (!Arrays.equals(MAGIC, 0, 4, head, 0, Math.min(4, head.length))) {
             throw new Unreadable("not a Parquet file" + (signature == null ? "" : ": it is " + signature.named()));
         }

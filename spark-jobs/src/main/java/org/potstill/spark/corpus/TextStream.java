@@ -13,9 +13,7 @@ import java.util.Optional;
 import org.apache.commons.io.input.ReaderInputStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
-import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.io.compress.CompressionCodec;
-import org.apache.hadoop.io.compress.CompressionCodecFactory;
+import org.potstill.checkpoints.io.FileSignature;
 
 /** A file as UTF-8 without byte-order mark, decompressed if its first bytes, rather than its name, show compression. */
 final class TextStream implements Closeable {
@@ -26,6 +24,7 @@ final class TextStream implements Closeable {
     private byte[] head;
     private boolean plain = true;
     private int mark;
+    private boolean webPage;
 
     private TextStream(FSDataInputStream file) {
         this.file = file;
@@ -50,19 +49,18 @@ final class TextStream implements Closeable {
 
     private void recognize(CorpusFile file, Configuration hadoop) throws IOException {
         peek();
-        Optional<Signature> signature = Signature.of(head);
-        CompressionCodec codec = signature.isEmpty() ? hadoopCodec(file, hadoop) : null;
+        Optional<FileSignature> signature = Encoding.signature(head);
         if (signature.isPresent() && signature.get().isCompression()) {
             in = Decompression.of(signature.get(), in);
-        } else if (codec != null) {
-            in = codec.createInputStream(in);
+        } else if (signature.isEmpty() && !Encoding.isText(head) && FileFormat.isCompressed(file.name())) {
+            in = Decompression.inBlocks(file, head, in, hadoop);
         }
         if (in instanceof PushbackInputStream) {
             refuse(signature, "it is ");
         } else {
             plain = false;
             peek();
-            refuse(Signature.of(head), "it is compressed, and inside it is ");
+            refuse(Encoding.signature(head), "it is compressed, and inside it is ");
         }
         Encoding encoding = Encoding.of(head);
         mark = encoding.mark();
@@ -76,17 +74,11 @@ final class TextStream implements Closeable {
         }
     }
 
-    private static void refuse(Optional<Signature> signature, String begin) throws Unreadable {
-        if (signature.isPresent()) {
+    private void refuse(Optional<FileSignature> signature, String begin) throws Unreadable {
+        webPage = signature.equals(Optional.of(FileSignature.WEB_PAGE));
+        if (signature.isPresent() && !webPage) {
             throw new Unreadable(begin + signature.get().named());
         }
-    }
-
-    /** Finds Hadoop's codec by extension, for formats without magic bytes. */
-    private static CompressionCodec hadoopCodec(CorpusFile file, Configuration hadoop) {
-        String name = file.name().toLowerCase(java.util.Locale.ROOT);
-        return name.endsWith(".snappy") || name.endsWith(".lz4") || name.endsWith(".deflate")
-                ? new CompressionCodecFactory(hadoop).getCodec(new Path(file.path())) : null;
     }
 
     private void peek() throws IOException {
@@ -99,6 +91,11 @@ final class TextStream implements Closeable {
     /** Returns the first bytes, up to 64 KiB. */
     byte[] head() {
         return head;
+    }
+
+    /** Whether it is HTML or XML, which is text but may stand in place of data. */
+    boolean isWebPage() {
+        return webPage;
     }
 
     /** Whether positions in the stream equal those in the file, so that it can be read from the middle. */

@@ -73,10 +73,12 @@ public final class CorpusErrors {
                         + String.join(" or ", globs));
     }
 
-    public static UserException unknownEndings(String path, Collection<String> endings) {
+    /** @param pointers whether they only stand for the data */
+    public static UserException unknownEndings(String path, Collection<String> endings, boolean pointers) {
         return new UserException("cannot tell the format of the corpus " + path,
                 "corpus.format = auto does not recognise the file extensions: " + String.join("; ", endings),
-                "set corpus.format to text, jsonl or parquet if the files have that format, or else convert them to one of these");
+                pointers ? "fetch the files that these stand for, with the command named, and check that corpus.path is where they are then"
+                        : "set corpus.format to text, jsonl or parquet if the files have that format, or else convert them to one of these");
     }
 
     /** @param setting the setting that names the folder in which the corpus is */
@@ -104,7 +106,7 @@ public final class CorpusErrors {
 
     public static UserException noIds(String path, String field, long documents) {
         return new UserException("no document of the corpus " + path + " has an id in '" + field + "'",
-                "none of its " + documents + " documents has this field, column or partition folder; text files have none",
+                "none of its " + documents + " documents has this field, column or partition folder with a value; text files have none",
                 "set corpus.id-field to the one with the id, or leave it empty: then file and position are the id");
     }
 

@@ -86,6 +86,7 @@ public final class LabelJob {
         int longest;
         int rows;
         try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+            TeacherSource.warnOf(teacher);
             Teachers.require(teacher, source.options(1, 0));
             new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")
                     .model(teacher.parameters() * source.precision().bytes());

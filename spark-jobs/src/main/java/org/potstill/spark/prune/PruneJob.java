@@ -96,6 +96,7 @@ public final class PruneJob {
             if (!(model instanceof Checkpoint checkpoint)) {
                 throw PruneErrors.notPrunable(source.uri());
             }
+            TeacherSource.warnOf(checkpoint);
             wanted.requireWithin(checkpoint.config());
             String fingerprint = checkpoint.fingerprint();
             Optional<PruneSummary> done = new PruneFolder(target, wanted.identity(fingerprint, "")).finished();

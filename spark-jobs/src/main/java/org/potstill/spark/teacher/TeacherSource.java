@@ -16,6 +16,8 @@ import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.teacher.scoring.TeacherOptions;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Location of the teacher and options with which executors run it.
@@ -30,6 +32,8 @@ import org.potstill.teacher.scoring.TeacherOptions;
  */
 public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
         Precision precision, int threads, TargetSpec targets) implements Serializable {
+    private static final Logger LOG = LoggerFactory.getLogger(TeacherSource.class);
+
     public static TeacherSource of(Settings settings) {
         return new TeacherSource(absolute(settings.required("teacher.path"), settings), settings.required("teacher.scratch"),
                 settings.choice("teacher.engine", TeacherOptions.Engine.class),
@@ -79,6 +83,13 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
 
     public int threads(int cores) {
         return threads > 0 ? threads : cores;
+    }
+
+    /** Logs what the user should know of how a model is read. */
+    public static void warnOf(CausalLm model) {
+        if (!model.warning().isEmpty()) {
+            LOG.warn("{}", model.warning());
+        }
     }
 
     public Path localPath(Configuration hadoop) {

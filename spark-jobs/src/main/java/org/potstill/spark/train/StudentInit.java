@@ -28,6 +28,9 @@ public final class StudentInit implements AutoCloseable {
         this.choice = settings.choice("student.init-layers", LayerChoice.class);
         this.checkpoint = path.isBlank() ? null
                 : Checkpoints.open(TeacherSource.localPath("student.init", path, settings.required("teacher.scratch"), hadoop));
+        if (checkpoint != null) {
+            TeacherSource.warnOf(checkpoint);
+        }
     }
 
     /**

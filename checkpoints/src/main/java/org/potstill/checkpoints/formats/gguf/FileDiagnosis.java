@@ -3,7 +3,10 @@ package org.potstill.checkpoints.formats.gguf;
 
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
+import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
+import org.potstill.checkpoints.io.FileSignature;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.errors.UserException;
 
@@ -13,7 +16,12 @@ final class FileDiagnosis {
     }
 
     /** @param magic its first four bytes, little-endian */
-    static UserException of(Path file, int magic) {
+    static UserException of(BoundedFile given, int magic) {
+        Path file = given.path();
+        Optional<FileSignature> found = given.signature();
+        if (found.isPresent()) {
+            return UnsupportedErrors.foreign(file, found.get());
+        }
         String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
         if (name.matches(".*\\.gguf[.-]?(part|split).*|.*\\.part[0-9]+of[0-9]+|.*-split-[a-z]+")) {
             return UnsupportedErrors.partOfFile(file);

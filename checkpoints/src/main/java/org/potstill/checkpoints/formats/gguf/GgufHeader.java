@@ -72,7 +72,7 @@ public record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tenso
         GgufHeader header() {
             int magic = cursor.int32("the magic number");
             if (magic != MAGIC) {
-                throw FileDiagnosis.of(file.path(), magic);
+                throw FileDiagnosis.of(file, magic);
             }
             int version = cursor.int32("the version");
             if (version != 2 && version != 3) {

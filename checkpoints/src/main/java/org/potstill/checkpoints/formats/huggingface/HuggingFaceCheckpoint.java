@@ -11,6 +11,7 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -217,6 +218,17 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
             throw CheckpointErrors.unknownTensor(folder, name);
         }
         stored.shard.readRows(stored.name, firstRow, rowCount, target);
+    }
+
+    /** Says that code beside the weights is not run; by default, transformers does not run it for these families either. */
+    @Override
+    public String warning() {
+        try {
+            return Json.object(configJson).get("auto_map") == null ? "" : "the model in " + folder + " comes with Python code of its own (auto_map in "
+                    + CONFIG + "), which is not run: it is computed as transformers' " + config.variant().family().name().toLowerCase(Locale.ROOT);
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badConfig(folder.resolve(CONFIG).toString(), e.getMessage());
+        }
     }
 
     @Override

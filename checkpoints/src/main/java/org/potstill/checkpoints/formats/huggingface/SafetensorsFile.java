@@ -11,10 +11,12 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
+import org.potstill.checkpoints.io.FileSignature;
 import org.potstill.checkpoints.io.Json;
 import org.potstill.checkpoints.io.TensorReader;
 import org.potstill.checkpoints.io.UnsupportedErrors;
@@ -58,8 +60,9 @@ public final class SafetensorsFile implements AutoCloseable {
         try {
             return parse(file);
         } catch (Json.MalformedException e) {
+            Optional<FileSignature> other = file.signature().filter(found -> found != FileSignature.SAFETENSORS);
             file.close();
-            throw CheckpointErrors.malformed(path, FORMAT, e.getMessage());
+            throw other.map(found -> UnsupportedErrors.foreign(path, found)).orElseGet(() -> CheckpointErrors.malformed(path, FORMAT, e.getMessage()));
         } catch (RuntimeException e) {
             file.close();
             throw e;
@@ -161,6 +164,9 @@ public final class SafetensorsFile implements AutoCloseable {
         long headerBytes = file.read(0, 8, "the header's length").getLong();
         if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES) {
             throw new Json.MalformedException("its header claims to be " + Long.toUnsignedString(headerBytes) + " bytes");
+        }
+        if (file.read(8, 1, "the header").get() != '{') {
+            throw new Json.MalformedException("its header is not JSON");
         }
         byte[] header = file.read(8, (int) headerBytes, "the header").array();
         Map<String, Object> members = Json.object(new String(header, StandardCharsets.UTF_8));

@@ -4,7 +4,6 @@ package org.potstill.checkpoints.formats.onnx;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Path;
 import onnx.Onnx.ModelProto;
 import onnx.Onnx.StringStringEntryProto;
 import onnx.Onnx.TensorProto;
@@ -14,6 +13,7 @@ import org.nd4j.shade.protobuf.InvalidProtocolBufferException;
 import org.nd4j.shade.protobuf.WireFormat;
 import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
+import org.potstill.checkpoints.io.UnsupportedErrors;
 
 /**
  * A reader of {@code model.onnx} that leaves the weights in the file: the data of every large initializer become external
@@ -44,12 +44,12 @@ final class OnnxModelFile {
         }
     }
 
-    private final Path path;
+    private final BoundedFile file;
     private final CodedInputStream in;
     private int room = MAX_GRAPH_BYTES;
 
-    private OnnxModelFile(Path path, CodedInputStream in) {
-        this.path = path;
+    private OnnxModelFile(BoundedFile file, CodedInputStream in) {
+        this.file = file;
         this.in = in;
     }
 
@@ -60,10 +60,10 @@ final class OnnxModelFile {
         try {
             CodedInputStream in = CodedInputStream.newInstance(stream(file), BUFFER_BYTES);
             in.pushLimit((int) file.size());
-            byte[] light = new OnnxModelFile(file.path(), in).without(Message.MODEL, 0);
+            byte[] light = new OnnxModelFile(file, in).without(Message.MODEL, 0);
             return ModelProto.parseFrom(light);
         } catch (InvalidProtocolBufferException e) {
-            throw malformed(file.path(), e.getMessage());
+            throw malformed(file, e.getMessage());
         } catch (IOException e) {
             throw CheckpointErrors.unreadable(file.path(), e);
         }
@@ -73,7 +73,7 @@ final class OnnxModelFile {
     @SuppressWarnings("deprecation") // What replaces skipField does not copy what it skips.
     private byte[] without(Message message, int depth) throws IOException {
         if (depth > MAX_DEPTH) {
-            throw malformed(path, "its graphs are nested deeper than " + MAX_DEPTH);
+            throw malformed(file, "its graphs are nested deeper than " + MAX_DEPTH);
         }
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         CodedOutputStream out = CodedOutputStream.newInstance(bytes);
@@ -86,7 +86,7 @@ final class OnnxModelFile {
                     take(16);
                     in.skipField(tag, out);
                 }
-                default -> throw malformed(path, "it has a field of wire type " + WireFormat.getTagWireType(tag));
+                default -> throw malformed(file, "it has a field of wire type " + WireFormat.getTagWireType(tag));
             }
         }
         out.flush();
@@ -96,7 +96,7 @@ final class OnnxModelFile {
     private void lengthDelimited(Message message, int field, CodedOutputStream out, int depth) throws IOException {
         int length = in.readRawVarint32();
         if (length < 0 || length > in.getBytesUntilLimit()) {
-            throw malformed(path, "a field of " + Integer.toUnsignedString(length) + " bytes begins at byte "
+            throw malformed(file, "a field of " + Integer.toUnsignedString(length) + " bytes begins at byte "
                     + in.getTotalBytesRead() + ", which is more than there is");
         }
         Message inner = message.inField(field);
@@ -124,13 +124,14 @@ final class OnnxModelFile {
 
     private void take(long bytes) {
         if (bytes > room) {
-            throw CheckpointErrors.onnxGraphTooLarge(path, MAX_GRAPH_BYTES);
+            throw CheckpointErrors.onnxGraphTooLarge(file.path(), MAX_GRAPH_BYTES);
         }
         room -= (int) bytes;
     }
 
-    private static RuntimeException malformed(Path path, String cause) {
-        return CheckpointErrors.malformed(path, "ONNX", cause);
+    private static RuntimeException malformed(BoundedFile file, String cause) {
+        return file.signature().map(found -> UnsupportedErrors.foreign(file.path(), found))
+                .orElseGet(() -> CheckpointErrors.malformed(file.path(), "ONNX", cause));
     }
 
     private static InputStream stream(BoundedFile file) {
