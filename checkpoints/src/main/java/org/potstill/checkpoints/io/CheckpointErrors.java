@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import org.potstill.errors.UserException;
 import org.potstill.jinja.JinjaTemplate;
 
@@ -301,6 +302,6 @@ public final class CheckpointErrors {
     }
 
     private static String bytes(int magic) {
-        return String.format("%02x %02x %02x %02x", magic & 255, magic >> 8 & 255, magic >> 16 & 255, magic >>> 24);
+        return String.format(Locale.ROOT, "%02x %02x %02x %02x", magic & 255, magic >> 8 & 255, magic >> 16 & 255, magic >>> 24);
     }
 }

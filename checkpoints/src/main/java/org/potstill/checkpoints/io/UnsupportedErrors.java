@@ -5,6 +5,7 @@ import static org.potstill.checkpoints.io.CheckpointErrors.error;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.potstill.errors.UserException;
@@ -130,7 +131,7 @@ public final class UnsupportedErrors {
 
     public static UserException partName(Path file, long number, long count) {
         return error("cannot read " + file, "its metadata says part " + (number + 1) + " of " + count
-                + ", whose name should end in " + String.format("-%05d-of-%05d.gguf", number + 1, count),
+                + ", whose name should end in " + String.format(Locale.ROOT, "-%05d-of-%05d.gguf", number + 1, count),
                 "restore the original names of the parts, or merge them into one file: llama-gguf-split --merge FIRST OUTPUT");
     }
 

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -66,7 +67,7 @@ final class TrainingCheckpoints {
     }
 
     void save(int step, Position position) {
-        HadoopFolder target = folder.folder(String.format("step-%08d", step));
+        HadoopFolder target = folder.folder(String.format(Locale.ROOT, "step-%08d", step));
         removeAll(unfinished());
         // TRAINING, which completes the checkpoint, is written last.
         for (String file : StateCopy.FILES) {
