@@ -49,6 +49,11 @@ public final class JobErrors {
     }
 
     public static UserException unwritable(String what, String path, Throwable origin) {
+    public static UserException teacherNotFinite(String uri, String problem) {
+        return new UserException("the teacher " + uri + " cannot score any text", problem,
+                "check the teacher: compare the file's checksum, or convert it again; in fp16, try teacher.precision = fp32");
+    }
+
         return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
                 "choose another folder, free some space, or give the user who runs the job write permission; in an object store, check the "
                         + "credentials", origin);
