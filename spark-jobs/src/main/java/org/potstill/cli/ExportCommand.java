@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
+import org.potstill.spark.Platform;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
@@ -59,11 +61,17 @@ final class ExportCommand implements Callable<Integer> {
     public Integer call() {
         Settings settings = options.load();
         StudentExport.Order order = new StudentExport.Order(format, precision, output, overwrite, text);
+        Configuration hadoop = FileSystems.configuration(settings.spark());
+        Platform.requirePaths(settings, hadoop);
+        Platform.requirePath("--output", output, hadoop);
+        if (text != null) {
+            Platform.requirePath("--text", text, hadoop);
+        }
         boolean corpus = text == null && !settings.string("corpus.path").isBlank();
         StudentExport.Made made = corpus
                 ? Sessions.run(spec.name(), settings, spark -> new StudentExport(settings, spark.sparkContext().hadoopConfiguration(),
                         Optional.of(spark)).run(order))
-                : new StudentExport(settings, FileSystems.configuration(settings.spark()), Optional.empty()).run(order);
+                : new StudentExport(settings, hadoop, Optional.empty()).run(order);
         PrintWriter out = spec.commandLine().getOut();
         describe(made).forEach(out::println);
         out.flush();

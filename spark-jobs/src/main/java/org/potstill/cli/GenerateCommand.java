@@ -10,11 +10,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.tokenizer.ChatMessage;
 import org.potstill.checkpoints.tokenizer.ChatTemplate;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.Platform;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
@@ -97,7 +99,9 @@ final class GenerateCommand implements Callable<Integer> {
         String scratch = settings.required("teacher.scratch");
         int asked = settings.integer("teacher.threads", 0, 1024);
         int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
-        Path path = TeacherSource.localPath("--model", model, scratch, FileSystems.configuration(settings.spark()));
+        Configuration hadoop = FileSystems.configuration(settings.spark());
+        Platform.requirePath("--model", model, hadoop);
+        Path path = TeacherSource.localPath("--model", model, scratch, hadoop);
         // UTF-8 whatever the locale's encoding.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (CausalLm opened = Teachers.model(path)) {
@@ -107,7 +111,9 @@ final class GenerateCommand implements Callable<Integer> {
                     Generator generator = new Generator(opened, tokenizer, threads, Path.of(scratch))) {
                 written = generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
                     out.print(text);
-                    out.flush();
+                    if (out.checkError()) {
+                        throw JobErrors.outputClosed();
+                    }
                 });
             }
             out.println();

@@ -137,26 +137,39 @@ public final class Platform {
     }
 
     /** Rejects paths whose file system is missing, and corpora with file names that this process cannot decode. */
-    static void requirePaths(Settings settings, Configuration hadoop) {
+    public static void requirePaths(Settings settings, Configuration hadoop) {
         for (Map.Entry<String, String> path : paths(settings).entrySet()) {
             if (path.getValue().isBlank()) {
                 continue;
             }
-            org.apache.hadoop.fs.Path parsed;
-            try {
-                parsed = new org.apache.hadoop.fs.Path(path.getValue());
-            } catch (IllegalArgumentException e) {
-                throw JobErrors.badValue(path.getKey(), "it is not a path: " + PlatformErrors.reason(e).replaceFirst("^java\\.net\\.URISyntaxException: ", ""));
-            }
-            if ("file".equals(parsed.toUri().getScheme()) && parsed.toUri().getAuthority() != null) {
-                throw JobErrors.badValue(path.getKey(), "a file: path names no host; write file://" + parsed.toUri().getPath());
-            }
-            FileSystems.require(path.getKey(), parsed, hadoop);
+            org.apache.hadoop.fs.Path parsed = requirePath(path.getKey(), path.getValue(), hadoop);
             boolean listed = path.getKey().equals("corpus.path") || path.getKey().startsWith("evaluate.corpora.");
             if (listed) {
                 requireVisible(path.getKey(), parsed, hadoop);
             }
         }
+    }
+
+    /**
+     * Rejects what is not a path, or one whose file system is missing.
+     *
+     * @param setting that holds it, or the command line's option
+     */
+    public static org.apache.hadoop.fs.Path requirePath(String setting, String path, Configuration hadoop) {
+        misfit(path).ifPresent(why -> {
+            throw JobErrors.badValue(setting, why);
+        });
+        org.apache.hadoop.fs.Path parsed;
+        try {
+            parsed = new org.apache.hadoop.fs.Path(path);
+        } catch (IllegalArgumentException e) {
+            throw JobErrors.badValue(setting, "it is not a path: " + PlatformErrors.reason(e).replaceFirst("^java\\.net\\.URISyntaxException: ", ""));
+        }
+        if ("file".equals(parsed.toUri().getScheme()) && parsed.toUri().getAuthority() != null) {
+            throw JobErrors.badValue(setting, "a file: path names no host; write file://" + parsed.toUri().getPath());
+        }
+        FileSystems.require(setting, parsed, hadoop);
+        return parsed;
     }
 
     private static void requireVisible(String setting, org.apache.hadoop.fs.Path path, Configuration hadoop) {

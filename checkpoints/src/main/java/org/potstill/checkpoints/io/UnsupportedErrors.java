@@ -124,6 +124,11 @@ public final class UnsupportedErrors {
                 "give the path of " + (there.size() == 1 ? "it" : "one of these"));
     }
 
+    public static UserException unfinishedTraining(Path folder) {
+        return error("cannot open " + folder + " as a model", "it holds the checkpoints of a training run that did not finish",
+                "finish the training: potstill train, with the same settings, resumes from the last checkpoint");
+    }
+
     public static UserException missingPart(Path part, Path model, int count) {
         return error("cannot read " + model + ": " + part.getFileName() + " is missing", "the model is split into " + count
                 + " files, which belong in one folder", "download " + part.getFileName() + " into the same folder");

@@ -18,6 +18,9 @@ public final class JobErrors {
     }
 
     public static UserException badValue(String key, String why) {
+        if (key.startsWith("--")) {
+            return badOption(key, why);
+        }
         return new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
@@ -30,6 +33,11 @@ public final class JobErrors {
         return new UserException(keys.stream().map(key -> "'" + key + "'").collect(Collectors.joining(", ")) + (one ? " is not set" : " are not set"),
                 "this command requires " + (one ? "it" : "them"), "set " + (one ? "it" : "them") + " in a file, which --conf names, or with "
                 + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" ")));
+    }
+
+    public static UserException outputClosed() {
+        return new UserException("stopped, as the text cannot be written to standard output", "its reader has ended, or its disk is full",
+                "nothing, if head or less has read enough; otherwise choose another place for the output");
     }
 
     /** @param reasons the most common ones, with counts */
@@ -98,6 +106,10 @@ public final class JobErrors {
                 String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
                         + "or S3), and the user who runs the job must be able to read it", origin);
     }
+        if (setting.startsWith("--")) {
+            return new UserException("cannot read the model " + path, String.valueOf(origin.getMessage()), "check the path that " + setting
+                    + " gives" + (origin instanceof FileNotFoundException ? "; a relative one is looked up in " + here : " and its permissions"), origin);
+        }
 
     public static UserException noRoomForTeacher(String scratch, double needed, long free) {
         return new UserException(String.format(Locale.ROOT, "not enough space for the teacher's %,.0f bytes in %s", needed, scratch),
@@ -161,7 +173,7 @@ public final class JobErrors {
 
     public static UserException noStudent(String path) {
         return new UserException("there is no trained student in " + path, "it has no provenance.json",
-                "run potstill train first; it resumes from its last checkpoint");
+                "check student.path, and run potstill train first; an interrupted run resumes from its last checkpoint");
     }
 
     public static UserException exportedStudent(String path) {
