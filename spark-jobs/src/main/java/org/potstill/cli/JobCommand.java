@@ -40,9 +40,10 @@ abstract class JobCommand implements Callable<Integer> {
             // Fail on a bad report path before any work is done.
             Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
-            String page = report.put(spec.name(), summary);
+            // First: the report may be on a disk that is full by now.
             spec.commandLine().getOut().println(describe(summary));
-            spec.commandLine().getOut().println("report: " + page);
+            spec.commandLine().getOut().flush();
+            spec.commandLine().getOut().println("report: " + report.put(spec.name(), summary));
             spec.commandLine().getOut().flush();
             return 0;
         });

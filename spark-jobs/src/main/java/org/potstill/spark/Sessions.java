@@ -2,6 +2,7 @@
 package org.potstill.spark;
 
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
@@ -9,6 +10,7 @@ import org.apache.spark.SparkContext$;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.serializer.JavaSerializer;
 import org.apache.spark.sql.SparkSession;
+import org.potstill.errors.UserException;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.settings.Settings;
 import scala.Option;
@@ -45,6 +47,13 @@ public final class Sessions {
             requireJavaSerializer();
             Platform.requirePaths(settings, spark.sparkContext().hadoopConfiguration());
             return job.apply(spark);
+        } catch (Exception e) {
+            // Scala code throws checked exceptions undeclared. Explained before Spark deletes its files: a full disk then no longer is.
+            Optional<UserException> known = Failures.explain(e);
+            if (known.isPresent()) {
+                throw known.get();
+            }
+            throw e;
         } finally {
             if (ours && isGuest()) {
                 active().get().stop();

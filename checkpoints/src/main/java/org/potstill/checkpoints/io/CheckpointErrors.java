@@ -182,8 +182,8 @@ public final class CheckpointErrors {
 
     static UserException noRoom(Path folder, long needed, long free) {
         return error("not enough space for the model's weights in " + folder,
-                "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
-                "choose a scratch folder on a larger disk");
+                String.format(Locale.ROOT, "%,d bytes are needed, and %,d are free there", needed, free),
+                "set teacher.scratch (for export: java.io.tmpdir) to a folder on a larger local disk, or free some space");
     }
 
     public static UserException onnxTooLarge(Path file, long bytes) {

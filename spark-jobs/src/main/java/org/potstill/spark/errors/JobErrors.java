@@ -49,6 +49,11 @@ public final class JobErrors {
                         + "do without these sequences");
     }
 
+    public static UserException teacherNotFinite(String uri, String problem) {
+        return new UserException("the teacher " + uri + " cannot score any text", problem,
+                "check the teacher: compare the file's checksum, or convert it again; in fp16, try teacher.precision = fp32");
+    }
+
     public static UserException precisionTooLow(String precision, double kl, double limit) {
         return new UserException("the teacher in " + precision + " is too far from the same teacher in fp32",
                 String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "
@@ -57,11 +62,10 @@ public final class JobErrors {
     }
 
     public static UserException unwritable(String what, String path, Throwable origin) {
-    public static UserException teacherNotFinite(String uri, String problem) {
-        return new UserException("the teacher " + uri + " cannot score any text", problem,
-                "check the teacher: compare the file's checksum, or convert it again; in fp16, try teacher.precision = fp32");
-    }
-
+        if (PlatformErrors.isDiskFull(String.valueOf(origin.getMessage()))) {
+            return new UserException("cannot write the " + what + " to " + path, "its disk is full or a quota is used up: " + origin.getMessage(),
+                    "free some space there, or choose a folder on a larger disk; then run the command again: finished work is kept", origin);
+        }
         return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
                 "choose another folder, free some space, or give the user who runs the job write permission; in an object store, check the "
                         + "credentials", origin);
@@ -102,19 +106,19 @@ public final class JobErrors {
                     + ", and Potstill does not download from the Hugging Face Hub", "download it (hf download " + written
                     + " --local-dir FOLDER), and set " + setting + " to that folder", origin);
         }
-        return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
-                String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
-                        + "or S3), and the user who runs the job must be able to read it", origin);
-    }
         if (setting.startsWith("--")) {
             return new UserException("cannot read the model " + path, String.valueOf(origin.getMessage()), "check the path that " + setting
                     + " gives" + (origin instanceof FileNotFoundException ? "; a relative one is looked up in " + here : " and its permissions"), origin);
         }
+        return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
+                String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
+                        + "or S3), and the user who runs the job must be able to read it", origin);
+    }
 
-    public static UserException noRoomForTeacher(String scratch, double needed, long free) {
-        return new UserException(String.format(Locale.ROOT, "not enough space for the teacher's %,.0f bytes in %s", needed, scratch),
-                String.format(Locale.ROOT, "%,d bytes are free there", free),
-                "set teacher.scratch to a folder on a larger local disk, or free some space");
+    /** @param where to put it instead: "set teacher.scratch to a folder on a larger local disk" */
+    public static UserException noRoom(String what, String folder, long needed, long free, String where) {
+        return new UserException("not enough space for " + what + " in " + folder,
+                String.format(Locale.ROOT, "%,d bytes are needed, and %,d are free there", needed, free), where + ", or free some space");
     }
 
     public static UserException badGpuAddress(String address) {
