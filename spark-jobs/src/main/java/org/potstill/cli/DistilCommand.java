@@ -52,6 +52,7 @@ final class DistilCommand implements Callable<Integer> {
     private void run(SparkSession spark, Settings settings) {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
         Report report = new Report(settings, sc.hadoopConfiguration());
+        report.requireWritable();
         FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
         TrainingAhead.require(spark, settings);
         Map<String, JobCommand> jobs = new LinkedHashMap<>();

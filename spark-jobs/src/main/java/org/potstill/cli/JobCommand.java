@@ -37,8 +37,8 @@ abstract class JobCommand implements Callable<Integer> {
         Settings settings = options.load();
         settings.require(needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
-            // Fail on a bad report path before any work is done.
             Report report = new Report(settings, spark.sparkContext().hadoopConfiguration());
+            report.requireWritable();
             Object summary = run(spark, settings);
             // First: the report may be on a disk that is full by now.
             spec.commandLine().getOut().println(describe(summary));

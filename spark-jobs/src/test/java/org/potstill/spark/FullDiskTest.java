@@ -23,6 +23,7 @@ import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
+import org.potstill.spark.report.Report;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.TrainJob;
 
@@ -74,7 +75,7 @@ class FullDiskTest {
     @Test
     void aDiskThatIsFullAlreadyIsFoundBeforeAnyWork() {
         SmallFileSystem.free(1000, Long.MAX_VALUE);
-        UserException error = error(() -> new HadoopFolder("report", small("report"), hadoop()).requireWritable());
+        UserException error = error(() -> new Report(distillery.settings("report.path=" + small("report")), hadoop()).requireWritable());
         assertTrue(error.problem().contains("cannot write the report to small:" + folder.resolve("report")), error.getMessage());
         assertTrue(error.cause().contains("disk is full") && error.remedy().contains("run the command again"), error.getMessage());
         assertEquals(List.of(), new HadoopFolder("report", small("report"), hadoop()).names());
