@@ -3,6 +3,7 @@ package org.potstill.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** The filter {@code tojson} as in transformers: Python's {@code json.dumps}, without HTML escapes. */
@@ -114,7 +115,7 @@ final class JsonWriting {
                 case '\t' -> out.append("\\t");
                 case '\b' -> out.append("\\b");
                 case '\f' -> out.append("\\f");
-                default -> out.append(c < ' ' || ascii && c > '~' ? String.format("\\u%04x", c) : Character.toString(c));
+                default -> out.append(c < ' ' || ascii && c > '~' ? String.format(Locale.ROOT, "\\u%04x", c) : Character.toString(c));
             }
         });
         out.append('"');

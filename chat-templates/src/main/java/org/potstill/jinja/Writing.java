@@ -3,6 +3,7 @@ package org.potstill.jinja;
 
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Conversion of values to text, as by Python's {@code str} and {@code repr}. */
@@ -95,7 +96,7 @@ final class Writing {
                     } else if (isPrintable(c)) {
                         out.appendCodePoint(c);
                     } else {
-                        out.append(String.format(c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c));
+                        out.append(String.format(Locale.ROOT, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c));
                     }
                 }
             }
@@ -107,7 +108,7 @@ final class Writing {
         switch (Character.getType(c)) {
             case Character.UNASSIGNED:
                 // Python's version of Unicode may be newer.
-                throw new TemplateException(String.format("it quotes the character U+%04X, which is not known here", c));
+                throw new TemplateException(String.format(Locale.ROOT, "it quotes the character U+%04X, which is not known here", c));
             case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.PRIVATE_USE, Character.LINE_SEPARATOR,
                     Character.PARAGRAPH_SEPARATOR:
                 return false;

@@ -7,9 +7,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
+import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
 import picocli.CommandLine.Command;
@@ -59,11 +61,13 @@ final class ExportCommand implements Callable<Integer> {
     public Integer call() {
         Settings settings = options.load(List.of("--output"));
         StudentExport.Order order = new StudentExport.Order(format, precision, output, overwrite, text);
+        Configuration hadoop = FileSystems.configuration(settings.spark());
+        PathSettings.require(settings, hadoop);
         boolean corpus = text == null && !settings.string("corpus.path").isBlank();
         StudentExport.Made made = corpus
                 ? Sessions.run(spec.name(), settings, spark -> new StudentExport(settings, spark.sparkContext().hadoopConfiguration(),
                         Optional.of(spark)).run(order))
-                : new StudentExport(settings, FileSystems.configuration(settings.spark()), Optional.empty()).run(order);
+                : new StudentExport(settings, hadoop, Optional.empty()).run(order);
         PrintWriter out = spec.commandLine().getOut();
         describe(made).forEach(out::println);
         out.flush();

@@ -108,7 +108,9 @@ final class GenerateCommand implements Callable<Integer> {
                     Generator generator = new Generator(opened, tokenizer, threads, Path.of(scratch))) {
                 written = generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
                     out.print(text);
-                    out.flush();
+                    if (out.checkError()) {
+                        throw JobErrors.outputClosed();
+                    }
                 });
             }
             out.println();

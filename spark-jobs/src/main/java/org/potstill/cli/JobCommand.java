@@ -54,7 +54,9 @@ abstract class JobCommand implements Callable<Integer> {
                 new HadoopFolder(key, settings.string(key), hadoop).requireOurs(key, List.of(Labels.FOLDER, Report.DATA), StudentFolder.MODEL);
             }
         }
-        return new Report(settings, hadoop);
+        Report report = new Report(settings, hadoop);
+        report.requireWritable();
+        return report;
     }
 
     @Override
@@ -64,9 +66,10 @@ abstract class JobCommand implements Callable<Integer> {
         return Sessions.run(spec.name(), settings, spark -> {
             Report report = report(settings, needs(settings), writes(), spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
-            String page = report.put(spec.name(), summary);
+            // First: the report may be on a disk that is full by now.
             spec.commandLine().getOut().println(describe(summary));
-            spec.commandLine().getOut().println("report: " + page);
+            spec.commandLine().getOut().flush();
+            spec.commandLine().getOut().println("report: " + report.put(spec.name(), summary));
             spec.commandLine().getOut().flush();
             return 0;
         });

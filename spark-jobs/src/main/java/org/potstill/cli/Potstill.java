@@ -3,6 +3,7 @@ package org.potstill.cli;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.apache.hadoop.util.ShutdownHookManager;
 import org.potstill.checkpoints.io.NativeWork;
@@ -45,6 +46,10 @@ public final class Potstill {
 
     public static void main(String[] args) {
         boolean guest = Sessions.isGuest();
+        if (!guest) {
+            // Spark and Hadoop format numbers in file names in the user's locale, where some have other digits.
+            Locale.setDefault(Locale.ENGLISH);
+        }
         Thread goodbye = new Thread(Potstill::sayInterrupted, "potstill-interrupted");
         if (!guest) {
             Runtime.getRuntime().addShutdownHook(goodbye);

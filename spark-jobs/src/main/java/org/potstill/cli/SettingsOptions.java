@@ -47,7 +47,8 @@ final class SettingsOptions {
     Settings load(List<String> written) {
         Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
-        settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+        settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check,
+                Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
         if (!paths.isEmpty()) {
             Configuration hadoop = FileSystems.configuration(settings.spark());
             paths.forEach((option, path) -> PathSettings.require(option, path, hadoop));

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
+import java.io.File;
 import java.net.UnknownHostException;
 import java.security.CodeSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkException;
+import org.apache.spark.util.Utils;
 import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.PlatformErrors;
@@ -23,7 +27,6 @@ public final class Failures {
     private static final Pattern KILLED = Pattern.compile("exited with code 137|xceeding (physical )?memory limits|OOMKilled");
     private static final Pattern UNCAUGHT = Pattern.compile("exited with code 5[01]\\b");
     private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory ([0-9]+) must be at least ([0-9]+)");
-    private static final Pattern NO_SPACE = Pattern.compile("No space left on device|Disk quota exceeded");
 
     private Failures() {
     }
@@ -55,8 +58,19 @@ public final class Failures {
             return Optional.of(PlatformErrors.heapTooSmall(small.group(1).equals("Executor"), Long.parseLong(small.group(2)), Long.parseLong(small.group(3)), thrown));
         }
         // The stack trace of a failed task is part of the message.
-        return message.lines().filter(line -> NO_SPACE.matcher(line).find()).findFirst()
-                .map(line -> PlatformErrors.noSpace(line.strip().replaceFirst("^Caused by: ", ""), thrown));
+        return message.lines().filter(PlatformErrors::isDiskFull).findFirst()
+                .map(line -> PlatformErrors.noSpace(line.strip().replaceFirst("^Caused by: ", ""), free(), thrown));
+    }
+
+    /** Describes the free space in this process's folders for temporary files, Spark's first. */
+    private static List<String> free() {
+        List<String> folders = new ArrayList<>();
+        if (SparkEnv.get() != null) {
+            folders.addAll(List.of(Utils.getConfiguredLocalDirs(SparkEnv.get().conf())));
+        }
+        folders.add(System.getProperty("java.io.tmpdir"));
+        return folders.stream().distinct().map(folder -> String.format(Locale.ROOT, "%,d MiB in %s", new File(folder).getUsableSpace() >> 20, folder))
+                .toList();
     }
 
     /** Explains a failed task by Spark's message, where the task's own exception did not reach the driver. */

@@ -48,7 +48,7 @@ public final class Sessions {
             Platform.requirePaths(settings, spark.sparkContext().hadoopConfiguration());
             return job.apply(spark);
         } catch (Exception e) {
-            // Spark reads some settings only when it needs them.
+            // Explained before Spark deletes its files: a full disk then no longer is. Spark reads some settings only when it needs them.
             Failures.explain(e).or(() -> SparkSettings.explain(settings, e, false)).ifPresent(known -> {
                 throw known;
             });

@@ -88,6 +88,14 @@ class DeployScriptTest {
     }
 
     @Test
+    void noFileTakesThePlaceOfAClosedStandardStream() throws Exception {
+        executable(folder.resolve("spark/bin/spark-submit"), "#!/bin/sh\nstreams=$(for fd in 0 1 2; do readlink /proc/$$/fd/$fd; done)\necho \"$streams\" > \"$OUT\"\n");
+        Path out = folder.resolve("out");
+        run(Path.of("/bin/bash"), Map.of("OUT", out.toString()), "-c", "exec \"$0\" generate <&- >&- 2>&-", script.toString());
+        assertEquals(List.of("/dev/null", "/dev/null", "/dev/null"), Files.readAllLines(out));
+    }
+
+    @Test
     void byALinkItIsTheSameScript() throws Exception {
         Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("potstill/deploy/potstill"));
         Path second = Files.createSymbolicLink(Files.createDirectory(folder.resolve("bin")).resolve("potstill"), link);

@@ -15,6 +15,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
@@ -372,5 +375,35 @@ class ExportAndGenerateTest {
             assertTrue(result.err().contains("remedy:"), result.err());
         }
         assertTrue(generate(folder.resolve("nothing"), "--prompt", "a").err().contains("cannot read the model"));
+    }
+
+    @Test
+    void pathsOfOptionsAreCheckedAsThoseOfSettingsAre() {
+        for (String path : List.of("abfs://container@account/model", "~/model", "C:\\model", "")) {
+            for (PotstillTest.Result result : List.of(PotstillTest.run("generate", "--model", path, "--prompt", "a"),
+                    PotstillTest.run("export", "--set", "student.path=" + distillery.path("student"), "--to", "hf", "--output", path))) {
+                assertEquals(2, result.status(), result.err());
+                assertTrue(result.err().matches("(?s)potstill: .*'?--(model|output).*remedy:.*"), result.err());
+            }
+        }
+    }
+
+    @Test
+    void aStudentInTrainingIsNoModelYet() throws IOException {
+        Files.createDirectories(folder.resolve("half/checkpoints/step-00000001"));
+        assertTrue(generate(folder.resolve("half"), "--prompt", "a").err().contains("training run that did not finish"));
+    }
+
+    @Test
+    void generationEndsWhenNobodyReadsItsText() throws IOException {
+        PrintStream out = System.out;
+        PipedInputStream reader = new PipedInputStream();
+        try (PrintStream closed = new PrintStream(new PipedOutputStream(reader), true, StandardCharsets.UTF_8)) {
+            reader.close();
+            System.setOut(closed);
+            assertEquals(2, Potstill.run("generate", "--set", "teacher.scratch=" + folder.resolve("scratch"), "--model", distillery.teacher().toString(), "--prompt", "a"));
+        } finally {
+            System.setOut(out);
+        }
     }
 }

@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.UnknownHostException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.apache.spark.SparkException;
+import org.apache.spark.util.Utils;
 import org.junit.jupiter.api.Test;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
@@ -74,11 +76,13 @@ class FailuresTest {
     }
 
     @Test
-    void aFullDiskIsSaid() {
-        assertTrue(explained(new UncheckedIOException(new IOException("No space left on device"))).problem().contains("disk is full"));
+    void aFullDiskIsSaidWithTheFoldersForTemporaryFiles() {
+        String local = Utils.getLocalDir(Distillery.spark().sparkContext().getConf());
+        UserException full = explained(new UncheckedIOException(new IOException("No space left on device")));
+        assertTrue(full.problem().contains("disk is full") && full.cause().contains(" MiB in " + Path.of(local).getParent()), full.getMessage());
         UserException ofTask = explained(new SparkException("Job aborted due to stage failure: Task 0 failed\n\tat a.B.c(B.java:1)\nCaused by: "
                 + "java.nio.file.FileSystemException: /small/x: No space left on device\n\tat d.E.f(E.java:2)\n"));
-        assertEquals("java.nio.file.FileSystemException: /small/x: No space left on device", ofTask.cause());
+        assertTrue(ofTask.cause().startsWith("java.nio.file.FileSystemException: /small/x: No space left on device; "), ofTask.cause());
     }
 
     @Test

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import org.potstill.errors.UserException;
 import org.potstill.jinja.JinjaTemplate;
 
@@ -181,8 +182,8 @@ public final class CheckpointErrors {
 
     static UserException noRoom(Path folder, long needed, long free) {
         return error("not enough space for the model's weights in " + folder,
-                "they take " + (needed >> 20) + " MiB and " + (free >> 20) + " MiB are free",
-                "choose a scratch folder on a larger disk");
+                String.format(Locale.ROOT, "%,d bytes are needed, and %,d are free there", needed, free),
+                "set teacher.scratch (for export: java.io.tmpdir) to a folder on a larger local disk, or free some space");
     }
 
     public static UserException onnxTooLarge(Path file, long bytes) {
@@ -301,6 +302,6 @@ public final class CheckpointErrors {
     }
 
     private static String bytes(int magic) {
-        return String.format("%02x %02x %02x %02x", magic & 255, magic >> 8 & 255, magic >> 16 & 255, magic >>> 24);
+        return String.format(Locale.ROOT, "%02x %02x %02x %02x", magic & 255, magic >> 8 & 255, magic >> 16 & 255, magic >>> 24);
     }
 }

@@ -5,6 +5,7 @@ import static org.potstill.checkpoints.io.CheckpointErrors.error;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.potstill.errors.UserException;
@@ -138,6 +139,11 @@ public final class UnsupportedErrors {
                 "give the path of " + (there.size() == 1 ? "it" : "one of these"));
     }
 
+    public static UserException unfinishedTraining(Path folder) {
+        return error("cannot open " + folder + " as a model", "it holds the checkpoints of a training run that did not finish",
+                "finish the training: potstill train, with the same settings, resumes from the last checkpoint");
+    }
+
     public static UserException missingPart(Path part, Path model, int count) {
         return error("cannot read " + model + ": " + part.getFileName() + " is missing", "the model is split into " + count
                 + " files, which belong in one folder", "download " + part.getFileName() + " into the same folder");
@@ -145,7 +151,7 @@ public final class UnsupportedErrors {
 
     public static UserException partName(Path file, long number, long count) {
         return error("cannot read " + file, "its metadata says part " + (number + 1) + " of " + count
-                + ", whose name should end in " + String.format("-%05d-of-%05d.gguf", number + 1, count),
+                + ", whose name should end in " + String.format(Locale.ROOT, "-%05d-of-%05d.gguf", number + 1, count),
                 "restore the original names of the parts, or merge them into one file: llama-gguf-split --merge FIRST OUTPUT");
     }
 

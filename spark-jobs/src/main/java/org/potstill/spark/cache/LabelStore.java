@@ -4,6 +4,7 @@ package org.potstill.spark.cache;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -249,7 +250,7 @@ public final class LabelStore {
                 entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT).persist();
         String generation = tombstones.generation();
         Row sums = requirePresent(table);
-        String id = String.format("%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1));
+        String id = String.format(Locale.ROOT, "%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1));
         settings.put("id", id);
         if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
             snapshots.publish(snapshots.current().path("run").asText(), settings);

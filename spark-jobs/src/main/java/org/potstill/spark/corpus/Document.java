@@ -2,6 +2,7 @@
 package org.potstill.spark.corpus;
 
 import java.io.Serializable;
+import java.util.Locale;
 
 /**
  * A document of the corpus, or the reason why it cannot be used.
@@ -26,7 +27,7 @@ public record Document(String id, String text, String problem) implements Serial
         }
         int half = halfPair(text);
         if (half >= 0) {
-            return unusable(id, String.format("it holds half of a surrogate pair, 0x%04X at character %d, which is not text",
+            return unusable(id, String.format(Locale.ROOT, "it holds half of a surrogate pair, 0x%04X at character %d, which is not text",
                     (int) text.charAt(half), half));
         }
         return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, null);

@@ -7,6 +7,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /** Strict decoding of UTF-8. */
 final class Utf8 {
@@ -54,7 +55,7 @@ final class Utf8 {
                 ? " begins half of a surrogate pair; if it is CESU-8, convert it (uconv -f CESU-8 -t UTF-8)"
                 : wrong >= 0x80 && !hasControls(bytes, begin, length)
                 ? "; if it is in another encoding, such as Windows-1252, convert it (iconv -f WINDOWS-1252 -t UTF-8)" : "";
-        return String.format("not UTF-8: byte 0x%02X at offset %d%s", wrong, at - begin, hint);
+        return String.format(Locale.ROOT, "not UTF-8: byte 0x%02X at offset %d%s", wrong, at - begin, hint);
     }
 
     private static boolean hasControls(byte[] bytes, int begin, int length) {

@@ -21,7 +21,10 @@ public final class JobErrors {
 
     /** @param key the setting, or an option */
     public static UserException badValue(String key, String why) {
-        return key.startsWith("--") ? badOption(key, why) : new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
+        if (key.startsWith("--")) {
+            return badOption(key, why);
+        }
+        return new UserException("invalid value for '" + key + "'", why, "set it in the file or with --set " + key + "=...");
     }
 
     public static UserException badOption(String option, String why) {
@@ -35,6 +38,11 @@ public final class JobErrors {
                 + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" ")));
     }
 
+    public static UserException outputClosed() {
+        return new UserException("stopped, as the text cannot be written to standard output", "its reader has ended, or its disk is full",
+                "nothing, if head or less has read enough; otherwise choose another place for the output");
+    }
+
     /** @param reasons the most common ones, with counts */
     public static UserException tooManyUnscored(long bad, long sequences, double limit, String reasons, String quarantine) {
         String remedy = "check the teacher: compare the file's checksum, or convert it again";
@@ -42,6 +50,11 @@ public final class JobErrors {
                 reasons + "; corpus.max-bad-share allows " + limit + "; the quarantine lists the reason for each sequence: " + quarantine,
                 bad == sequences ? remedy : remedy + "; fix the documents if only a few are named; or raise corpus.max-bad-share if you can "
                         + "do without these sequences");
+    }
+
+    public static UserException teacherNotFinite(String uri, String problem) {
+        return new UserException("the teacher " + uri + " cannot score any text", problem,
+                "check the teacher: compare the file's checksum, or convert it again; in fp16, try teacher.precision = fp32");
     }
 
     public static UserException precisionTooLow(String precision, double kl, double limit) {
@@ -52,6 +65,10 @@ public final class JobErrors {
     }
 
     public static UserException unwritable(String what, String path, Throwable origin) {
+        if (PlatformErrors.isDiskFull(String.valueOf(origin.getMessage()))) {
+            return new UserException("cannot write the " + what + " to " + path, "its disk is full or a quota is used up: " + origin.getMessage(),
+                    "free some space there, or choose a folder on a larger disk; then run the command again: finished work is kept", origin);
+        }
         return new UserException("cannot write the " + what + " to " + path, String.valueOf(origin.getMessage()),
                 "choose another folder, free some space, or give the user who runs the job write permission; in an object store, check the "
                         + "credentials", origin);
@@ -99,15 +116,19 @@ public final class JobErrors {
                     + ", and Potstill does not download from the Hugging Face Hub", "download it (hf download " + written
                     + " --local-dir FOLDER), and set " + setting + " to that folder", origin);
         }
+        if (setting.startsWith("--")) {
+            return new UserException("cannot read the model " + path, String.valueOf(origin.getMessage()), "check the path that " + setting
+                    + " gives" + (origin instanceof FileNotFoundException ? "; a relative one is looked up in " + here : " and its permissions"), origin);
+        }
         return new UserException("cannot read the model " + path + " on " + java.net.InetAddress.getLoopbackAddress().getHostName(),
                 String.valueOf(origin.getMessage()), "check " + setting + ": every node that uses it must see it (a shared mount, HDFS "
                         + "or S3), and the user who runs the job must be able to read it", origin);
     }
 
-    public static UserException noRoomForTeacher(String scratch, double needed, long free) {
-        return new UserException(String.format(Locale.ROOT, "not enough space for the teacher's %,.0f bytes in %s", needed, scratch),
-                String.format(Locale.ROOT, "%,d bytes are free there", free),
-                "set teacher.scratch to a folder on a larger local disk, or free some space");
+    /** @param where to put it instead: "set teacher.scratch to a folder on a larger local disk" */
+    public static UserException noRoom(String what, String folder, long needed, long free, String where) {
+        return new UserException("not enough space for " + what + " in " + folder,
+                String.format(Locale.ROOT, "%,d bytes are needed, and %,d are free there", needed, free), where + ", or free some space");
     }
 
     public static UserException badGpuAddress(String address) {
@@ -166,7 +187,7 @@ public final class JobErrors {
 
     public static UserException noStudent(String path) {
         return new UserException("there is no trained student in " + path, "it has no provenance.json",
-                "run potstill train first; it resumes from its last checkpoint");
+                "check student.path, and run potstill train first; an interrupted run resumes from its last checkpoint");
     }
 
     public static UserException exportedStudent(String path) {

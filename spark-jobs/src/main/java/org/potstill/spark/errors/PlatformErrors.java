@@ -7,6 +7,7 @@ import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.apache.commons.lang3.StringUtils;
 import org.apache.commons.lang3.exception.ExceptionUtils;
 import org.potstill.errors.UserException;
@@ -16,6 +17,8 @@ public final class PlatformErrors {
     private static final String OTHER_FOLDER = "use another temporary folder, for instance JAVA_TOOL_OPTIONS=-Djava.io.tmpdir=/var/tmp; "
             + "set it for executors in spark.executor.extraJavaOptions";
     private static final String UTF_8_LOCALE = "set LC_ALL=C.UTF-8 and, on a cluster, spark.executorEnv.LC_ALL";
+
+    private static final Pattern NO_SPACE = Pattern.compile("No space left on device|Disk quota exceeded|DSQuotaExceeded");
 
     private static final int MAX_REASON = 1_000;
 
@@ -147,16 +150,16 @@ public final class PlatformErrors {
                         + "spark.driver.extraClassPath, spark.executor.extraClassPath and SPARK_HOME/jars", origin);
     }
 
-    public static UserException noSpace(String what, Throwable origin) {
-        return new UserException("a disk is full", what, "free some space, or set spark.local.dir, teacher.scratch and java.io.tmpdir to "
-                        + "folders on a larger disk", origin);
+    /** Whether a message says that a disk is full. */
+    public static boolean isDiskFull(String message) {
+        return NO_SPACE.matcher(message).find();
     }
 
-    public static UserException noRoomForCopies(String folder, long needed, long free) {
-        return new UserException(String.format(Locale.ROOT, "not enough space for two copies of the student's state, %,d bytes, in %s",
-                needed, folder),
-                String.format(Locale.ROOT, "%,d bytes are free there", free),
-                "set spark.local.dir to a folder on a larger local disk, or free some space");
+    /** @param free what is free in which of Spark's folders for temporary files on this machine */
+    public static UserException noSpace(String what, Collection<String> free, Throwable origin) {
+        return new UserException("a disk is full", what + "; on this machine, free for temporary files: " + String.join(", ", free),
+                "free some space, or set spark.local.dir (or java.io.tmpdir) to a folder on a larger disk, on the machine that the cause names; "
+                        + "then run the command again: finished work is kept", origin);
     }
 
     /** An allocation that failed although the memory check had passed. */

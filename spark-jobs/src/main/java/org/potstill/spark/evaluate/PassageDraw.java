@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.corpus.TokenizedDocument;
@@ -53,7 +54,7 @@ final class PassageDraw {
         shuffled.sort(Comparator.comparing(tokens -> key(seed, tokens)));
         List<Ranked> ranked = new ArrayList<>();
         for (int rank = 0; rank < shuffled.size(); rank++) {
-            String order = String.format("%010d %s %s", rank, key(seed, shuffled.get(rank)), document.id());
+            String order = String.format(Locale.ROOT, "%010d %s %s", rank, key(seed, shuffled.get(rank)), document.id());
             ranked.add(new Ranked(order, document.id(), shuffled.get(rank)));
         }
         return ranked;

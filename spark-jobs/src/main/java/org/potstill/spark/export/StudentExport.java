@@ -17,6 +17,7 @@ import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.formats.gguf.GgufExport;
 import org.potstill.checkpoints.formats.onnx.OnnxExport;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.Versions;
 import org.potstill.spark.report.Report;
@@ -104,11 +105,7 @@ public final class StudentExport {
                     local.path().resolve("scratch"));
             describe(order.format(), precision, provenance, fidelity, remarks, files, made);
             publish(files, made);
-            long bytes = 0;
-            for (String name : files.names()) {
-                bytes += Files.exists(made.resolve(name)) ? Files.size(made.resolve(name)) : 0;
-            }
-            return new Made(files.path(), bytes, fidelity, remarks);
+            return new Made(files.path(), bytes(files, made), fidelity, remarks);
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", System.getProperty("java.io.tmpdir"), e);
         }
@@ -200,19 +197,36 @@ public final class StudentExport {
         write(made.resolve(files.provenance()), json);
     }
 
-    private static void publish(ExportFiles files, Path made) {
+    private static void publish(ExportFiles files, Path made) throws IOException {
         HadoopFolder target = files.target();
+        if (files.inTheWay().isEmpty()) {
+            target.requireRoom(bytes(files, made), "choose another folder for --output");
+        }
         target.delete(files.last());
         if (!files.isFile()) {
             target.names().stream().filter(HadoopFolder::isIncoming).forEach(target::delete);
         }
-        for (String name : files.names()) {
-            if (Files.exists(made.resolve(name))) {
-                target.write(name, made.resolve(name));
-            } else {
-                target.delete(name);
+        try {
+            for (String name : files.names()) {
+                if (Files.exists(made.resolve(name))) {
+                    target.write(name, made.resolve(name));
+                } else {
+                    target.delete(name);
+                }
             }
+        } catch (UserException e) {
+            // Half an export would be in the next one's way.
+            files.names().forEach(target::delete);
+            throw e;
         }
+    }
+
+    private static long bytes(ExportFiles files, Path made) throws IOException {
+        long bytes = 0;
+        for (String name : files.names()) {
+            bytes += Files.exists(made.resolve(name)) ? Files.size(made.resolve(name)) : 0;
+        }
+        return bytes;
     }
 
     private static void write(Path file, JsonNode json) throws IOException {

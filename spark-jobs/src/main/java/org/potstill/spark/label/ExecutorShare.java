@@ -2,6 +2,7 @@
 package org.potstill.spark.label;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -20,7 +21,7 @@ public record ExecutorShare(String executor, int gpu, long tokens, double second
     static List<ExecutorShare> of(List<ShardResult> shards) {
         Map<String, ExecutorShare> shares = new TreeMap<>();
         for (ShardResult shard : shards) {
-            shares.merge(String.format("%6s %4d", shard.executor(), shard.gpu()), new ExecutorShare(shard.executor(), shard.gpu(),
+            shares.merge(String.format(Locale.ROOT, "%6s %4d", shard.executor(), shard.gpu()), new ExecutorShare(shard.executor(), shard.gpu(),
                     shard.positions(), shard.seconds(), shard.modelLoads(), shard.halvings()), ExecutorShare::plus);
         }
         return List.copyOf(shares.values());

@@ -250,7 +250,7 @@ public final class LabelJob {
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences have similar lengths.
                 results.addAll(pending
-                        .mapToPair(s -> new Tuple2<>(String.format("%08x%s", Integer.MAX_VALUE - s.tokens().length, s.key()), s))
+                        .mapToPair(s -> new Tuple2<>(String.format(Locale.ROOT, "%08x%s", Integer.MAX_VALUE - s.tokens().length, s.key()), s))
                         .sortByKey(true, shards).values()
                         .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect());
             }

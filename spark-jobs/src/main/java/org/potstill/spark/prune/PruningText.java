@@ -10,6 +10,7 @@ import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.checkpoints.io.Sha256;
@@ -72,7 +73,7 @@ record PruningText(List<List<int[]>> batches) {
     private static String key(int[] sequence, long seed) {
         MessageDigest sha = Sha256.digest();
         sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
-        return String.format("%08x", Integer.MAX_VALUE - sequence.length) + HexFormat.of().formatHex(sha.digest(bytes(sequence)));
+        return String.format(Locale.ROOT, "%08x", Integer.MAX_VALUE - sequence.length) + HexFormat.of().formatHex(sha.digest(bytes(sequence)));
     }
 
     private static byte[] bytes(int[] sequence) {

@@ -2,6 +2,7 @@
 package org.potstill.spark.report;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -36,7 +37,7 @@ final class HtmlPage {
             return svg == null ? "" : Matcher.quoteReplacement("<span class=\"figure\">" + svg + "</span>");
         });
         body = body.replace("<p><span class=\"figure\">", "<p class=\"figures\"><span class=\"figure\">");
-        return """
+        return String.format(Locale.ROOT, """
                 <!DOCTYPE html>
                 <html lang="en">
                 <head>
@@ -83,6 +84,6 @@ final class HtmlPage {
                 <body>
                 %s</body>
                 </html>
-                """.formatted(SvgCanvas.escape(title), body);
+                """, SvgCanvas.escape(title), body);
     }
 }

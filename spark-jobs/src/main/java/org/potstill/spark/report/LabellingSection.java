@@ -47,7 +47,7 @@ final class LabellingSection implements ReportSection {
         if (precision.has("kl")) {
             String name = precision.path("precision").asText();
             page.fact("teacher's precision", "%s", name);
-            page.fact("KL(fp32 ‖ " + name + "), nats, over %,d positions".formatted(precision.path("positions").asLong()),
+            page.fact("KL(fp32 ‖ " + name + "), nats, over " + String.format(Locale.ROOT, "%,d", precision.path("positions").asLong()) + " positions",
                     "%.3g", precision.path("kl").asDouble());
             page.fact("top-1 agreement with fp32, %", "%.1f", 100 * precision.path("agreement").asDouble());
         }

@@ -44,6 +44,13 @@ public final class Report {
         return new Path(settings.required(beside), "report").toString();
     }
 
+    /** Checks, before any work is done, that {@code report.path}, if set, is writable and not on a full disk. */
+    public void requireWritable() {
+        if (!settings.string("report.path").isBlank()) {
+            folder.requireWritable();
+        }
+    }
+
     /**
      * Replaces the summary of a job and renders the report again.
      *

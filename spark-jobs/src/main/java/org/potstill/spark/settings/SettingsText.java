@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigUtil;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
@@ -293,7 +294,7 @@ final class SettingsText {
         char c = peek();
         boolean blank = c == ' ' || c == '\t' || c == '\r' || c == '\n';
         if (!blank && (Character.isWhitespace(c) || Character.isSpaceChar(c) || Character.isISOControl(c) || c == '\uFEFF')) {
-            find(line, String.format("there is an invisible character (U+%04X)", (int) c), "delete it, or " + QUOTE_IT);
+            find(line, String.format(Locale.ROOT, "there is an invisible character (U+%04X)", (int) c), "delete it, or " + QUOTE_IT);
         }
     }
 

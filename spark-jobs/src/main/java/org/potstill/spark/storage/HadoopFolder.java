@@ -20,6 +20,7 @@ import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FsStatus;
 import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
@@ -30,6 +31,7 @@ import org.potstill.spark.errors.JobErrors;
 public final class HadoopFolder {
     public static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     private static final int MAX_BYTES = 256 << 20;
+    private static final int PROBE_BYTES = 1 << 16;
 
     private final String what;
     private final Path path;
@@ -67,15 +69,36 @@ public final class HadoopFolder {
         return new HadoopFolder(what, path(name), fs);
     }
 
-    /** Checks, before any work is done, that the folder exists or can be created and is writable. */
+    /** Checks, before any work is done, that the folder exists or can be created, is writable, and is not on a full disk. */
     public void requireWritable() {
         Path probe = path("_probe-" + UUID.randomUUID());
         try {
             fs.mkdirs(path);
-            fs.create(probe, false).close();
-            fs.delete(probe, false);
+            try (FSDataOutputStream out = fs.create(probe, false)) {
+                out.write(new byte[PROBE_BYTES]);
+            } finally {
+                fs.delete(probe, false);
+            }
         } catch (IOException | FSError e) {
             throw JobErrors.unwritable(what, path.toString(), e);
+        }
+    }
+
+    /**
+     * Checks that there is room for a file. Object stores, and file systems that do not tell, have room.
+     *
+     * @param where see {@link JobErrors#noRoom}
+     */
+    public void requireRoom(long bytes, String where) {
+        FsStatus status;
+        try {
+            fs.mkdirs(path);
+            status = fs.getStatus(path);
+        } catch (IOException | UnsupportedOperationException e) {
+            return;
+        }
+        if (status.getCapacity() > 0 && status.getRemaining() < bytes) {
+            throw JobErrors.noRoom("the " + what, path.toString(), bytes, status.getRemaining(), where);
         }
     }
 

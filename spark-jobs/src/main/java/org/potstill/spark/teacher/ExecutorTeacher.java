@@ -2,8 +2,10 @@
 package org.potstill.spark.teacher;
 
 import java.util.Collections;
+import java.util.List;
 import java.util.Set;
 import java.util.WeakHashMap;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.CausalLm;
@@ -12,6 +14,7 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.ScoredSequence;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions.Device;
 import org.slf4j.Logger;
@@ -22,6 +25,7 @@ public final class ExecutorTeacher {
     private static final Logger LOG = LoggerFactory.getLogger(ExecutorTeacher.class);
     private static final ExecutorCache<Teacher> TEACHERS = new ExecutorCache<>();
     private static final int ON_CPU = -1;
+    private static final int PROBES = 8;
     /** Loaded teachers whose loading no task has reported yet. */
     private static final Set<Teacher> LOADED = Collections.newSetFromMap(new WeakHashMap<>());
     /** Whether AUTO has already fallen back to the CPU on this executor. */
@@ -88,7 +92,25 @@ public final class ExecutorTeacher {
             if (!source.fingerprint(model).equals(fingerprint)) {
                 throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
             }
-            return Teachers.open(model, source.options(cores, gpu));
+            Teacher teacher = Teachers.open(model, source.options(cores, gpu));
+            try {
+                requireFinite(teacher, source);
+                return teacher;
+            } catch (RuntimeException | Error e) {
+                teacher.close();
+                throw e;
+            }
+        }
+    }
+
+    /** Rejects a teacher that gives no finite probabilities after any single token, before it reads the whole corpus in vain. */
+    private static void requireFinite(Teacher teacher, TeacherSource source) {
+        List<int[]> probes = IntStream.range(0, PROBES).map(probe -> (int) ((long) probe * teacher.vocabSize() / PROBES))
+                .mapToObj(token -> new int[] {token, token}).toList();
+        List<ScoredSequence> scored = teacher.score(probes, source.targets());
+        teacher.takeWork();
+        if (scored.stream().allMatch(sequence -> sequence.problem() != null)) {
+            throw JobErrors.teacherNotFinite(source.uri(), scored.get(0).problem());
         }
     }
 }

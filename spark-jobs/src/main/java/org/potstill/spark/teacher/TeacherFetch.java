@@ -179,7 +179,7 @@ final class TeacherFetch {
         long free = Files.getFileStore(target.getParent()).getUsableSpace();
         double needed = files.values().stream().mapToDouble(FileStatus::getLen).sum();
         if (needed > free) {
-            throw JobErrors.noRoomForTeacher(target.getParent().toString(), needed, free);
+            throw JobErrors.noRoom("the model", target.getParent().toString(), (long) needed, free, "set teacher.scratch to a folder on a larger local disk");
         }
         // We hold the lock, so existing files are damaged or left over from a killed process.
         java.nio.file.Path incoming = target.resolveSibling(target.getFileName() + ".incoming");

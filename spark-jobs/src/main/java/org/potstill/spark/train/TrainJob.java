@@ -195,6 +195,9 @@ public final class TrainJob {
         LOG.info("training {} parameters on {} tokens per epoch: {} workers, {} epochs of {} rounds, {} local steps per round{}",
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; resuming at step " + begin.history().size());
+        if (begin.history().isEmpty()) {
+            checkpoints.requireRoom(begin);
+        }
         WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);

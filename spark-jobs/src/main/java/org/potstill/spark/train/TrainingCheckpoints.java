@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -66,8 +67,9 @@ final class TrainingCheckpoints {
     }
 
     void save(int step, Position position) {
-        HadoopFolder target = folder.folder(String.format("step-%08d", step));
+        HadoopFolder target = folder.folder(String.format(Locale.ROOT, "step-%08d", step));
         removeAll(unfinished());
+        requireRoom(position);
         // TRAINING, which completes the checkpoint, is written last.
         for (String file : StateCopy.FILES) {
             target.create(file, out -> Files.copy(position.state().file(file), out));
@@ -75,6 +77,11 @@ final class TrainingCheckpoints {
         target.createJson(TRAINING, json(position));
         List<String> names = names();
         removeAll(names.subList(0, Math.max(0, names.size() - keep)));
+    }
+
+    /** Checks that there is room for a checkpoint. */
+    void requireRoom(Position position) {
+        folder.requireRoom(position.state().bytes(), "set student.path to a folder on a larger disk");
     }
 
     private ObjectNode json(Position position) {

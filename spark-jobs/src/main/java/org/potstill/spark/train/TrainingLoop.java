@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -36,6 +37,7 @@ import org.slf4j.LoggerFactory;
 public final class TrainingLoop {
     public static final int COPY_ROUNDS = 32;
     private static final int MAX_LOSSES = 3;
+    private static final long LOG_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
 
     private final JavaSparkContext sc;
@@ -49,6 +51,7 @@ public final class TrainingLoop {
     private TrainingCheckpoints.Position copy;
     private int sinceCopy;
     private int lossesSinceCopy;
+    private long logged = System.nanoTime();
 
     /** @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end */
     TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds) {
@@ -140,6 +143,11 @@ public final class TrainingLoop {
     private void learn(List<StepLoss> losses, int epoch, int round) {
         history.addAll(losses);
         learnt.addAndGet(Losses.positions(losses));
+        boolean end = epoch == plan.epochs() - 1 && round == plan.roundsPerEpoch() - 1;
+        if (!end && System.nanoTime() - logged < LOG_NANOS) {
+            return;
+        }
+        logged = System.nanoTime();
         StepLoss loss = Losses.mean(losses);
         LOG.info(String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                 plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy()));

@@ -10,7 +10,6 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.errors.JobErrors;
-import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.exchange.ExecutorState;
 import org.potstill.spark.train.state.Payload;
@@ -75,7 +74,8 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         try {
             long free = Files.getFileStore(folder).getUsableSpace();
             if (free < STATES * layout.bytes()) {
-                throw PlatformErrors.noRoomForCopies(folder.toString(), STATES * layout.bytes(), free);
+                throw JobErrors.noRoom("two copies of the student's state", folder.toString(), STATES * layout.bytes(), free,
+                        "set spark.local.dir to a folder on a larger local disk");
             }
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", folder.toString(), e);

@@ -13,11 +13,19 @@ import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.commons.io.FileUtils;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.core.LogEvent;
+import org.apache.logging.log4j.core.Logger;
+import org.apache.logging.log4j.core.appender.AbstractAppender;
+import org.apache.logging.log4j.core.config.Configurator;
+import org.apache.logging.log4j.core.config.Property;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
@@ -279,6 +287,30 @@ class TrainJobTest {
         assertTrue(seldom.rounds() > TrainingLoop.COPY_ROUNDS + 10, seldom.rounds() + " rounds");
         train(concat(rounds, "train.checkpoint-rounds=5", "student.path=" + folder.resolve("often")));
         assertArrayEquals(weights("seldom"), weights("often"));
+    }
+
+    @Test
+    void progressIsLoggedSeldomAndAtTheEnd() {
+        List<String> lines = new ArrayList<>();
+        AbstractAppender appender = new AbstractAppender("rounds", null, null, true, Property.EMPTY_ARRAY) {
+            @Override
+            public void append(LogEvent event) {
+                lines.add(event.getMessage().getFormattedMessage());
+            }
+        };
+        appender.start();
+        Configurator.setLevel(TrainingLoop.class, Level.INFO);
+        Logger logger = (Logger) LogManager.getLogger(TrainingLoop.class);
+        logger.addAppender(appender);
+        int rounds;
+        try {
+            rounds = train("train.local-steps=1", "train.batch-size=1").rounds();
+        } finally {
+            logger.removeAppender(appender);
+            Configurator.setLevel(TrainingLoop.class, Level.WARN);
+        }
+        assertTrue(rounds > 40 && lines.size() < rounds / 2, lines.size() + " lines, " + rounds + " rounds");
+        assertTrue(lines.get(lines.size() - 1).contains("round " + rounds + "/" + rounds + ": loss"), lines.toString());
     }
 
     @Test

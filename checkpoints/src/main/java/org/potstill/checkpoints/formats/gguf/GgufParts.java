@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -65,7 +66,7 @@ final class GgufParts implements AutoCloseable {
         Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
         Map<String, Object> metadata = null;
         for (int i = 0; i < count; i++) {
-            Path part = path.resolveSibling(String.format("%s-%05d-of-%05d.gguf", name.group(1), i + 1, count));
+            Path part = path.resolveSibling(String.format(Locale.ROOT, "%s-%05d-of-%05d.gguf", name.group(1), i + 1, count));
             if (!BoundedFile.exists(part)) {
                 throw UnsupportedErrors.missingPart(part, path, (int) count);
             }

@@ -59,6 +59,9 @@ final class FolderDiagnosis {
         if (other != null) {
             return UnsupportedErrors.otherFramework(folder.resolve(other));
         }
+        if (Files.isDirectory(folder.resolve("checkpoints")) && !names.contains("config.json")) {
+            return UnsupportedErrors.unfinishedTraining(folder);
+        }
         List<Path> inside = Stream.concat(subfolders("."), subfolders("snapshots")).limit(MAX_FOUND).toList();
         if (!inside.isEmpty()) {
             return UnsupportedErrors.lookInside(folder, inside);

@@ -93,6 +93,11 @@ public record StateCopy(String folder, int parameters, int updaterState, int mom
         return Path.of(folder).resolve(name);
     }
 
+    /** Returns the total size of the files. */
+    public long bytes() {
+        return FILES.stream().mapToLong(name -> file(name).toFile().length()).sum();
+    }
+
     /** Returns the layout of the state for a number of workers. */
     public StateLayout layout(int workers) {
         return StateLayout.of(parameters, updaterState, momentum, workers);
