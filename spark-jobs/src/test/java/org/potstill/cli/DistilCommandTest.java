@@ -11,7 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.commons.io.FileUtils;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.Checkpoint;
@@ -23,24 +23,27 @@ import org.potstill.spark.Distillery;
 class DistilCommandTest {
     private static final CausalLmConfig SHAPE = new CausalLmConfig(320, 64, 48, 4, 4, 2, 16, 256, 1e-5f, 10_000f, true);
 
+    /** Every test leaves in it what the first run made, whole. */
     @TempDir
-    private Path folder;
-    private Distillery distillery;
+    private static Path folder;
+    private static Distillery distillery;
+    private static PotstillTest.Result first;
 
-    @BeforeEach
-    void fill() {
+    @BeforeAll
+    static void distilOnce() {
         distillery = new Distillery(folder);
         TinyLlama.write(distillery.teacher(), 9, SHAPE);
         Distillery.spark();
+        first = distil();
     }
 
-    private PotstillTest.Result distil(String... more) {
+    private static PotstillTest.Result distil(String... more) {
         List<String> args = new ArrayList<>(List.of("distil"));
         for (String setting : new String[] {"corpus.path=" + distillery.corpus(), "corpus.holdout=0.2", "teacher.path=" + distillery.teacher(),
             "teacher.device=cpu", "teacher.scratch=" + folder.resolve("scratch"), "cache.path=" + folder.resolve("cache"), "targets.k=8",
             "sequence-length=32", "batch-tokens=128", "student.path=" + folder.resolve("student"), "prune.path=" + folder.resolve("pruned"),
             "prune.layers=3", "prune.calibration-tokens=100", "train.batch-size=4", "train.workers=2", "train.local-steps=2",
-            "evaluate.max-tokens=200", "export.path=" + folder.resolve("exported")}) {
+            "evaluate.max-tokens=200", "evaluate.speed-tokens=0", "export.path=" + folder.resolve("exported")}) {
             args.addAll(List.of("--set", setting));
         }
         for (String setting : more) {
@@ -51,7 +54,6 @@ class DistilCommandTest {
 
     @Test
     void oneCommandPrunesLabelsTrainsEvaluatesAndExports() throws IOException {
-        PotstillTest.Result first = distil();
         assertEquals(0, first.status(), first.err());
         assertTrue(first.out().contains("kept 3 of 4 layers"), first.out());
         assertTrue(Files.exists(folder.resolve("student/report/report.html")));
@@ -63,7 +65,6 @@ class DistilCommandTest {
 
     @Test
     void aSecondRunDoesNothingThatIsDone() throws IOException {
-        distil();
         var exported = Files.getLastModifiedTime(folder.resolve("exported/model.safetensors"));
         PotstillTest.Result again = distil();
         assertEquals(0, again.status(), again.err());
@@ -76,7 +77,6 @@ class DistilCommandTest {
 
     @Test
     void whatIsMissingOfADoneStepIsDoneAgainAndForeignFilesStay() throws IOException {
-        distil();
         FileUtils.deleteDirectory(folder.resolve("exported").toFile());
         FileUtils.deleteDirectory(folder.resolve("student/report").toFile());
         PotstillTest.Result again = distil();
@@ -101,7 +101,7 @@ class DistilCommandTest {
 
     @Test
     void aStudentIsNotWrittenOverAnotherModelAndNothingIsDoneBefore() throws IOException {
-        Path theirs = Files.createDirectories(folder.resolve("theirs"));
+        Path theirs = Files.createDirectories(folder.resolve("another"));
         Files.writeString(theirs.resolve("config.json"), "{}");
         PotstillTest.Result result = distil("student.path=" + theirs);
         assertEquals(2, result.status());

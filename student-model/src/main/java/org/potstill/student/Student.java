@@ -308,10 +308,18 @@ public final class Student implements AutoCloseable {
     @Override
     public void close() {
         decoder().free();
-        if (updater != null && updater.getStateViewArray() != null) {
-            updater.getStateViewArray().close();
+        if (updater != null) {
+            free(updater.getStateViewArray());
         }
-        network.close();
+        // Not network.close(), which also has the JVM collect all garbage, twice: that stops every thread of an executor.
+        free(network.params());
+        free(network.getFlattenedGradients());
+    }
+
+    private static void free(INDArray array) {
+        if (array != null && array.closeable()) {
+            array.close();
+        }
     }
 
     private DecoderLayer decoder() {
