@@ -67,7 +67,7 @@ class ExportAndGenerateTest {
         distillery = new Distillery(trained);
         TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).put("tokenizer.ggml.eot_token_id", ENDS[1])
                 .put("tokenizer.ggml.eom_token_id", ENDS[2]).write(distillery.teacher());
-        Settings settings = distillery.settings();
+        Settings settings = distillery.settings("evaluate.speed-tokens=0");
         new LabelJob(Distillery.spark(), settings).run();
         new TrainJob(Distillery.spark(), settings).run();
         new Report(settings, Distillery.spark().sparkContext().hadoopConfiguration()).put("evaluate", new EvaluateJob(Distillery.spark(), settings).run());

@@ -31,6 +31,8 @@ final class StandaloneCluster implements AutoCloseable {
     private static final List<String> SECURITY = List.of("spark.authenticate=true", "spark.authenticate.secret=" + SECRET,
             "spark.network.crypto.enabled=true");
 
+    /** The compiler C2 costs a short process more than it saves; but executors that train have SIMD only with it. */
+    private static final String NO_C2 = "-XX:TieredStopAtLevel=1";
     private static final Pattern STEPS = Pattern.compile("LocalSteps: worker \\d+ trains steps (\\d+) to");
 
     private final Path folder;
@@ -82,7 +84,10 @@ final class StandaloneCluster implements AutoCloseable {
     /** Starts deploy/potstill, which becomes the driver. */
     Process begin(String job, Path conf, String options) throws IOException {
         ProcessBuilder builder = process(List.of(SCRIPT.toString(), job, "--conf", conf.toString()), log(job));
-        builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " --conf " + String.join(" --conf ", SECURITY) + " " + options);
+        String withoutC2 = " --conf spark.driver.extraJavaOptions=" + NO_C2
+                + (job.equals("train") ? "" : " --conf spark.executor.extraJavaOptions=" + NO_C2);
+        builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " --conf " + String.join(" --conf ", SECURITY) + withoutC2
+                + " " + options);
         builder.environment().put("POTSTILL_MEMORY", "1g");
         Process process = builder.start();
         processes.add(process);
@@ -115,7 +120,7 @@ final class StandaloneCluster implements AutoCloseable {
 
     private Path start(String name, List<String> options, String mainClass, String... arguments) throws IOException {
         Path log = folder.resolve(name + ".log");
-        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m"));
+        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m", NO_C2));
         SECURITY.forEach(setting -> command.add("-D" + setting));
         command.addAll(options);
         command.addAll(List.of("-cp", SPARK_HOME.resolve("jars") + "/*", mainClass));
@@ -138,10 +143,7 @@ final class StandaloneCluster implements AutoCloseable {
         environment.remove("SPARK_HOME");
         environment.put("SPARK_LOCAL_IP", "127.0.0.1");
         environment.put("RUST_FLAVOR", "cpu");
-        String options = System.getProperty("test.jvm.options", "");
-        if (!options.isBlank()) {
-            environment.put("JDK_JAVA_OPTIONS", options);
-        }
+        environment.put("JDK_JAVA_OPTIONS", "-XX:+UseSerialGC " + System.getProperty("test.jvm.options", ""));
         if (!command.get(0).endsWith("potstill")) {
             environment.put("SPARK_HOME", SPARK_HOME.toString());
             environment.put("SPARK_SCALA_VERSION", System.getProperty("scala.binary.version"));

@@ -36,6 +36,7 @@ public final class S3Server implements AutoCloseable {
                 """);
         Path log = folder.resolve("s3proxy.log");
         process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m",
+                "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 "-Dlogback.configurationFile=" + logging, "-cp", Path.of(System.getProperty("s3.server")) + "/*",
                 "org.gaul.s3proxy.Main", "--properties", settings.toString())
                 .redirectErrorStream(true).redirectOutput(log.toFile()).start();

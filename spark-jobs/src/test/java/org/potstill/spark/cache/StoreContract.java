@@ -120,7 +120,7 @@ abstract class StoreContract {
         assertEquals(List.of(), files.names());
 
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx512m",
-                "-cp", System.getProperty("java.class.path"), HalfAFile.class.getName(), labels));
+                "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"), HalfAFile.class.getName(), labels));
         hadoop().forEach((key, value) -> command.add(key + "=" + value));
         Path log = folder.resolve("half.log");
         Process process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
