@@ -191,7 +191,7 @@ class TeacherFetchTest {
             sparse.setLength(8L << 40);
         }
         UserException error = assertThrows(UserException.class, () -> fetch("huge.gguf"));
-        assertTrue(error.problem().contains("8,796,093,022,208 bytes"), error.getMessage());
+        assertTrue(error.cause().contains("8,796,093,022,208 bytes"), error.getMessage());
         assertTrue(error.remedy().contains("teacher.scratch"));
         assertEquals(Set.of(), tree(scratch).stream().filter(f -> !f.endsWith(".lock")).collect(Collectors.toSet()));
     }
