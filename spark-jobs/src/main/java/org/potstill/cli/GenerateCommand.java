@@ -101,26 +101,29 @@ final class GenerateCommand implements Callable<Integer> {
         Path path = TeacherSource.localPath("--model", model, scratch, FileSystems.configuration(settings.spark()));
         // UTF-8 whatever the locale's encoding.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        Generator.Written written;
         try (CausalLm opened = Teachers.model(path)) {
-            TokenizerDefinition definition = opened.tokenizer();
-            Generator.Written written;
-            try (Tokenizer tokenizer = new Tokenizer(definition);
-                    Generator generator = new Generator(opened, tokenizer, threads, Path.of(scratch))) {
-                written = generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
-                    out.print(text);
-                    if (out.checkError()) {
-                        throw JobErrors.outputClosed();
-                    }
-                });
-            }
-            out.println();
-            out.flush();
-            spec.commandLine().getErr().println(String.format(Locale.ROOT,
-                    "%,d tokens read in %.2f s, %,d written in %.2f s: %.1f tokens/s", written.promptTokens(), written.promptSeconds(),
-                    written.tokens(), written.seconds(), written.tokens() / written.seconds()));
-            spec.commandLine().getErr().flush();
+            written = write(opened, threads, Path.of(scratch), sampling, out);
         }
+        out.println();
+        out.flush();
+        spec.commandLine().getErr().println(String.format(Locale.ROOT,
+                "%,d tokens read in %.2f s, %,d written in %.2f s: %.1f tokens/s", written.promptTokens(), written.promptSeconds(),
+                written.tokens(), written.seconds(), written.tokens() / written.seconds()));
+        spec.commandLine().getErr().flush();
         return 0;
+    }
+
+    private Generator.Written write(CausalLm opened, int threads, Path scratch, SamplingOptions sampling, PrintStream out) {
+        TokenizerDefinition definition = opened.tokenizer();
+        try (Tokenizer tokenizer = new Tokenizer(definition); Generator generator = new Generator(opened, tokenizer, threads, scratch)) {
+            return generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
+                out.print(text);
+                if (out.checkError()) {
+                    throw JobErrors.outputClosed();
+                }
+            });
+        }
     }
 
     private int[] read(TokenizerDefinition definition, Tokenizer tokenizer) {

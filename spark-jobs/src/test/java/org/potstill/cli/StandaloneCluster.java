@@ -89,6 +89,7 @@ final class StandaloneCluster implements AutoCloseable {
         builder.environment().put("POTSTILL_SUBMIT", "--master " + master + " --conf " + String.join(" --conf ", SECURITY) + withoutC2
                 + " " + options);
         builder.environment().put("POTSTILL_MEMORY", "1g");
+        builder.environment().put("POTSTILL_LOG_LEVEL", "debug");
         Process process = builder.start();
         processes.add(process);
         return process;

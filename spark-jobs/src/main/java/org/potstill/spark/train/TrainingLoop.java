@@ -144,13 +144,15 @@ public final class TrainingLoop {
         history.addAll(losses);
         learnt.addAndGet(Losses.positions(losses));
         boolean end = epoch == plan.epochs() - 1 && round == plan.roundsPerEpoch() - 1;
+        StepLoss loss = Losses.mean(losses);
+        String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
+                plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy());
         if (!end && System.nanoTime() - logged < LOG_NANOS) {
+            LOG.debug(line);
             return;
         }
+        LOG.info(line);
         logged = System.nanoTime();
-        StepLoss loss = Losses.mean(losses);
-        LOG.info(String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
-                plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy()));
     }
 
     private void returnToCopy() {
