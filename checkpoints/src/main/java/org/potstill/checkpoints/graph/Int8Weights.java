@@ -46,16 +46,20 @@ public final class Int8Weights {
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             String v = LlamaTensors.layer(layer, "self_attn.v_proj");
             String up = LlamaTensors.layer(layer, "mlp.up_proj");
-            smooth(maxima, LlamaTensors.layer(layer, "input_layernorm"), LlamaTensors.layer(layer, "self_attn.q_proj"),
+            smooth(maxima, LlamaTensors.attentionInputNorm(config, layer), LlamaTensors.layer(layer, "self_attn.q_proj"),
                     LlamaTensors.layer(layer, "self_attn.k_proj"), v);
             smoothHeads(maxima, v, LlamaTensors.layer(layer, "self_attn.o_proj"));
-            smooth(maxima, LlamaTensors.layer(layer, "post_attention_layernorm"), LlamaTensors.layer(layer, "mlp.gate_proj"), up);
+            smooth(maxima, LlamaTensors.feedForwardInputNorm(config, layer), LlamaTensors.layer(layer, "mlp.gate_proj"), up);
             smooth(maxima, up, LlamaTensors.layer(layer, "mlp.down_proj"));
         }
         smooth(maxima, LlamaTensors.FINAL_NORM, LlamaTensors.HEAD);
     }
 
+    /** Smooths a layer's input by what produces it, a norm or another layer; does nothing if that is null. */
     private void smooth(Map<String, float[]> maxima, String before, String... weights) {
+        if (before == null) {
+            return;
+        }
         float[] scales = scales(maxima.get(LlamaGraph.channelMaxima(weights[0])), largestOfColumns(weights));
         ofOutput.put(before, scales);
         for (String weight : weights) {
@@ -164,7 +168,8 @@ public final class Int8Weights {
             float min = 0;
             float max = 0;
             for (int j = 0; j < values.length; j++) {
-                values[j] *= ofRows == null ? ofColumns[j] : ofColumns[j] / ofRows[(int) row];
+                float column = ofColumns == null ? 1 : ofColumns[j];
+                values[j] *= ofRows == null ? column : column / ofRows[(int) row];
                 min = Math.min(min, values[j]);
                 max = Math.max(max, values[j]);
             }

@@ -12,6 +12,7 @@ import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.Traits;
 
 /**
  * The layers of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971; grouped-query attention: Ainslie et al.
@@ -42,7 +43,7 @@ final class LlamaLayers {
      *
      * @param queries row indices [heads·D], as are {@code keys} and {@code values}; {@code values} is null for all rows
      *                in stored order
-     * @param head    [D], the matching order of a head's dimensions, for the gains of the query and key norms; null in
+     * @param head    [D], the matching order of a head's dimensions, for the gains of norms of single heads; null in
      *                models without such norms
      */
     record Rows(String queries, String keys, String values, String head) {
@@ -101,10 +102,11 @@ final class LlamaLayers {
      */
     String hidden(String packedIds, Attention attention) {
         String x = embed(packedIds);
-        Residual state = new Residual(x, rmsNorm(x, weight(inputGain(0))));
+        Residual state = new Residual(x, norm(x, inputGain(0)));
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             Residual middle = attend(state, layer, attention, Observer.NONE);
-            state = residual(middle.sum, feedForward(middle.normed, layer, Observer.NONE), inputGain(layer + 1));
+            state = residual(middle.sum, feedForward(middle.normed, layer, Observer.NONE),
+                    LlamaTensors.feedForwardOutputNorm(config, layer), inputGain(layer + 1));
         }
         if (channelMaxima) {
             channelMaxima(state.normed, HEAD);
@@ -112,23 +114,30 @@ final class LlamaLayers {
         return state.normed;
     }
 
-    /** Returns the name of the gain of the norm before a layer, or before the head. */
+    /** Returns the name of the gain of the norm before a layer, or before the head; null for none. */
     private String inputGain(int layer) {
-        return layer < config.numHiddenLayers() ? layer(layer, "input_layernorm") : FINAL_NORM;
+        return layer < config.numHiddenLayers() ? LlamaTensors.attentionInputNorm(config, layer) : FINAL_NORM;
     }
 
-    /** The residual stream and its norm, the input of the next sublayer. */
+    /** The residual stream and its norm, or itself where there is no norm: the input of the next sublayer. */
     private record Residual(String sum, String normed) {
     }
 
-    private Residual residual(String x, String more, String gain) {
-        if (kernels == LlamaGraph.Kernels.GPU) {
+    /**
+     * Adds a sublayer's output to the residual stream.
+     *
+     * @param after gain of the norm after the sublayer; null for none
+     * @param gain  gain of the norm before the next one; null for none
+     */
+    private Residual residual(String x, String output, String after, String gain) {
+        String more = scaled(norm(output, after), config.traits().scales().residual());
+        if (kernels == LlamaGraph.Kernels.GPU && gain != null) {
             String[] both = graph.contrib("SkipSimplifiedLayerNormalization", List.of(x, more, weight(gain)),
                     new boolean[] {true, false, false, true}, attribute("epsilon", config.rmsNormEps()));
             return new Residual(both[3], both[0]);
         }
         String sum = add(x, more);
-        return new Residual(sum, rmsNorm(sum, weight(gain)));
+        return new Residual(sum, norm(sum, gain));
     }
 
     private String[] queriesKeysValues(String x, int layer, Rows rows) {
@@ -139,41 +148,54 @@ final class LlamaLayers {
 
     /** Adds the language-model head; returns logits [N, V], in half precision for FP16. */
     String rawLogits(String hidden) {
-        return linear(hidden, HEAD)[0];
+        double cap = config.traits().softcaps().logits();
+        String logits = linear(scaled(hidden, config.traits().scales().logits()), HEAD)[0];
+        return cap == 0 ? logits : scaled(graph.node("Tanh", List.of(scaled(logits, 1 / cap))), cap);
     }
 
     /** Adds the embedding, [N] to [N, H]. */
     String embed(String packedIds) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
-        return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16 ? graph.cast(x, DataType.FLOAT) : x;
+        boolean widened = precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16;
+        return scaled(widened ? graph.cast(x, DataType.FLOAT) : x, config.traits().scales().embedding());
     }
 
     /** Adds a single layer, [N, H] to [N, H]. */
     String layer(String x, int layer, Attention attention, Observer observer) {
-        Residual middle = attend(new Residual(x, rmsNorm(x, weight(inputGain(layer)))), layer, attention, observer);
-        return add(middle.sum, feedForward(middle.normed, layer, observer));
+        Residual middle = attend(new Residual(x, norm(x, inputGain(layer))), layer, attention, observer);
+        return residual(middle.sum, feedForward(middle.normed, layer, observer), LlamaTensors.feedForwardOutputNorm(config, layer), null).sum;
     }
 
     private Residual attend(Residual before, int layer, Attention attention, Observer observer) {
         observer.normed(before.normed);
         Rows rows = attention.rows();
         String[] qkv = queriesKeysValues(before.normed, layer, rows);
-        if (config.headNorms()) {
-            String order = rows == null ? null : rows.head();
-            qkv[0] = headNorm(qkv[0], picked(layer(layer, "self_attn.q_norm"), order), config.numAttentionHeads());
-            qkv[1] = headNorm(qkv[1], picked(layer(layer, "self_attn.k_norm"), order),
-                    rows == null ? config.numKeyValueHeads() : config.numAttentionHeads());
+        String queryGain = layer(layer, "self_attn.q_norm");
+        String keyGain = layer(layer, "self_attn.k_norm");
+        switch (config.traits().headNorms()) {
+            case NONE -> { }
+            case EACH -> {
+                String order = rows == null ? null : rows.head();
+                qkv[0] = headNorm(qkv[0], picked(queryGain, order), config.numAttentionHeads());
+                qkv[1] = headNorm(qkv[1], picked(keyGain, order), rows == null ? config.numKeyValueHeads() : config.numAttentionHeads());
+            }
+            case ALL -> {
+                // Rows that repeat key heads repeat all of them equally often, which leaves the mean as it is.
+                qkv[0] = rmsNorm(qkv[0], picked(queryGain, rows == null ? null : rows.queries));
+                qkv[1] = rmsNorm(qkv[1], picked(keyGain, rows == null ? null : rows.keys));
+            }
         }
         String attended = attention.attend(qkv[0], qkv[1], qkv[2], layer);
         observer.attended(attended);
-        return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0], layer(layer, "post_attention_layernorm"));
+        return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0],
+                LlamaTensors.attentionOutputNorm(config, layer), LlamaTensors.feedForwardInputNorm(config, layer));
     }
 
-    /** Adds SwiGLU (Shazeer 2020, arXiv 2002.05202). */
+    /** Adds SwiGLU or GeGLU (Shazeer 2020, arXiv 2002.05202). */
     private String feedForward(String normed, int layer, Observer observer) {
         observer.normed(normed);
         String[] gateUp = linear(normed, layer(layer, "mlp.gate_proj"), layer(layer, "mlp.up_proj"));
-        String neurons = mul(silu(gateUp[0]), gateUp[1]);
+        String neurons = mul(activated(gateUp[0]), gateUp[1]);
         observer.neurons(neurons);
         return linear(neurons, layer(layer, "mlp.down_proj"))[0];
     }
@@ -185,6 +207,11 @@ final class LlamaLayers {
     /** Adds the language-model head; returns logits [N, V] in single precision. */
     String logits(String hidden) {
         return float32(rawLogits(hidden));
+    }
+
+    /** Adds RMSNorm by its gain's name, or nothing for null. */
+    private String norm(String x, String gain) {
+        return gain == null ? x : rmsNorm(x, weight(gain));
     }
 
     /** Adds RMSNorm: x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */
@@ -205,8 +232,25 @@ final class LlamaLayers {
         return graph.node("Reshape", List.of(normed, graph.longs(-1, heads * config.headDim())));
     }
 
-    private String silu(String x) {
-        return mul(x, graph.node("Sigmoid", List.of(x)));
+    private String activated(String x) {
+        if (config.traits().activation() == Traits.Activation.SILU) {
+            return mul(x, graph.node("Sigmoid", List.of(x)));
+        }
+        if (kernels != LlamaGraph.Kernels.PLAIN) {
+            return graph.contrib("FastGelu", List.of(x), 1);
+        }
+        // x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
+        String cubic = mul(x, add(number(1), scaled(mul(x, x), 0.044715)));
+        return mul(scaled(x, 0.5), add(number(1), graph.node("Tanh", List.of(scaled(cubic, Math.sqrt(2 / Math.PI))))));
+    }
+
+    /** Multiplies by a constant; adds nothing for 1. */
+    private String scaled(String x, double factor) {
+        return factor == 1 ? x : mul(x, number(factor));
+    }
+
+    private String number(double value) {
+        return precision == Precision.FP16 ? graph.half((float) value) : graph.scalar((float) value);
     }
 
     /** Adds x · Wᵀ for each weight, plus its bias if the model has one. */

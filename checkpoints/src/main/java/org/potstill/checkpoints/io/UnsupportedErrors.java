@@ -23,7 +23,7 @@ public final class UnsupportedErrors {
 
     public static UserException architecture(String source, Object modelType) {
         return error("cannot use the model of " + source, "its architecture (model_type) is " + modelType
-                + "; supported natively are llama, mistral, qwen2 and qwen3", ONNX);
+                + "; supported natively are llama, mistral, qwen2, qwen3, smollm3, granite, phi3, olmo2, gemma2 and gemma3_text", ONNX);
     }
 
     public static UserException feature(String source, String cause) {

@@ -2,9 +2,7 @@
 package org.potstill.checkpoints.pruning;
 
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.model.CausalLmConfig;
 
@@ -42,17 +40,9 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
     /** Returns the shape of a model after the cuts. */
     public CausalLmConfig apply(CausalLmConfig config) {
         int perGroup = config.numAttentionHeads() / config.numKeyValueHeads();
-        CausalLmConfig.Variant variant = config.variant();
-        List<Integer> sliding = new ArrayList<>();
-        for (int i = 0; i < layers.length; i++) {
-            if (variant.slidingLayers().contains(layers[i])) {
-                sliding.add(i);
-            }
-        }
         return new CausalLmConfig(config.vocabSize(), channels.length, neurons[0].length, layers.length, groups[0].length * perGroup,
                 groups[0].length, config.headDim(), config.maxPositionEmbeddings(), config.rmsNormEps(), config.ropeTheta(),
-                config.tieWordEmbeddings(), new CausalLmConfig.Variant(variant.family(), variant.attentionBias(), variant.mlpBias(),
-                        sliding.isEmpty() ? 0 : variant.slidingWindow(), sliding, variant.ropeDivisors()));
+                config.tieWordEmbeddings(), config.variant().ofLayers(layers));
     }
 
     /** Returns the indices of the largest values, ascending; ties by smaller index. */

@@ -51,7 +51,7 @@ public final class LlamaDecoder implements Decoder {
         this.attention = new Attention(config, type);
         this.headNorms = new HeadNorms(config);
         this.head = new LanguageModelHead(config.vocabSize(), type, objective);
-        this.angles = new RotaryAngles(config, type);
+        this.angles = RotaryAngles.global(config, type);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.potstill.student.dl4j;
 
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.InputPreProcessor;
@@ -23,6 +24,7 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.student.errors.StudentErrors;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.TrainingOptions;
@@ -95,6 +97,9 @@ public final class DecoderLayerConf extends BaseLayer {
     }
 
     public static void requirePossible(CausalLmConfig config) {
+        if (!Set.of(Traits.PLAIN, Traits.of(CausalLmConfig.Family.QWEN3)).contains(config.traits())) {
+            throw StudentErrors.teacherOnly(config.variant().family());
+        }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {
             throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
         }

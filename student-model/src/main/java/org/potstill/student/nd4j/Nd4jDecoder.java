@@ -230,7 +230,7 @@ public final class Nd4jDecoder implements Decoder {
         float[] frequencies = config.rotaryFrequencies();
         double[][] angles = new double[rows][];
         for (int row = 0; row < rows; row++) {
-            angles[row] = RotaryTable.row(batch.positions()[row], frequencies);
+            angles[row] = RotaryTable.row(batch.positions()[row], frequencies, config.traits().rotary().factor());
         }
         INDArray table = Nd4j.createFromArray(angles).castTo(type);
         INDArray cos = table.get(NDArrayIndex.all(), NDArrayIndex.interval(0, half)).dup('c').reshape(rows, 1, half);

@@ -33,7 +33,8 @@ final class HuggingFaceLogitsTest {
 
     static Stream<Arguments> fixtures() {
         return Stream.of("untied", "tied", "quantised", "kquants", "scaled", "qwen2", "qwen3", "llama3-f32", "mistral-bf16",
-                        "qwen2-f16", "qwen3-f32")
+                        "qwen2-f16", "qwen3-f32", "smollm3", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma2",
+                        "gemma3", "llama-linear", "qwen3-yarn", "llama-yarn")
                 .flatMap(name -> Arrays.stream(LlamaGraph.Kernels.values()).map(kernels -> Arguments.of(name, kernels)));
     }
 

@@ -63,7 +63,7 @@ public final class GgufCheckpoint implements Checkpoint {
                 // Already part of the configuration.
                 continue;
             }
-            String name = LlamaTensors.ofGgml(tensor.name());
+            String name = LlamaTensors.ofGgml(tensor.name(), config.traits().norms());
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
                 throw UnsupportedErrors.tensor(path, tensor.name(), config.numHiddenLayers());
@@ -75,7 +75,7 @@ public final class GgufCheckpoint implements Checkpoint {
         }
         for (String name : expected.keySet()) {
             if (!tensors.containsKey(name)) {
-                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name));
+                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name, config.traits().norms()));
             }
         }
         return tensors;

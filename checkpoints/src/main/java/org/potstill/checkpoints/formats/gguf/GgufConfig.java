@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.io.CheckpointErrors;
@@ -45,6 +46,15 @@ final class GgufConfig {
             throw CheckpointErrors.unsupportedArchitecture(path, name);
         }
         this.architecture = (String) name;
+    }
+
+    /** Returns GGUF's name of a family's architecture. */
+    static String architecture(Family family) {
+        return switch (family) {
+            case MISTRAL -> "llama";
+            case GEMMA3_TEXT -> "gemma3";
+            default -> family.name().toLowerCase(Locale.ROOT);
+        };
     }
 
     static CausalLmConfig read(Path path, GgufHeader header) {

@@ -127,11 +127,7 @@ public final class GgufExport {
 
     private GgufHeaderWriter header(String name) {
         Variant variant = config.variant();
-        String architecture = switch (variant.family()) {
-            case LLAMA, MISTRAL -> "llama";
-            case QWEN2 -> "qwen2";
-            case QWEN3 -> "qwen3";
-        };
+        String architecture = GgufConfig.architecture(variant.family());
         GgufHeaderWriter header = new GgufHeaderWriter()
                 .put("general.architecture", architecture)
                 .put("general.type", "model")
@@ -156,7 +152,7 @@ public final class GgufExport {
         tokenizer.write(header);
         LlamaTensors.shapes(config).forEach((tensor, shape) -> {
             long elements = shape.length == 1 ? shape[0] : Math.multiplyExact(shape[0], shape[1]);
-            header.tensor(LlamaTensors.toGgml(tensor), types.get(tensor), shape, types.get(tensor).bytes(elements));
+            header.tensor(LlamaTensors.toGgml(tensor, config.traits().norms()), types.get(tensor), shape, types.get(tensor).bytes(elements));
         });
         if (!variant.ropeDivisors().isEmpty()) {
             long half = variant.ropeDivisors().size();

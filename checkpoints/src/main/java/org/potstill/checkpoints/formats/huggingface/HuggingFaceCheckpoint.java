@@ -57,6 +57,8 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private final CausalLmConfig config;
     /** Shards by file name, the order of the fingerprint. */
     private final SortedMap<String, SafetensorsFile> shards;
+    private final StoredForm form;
+    /** Stored tensors by their names in transformers, see {@link StoredForm}. */
     private final Map<String, Stored> tensors;
     private String fingerprint;
 
@@ -66,6 +68,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         this.configJson = configJson;
         this.config = config;
         this.shards = shards;
+        this.form = new StoredForm(config, LlamaTensors.shapes(config));
         this.tensors = tensors;
     }
 
@@ -171,10 +174,10 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     /** Returns the tensors that the model needs, in forward order. */
     private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
         // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (found.size() < 9L * config.numHiddenLayers() + 2) {
+        if (found.size() < 6L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
-        Map<String, long[]> expected = LlamaTensors.shapes(config);
+        Map<String, long[]> expected = new StoredForm(config, LlamaTensors.shapes(config)).shapes();
         boolean senses = found.keySet().stream().anyMatch(TensorNames::isOfOtherSenses);
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
@@ -212,11 +215,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
-        Stored stored = tensors.get(name);
-        if (stored == null) {
+        if (!form.has(name)) {
             throw CheckpointErrors.unknownTensor(folder, name);
         }
-        stored.shard.readRows(stored.name, firstRow, rowCount, target);
+        form.decode((of, row, count, rows) -> {
+            Stored stored = tensors.get(of);
+            stored.shard.readRows(stored.name, row, count, rows);
+        }, name, firstRow, rowCount, target);
     }
 
     @Override
