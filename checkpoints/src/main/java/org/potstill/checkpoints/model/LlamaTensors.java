@@ -21,6 +21,7 @@ public final class LlamaTensors {
             Map.entry("attn_v", "self_attn.v_proj"),
             Map.entry("attn_q_norm", "self_attn.q_norm"),
             Map.entry("attn_k_norm", "self_attn.k_norm"),
+            Map.entry("attn_qkv", "self_attn.qkv_proj"),
             Map.entry("attn_output", "self_attn.o_proj"),
             Map.entry("ffn_gate", "mlp.gate_proj"),
             Map.entry("ffn_up", "mlp.up_proj"),
@@ -123,9 +124,13 @@ public final class LlamaTensors {
         }
     }
 
-    /** Returns the ggml names of a layer's parts and what these are in Hugging Face; the norms depend on their places. */
-    private static Map<String, String> ggmlLayerNames(Traits.NormPlacement norms) {
+    /** Returns the ggml names of a layer's parts and what these are in Hugging Face. */
+    private static Map<String, String> ggmlLayerNames(CausalLmConfig config) {
+        Traits.NormPlacement norms = config.traits().norms();
         Map<String, String> names = new LinkedHashMap<>(GGML_LAYER_NAMES);
+        if (config.variant().family() == CausalLmConfig.Family.PHI3) {
+            names.put("ffn_up", "mlp.gate_up_proj");
+        }
         if (norms.after()) {
             names.put("post_attention_norm", "post_attention_layernorm");
         }
@@ -135,9 +140,9 @@ public final class LlamaTensors {
         return names;
     }
 
-    /** Returns the Hugging Face name of a ggml tensor, or null if no model with norms in these places has it. */
-    public static String ofGgml(String name, Traits.NormPlacement norms) {
-        Map<String, String> layerNames = ggmlLayerNames(norms);
+    /** Returns the Hugging Face name of a ggml tensor, or null if no model of the family has it. */
+    public static String ofGgml(String name, CausalLmConfig config) {
+        Map<String, String> layerNames = ggmlLayerNames(config);
         switch (name) {
             case "token_embd.weight":
                 return EMBEDDING;
@@ -156,13 +161,8 @@ public final class LlamaTensors {
         }
     }
 
-    /** Returns the ggml name of a tensor of a plain Llama. */
-    public static String toGgml(String name) {
-        return toGgml(name, Traits.NormPlacement.PRE);
-    }
-
     /** Returns the ggml name of a Hugging Face tensor. */
-    public static String toGgml(String name, Traits.NormPlacement norms) {
+    public static String toGgml(String name, CausalLmConfig config) {
         switch (name) {
             case EMBEDDING:
                 return "token_embd.weight";
@@ -173,7 +173,7 @@ public final class LlamaTensors {
             default:
                 String[] parts = name.split("\\.", 4);
                 int dot = parts[3].lastIndexOf('.');
-                for (Map.Entry<String, String> entry : ggmlLayerNames(norms).entrySet()) {
+                for (Map.Entry<String, String> entry : ggmlLayerNames(config).entrySet()) {
                     if (entry.getValue().equals(parts[3].substring(0, dot))) {
                         return "blk." + parts[2] + "." + entry.getKey() + parts[3].substring(dot);
                     }

@@ -8,10 +8,10 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.huggingface.Safetensors;
-import org.potstill.checkpoints.formats.huggingface.StoredForm;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.checkpoints.model.Traits;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
@@ -35,8 +35,8 @@ public final class PrunedCheckpoint implements Checkpoint {
 
     /** Writes {@code model.safetensors}, F32, as Hugging Face names the tensors. */
     public void write(Path file) {
-        StoredForm form = new StoredForm(config, tensors);
-        Safetensors.writeRows(file, form.shapes(), Map.of("format", "pt"), form.encoding(this::readRows));
+        StoredForm form = StoredForm.huggingFace(config, tensors);
+        Safetensors.writeRows(file, form.shapes(), Map.of("format", "pt"), form.encoding(this::readRows)::read);
     }
 
     @Override

@@ -71,7 +71,7 @@ public final class TinyLlama {
         tokenizer(gguf);
         Random random = new Random(seed);
         for (Map.Entry<String, long[]> tensor : LlamaTensors.shapes(config).entrySet()) {
-            gguf.tensor(LlamaTensors.toGgml(tensor.getKey()), tensor.getValue(),
+            gguf.tensor(LlamaTensors.toGgml(tensor.getKey(), config), tensor.getValue(),
                     values(tensor.getKey(), tensor.getValue(), random));
         }
         return gguf;

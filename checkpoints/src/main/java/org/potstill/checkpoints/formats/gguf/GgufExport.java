@@ -152,7 +152,7 @@ public final class GgufExport {
         tokenizer.write(header);
         LlamaTensors.shapes(config).forEach((tensor, shape) -> {
             long elements = shape.length == 1 ? shape[0] : Math.multiplyExact(shape[0], shape[1]);
-            header.tensor(LlamaTensors.toGgml(tensor, config.traits().norms()), types.get(tensor), shape, types.get(tensor).bytes(elements));
+            header.tensor(LlamaTensors.toGgml(tensor, config), types.get(tensor), shape, types.get(tensor).bytes(elements));
         });
         if (!variant.ropeDivisors().isEmpty()) {
             long half = variant.ropeDivisors().size();

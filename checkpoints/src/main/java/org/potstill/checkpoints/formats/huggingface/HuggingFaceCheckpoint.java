@@ -25,6 +25,7 @@ import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.checkpoints.model.TensorNames;
 import org.potstill.checkpoints.tokenizer.HuggingFaceTokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
@@ -68,7 +69,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         this.configJson = configJson;
         this.config = config;
         this.shards = shards;
-        this.form = new StoredForm(config, LlamaTensors.shapes(config));
+        this.form = StoredForm.huggingFace(config, LlamaTensors.shapes(config));
         this.tensors = tensors;
     }
 
@@ -177,7 +178,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         if (found.size() < 6L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
-        Map<String, long[]> expected = new StoredForm(config, LlamaTensors.shapes(config)).shapes();
+        Map<String, long[]> expected = StoredForm.huggingFace(config, LlamaTensors.shapes(config)).shapes();
         boolean senses = found.keySet().stream().anyMatch(TensorNames::isOfOtherSenses);
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);

@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.checkpoints.formats.huggingface;
+package org.potstill.checkpoints.model;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
-import org.potstill.checkpoints.model.LlamaTensors;
-import org.potstill.checkpoints.model.RotatedRows;
-import org.potstill.checkpoints.model.TensorSource;
 
 /**
- * The form in which a Hugging Face folder stores a model's tensors, where that differs from {@link TensorSource}: projections
- * fused into one tensor (Phi-3), rotated dimensions first ({@link RotatedRows}), gains of norms less 1 (Gemma).
+ * The form in which files store a model's tensors, where that differs from {@link TensorSource}: projections fused into one
+ * tensor (Phi-3), rotated dimensions first ({@link RotatedRows}), and in Hugging Face folders gains of norms less 1 (Gemma).
+ * Stored tensors have transformers' names.
  */
 public final class StoredForm {
     private static final Map<String, List<String>> FUSED = Map.of(
             "self_attn.qkv_proj", List.of("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
             "mlp.gate_up_proj", List.of("mlp.gate_proj", "mlp.up_proj"));
+
+    /** Rows of tensors; a vector is one row. */
+    @FunctionalInterface
+    public interface Rows {
+        /** Reads rows into a buffer, from its position on. */
+        void read(String name, long firstRow, long rowCount, FloatBuffer target);
+    }
 
     /** Place of a tensor's rows in a stored tensor. */
     private record Place(String stored, long firstRow) {
@@ -30,14 +34,15 @@ public final class StoredForm {
     }
 
     private final CausalLmConfig config;
+    private final boolean lessOne;
     private final Map<String, long[]> shapes;
     private final Map<String, Place> places = new LinkedHashMap<>();
     private final Map<String, List<Part>> parts = new LinkedHashMap<>();
     private final Map<String, long[]> stored = new LinkedHashMap<>();
 
-    /** @param shapes of the tensors, as {@link LlamaTensors#shapes} has them, in the order to write them */
-    public StoredForm(CausalLmConfig config, Map<String, long[]> shapes) {
+    private StoredForm(CausalLmConfig config, Map<String, long[]> shapes, boolean lessOne) {
         this.config = config;
+        this.lessOne = lessOne;
         this.shapes = shapes;
         shapes.forEach((name, shape) -> {
             String whole = fused(name);
@@ -47,6 +52,20 @@ public final class StoredForm {
             parts.computeIfAbsent(whole, any -> new ArrayList<>()).add(new Part(name, firstRow, shape[0]));
             stored.put(whole, before == null ? shape.clone() : new long[] {before[0] + shape[0], shape[1]});
         });
+    }
+
+    /**
+     * Returns the form in a Hugging Face folder.
+     *
+     * @param shapes of the tensors, as {@link LlamaTensors#shapes} has them, in the order to write them
+     */
+    public static StoredForm huggingFace(CausalLmConfig config, Map<String, long[]> shapes) {
+        return new StoredForm(config, shapes, config.variant().family().storesGainsLessOne());
+    }
+
+    /** Returns the form in a GGUF file, but for the tensors' names and the order of interleaved rows. */
+    public static StoredForm gguf(CausalLmConfig config) {
+        return new StoredForm(config, LlamaTensors.shapes(config), false);
     }
 
     private String fused(String name) {
@@ -67,12 +86,12 @@ public final class StoredForm {
         return stored;
     }
 
-    boolean has(String tensor) {
+    public boolean has(String tensor) {
         return places.containsKey(tensor);
     }
 
     /** Reads rows of a tensor from stored ones. */
-    void decode(Safetensors.Rows file, String name, long firstRow, long rowCount, FloatBuffer target) {
+    public void decode(Rows file, String name, long firstRow, long rowCount, FloatBuffer target) {
         Place place = places.get(name);
         int begin = target.position();
         if (isReordered(name)) {
@@ -88,7 +107,7 @@ public final class StoredForm {
     }
 
     /** Returns the rows of stored tensors, made from rows of tensors. */
-    public Safetensors.Rows encoding(Safetensors.Rows tensors) {
+    public Rows encoding(Rows tensors) {
         return (storedName, firstRow, rowCount, target) -> {
             if (shapes.get(storedName) != null && !isReordered(storedName)) {
                 int begin = target.position();
@@ -127,7 +146,7 @@ public final class StoredForm {
     }
 
     private boolean isLessOne(String name) {
-        return config.variant().family().storesGainsLessOne() && LlamaTensors.isGain(name);
+        return lessOne && LlamaTensors.isGain(name);
     }
 
     private static void addTo(FloatBuffer values, int begin, float number) {
