@@ -180,11 +180,11 @@ final class GgufCheckpointTest {
         byte[] whole = TinyLlama.gguf(1, UNTIED).bytes();
         int name = new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1).indexOf("blk.0.attn_v.weight");
         int type = name + "blk.0.attn_v.weight".length() + 4 + 16;
-        whole[type] = 13;
-        Path file = folder.resolve("q5.gguf");
+        whole[type] = 19;
+        Path file = folder.resolve("iq1.gguf");
         Files.write(file, whole);
         String refusal = refusal(file);
-        assertTrue(refusal.contains("Q5_K") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
+        assertTrue(refusal.contains("IQ1_S") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
     }
 
     private void refused(UnaryOperator<GgufWriter> flaw, String word) {
