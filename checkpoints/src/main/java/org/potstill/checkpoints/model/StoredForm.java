@@ -86,6 +86,11 @@ public final class StoredForm {
         return stored;
     }
 
+    /** Returns whether files have the tensors as they are. */
+    public boolean isPlain() {
+        return !lessOne && config.traits().rotary().dimensions() == 0 && stored.keySet().equals(shapes.keySet());
+    }
+
     public boolean has(String tensor) {
         return places.containsKey(tensor);
     }

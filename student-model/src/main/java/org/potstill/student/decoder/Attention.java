@@ -36,7 +36,7 @@ final class Attention {
     Attention(CausalLmConfig config, DataType type) {
         this.config = config;
         this.type = type;
-        this.scale = 1 / Math.sqrt(config.headDim());
+        this.scale = config.attentionScale();
         this.group = config.numAttentionHeads() / config.numKeyValueHeads();
     }
 

@@ -3,7 +3,6 @@ package org.potstill.student.dl4j;
 
 import java.util.Collection;
 import java.util.List;
-import java.util.Set;
 import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.InputPreProcessor;
@@ -97,7 +96,7 @@ public final class DecoderLayerConf extends BaseLayer {
     }
 
     public static void requirePossible(CausalLmConfig config) {
-        if (!Set.of(Traits.PLAIN, Traits.of(CausalLmConfig.Family.QWEN3)).contains(config.traits())) {
+        if (!config.traits().softcaps().equals(Traits.Softcaps.NONE)) {
             throw StudentErrors.teacherOnly(config.variant().family());
         }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {

@@ -70,7 +70,7 @@ final class Nd4jAttention {
     }
 
     private double scale() {
-        return 1 / Math.sqrt(config.headDim());
+        return config.attentionScale();
     }
 
     /** Returns the additive mask, {@code [1, group·time, time]}: a large negative value for each key that a query may not see. */
