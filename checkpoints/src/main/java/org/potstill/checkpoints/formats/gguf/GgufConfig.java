@@ -21,10 +21,10 @@ final class GgufConfig {
     private static final List<String> SCALES = List.of("logit_scale", "embedding_scale", "residual_scale", "attention.scale");
     private static final String WINDOW = "attention.sliding_window";
     private static final String PATTERN = "attention.sliding_window_pattern";
-    private static final String ATTENTION_CAP = "attn_logit_softcapping";
-    private static final String LOGITS_CAP = "final_logit_softcapping";
+    static final String ATTENTION_CAP = "attn_logit_softcapping";
+    static final String LOGITS_CAP = "final_logit_softcapping";
     /** The rhythm of layers without rotary embedding in llama.cpp's SmolLM3. */
-    private static final int SMOLLM3_PERIOD = 4;
+    static final int SMOLLM3_PERIOD = 4;
 
     private final Path path;
     private final GgufHeader header;

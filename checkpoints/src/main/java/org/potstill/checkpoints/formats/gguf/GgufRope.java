@@ -16,12 +16,12 @@ import org.potstill.checkpoints.model.YarnScaling;
 
 /** What GGUF metadata and tensors say of the rotary embedding. */
 final class GgufRope {
-    private static final String SHORT = "rope_factors_short.weight";
-    private static final String LONG = "rope_factors_long.weight";
-    private static final String TYPE = "rope.scaling.type";
-    private static final String FACTOR = "rope.scaling.factor";
-    private static final String ORIGINAL = "rope.scaling.original_context_length";
-    private static final String ATTENTION = "rope.scaling.attn_factor";
+    static final String SHORT = "rope_factors_short.weight";
+    static final String LONG = "rope_factors_long.weight";
+    static final String TYPE = "rope.scaling.type";
+    static final String FACTOR = "rope.scaling.factor";
+    static final String ORIGINAL = "rope.scaling.original_context_length";
+    static final String ATTENTION = "rope.scaling.attn_factor";
 
     private final GgufConfig config;
     private final GgufHeader header;
