@@ -41,7 +41,8 @@ public final class Fixtures {
                     Traits.PLAIN.with(new Traits.Rotary(6, List.of(), 0, 1.3)))),
             tiny(2, 6, false, new Variant(Family.OLMO2, false, false, 0, List.of(), List.of())),
             tiny(3, 6, true, new Variant(Family.GEMMA3_TEXT, false, false, 3, List.of(0, 2), List.of(4f, 4f, 4f),
-                    Traits.of(Family.GEMMA3_TEXT).with(SCALES).with(new Traits.Rotary(0, List.of(), 100, 1)))));
+                    Traits.of(Family.GEMMA3_TEXT).with(new Traits.Scales(Math.sqrt(12), 1, 0.5, 1))
+                            .with(new Traits.Rotary(0, List.of(), 100, 1)))));
 
     private Fixtures() {
     }

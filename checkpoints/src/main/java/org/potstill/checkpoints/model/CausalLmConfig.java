@@ -137,6 +137,11 @@ public record CausalLmConfig(
         for (int layer : rotary.unrotatedLayers()) {
             require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " is not rotated");
         }
+        Traits.Scales scales = variant.traits.scales();
+        boolean gemma = variant.family == Family.GEMMA2 || variant.family == Family.GEMMA3_TEXT;
+        require(!gemma || scales.attention() > 0 && Math.abs(scales.embedding() / Math.sqrt(hiddenSize) - 1) < 1e-6,
+                "embeddings are scaled by " + scales.embedding() + " and attention by " + scales.attention() + ", which " + variant.family
+                        + " with hidden_size " + hiddenSize + " does not have");
         int sliding = variant.slidingLayers.size();
         require(!variant.family.slidesThroughout() || sliding == 0 || sliding == numHiddenLayers,
                 "only " + sliding + " of " + numHiddenLayers + " layers slide, which " + variant.family + " does not have");

@@ -126,6 +126,12 @@ final class FamilyJson {
 
     /** Writes the family's own members. */
     static void write(JsonWriter json, CausalLmConfig config) throws IOException {
+        if (config.variant().family().compareTo(Family.SMOLLM3) >= 0) {
+            // Transformers' own are those of the published models, and beyond the vocabulary of others.
+            for (String token : List.of("pad_token_id", "bos_token_id", "eos_token_id")) {
+                json.name(token).nullValue();
+            }
+        }
         Traits.Scales scales = config.traits().scales();
         switch (config.variant().family()) {
             case GEMMA2, GEMMA3_TEXT -> {

@@ -48,6 +48,7 @@ public final class TinyLlama {
             case LLAMA, MISTRAL -> "llama";
             case QWEN2 -> "qwen2";
             case QWEN3 -> "qwen3";
+            case OLMO2 -> "olmo2";
             default -> throw new IllegalArgumentException(config.toString());
         };
         GgufWriter gguf = new GgufWriter()
