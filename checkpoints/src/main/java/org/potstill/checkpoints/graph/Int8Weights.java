@@ -28,6 +28,7 @@ public final class Int8Weights {
     private static final double ACTIVATION_SHARE = 0.6;
     private static final int CHUNK_FLOATS = 1 << 20;
     private static final int LEVELS = 255;
+    private static final int MAX_MAPPING = 1 << 30;
 
     private final TensorSource checkpoint;
     private final CausalLmConfig config;
@@ -161,7 +162,12 @@ public final class Int8Weights {
         int out = span.columns();
         float[] ofColumns = ofInput.get(weight);
         float[] ofRows = ofOutput.get(weight);
-        ByteBuffer transposed = channel.map(FileChannel.MapMode.READ_WRITE, span.offset(), span.bytes());
+        // One mapping is at most 2 GiB.
+        int inputsPerMapping = Math.max(1, MAX_MAPPING / out);
+        List<ByteBuffer> transposed = new ArrayList<>();
+        for (long at = 0; at < span.bytes(); at += (long) inputsPerMapping * out) {
+            transposed.add(channel.map(FileChannel.MapMode.READ_WRITE, span.offset() + at, Math.min((long) inputsPerMapping * out, span.bytes() - at)));
+        }
         ByteBuffer scales = ByteBuffer.allocate(4 * out).order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer zeroPoints = ByteBuffer.allocate(out);
         eachRow(weight, (row, values) -> {
@@ -177,7 +183,7 @@ public final class Int8Weights {
             int zeroPoint = Math.round(-min / scale) + Byte.MIN_VALUE;
             for (int j = 0; j < values.length; j++) {
                 int level = (int) Math.rint(values[j] / scale) + zeroPoint;
-                transposed.put(j * out + (int) row, (byte) Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, level)));
+                transposed.get(j / inputsPerMapping).put(j % inputsPerMapping * out + (int) row, (byte) Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, level)));
             }
             scales.putFloat(scale);
             zeroPoints.put((byte) zeroPoint);
