@@ -40,9 +40,11 @@ public final class Fixtures {
             tiny(2, 8, false, new Variant(Family.PHI3, false, false, 0, List.of(), List.of(1f, 2f, 4f),
                     Traits.PLAIN.with(new Traits.Rotary(6, List.of(), 0, 1.3)))),
             tiny(2, 6, false, new Variant(Family.OLMO2, false, false, 0, List.of(), List.of())),
-            tiny(3, 6, true, new Variant(Family.GEMMA3_TEXT, false, false, 3, List.of(0, 2), List.of(4f, 4f, 4f),
+            tiny(2, 8, true, new Variant(Family.GEMMA3_TEXT, false, false, 3, List.of(1), List.of(4f, 4f, 4f, 4f),
                     Traits.of(Family.GEMMA3_TEXT).with(new Traits.Scales(Math.sqrt(12), 1, 0.5, 1))
-                            .with(new Traits.Rotary(0, List.of(), 100, 1)))));
+                            .with(new Traits.Rotary(0, List.of(), 100, 1)))),
+            tiny(2, 6, true, new Variant(Family.GEMMA2, false, false, 3, List.of(0), List.of(),
+                    Traits.of(Family.GEMMA2).with(new Traits.Scales(Math.sqrt(12), 1, 0.5, 1)).with(new Traits.Softcaps(1.5, 2)))));
 
     private Fixtures() {
     }

@@ -29,7 +29,7 @@ class TransformersLogitsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"untied", "tied", "quantised", "kquants", "scaled", "qwen2", "qwen3", "llama3-f32", "mistral-bf16", "qwen2-f16",
-        "qwen3-f32", "smollm3", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma3", "llama-linear", "qwen3-yarn",
+        "qwen3-f32", "smollm3", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma2", "gemma3", "llama-linear", "qwen3-yarn",
         "llama-yarn", "ggml-granite", "ggml-phi3"})
     void aStudentOfAnyFamilyHasTheLogitsOfTransformers(String name) {
         int[] ids = Arrays.stream(new String(bytes(name + ".ids"), StandardCharsets.US_ASCII).trim().split(" "))

@@ -57,7 +57,7 @@ public final class LlamaDecoder implements Decoder {
         this.precision = precision;
         this.attention = new Attention(config, type);
         this.headNorms = new HeadNorms(config);
-        this.head = new LanguageModelHead(config.vocabSize(), type, objective);
+        this.head = new LanguageModelHead(config.vocabSize(), type, objective, config.traits().softcaps().logits());
         this.angles = RotaryAngles.global(config, type);
         this.localAngles = RotaryAngles.local(config, type);
         this.residual = new ResidualStream(config);

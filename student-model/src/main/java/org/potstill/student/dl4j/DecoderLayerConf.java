@@ -23,7 +23,6 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.schedule.ISchedule;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.checkpoints.model.Traits;
 import org.potstill.student.errors.StudentErrors;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.TrainingOptions;
@@ -96,9 +95,6 @@ public final class DecoderLayerConf extends BaseLayer {
     }
 
     public static void requirePossible(CausalLmConfig config) {
-        if (!config.traits().softcaps().equals(Traits.Softcaps.NONE)) {
-            throw StudentErrors.teacherOnly(config.variant().family());
-        }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {
             throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
         }

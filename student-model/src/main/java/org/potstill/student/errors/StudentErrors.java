@@ -34,11 +34,6 @@ public final class StudentErrors {
                 "choose a smaller vocab_size, hidden_size or num_hidden_layers");
     }
 
-    public static UserException teacherOnly(Object family) {
-        return new UserException("a student of the architecture " + family, "models of this kind can only teach",
-                "let the student begin with a model of another family and the same tokenizer, or at random");
-    }
-
     public static UserException tensorTooLarge(long rows, long columns) {
         return new UserException("a tensor of " + rows + " x " + columns,
                 "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");

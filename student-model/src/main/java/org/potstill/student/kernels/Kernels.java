@@ -237,6 +237,42 @@ public final class Kernels {
         }
     }
 
+    /**
+     * Replaces x by {@code cap·tanh(scale·x / cap)}.
+     *
+     * @param slope receives the derivative; null for none
+     */
+    public static void softcap(Matrix x, double scale, double cap, Matrix slope) {
+        int n = x.columns();
+        Row row = Row.of(x, n);
+        Row sigmoid = Row.of(x, n);
+        for (int i = 0; i < x.rows(); i++) {
+            row.load(x, i, 0, n).scale(n, 2 * scale / cap);
+            // tanh(u) = 2·σ(2u) − 1, whose derivative is 4·σ·(1 − σ).
+            sigmoid.sigmoid(n, row);
+            row.fill(0, n, -cap);
+            row.add(n, 2 * cap, sigmoid);
+            row.store(x, i, 0, n);
+            if (slope != null) {
+                row.fill(0, n, 0);
+                row.add(n, 4 * scale, sigmoid);
+                row.add(n, -4 * scale, sigmoid, sigmoid);
+                row.store(slope, i, 0, n);
+            }
+        }
+    }
+
+    /** Computes {@code to = to·from}, elementwise. */
+    public static void multiply(Matrix from, Matrix to) {
+        int n = from.columns();
+        Row product = Row.of(from, n);
+        Row row = Row.of(from, n);
+        for (int i = 0; i < from.rows(); i++) {
+            product.load(to, i, 0, n).multiply(n, row.load(from, i, 0, n));
+            product.store(to, i, 0, n);
+        }
+    }
+
     private static int firstSeen(int t, int window) {
         return window == 0 ? 0 : Math.max(0, t + 1 - window);
     }

@@ -52,7 +52,7 @@ public final class Nd4jDecoder implements Decoder {
         this.config = config;
         this.type = type;
         this.scales = config.traits().scales();
-        this.head = new Nd4jHead(config.vocabSize(), objective);
+        this.head = new Nd4jHead(config.vocabSize(), objective, config.traits().softcaps().logits());
     }
 
     @Override
@@ -76,7 +76,7 @@ public final class Nd4jDecoder implements Decoder {
     public INDArray logits(PackedBatch batch) {
         INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
         try (MemoryWorkspace scratch = scratch()) {
-            return logits.assign(timesTransposed(normed(forward(batch, new ArrayList<>())), weights.head()));
+            return logits.assign(head.logits(normed(forward(batch, new ArrayList<>())), weights.head()));
         }
     }
 

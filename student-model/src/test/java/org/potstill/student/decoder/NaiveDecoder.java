@@ -57,7 +57,8 @@ public final class NaiveDecoder {
         double[][] logits = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
             double[] hidden = rmsNorm(stream[t], weight("model.norm")[0]);
-            logits[t] = times(scales.logits(), times(weight(config.tieWordEmbeddings() ? "model.embed_tokens" : "lm_head"), hidden));
+            hidden = times(scales.logits(), hidden);
+            logits[t] = capped(config.traits().softcaps().logits(), times(weight(config.tieWordEmbeddings() ? "model.embed_tokens" : "lm_head"), hidden));
         }
         return logits;
     }
@@ -155,7 +156,7 @@ public final class NaiveDecoder {
                                 * (scales.attention() == 0 ? 1 / Math.sqrt(dim) : scales.attention());
                     }
                 }
-                double[] p = softmax(scores);
+                double[] p = softmax(capped(config.traits().softcaps().attention(), scores));
                 for (int past = first; past <= t; past++) {
                     for (int i = 0; i < dim; i++) {
                         attended[h * dim + i] += p[past - first] * qkv[past][2][shared * dim + i];
@@ -188,6 +189,10 @@ public final class NaiveDecoder {
             }
         }
         return out;
+    }
+
+    private static double[] capped(double cap, double[] x) {
+        return cap == 0 ? x : java.util.Arrays.stream(x).map(each -> cap * Math.tanh(each / cap)).toArray();
     }
 
     private double activated(double x) {
