@@ -3,6 +3,8 @@ package org.potstill.student;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -10,12 +12,14 @@ import java.nio.FloatBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.errors.UserException;
 import org.potstill.student.options.TrainingOptions;
 
 /** Students that begin with the tiny models that transformers made, against what transformers makes of these. */
@@ -46,6 +50,14 @@ class TransformersLogitsTest {
                     assertArrayEquals(logits, saved.logits(ids));
                 }
             }
+        }
+    }
+
+    @Test
+    void aMixtureOfExpertsCanOnlyTeach() {
+        try (Checkpoint checkpoint = Checkpoints.open(org.potstill.checkpoints.Fixtures.checkpoint("qwen3-moe", folder))) {
+            UserException e = assertThrows(UserException.class, () -> StudentMemory.parameters(checkpoint.config()));
+            assertTrue(e.cause().contains("can only teach"), e.getMessage());
         }
     }
 

@@ -194,10 +194,18 @@ final class LlamaLayers {
     /** Adds SwiGLU or GeGLU (Shazeer 2020, arXiv 2002.05202). */
     private String feedForward(String normed, int layer, Observer observer) {
         observer.normed(normed);
-        String[] gateUp = linear(normed, layer(layer, "mlp.gate_proj"), layer(layer, "mlp.up_proj"));
+        if (config.traits().experts().count() > 0) {
+            return new Experts(graph, config, precision).apply(normed, linear(normed, layer(layer, LlamaTensors.ROUTER))[0],
+                    kernels != LlamaGraph.Kernels.PLAIN, (rows, expert) -> gated(rows, layer, LlamaTensors.expert(expert), Observer.NONE));
+        }
+        return gated(normed, layer, "mlp.", observer);
+    }
+
+    private String gated(String x, int layer, String mlp, Observer observer) {
+        String[] gateUp = linear(x, layer(layer, mlp + "gate_proj"), layer(layer, mlp + "up_proj"));
         String neurons = mul(activated(gateUp[0]), gateUp[1]);
         observer.neurons(neurons);
-        return linear(neurons, layer(layer, "mlp.down_proj"))[0];
+        return linear(neurons, layer(layer, mlp + "down_proj"))[0];
     }
 
     String finalNorm(String x) {

@@ -12,7 +12,7 @@ import org.potstill.checkpoints.io.CheckpointErrors;
  *
  * @param vocabSize         rows of the embedding table
  * @param hiddenSize        width of the residual stream
- * @param intermediateSize  inner width of the SwiGLU feed-forward
+ * @param intermediateSize  inner width of the feed-forward, or of each of its experts
  * @param numHiddenLayers   decoder layers
  * @param numAttentionHeads query heads
  * @param numKeyValueHeads  key/value heads; divides {@code numAttentionHeads}
@@ -41,16 +41,16 @@ public record CausalLmConfig(
 
     /** Architecture that a model is read and written as; its {@code model_type} is the name in lower case. */
     public enum Family {
-        LLAMA, MISTRAL, QWEN2, QWEN3, SMOLLM3, GRANITE, PHI3, OLMO2, GEMMA2, GEMMA3_TEXT;
+        LLAMA, MISTRAL, QWEN2, QWEN3, SMOLLM3, GRANITE, PHI3, OLMO2, GEMMA2, GEMMA3_TEXT, MIXTRAL, QWEN3_MOE;
 
         /** Returns whether some models of the family have sliding windows. */
         public boolean slides() {
-            return this != LLAMA && this != GRANITE && this != OLMO2;
+            return this != LLAMA && this != GRANITE && this != OLMO2 && this != QWEN3_MOE;
         }
 
         /** Returns whether a sliding window is in all layers or in none. */
         boolean slidesThroughout() {
-            return this == MISTRAL || this == PHI3;
+            return this == MISTRAL || this == PHI3 || this == MIXTRAL;
         }
 
         /** Returns whether the gains of norms are stored less 1, as in Gemma. */
@@ -79,7 +79,7 @@ public record CausalLmConfig(
         public Variant {
             slidingLayers = List.copyOf(slidingLayers);
             ropeDivisors = List.copyOf(ropeDivisors);
-            require(attentionBias ? family != Family.MISTRAL && family != Family.PHI3 : family != Family.QWEN2,
+            require(attentionBias ? family != Family.MISTRAL && family != Family.PHI3 && family != Family.MIXTRAL : family != Family.QWEN2,
                     "attention_bias is " + attentionBias + ", which " + family + " does not have");
             require(!mlpBias || family == Family.LLAMA || family == Family.SMOLLM3 || family == Family.GRANITE,
                     "mlp_bias is true, which " + family + " does not have");

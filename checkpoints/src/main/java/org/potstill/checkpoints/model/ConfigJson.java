@@ -103,7 +103,7 @@ public final class ConfigJson {
         } else {
             json.value(variant.slidingWindow());
         }
-        if (variant.family() == Family.MISTRAL || variant.family() == Family.PHI3) {
+        if (variant.family().slidesThroughout()) {
             return;
         }
         json.name("use_sliding_window").value(slides);
@@ -136,14 +136,14 @@ public final class ConfigJson {
         List<Integer> unrotated = own.unrotatedLayers(layers);
         List<Integer> slidingLayers = slidingLayers(family, layers, unrotated);
         Variant variant = new Variant(family,
-                family == Family.QWEN2 || (family != Family.MISTRAL && family != Family.PHI3 && flag("attention_bias")),
+                family == Family.QWEN2 || (family != Family.MISTRAL && family != Family.PHI3 && family != Family.MIXTRAL && flag("attention_bias")),
                 (family == Family.LLAMA || family == Family.SMOLLM3 || family == Family.GRANITE) && flag("mlp_bias"),
                 slidingLayers.isEmpty() ? 0 : integer("sliding_window", 4096),
                 slidingLayers, rope.divisors(), own.traits(hiddenSize).with(rope.rotary(unrotated)));
         return new CausalLmConfig(
                 integer("vocab_size", own.vocabSize()),
                 hiddenSize,
-                integer("intermediate_size", null),
+                integer(own.innerSize(), null),
                 layers,
                 heads,
                 integer("num_key_value_heads", own.keyValueHeads(heads)),
@@ -175,7 +175,7 @@ public final class ConfigJson {
      */
     private List<Integer> slidingLayers(Family family, int layers, List<Integer> unrotated) {
         boolean asked = family == Family.QWEN2 || family == Family.QWEN3 || family == Family.SMOLLM3;
-        boolean withoutSaying = family != Family.PHI3 && family != Family.SMOLLM3;
+        boolean withoutSaying = family != Family.PHI3 && family != Family.SMOLLM3 && family != Family.MIXTRAL;
         boolean window = family.slides() && (!asked || flag("use_sliding_window"))
                 && (members.get("sliding_window") != null || withoutSaying && !members.containsKey("sliding_window"));
         int period = family == Family.GEMMA2 ? 2 : integer("sliding_window_pattern", integer("_sliding_window_pattern", 6));

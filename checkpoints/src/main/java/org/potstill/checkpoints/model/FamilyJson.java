@@ -26,6 +26,7 @@ final class FamilyJson {
     static String architecture(Family family) {
         return switch (family) {
             case SMOLLM3 -> "SmolLM3";
+            case QWEN3_MOE -> "Qwen3Moe";
             case GEMMA3_TEXT -> "Gemma3";
             default -> family.name().charAt(0) + family.name().substring(1).toLowerCase(Locale.ROOT);
         } + "ForCausalLM";
@@ -60,8 +61,8 @@ final class FamilyJson {
             case LLAMA, GRANITE, OLMO2 -> 2048;
             case PHI3 -> 4096;
             case GEMMA2 -> 8192;
-            case QWEN2, QWEN3, SMOLLM3 -> 32_768;
-            case MISTRAL, GEMMA3_TEXT -> 131_072;
+            case QWEN2, QWEN3, SMOLLM3, QWEN3_MOE -> 32_768;
+            case MISTRAL, GEMMA3_TEXT, MIXTRAL -> 131_072;
         };
     }
 
@@ -77,14 +78,14 @@ final class FamilyJson {
     int keyValueHeads(int heads) {
         return json.has("num_key_value_heads") ? heads : switch (family) {
             case LLAMA, GRANITE, PHI3, OLMO2 -> heads;
-            case MISTRAL -> 8;
+            case MISTRAL, MIXTRAL -> 8;
             case QWEN2, QWEN3 -> 32;
-            case SMOLLM3, GEMMA2, GEMMA3_TEXT -> 4;
+            case SMOLLM3, GEMMA2, GEMMA3_TEXT, QWEN3_MOE -> 4;
         };
     }
 
     double epsilon() {
-        return family == Family.PHI3 || family == Family.OLMO2 ? 1e-5 : 1e-6;
+        return family == Family.PHI3 || family == Family.OLMO2 || family == Family.MIXTRAL ? 1e-5 : 1e-6;
     }
 
     boolean tied() {
@@ -116,8 +117,21 @@ final class FamilyJson {
             case GEMMA2, GEMMA3_TEXT -> traits
                     .with(new Traits.Scales(Math.sqrt(hiddenSize), 1, 1 / Math.sqrt(json.real("query_pre_attn_scalar", 256)), 1))
                     .with(new Traits.Softcaps(softcap("attn_logit_softcapping", 50), softcap("final_logit_softcapping", 30)));
+            case MIXTRAL -> traits.with(new Traits.Experts(json.integer("num_local_experts", 8), json.integer("num_experts_per_tok", 2), true));
+            case QWEN3_MOE -> {
+                json.requireDefault("decoder_sparse_step", 1L);
+                json.requireDefault("mlp_only_layers", List.of());
+                json.requireDefault("use_sliding_window", false);
+                yield traits.with(new Traits.Experts(json.integer("num_experts", json.integer("num_local_experts", 128)),
+                        json.integer("num_experts_per_tok", 8), json.flag("norm_topk_prob")));
+            }
             default -> traits;
         };
+    }
+
+    /** Returns the member with the inner width of the feed-forward. */
+    String innerSize() {
+        return family == Family.QWEN3_MOE ? "moe_intermediate_size" : "intermediate_size";
     }
 
     private double softcap(String key, double ofGemma2) {
@@ -154,6 +168,13 @@ final class FamilyJson {
                     json.value(config.rotates(layer) ? 1 : 0);
                 }
                 json.endArray();
+            }
+            case MIXTRAL, QWEN3_MOE -> {
+                json.name("hidden_act").value("silu");
+                json.name("num_local_experts").value(config.traits().experts().count());
+                json.name("num_experts_per_tok").value(config.traits().experts().perToken());
+                json.name("norm_topk_prob").value(config.traits().experts().normalized());
+                json.name("moe_intermediate_size").value(config.intermediateSize());
             }
             default -> json.name("hidden_act").value("silu");
         }

@@ -10,6 +10,8 @@ public final class LlamaTensors {
     public static final String EMBEDDING = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
     public static final String HEAD = "lm_head.weight";
+    /** The router of a mixture of experts, {@code [experts, hiddenSize]}. */
+    public static final String ROUTER = "mlp.gate";
     /** Name of GGUF's tensor of rotary-frequency divisors; Hugging Face has none. */
     public static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
 
@@ -36,6 +38,16 @@ public final class LlamaTensors {
      */
     public static String layer(int layer, String part) {
         return "model.layers." + layer + "." + part + ".weight";
+    }
+
+    /** Returns the prefix of an expert's projections within a layer. */
+    public static String expert(int expert) {
+        return "mlp.experts." + expert + ".";
+    }
+
+    /** Returns the least number of tensors per layer of a model of this shape, for a check before any names are made. */
+    public static long leastPerLayer(CausalLmConfig config) {
+        return 6 + 3L * config.traits().experts().count();
     }
 
     /** Returns whether this is the gain of a norm. */
@@ -94,9 +106,16 @@ public final class LlamaTensors {
             linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries, config.outputBias());
             norm(shapes, attentionOutputNorm(config, i), hidden);
             norm(shapes, feedForwardInputNorm(config, i), hidden);
-            linear(shapes, layer(i, "mlp.gate_proj"), inner, hidden, variant.mlpBias());
-            linear(shapes, layer(i, "mlp.up_proj"), inner, hidden, variant.mlpBias());
-            linear(shapes, layer(i, "mlp.down_proj"), hidden, inner, variant.mlpBias());
+            int experts = config.traits().experts().count();
+            if (experts > 0) {
+                linear(shapes, layer(i, ROUTER), experts, hidden, false);
+            }
+            for (int expert = 0; expert < Math.max(1, experts); expert++) {
+                String mlp = experts == 0 ? "mlp." : expert(expert);
+                linear(shapes, layer(i, mlp + "gate_proj"), inner, hidden, variant.mlpBias());
+                linear(shapes, layer(i, mlp + "up_proj"), inner, hidden, variant.mlpBias());
+                linear(shapes, layer(i, mlp + "down_proj"), hidden, inner, variant.mlpBias());
+            }
             norm(shapes, feedForwardOutputNorm(config, i), hidden);
         }
         shapes.put(FINAL_NORM, new long[] {hidden});

@@ -55,7 +55,7 @@ final class RopeJson {
     double theta() {
         return real(parameters, "rope_theta", real(members, "rope_theta", switch (family) {
             case SMOLLM3 -> 2_000_000;
-            case GEMMA3_TEXT -> 1_000_000;
+            case GEMMA3_TEXT, MIXTRAL -> 1_000_000;
             default -> 10_000;
         }));
     }

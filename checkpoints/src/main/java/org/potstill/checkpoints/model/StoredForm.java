@@ -68,7 +68,11 @@ public final class StoredForm {
         return new StoredForm(config, LlamaTensors.shapes(config), false);
     }
 
+    /** Returns the name of the stored tensor that a tensor is, or is a part of. */
     private String fused(String name) {
+        if (config.variant().family() == Family.MIXTRAL) {
+            return name.replace(".mlp.", ".block_sparse_moe.").replace(".gate_proj.", ".w1.").replace(".up_proj.", ".w3.").replace(".down_proj.", ".w2.");
+        }
         if (config.variant().family() == Family.PHI3) {
             for (Map.Entry<String, List<String>> entry : FUSED.entrySet()) {
                 for (String part : entry.getValue()) {

@@ -16,11 +16,12 @@ import org.potstill.checkpoints.model.CausalLmConfig.Family;
  * @param headNorms  norms of queries and keys, before the rotary embedding
  * @param activation of the feed-forward's gate
  * @param rotary     the rotary embedding
+ * @param experts    the feed-forward's experts
  */
-public record Traits(Scales scales, Softcaps softcaps, NormPlacement norms, HeadNorms headNorms, Activation activation, Rotary rotary)
-        implements Serializable {
+public record Traits(Scales scales, Softcaps softcaps, NormPlacement norms, HeadNorms headNorms, Activation activation, Rotary rotary,
+        Experts experts) implements Serializable {
     /** Those of a plain Llama. */
-    public static final Traits PLAIN = new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.PRE, HeadNorms.NONE, Activation.SILU, Rotary.ALL);
+    public static final Traits PLAIN = new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.PRE, HeadNorms.NONE, Activation.SILU, Rotary.ALL, Experts.NONE);
 
     /**
      * Constant factors, as in Granite and Gemma.
@@ -104,31 +105,54 @@ public record Traits(Scales scales, Softcaps softcaps, NormPlacement norms, Head
         }
     }
 
+    /**
+     * A mixture of experts in place of each feed-forward (Jiang et al. 2024, arXiv 2401.04088): a router chooses some for each
+     * position, whose outputs are added, weighted by its probabilities.
+     *
+     * @param count      number of experts; 0 for an ordinary feed-forward
+     * @param perToken   number that is chosen
+     * @param normalized whether the weights of those chosen add up to 1
+     */
+    public record Experts(int count, int perToken, boolean normalized) implements Serializable {
+        public static final Experts NONE = new Experts(0, 0, false);
+        private static final int MAX = 1 << 10;
+
+        public Experts {
+            if (count < 0 || count > MAX || perToken < 0 || perToken > count || (count == 0) != (perToken == 0)) {
+                throw CheckpointErrors.badConfig("a model's configuration", perToken + " of " + count + " experts");
+            }
+        }
+    }
+
     /** Returns what all models of a family have in common. */
     public static Traits of(Family family) {
         return switch (family) {
-            case LLAMA, MISTRAL, QWEN2, SMOLLM3, GRANITE, PHI3 -> PLAIN;
-            case QWEN3 -> PLAIN.with(HeadNorms.EACH);
-            case OLMO2 -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.POST, HeadNorms.ALL, Activation.SILU, Rotary.ALL);
-            case GEMMA2 -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.BOTH, HeadNorms.NONE, Activation.GELU_TANH, Rotary.ALL);
-            case GEMMA3_TEXT -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.BOTH, HeadNorms.EACH, Activation.GELU_TANH, Rotary.ALL);
+            case LLAMA, MISTRAL, QWEN2, SMOLLM3, GRANITE, PHI3, MIXTRAL -> PLAIN;
+            case QWEN3, QWEN3_MOE -> PLAIN.with(HeadNorms.EACH);
+            case OLMO2 -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.POST, HeadNorms.ALL, Activation.SILU, Rotary.ALL, Experts.NONE);
+            case GEMMA2 -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.BOTH, HeadNorms.NONE, Activation.GELU_TANH, Rotary.ALL, Experts.NONE);
+            case GEMMA3_TEXT -> new Traits(Scales.NONE, Softcaps.NONE, NormPlacement.BOTH, HeadNorms.EACH, Activation.GELU_TANH, Rotary.ALL, Experts.NONE);
         };
     }
 
     private Traits with(HeadNorms norms) {
-        return new Traits(scales, softcaps, this.norms, norms, activation, rotary);
+        return new Traits(scales, softcaps, this.norms, norms, activation, rotary, experts);
     }
 
     public Traits with(Scales scales) {
-        return new Traits(scales, softcaps, norms, headNorms, activation, rotary);
+        return new Traits(scales, softcaps, norms, headNorms, activation, rotary, experts);
     }
 
     public Traits with(Softcaps softcaps) {
-        return new Traits(scales, softcaps, norms, headNorms, activation, rotary);
+        return new Traits(scales, softcaps, norms, headNorms, activation, rotary, experts);
     }
 
     public Traits with(Rotary rotary) {
-        return new Traits(scales, softcaps, norms, headNorms, activation, rotary);
+        return new Traits(scales, softcaps, norms, headNorms, activation, rotary, experts);
+    }
+
+    public Traits with(Experts experts) {
+        return new Traits(scales, softcaps, norms, headNorms, activation, rotary, experts);
     }
 
     private static void requirePositive(String what, double value) {

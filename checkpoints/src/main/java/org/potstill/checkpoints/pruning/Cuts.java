@@ -4,6 +4,7 @@ package org.potstill.checkpoints.pruning;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 
 /**
@@ -25,6 +26,9 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
 
     /** Returns cuts that keep the whole model. */
     public static Cuts none(CausalLmConfig config) {
+        if (config.traits().experts().count() > 0) {
+            throw UnsupportedErrors.feature("pruning", "the model is a mixture of " + config.traits().experts().count() + " experts");
+        }
         int layers = config.numHiddenLayers();
         int[][] neurons = new int[layers][];
         int[][] groups = new int[layers][];

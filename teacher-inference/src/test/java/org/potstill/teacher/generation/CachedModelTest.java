@@ -63,7 +63,7 @@ class CachedModelTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"untied", "tied", "quantised", "scaled", "qwen2", "qwen3", "llama3-f32", "mistral-bf16",
-        "qwen2-f16", "qwen3-f32", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma2", "gemma3", "llama-yarn"})
+        "qwen2-f16", "qwen3-f32", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma2", "gemma3", "llama-yarn", "mixtral"})
     void everyFamilyReadsTokenByTokenAsItReadsTheWhole(String name) {
         try (Checkpoint model = Checkpoints.open(Fixtures.checkpoint(name, folder)); Teacher teacher = OnnxTeacher.open(model, options());
                 CachedSession session = new CachedSession(model.cached(options().scratch()), model.vocabSize(), 2)) {

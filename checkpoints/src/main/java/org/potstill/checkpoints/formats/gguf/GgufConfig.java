@@ -57,6 +57,8 @@ final class GgufConfig {
         return switch (family) {
             case MISTRAL -> "llama";
             case GEMMA3_TEXT -> "gemma3";
+            // Of mixtures of experts, GGUF files are not read.
+            case MIXTRAL, QWEN3_MOE -> "";
             default -> family.name().toLowerCase(Locale.ROOT);
         };
     }

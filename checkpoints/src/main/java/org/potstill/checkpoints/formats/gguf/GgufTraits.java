@@ -30,6 +30,9 @@ final class GgufTraits {
      * @throws org.potstill.errors.UserException if this is one
      */
     void requireKnownToLlamaCpp() {
+        if (traits.experts().count() > 0) {
+            throw CheckpointErrors.notForGguf("mixtures of experts are not written");
+        }
         if (!variant.ropeDivisors().isEmpty() && !isLinear() && divisorTensors().isEmpty()) {
             throw CheckpointErrors.notForGguf("llama.cpp scales no rotary frequencies one by one in a " + family + " model");
         }

@@ -21,6 +21,7 @@ import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
 import org.potstill.checkpoints.io.Json;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -175,7 +176,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     /** Returns the tensors that the model needs, in forward order. */
     private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
         // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (found.size() < 6L * config.numHiddenLayers() + 2) {
+        if (found.size() < LlamaTensors.leastPerLayer(config) * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
         Map<String, long[]> expected = StoredForm.huggingFace(config, LlamaTensors.shapes(config)).shapes();
@@ -202,6 +203,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
             tensors.put(name, stored);
         });
         return tensors;
+    }
+
+    @Override
+    public void requirePrecision(Precision precision) {
+        if (precision == Precision.INT8 && config.traits().experts().count() > 0) {
+            throw UnsupportedErrors.int8Experts(folder.toString());
+        }
     }
 
     @Override
