@@ -12,7 +12,6 @@ import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
-import org.potstill.checkpoints.model.Traits;
 
 /**
  * The layers of a Llama-family decoder (Touvron et al. 2023, arXiv 2302.13971; grouped-query attention: Ainslie et al.
@@ -73,6 +72,7 @@ final class LlamaLayers {
     private final boolean channelMaxima;
     private final WeightsLayout weights;
     private final Int8Linear int8;
+    private final Elementwise math;
 
     /**
      * @param channelMaxima whether to output the channel maxima of linear layers' inputs, see {@link
@@ -92,6 +92,7 @@ final class LlamaLayers {
         this.channelMaxima = channelMaxima;
         this.weights = weights;
         this.int8 = new Int8Linear(graph, weights);
+        this.math = new Elementwise(graph, config.traits().activation(), kernels != LlamaGraph.Kernels.PLAIN, precision);
     }
 
     /**
@@ -130,13 +131,13 @@ final class LlamaLayers {
      * @param gain  gain of the norm before the next one; null for none
      */
     private Residual residual(String x, String output, String after, String gain) {
-        String more = scaled(norm(output, after), config.traits().scales().residual());
+        String more = math.scaled(norm(output, after), config.traits().scales().residual());
         if (kernels == LlamaGraph.Kernels.GPU && gain != null) {
             String[] both = graph.contrib("SkipSimplifiedLayerNormalization", List.of(x, more, weight(gain)),
                     new boolean[] {true, false, false, true}, attribute("epsilon", config.rmsNormEps()));
             return new Residual(both[3], both[0]);
         }
-        String sum = add(x, more);
+        String sum = math.add(x, more);
         return new Residual(sum, norm(sum, gain));
     }
 
@@ -149,15 +150,15 @@ final class LlamaLayers {
     /** Adds the language-model head; returns logits [N, V], in half precision for FP16. */
     String rawLogits(String hidden) {
         double cap = config.traits().softcaps().logits();
-        String logits = linear(scaled(hidden, config.traits().scales().logits()), HEAD)[0];
-        return cap == 0 ? logits : scaled(graph.node("Tanh", List.of(scaled(logits, 1 / cap))), cap);
+        String logits = linear(math.scaled(hidden, config.traits().scales().logits()), HEAD)[0];
+        return cap == 0 ? logits : math.scaled(graph.node("Tanh", List.of(math.scaled(logits, 1 / cap))), cap);
     }
 
     /** Adds the embedding, [N] to [N, H]. */
     String embed(String packedIds) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
         boolean widened = precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16;
-        return scaled(widened ? graph.cast(x, DataType.FLOAT) : x, config.traits().scales().embedding());
+        return math.scaled(widened ? graph.cast(x, DataType.FLOAT) : x, config.traits().scales().embedding());
     }
 
     /** Adds a single layer, [N, H] to [N, H]. */
@@ -203,7 +204,7 @@ final class LlamaLayers {
 
     private String gated(String x, int layer, String mlp, Observer observer) {
         String[] gateUp = linear(x, layer(layer, mlp + "gate_proj"), layer(layer, mlp + "up_proj"));
-        String neurons = mul(activated(gateUp[0]), gateUp[1]);
+        String neurons = math.mul(math.activated(gateUp[0]), gateUp[1]);
         observer.neurons(neurons);
         return linear(neurons, layer(layer, mlp + "down_proj"))[0];
     }
@@ -228,37 +229,16 @@ final class LlamaLayers {
             return graph.node("SimplifiedLayerNormalization", List.of(x, gain),
                     attribute("axis", -1L), attribute("epsilon", config.rmsNormEps()));
         }
-        String meanSquare = graph.node("ReduceMean", List.of(mul(x, x)),
+        String meanSquare = graph.node("ReduceMean", List.of(math.mul(x, x)),
                 attribute("axes", new long[] {-1}), attribute("keepdims", 1L));
-        String root = graph.node("Sqrt", List.of(add(meanSquare, graph.scalar(config.rmsNormEps()))));
-        return mul(graph.node("Div", List.of(x, root)), gain);
+        String root = graph.node("Sqrt", List.of(math.add(meanSquare, graph.scalar(config.rmsNormEps()))));
+        return math.mul(graph.node("Div", List.of(x, root)), gain);
     }
 
     /** Adds RMSNorm over each head separately, as in Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
     private String headNorm(String x, String gain, long heads) {
         String normed = rmsNorm(graph.node("Reshape", List.of(x, graph.longs(-1, config.headDim()))), gain);
         return graph.node("Reshape", List.of(normed, graph.longs(-1, heads * config.headDim())));
-    }
-
-    private String activated(String x) {
-        if (config.traits().activation() == Traits.Activation.SILU) {
-            return mul(x, graph.node("Sigmoid", List.of(x)));
-        }
-        if (kernels != LlamaGraph.Kernels.PLAIN) {
-            return graph.contrib("FastGelu", List.of(x), 1);
-        }
-        // x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))
-        String cubic = mul(x, add(number(1), scaled(mul(x, x), 0.044715)));
-        return mul(scaled(x, 0.5), add(number(1), graph.node("Tanh", List.of(scaled(cubic, Math.sqrt(2 / Math.PI))))));
-    }
-
-    /** Multiplies by a constant; adds nothing for 1. */
-    private String scaled(String x, double factor) {
-        return factor == 1 ? x : mul(x, number(factor));
-    }
-
-    private String number(double value) {
-        return precision == Precision.FP16 ? graph.half((float) value) : graph.scalar((float) value);
     }
 
     /** Adds x · Wᵀ for each weight, plus its bias if the model has one. */
@@ -275,7 +255,7 @@ final class LlamaLayers {
         String[] products = int8.apply(x, fine, names);
         for (int i = 0; i < names.length; i++) {
             String bias = LlamaTensors.bias(names[i]);
-            products[i] = weights.span(bias) == null ? products[i] : add(products[i], weight(bias));
+            products[i] = weights.span(bias) == null ? products[i] : math.add(products[i], weight(bias));
         }
         return products;
     }
@@ -300,14 +280,6 @@ final class LlamaLayers {
 
     private String float32(String x) {
         return precision == Precision.FP16 ? graph.cast(x, DataType.FLOAT) : x;
-    }
-
-    private String add(String a, String b) {
-        return graph.node("Add", List.of(a, b));
-    }
-
-    private String mul(String a, String b) {
-        return graph.node("Mul", List.of(a, b));
     }
 
     String weight(String name) {

@@ -37,7 +37,7 @@ public record CausalLmConfig(
         boolean tieWordEmbeddings,
         Variant variant) implements Serializable {
     public static final int MAX_LAYERS = 1 << 10;
-    static final int MAX_HEAD_DIM = 1 << 12;
+    public static final int MAX_HEAD_DIM = 1 << 12;
 
     /** Architecture that a model is read and written as; its {@code model_type} is the name in lower case. */
     public enum Family {

@@ -127,7 +127,7 @@ final class RopeJson {
         return switch (type()) {
             // Within max_position_embeddings, the dynamic type changes nothing.
             case "default", "dynamic" -> List.of();
-            case "linear" -> Collections.nCopies(Math.max(0, rotated / 2), (float) real(parameters, "factor", Double.NaN));
+            case "linear" -> Collections.nCopies(Math.max(0, Math.min(rotated, CausalLmConfig.MAX_HEAD_DIM) / 2), (float) real(parameters, "factor", Double.NaN));
             case "llama3" -> new RopeScaling(real(parameters, "factor", Double.NaN), real(parameters, "low_freq_factor", Double.NaN),
                     real(parameters, "high_freq_factor", Double.NaN), original()).divisors(rotated, theta());
             case "yarn" -> YarnScaling.divisors(rotated, theta(), yarnFactor(), original(), real(parameters, "beta_fast", 32),

@@ -91,7 +91,7 @@ final class GgufRope {
         if (type.equals("longrope") && factor() != 1) {
             throw config.unsupported("rotary embedding scaled by \"longrope\" without a tensor " + SHORT, TYPE);
         }
-        return factor() == 1 ? List.of() : Collections.nCopies(Math.max(0, rotated / 2), (float) factor());
+        return factor() == 1 ? List.of() : Collections.nCopies(Math.min(rotated, CausalLmConfig.MAX_HEAD_DIM) / 2, (float) factor());
     }
 
     private List<Float> stored(GgufHeader.Tensor tensor) {
