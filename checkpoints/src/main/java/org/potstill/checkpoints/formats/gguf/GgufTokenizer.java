@@ -65,7 +65,7 @@ public final class GgufTokenizer {
     }
 
     private Map<String, Object> byteLevel(GgufPreTokenizer pre, String[] tokens, long[] types, String[] written) {
-        return json(addedTokens(tokens, types, written), pre.normalizer(), pre.preTokenizer(), GgufPreTokenizer.byteLevel(true),
+        return json(addedTokens(tokens, types, TYPE_CONTROL, written), pre.normalizer(), pre.preTokenizer(), GgufPreTokenizer.byteLevel(true),
                 bpe(tokens, strings("tokenizer.ggml.merges"), pre.wholeWords()));
     }
 
@@ -83,7 +83,7 @@ public final class GgufTokenizer {
         if (!pieces.hasAllBytes()) {
             throw CheckpointErrors.badTokenizer(path, "a SentencePiece vocabulary needs a token for each byte, <0x00> to <0xFF>");
         }
-        return json(pieces.inText(addedTokens(tokens, types, written)), pieces.normalizer(), null, pieces.decoder(), pieces.model());
+        return json(pieces.inText(addedTokens(tokens, types, TYPE_UNKNOWN, written)), pieces.normalizer(), null, pieces.decoder(), pieces.model());
     }
 
     private static Map<String, Object> json(List<?> added, Object normalizer, Object preTokenizer, Object decoder, Object model) {
@@ -164,10 +164,11 @@ public final class GgufTokenizer {
         return types;
     }
 
-    private static List<Map<String, Object>> addedTokens(String[] tokens, long[] types, String[] written) {
+    /** @param unknown a type whose tokens are special like control tokens */
+    private static List<Map<String, Object>> addedTokens(String[] tokens, long[] types, int unknown, String[] written) {
         List<Map<String, Object>> added = new ArrayList<>();
         for (int id = 0; id < tokens.length; id++) {
-            if ((types[id] == TYPE_CONTROL || types[id] == TYPE_UNKNOWN || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
+            if ((types[id] == TYPE_CONTROL || types[id] == unknown || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
                 added.add(TokenizerJson.members("id", (long) id, "content", tokens[id], "single_word", false, "lstrip", false,
                         "rstrip", false, "normalized", false, "special", types[id] != TYPE_USER_DEFINED));
             }
