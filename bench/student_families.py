@@ -44,6 +44,16 @@ STUDENTS = {
     "qwen3": ("qwen3", dict(head_dim=32, tie_word_embeddings=True), {}),
     "qwen3 with windows": ("qwen3", dict(head_dim=16, tie_word_embeddings=False, attention_bias=True, use_sliding_window=True,
                                          sliding_window=5, layer_types=WINDOWS), {}),
+    "smollm3": ("smollm3", dict(head_dim=16, tie_word_embeddings=True, no_rope_layers=[1, 0, 1]), {}),
+    "granite": ("granite", dict(head_dim=16, tie_word_embeddings=True, embedding_multiplier=6.0, residual_multiplier=0.22,
+                                attention_multiplier=0.4, logits_scaling=4.0), {}),
+    "phi3": ("phi3", dict(tie_word_embeddings=False, sliding_window=11), {}),
+    "olmo2": ("olmo2", dict(tie_word_embeddings=False), {}),
+    "gemma3": ("gemma3_text", dict(head_dim=16, tie_word_embeddings=True, query_pre_attn_scalar=20, sliding_window=9, layer_types=WINDOWS,
+                                   rope_parameters={"full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e6},
+                                                    "sliding_attention": DEFAULT}), {}),
+    "qwen3 with yarn": ("qwen3", dict(head_dim=16, tie_word_embeddings=True, rope_parameters=DEFAULT | {
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}), {}),
     "two layers of three": ("qwen2", dict(tie_word_embeddings=True, use_sliding_window=True, sliding_window=7, layer_types=WINDOWS),
                             {"student.layers": 2, "student.init-layers": "first"}),
     "a longer table": ("qwen2", dict(tie_word_embeddings=True, vocab_size=ROWS + 128), {}),
@@ -67,7 +77,7 @@ def write_tokenizer(folder: Path) -> None:
 
 
 def write_model(family: str, shape: dict, seed: int, folder: Path) -> Path:
-    config = AutoConfig.for_model(family, **{"rope_parameters": DEFAULT, **SHAPE, **shape})
+    config = AutoConfig.for_model(family, pad_token_id=None, bos_token_id=None, eos_token_id=0, **{"rope_parameters": DEFAULT, **SHAPE, **shape})
     model = AutoModelForCausalLM.from_config(config).float().eval()
     with torch.no_grad():
         randomize(model, seed)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 VERSION = 2
-MAX_VOCABULARY = 1 << 18
+MAX_VOCABULARY = 1 << 19
 MAX_K = MAX_DRAWS = 1024
 MAX_ENTRIES = 1 << 28
 MAX_FILE_BYTES = 256 << 20

@@ -132,7 +132,7 @@ final class RowEncoder {
             if (!(Math.abs(draws - count) <= TOLERANCE) || count < 1 || count > spec.draws()) {
                 throw new IllegalArgumentException("position " + t + " has " + draws + " draws of token id " + ids[i]);
             }
-            order[i - from] = RowShape.COUNT_MASK - count << 18 | ids[i];
+            order[i - from] = RowShape.COUNT_MASK - count << RowShape.ID_BITS | ids[i];
             sum += count;
         }
         if (sum != spec.draws()) {
@@ -140,8 +140,8 @@ final class RowEncoder {
         }
         Arrays.sort(order);
         for (int i = from; i < to; i++) {
-            ids[i] = order[i - from] & (1 << 18) - 1;
-            counts[i] = RowShape.COUNT_MASK - (order[i - from] >> 18);
+            ids[i] = order[i - from] & (1 << RowShape.ID_BITS) - 1;
+            counts[i] = RowShape.COUNT_MASK - (order[i - from] >> RowShape.ID_BITS);
         }
     }
 

@@ -8,6 +8,8 @@ package org.potstill.softlabels;
  * @param vocabSize ids lie in [0, vocabSize)
  */
 record RowShape(TargetSpec spec, int vocabSize) {
+    /** Bits of a token's id. */
+    static final int ID_BITS = 19;
     /** Bits of the count when a drawn token is one number: its id above, its draws, 1 to {@link TargetSpec#MAX_DRAWS}, below. */
     static final int COUNT_BITS = 11;
     static final int COUNT_MASK = (1 << COUNT_BITS) - 1;

@@ -15,7 +15,7 @@ import org.potstill.errors.UserException;
  * part in eight.
  */
 public final class TokenPrior {
-    public static final int MAX_VOCABULARY = 1 << 18;
+    public static final int MAX_VOCABULARY = 1 << RowShape.ID_BITS;
     /** Hash of the prior that needs no file. */
     public static final long NO_HASH = 0;
     private static final int ZIPF_SCALE = 900_000;

@@ -2,7 +2,6 @@
 package org.potstill.student;
 
 import java.nio.FloatBuffer;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.Checkpoint;
@@ -37,15 +36,7 @@ public final class InitialWeights {
             throw StudentErrors.initialWeightsMisfit(name, "num_hidden_layers", from.numHiddenLayers(), layers);
         }
         int[] chosen = choice.layers(from.numHiddenLayers(), layers);
-        List<Integer> sliding = new ArrayList<>();
-        for (int i = 0; i < layers; i++) {
-            if (from.slidingWindow(chosen[i]) > 0) {
-                sliding.add(i);
-            }
-        }
-        Variant v = from.variant();
-        Variant variant = new Variant(v.family(), v.attentionBias(), v.mlpBias(), sliding.isEmpty() ? 0 : v.slidingWindow(), sliding,
-                v.ropeDivisors());
+        Variant variant = from.variant().ofLayers(chosen);
         return new CausalLmConfig(from.vocabSize(), from.hiddenSize(), from.intermediateSize(), layers, from.numAttentionHeads(),
                 from.numKeyValueHeads(), from.headDim(), from.maxPositionEmbeddings(), from.rmsNormEps(), from.ropeTheta(),
                 from.tieWordEmbeddings(), variant);

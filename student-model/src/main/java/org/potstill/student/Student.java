@@ -7,6 +7,7 @@ import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,11 +18,14 @@ import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.formats.huggingface.HuggingFaceCheckpoint;
 import org.potstill.checkpoints.formats.huggingface.Safetensors;
 import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
 import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.student.batch.LabelledBatch;
 import org.potstill.student.batch.TrainingSequence;
@@ -122,8 +126,15 @@ public final class Student implements AutoCloseable {
         } catch (IOException e) {
             throw StudentErrors.unusableFolder(folder, e);
         }
+        Map<String, long[]> shapes = Weights.shapes(config);
+        if (!StoredForm.huggingFace(config, shapes).isPlain()) {
+            try (Checkpoint checkpoint = HuggingFaceCheckpoint.open(folder)) {
+                Student student = uninitialized(config, options);
+                InitialWeights.copy(checkpoint, folder.toString(), student, LayerChoice.EVENLY_SPACED);
+                return student;
+            }
+        }
         try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
-            Map<String, long[]> shapes = Weights.shapes(config);
             // Checked before allocating: config.json may claim any size.
             shapes.forEach((name, shape) -> {
                 if (!tensors.names().contains(name)) {
@@ -158,13 +169,18 @@ public final class Student implements AutoCloseable {
         } catch (IOException e) {
             throw StudentErrors.unusableFolder(folder, e);
         }
-        // Requested in order, which is the order of the flat vector.
-        Safetensors.write(folder.resolve(WEIGHTS), shapes, Map.of("format", "pt"), name -> {
-            int count = (int) Weights.count(shapes.get(name));
-            FloatBuffer values = parameters.slice(parameters.position(), count);
-            parameters.position(parameters.position() + count);
-            return values;
-        });
+        Map<String, Long> offsets = new HashMap<>();
+        long end = 0;
+        for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
+            offsets.put(tensor.getKey(), end);
+            end += Weights.count(tensor.getValue());
+        }
+        StoredForm form = StoredForm.huggingFace(config, shapes);
+        Safetensors.writeRows(folder.resolve(WEIGHTS), form.shapes(), Map.of("format", "pt"), form.encoding((name, firstRow, rowCount, target) -> {
+            long[] shape = shapes.get(name);
+            long columns = shape[shape.length - 1];
+            target.put(parameters.slice((int) (offsets.get(name) + firstRow * columns), (int) (rowCount * columns)));
+        })::read);
     }
 
     public CausalLmConfig config() {

@@ -37,8 +37,8 @@ public final class StudentMemory {
                 + (options.precision() == MatrixPrecision.BF16 ? Short.BYTES : 0);
         long chunk = Math.min(rows, LanguageModelHead.chunk(config.vocabSize()));
         long floats = rows * Activations.floatsPerRow(config, options.gradientCheckpointing())
-                + chunk * (config.vocabSize() + (long) LanguageModelHead.PARTS * config.hiddenSize())
-                + 2L * threads * longest * longest
+                + chunk * ((config.traits().softcaps().logits() > 0 ? 2L : 1L) * config.vocabSize() + (long) LanguageModelHead.PARTS * config.hiddenSize())
+                + (config.traits().softcaps().attention() > 0 ? 3L : 2L) * threads * longest * longest
                 + rows * (1 + 2 * kept);
         return ofParameter * DecoderParameters.count(config) + Float.BYTES * floats;
     }

@@ -7,6 +7,7 @@ import java.util.Random;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
@@ -19,7 +20,12 @@ public final class Fixtures {
     public static final CausalLmConfig TINY =
             new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
 
-    /** A model of each kind that can be a student: biases, windows in all layers and in some, head norms, scaled angles, own heads. */
+    private static final Traits.Scales SCALES = new Traits.Scales(1.7, 0.6, 0.5, 0.4);
+
+    /**
+     * A model of each kind that can be a student: biases, windows in all layers and in some, head norms, scaled angles, own heads,
+     * and what else {@link Traits} names.
+     */
     public static final List<CausalLmConfig> FAMILIES = List.of(
             TINY,
             tiny(2, 6, false, Variant.PLAIN),
@@ -27,7 +33,18 @@ public final class Fixtures {
             tiny(2, 4, false, new Variant(Family.MISTRAL, false, false, 3, List.of(0, 1), List.of())),
             tiny(3, 6, true, new Variant(Family.QWEN2, true, false, 2, List.of(1), List.of())),
             tiny(2, 10, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())),
-            tiny(2, 8, false, new Variant(Family.QWEN3, true, false, 1, List.of(0), List.of(1f, 1f, 3f, 3f))));
+            tiny(2, 8, false, new Variant(Family.QWEN3, true, false, 1, List.of(0), List.of(1f, 1f, 3f, 3f))),
+            tiny(2, 6, true, new Variant(Family.SMOLLM3, true, true, 3, List.of(1), List.of(),
+                    Traits.PLAIN.with(new Traits.Rotary(0, List.of(1), 0, 1)))),
+            tiny(2, 6, true, new Variant(Family.GRANITE, true, true, 0, List.of(), List.of(), Traits.PLAIN.with(SCALES))),
+            tiny(2, 8, false, new Variant(Family.PHI3, false, false, 0, List.of(), List.of(1f, 2f, 4f),
+                    Traits.PLAIN.with(new Traits.Rotary(6, List.of(), 0, 1.3)))),
+            tiny(2, 6, false, new Variant(Family.OLMO2, false, false, 0, List.of(), List.of())),
+            tiny(2, 8, true, new Variant(Family.GEMMA3_TEXT, false, false, 3, List.of(1), List.of(4f, 4f, 4f, 4f),
+                    Traits.of(Family.GEMMA3_TEXT).with(new Traits.Scales(Math.sqrt(12), 1, 0.5, 1))
+                            .with(new Traits.Rotary(0, List.of(), 100, 1)))),
+            tiny(2, 6, true, new Variant(Family.GEMMA2, false, false, 3, List.of(0), List.of(),
+                    Traits.of(Family.GEMMA2).with(new Traits.Scales(Math.sqrt(12), 1, 0.5, 1)).with(new Traits.Softcaps(1.5, 2)))));
 
     private Fixtures() {
     }

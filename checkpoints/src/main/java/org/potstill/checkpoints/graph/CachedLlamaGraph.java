@@ -30,8 +30,7 @@ public final class CachedLlamaGraph implements LlamaLayers.Attention {
     private final OnnxGraph graph = new OnnxGraph("llama");
     private final String batchAndTime;
     private final PlainAttention attention;
-    private final String cos;
-    private final String sin;
+    private final RotaryTables tables;
     private final String mask;
     private final String slidingMask;
 
@@ -46,8 +45,10 @@ public final class CachedLlamaGraph implements LlamaLayers.Attention {
         // [B, 1, 1, T, D/2]
         String positions = graph.cast(node("Unsqueeze", positionIds, graph.longs(1, 2, 4)), DataType.FLOAT);
         String angles = node("Mul", positions, graph.floats("rope.frequencies", config.rotaryFrequencies()));
-        cos = node("Cos", angles);
-        sin = node("Sin", angles);
+        String local = config.hasLocalFrequencies()
+                ? node("Mul", positions, graph.floats("rope.local_frequencies", config.localFrequencies())) : null;
+        tables = new RotaryTables(config, scaled(node("Cos", angles)), scaled(node("Sin", angles)),
+                local == null ? null : node("Cos", local), local == null ? null : node("Sin", local));
 
         String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)));
         String total = graph.node("Gather", List.of(node("Shape", attentionMask), graph.scalar(1)));
@@ -92,10 +93,24 @@ public final class CachedLlamaGraph implements LlamaLayers.Attention {
 
     @Override
     public String attend(String q, String k, String v, int layer) {
-        String keys = remembered(attention.rotate(attention.keys(k), cos, sin), layer, "key");
+        String keys = remembered(attention.rotate(attention.keys(k), tables, layer), layer, "key");
         String values = remembered(attention.keys(v), layer, "value");
-        return attention.mix(attention.rotate(attention.queries(q), cos, sin), keys, values,
+        return attention.mix(attention.rotate(attention.queries(q), tables, layer), keys, values,
                 config.slidingWindow(layer) > 0 ? slidingMask : mask);
+    }
+
+    /** Multiplies cosines or sines by the rotary embedding's factor, if it has one. */
+    private String scaled(String table) {
+        double factor = config.traits().rotary().factor();
+        if (factor == 1) {
+            return table;
+        }
+        float[] frequencies = config.rotaryFrequencies();
+        float[] factors = new float[frequencies.length];
+        for (int j = 0; j < factors.length; j++) {
+            factors[j] = frequencies[j] == 0 ? 1 : (float) factor;
+        }
+        return node("Mul", table, graph.floats("rope.factors", factors));
     }
 
     /** Appends new keys or values to the past ones; returns [B, keyValueHeads, 1, P + T, D]. */

@@ -67,9 +67,12 @@ public final class ExternalWeights {
             WeightsLayout.Span span = tensor.getValue();
             if (span.type() == DataType.INT8 && span.shape().length == 2) {
                 quantised.write(name, layout, channel);
-            } else if (name.equals(WeightsLayout.ROPE_COS) || name.equals(WeightsLayout.ROPE_SIN)) {
-                boolean sine = name.equals(WeightsLayout.ROPE_SIN);
-                write(span, name, (of, row, count, target) -> rope(config, sine, row, count, target));
+            } else if (name.startsWith(WeightsLayout.ROPE)) {
+                boolean sine = name.equals(WeightsLayout.ROPE_SIN) || name.equals(WeightsLayout.LOCAL_SIN);
+                boolean local = name.equals(WeightsLayout.LOCAL_COS) || name.equals(WeightsLayout.LOCAL_SIN);
+                float[] frequencies = local ? config.localFrequencies() : config.rotaryFrequencies();
+                double factor = local ? 1 : config.traits().rotary().factor();
+                write(span, name, (of, row, count, target) -> rope(frequencies, factor, sine, row, count, target));
             } else if (!WeightsLayout.belongsToBytes(name)) {
                 write(span, name, source);
             }
@@ -83,11 +86,10 @@ public final class ExternalWeights {
     }
 
     /** Writes rows of the cosines' or the sines' half of {@link RotaryTable}. */
-    private static void rope(CausalLmConfig config, boolean sine, long firstRow, long rows, FloatBuffer target) {
-        float[] frequencies = config.rotaryFrequencies();
+    private static void rope(float[] frequencies, double factor, boolean sine, long firstRow, long rows, FloatBuffer target) {
         int first = sine ? frequencies.length : 0;
         for (long position = firstRow; position < firstRow + rows; position++) {
-            double[] row = RotaryTable.row(position, frequencies);
+            double[] row = RotaryTable.row(position, frequencies, factor);
             for (int j = 0; j < frequencies.length; j++) {
                 target.put((float) row[first + j]);
             }

@@ -3,10 +3,12 @@ package org.potstill.checkpoints.graph;
 
 import static org.potstill.checkpoints.graph.OnnxGraph.attribute;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
 import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.Traits;
 
 /**
  * Attention of whole sequences for GPUs, over rows {@code [B·T, …]} that include padding: each sequence attends to itself
@@ -27,8 +29,7 @@ final class GpuAttention implements LlamaLayers.Attention {
     private final OnnxGraph graph;
     private final CausalLmConfig config;
     private final String rowShape;
-    private final String cos;
-    private final String sin;
+    private final RotaryTables tables;
     private final String lastPositions;
     private final String totalLength;
     /** Heads per wide head. */
@@ -36,9 +37,9 @@ final class GpuAttention implements LlamaLayers.Attention {
 
     /**
      * @param inputIds [B, T]
-     * @param cosTable [positions, D/2], like {@code sinTable}
+     * @param stored   tables [positions, D/2]
      */
-    GpuAttention(OnnxGraph graph, CausalLmConfig config, String inputIds, String cosTable, String sinTable) {
+    GpuAttention(OnnxGraph graph, CausalLmConfig config, String inputIds, RotaryTables stored) {
         this.graph = graph;
         this.config = config;
         String batchAndTime = node("Shape", inputIds);
@@ -50,9 +51,8 @@ final class GpuAttention implements LlamaLayers.Attention {
         this.together = most;
         String batch = node("Gather", batchAndTime, graph.longs(0));
         String time = node("Gather", batchAndTime, graph.longs(1));
-        this.cos = wide(node("Slice", cosTable, graph.longs(0), time, graph.longs(0)));
-        this.sin = wide(node("Slice", sinTable, graph.longs(0), time, graph.longs(0)));
-        boolean windows = config.variant().slidingWindow() > 0;
+        this.tables = stored.map(table -> wide(node("Slice", table, graph.longs(0), time, graph.longs(0))));
+        boolean windows = config.variant().slidingWindow() > 0 || config.traits().softcaps().attention() > 0;
         // All rows count as full: the outputs for padding are computed and ignored.
         this.lastPositions = windows ? graph.cast(node("Expand", node("Sub", time, graph.longs(1)), batch), DataType.INT32) : null;
         this.totalLength = windows ? graph.cast(node("Squeeze", time), DataType.INT32) : null;
@@ -74,7 +74,7 @@ final class GpuAttention implements LlamaLayers.Attention {
         int shared = config.numKeyValueHeads();
         return new LlamaLayers.Rows(rows("query_rows", heads, true), rows("key_rows", shared, true),
                 shared == heads ? null : rows("value_rows", shared, false),
-                config.headNorms() ? graph.longs("head_rows", LongStream.range(0, config.headDim()).map(this::neighbour).toArray()) : null);
+                config.traits().headNorms() == Traits.HeadNorms.EACH ? graph.longs("head_rows", LongStream.range(0, config.headDim()).map(this::neighbour).toArray()) : null);
     }
 
     /** Returns [heads·D]: for each dimension of each query head its row in a weight for {@code heads} heads. */
@@ -93,24 +93,30 @@ final class GpuAttention implements LlamaLayers.Attention {
     @Override
     public String attend(String q, String k, String v, int layer) {
         long heads = config.numAttentionHeads();
-        String queries = turned(q);
-        String keys = turned(k);
+        String queries = turned(q, layer);
+        String keys = turned(k, layer);
         String values = node("Reshape", v, rowShape);
         int window = config.slidingWindow(layer);
-        float scale = (float) (1 / Math.sqrt(config.headDim()));
-        // MultiHeadAttention does not support sliding windows.
-        String mixed = window > 0
+        float scale = (float) config.attentionScale();
+        float cap = (float) config.traits().softcaps().attention();
+        List<OnnxGraph.Attribute> attributes = new ArrayList<>(List.of(attribute("num_heads", heads), attribute("kv_num_heads", heads),
+                attribute("scale", scale), attribute("local_window_size", window > 0 ? (long) window : -1L)));
+        if (cap > 0) {
+            attributes.add(attribute("softcap", cap));
+        }
+        // MultiHeadAttention supports neither sliding windows nor softcaps.
+        String mixed = window > 0 || cap > 0
                 ? graph.contrib("GroupQueryAttention", List.of(queries, keys, values, "", "", lastPositions, totalLength), 3,
-                        attribute("num_heads", heads), attribute("kv_num_heads", heads), attribute("scale", scale),
-                        attribute("local_window_size", (long) window))
+                        attributes.toArray(OnnxGraph.Attribute[]::new))
                 : graph.contrib("MultiHeadAttention", List.of(queries, keys, values), 1, attribute("num_heads", heads),
                         attribute("unidirectional", 1L), attribute("scale", scale));
         return node("Reshape", mixed, graph.longs(-1, heads * config.headDim()));
     }
 
-    /** Adds the rotary embedding, [B·T, heads·D] to [B, T, heads·D]. */
-    private String turned(String x) {
-        return graph.contrib("RotaryEmbedding", List.of(node("Reshape", x, rowShape), graph.longs(0), cos, sin), 1,
+    /** Adds a layer's rotary embedding, if it has one, [B·T, heads·D] to [B, T, heads·D]. */
+    private String turned(String x, int layer) {
+        String rows = node("Reshape", x, rowShape);
+        return !config.rotates(layer) ? rows : graph.contrib("RotaryEmbedding", List.of(rows, graph.longs(0), tables.cos(layer), tables.sin(layer)), 1,
                 attribute("interleaved", 1L), attribute("num_heads", (long) config.numAttentionHeads() / together));
     }
 

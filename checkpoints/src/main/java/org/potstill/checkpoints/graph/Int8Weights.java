@@ -28,6 +28,7 @@ public final class Int8Weights {
     private static final double ACTIVATION_SHARE = 0.6;
     private static final int CHUNK_FLOATS = 1 << 20;
     private static final int LEVELS = 255;
+    private static final int MAX_MAPPING = 1 << 30;
 
     private final TensorSource checkpoint;
     private final CausalLmConfig config;
@@ -46,16 +47,20 @@ public final class Int8Weights {
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             String v = LlamaTensors.layer(layer, "self_attn.v_proj");
             String up = LlamaTensors.layer(layer, "mlp.up_proj");
-            smooth(maxima, LlamaTensors.layer(layer, "input_layernorm"), LlamaTensors.layer(layer, "self_attn.q_proj"),
+            smooth(maxima, LlamaTensors.attentionInputNorm(config, layer), LlamaTensors.layer(layer, "self_attn.q_proj"),
                     LlamaTensors.layer(layer, "self_attn.k_proj"), v);
             smoothHeads(maxima, v, LlamaTensors.layer(layer, "self_attn.o_proj"));
-            smooth(maxima, LlamaTensors.layer(layer, "post_attention_layernorm"), LlamaTensors.layer(layer, "mlp.gate_proj"), up);
+            smooth(maxima, LlamaTensors.feedForwardInputNorm(config, layer), LlamaTensors.layer(layer, "mlp.gate_proj"), up);
             smooth(maxima, up, LlamaTensors.layer(layer, "mlp.down_proj"));
         }
         smooth(maxima, LlamaTensors.FINAL_NORM, LlamaTensors.HEAD);
     }
 
+    /** Smooths a layer's input by what produces it, a norm or another layer; does nothing if that is null. */
     private void smooth(Map<String, float[]> maxima, String before, String... weights) {
+        if (before == null) {
+            return;
+        }
         float[] scales = scales(maxima.get(LlamaGraph.channelMaxima(weights[0])), largestOfColumns(weights));
         ofOutput.put(before, scales);
         for (String weight : weights) {
@@ -157,14 +162,20 @@ public final class Int8Weights {
         int out = span.columns();
         float[] ofColumns = ofInput.get(weight);
         float[] ofRows = ofOutput.get(weight);
-        ByteBuffer transposed = channel.map(FileChannel.MapMode.READ_WRITE, span.offset(), span.bytes());
+        // One mapping is at most 2 GiB.
+        int inputsPerMapping = Math.max(1, MAX_MAPPING / out);
+        List<ByteBuffer> transposed = new ArrayList<>();
+        for (long at = 0; at < span.bytes(); at += (long) inputsPerMapping * out) {
+            transposed.add(channel.map(FileChannel.MapMode.READ_WRITE, span.offset() + at, Math.min((long) inputsPerMapping * out, span.bytes() - at)));
+        }
         ByteBuffer scales = ByteBuffer.allocate(4 * out).order(ByteOrder.LITTLE_ENDIAN);
         ByteBuffer zeroPoints = ByteBuffer.allocate(out);
         eachRow(weight, (row, values) -> {
             float min = 0;
             float max = 0;
             for (int j = 0; j < values.length; j++) {
-                values[j] *= ofRows == null ? ofColumns[j] : ofColumns[j] / ofRows[(int) row];
+                float column = ofColumns == null ? 1 : ofColumns[j];
+                values[j] *= ofRows == null ? column : column / ofRows[(int) row];
                 min = Math.min(min, values[j]);
                 max = Math.max(max, values[j]);
             }
@@ -172,7 +183,7 @@ public final class Int8Weights {
             int zeroPoint = Math.round(-min / scale) + Byte.MIN_VALUE;
             for (int j = 0; j < values.length; j++) {
                 int level = (int) Math.rint(values[j] / scale) + zeroPoint;
-                transposed.put(j * out + (int) row, (byte) Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, level)));
+                transposed.get(j / inputsPerMapping).put(j % inputsPerMapping * out + (int) row, (byte) Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, level)));
             }
             scales.putFloat(scale);
             zeroPoints.put((byte) zeroPoint);

@@ -55,8 +55,7 @@ public final class LayerGraphs {
         OnnxGraph graph = parts.graph;
         String hidden = graph.input(HIDDEN, DataType.FLOAT, "N", "H");
         LlamaAttention attention = new LlamaAttention(graph, config, Precision.FP32, parts.inputIds(), parts.positions(),
-                parts.layers.weight(WeightsLayout.ROPE_COS), parts.layers.weight(WeightsLayout.ROPE_SIN),
-                config.headDim() % 16 == 0);
+                RotaryTables.stored(config, parts.layers), config.headDim() % 16 == 0);
         Importance importance = new Importance(graph, config);
         graph.output(parts.layers.layer(hidden, layer, attention, measured ? importance : LlamaLayers.Observer.NONE), OUTPUT,
                 DataType.FLOAT, "N", "H");

@@ -3,6 +3,7 @@ package org.potstill.checkpoints.graph;
 
 import static org.potstill.checkpoints.graph.OnnxGraph.attribute;
 
+import java.util.ArrayList;
 import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.io.Precision;
@@ -23,8 +24,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
     private final String batchAndTime;
     private final String spread;
     private final PlainAttention plain;
-    private String cos;
-    private String sin;
+    private final RotaryTables tables;
     private String mask;
     private String slidingMask;
     private String lastPositions;
@@ -33,10 +33,10 @@ final class LlamaAttention implements LlamaLayers.Attention {
     /**
      * @param inputIds  [B, T]
      * @param positions [N], index in {@code b·T + t} of each packed row; null if rows are not packed but [B·T, …]
-     * @param cosTable  [positions, D/2], like {@code sinTable}
+     * @param stored    tables [positions, D/2]
      */
     LlamaAttention(OnnxGraph graph, CausalLmConfig config, Precision precision, String inputIds, String positions,
-            String cosTable, String sinTable, boolean fused) {
+            RotaryTables stored, boolean fused) {
         this.graph = graph;
         this.config = config;
         this.positions = positions;
@@ -46,18 +46,20 @@ final class LlamaAttention implements LlamaLayers.Attention {
         this.plain = new PlainAttention(graph, config, precision, batchAndTime);
         String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)), attribute("axis", 0L));
         if (fused) {
-            prepareFused(time, cosTable, sinTable);
+            tables = stored;
+            prepareFused(time);
         } else {
-            preparePlain(time, cosTable, sinTable);
+            String range = graph.node("Range", List.of(graph.scalar(0), time, graph.scalar(1)));
+            tables = stored.map(table -> plain.cast(graph.node("Gather", List.of(table, range)), DataType.FLOAT));
+            preparePlain(range);
         }
     }
 
     @Override
     public String attend(String q, String k, String v, int layer) {
-        int window = config.slidingWindow(layer);
-        String attended = fused ? fused(q, k, v, window)
-                : plain.mix(plain.rotate(plain.queries(spread(q)), cos, sin), plain.rotate(plain.keys(spread(k)), cos, sin),
-                        plain.keys(spread(v)), window > 0 ? slidingMask : mask);
+        String attended = fused ? fused(q, k, v, layer)
+                : plain.mix(plain.rotate(plain.queries(spread(q)), tables, layer), plain.rotate(plain.keys(spread(k)), tables, layer),
+                        plain.keys(spread(v)), config.slidingWindow(layer) > 0 ? slidingMask : mask);
         return positions == null ? attended : graph.node("Gather", List.of(attended, positions));
     }
 
@@ -69,10 +71,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         return graph.node("ScatterElements", List.of(nowhere, positions, packedRows), attribute("axis", 0L));
     }
 
-    private void preparePlain(String time, String cosTable, String sinTable) {
-        String range = graph.node("Range", List.of(graph.scalar(0), time, graph.scalar(1)));
-        cos = plain.cast(graph.node("Gather", List.of(cosTable, range)), DataType.FLOAT);
-        sin = plain.cast(graph.node("Gather", List.of(sinTable, range)), DataType.FLOAT);
+    private void preparePlain(String range) {
         String query = graph.node("Unsqueeze", List.of(range, graph.longs(1)));
         String key = graph.node("Unsqueeze", List.of(range, graph.longs(0)));
         String future = graph.node("Less", List.of(query, key));
@@ -83,9 +82,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         }
     }
 
-    private void prepareFused(String time, String cosTable, String sinTable) {
-        cos = cosTable;
-        sin = sinTable;
+    private void prepareFused(String time) {
         String batch = graph.node("Gather", List.of(batchAndTime, graph.longs(0)));
         totalLength = graph.cast(time, DataType.INT32);
         // All rows count as full: the outputs for padding are computed and ignored.
@@ -93,17 +90,25 @@ final class LlamaAttention implements LlamaLayers.Attention {
                 List.of(graph.node("Sub", List.of(time, graph.scalar(1))), batch)), DataType.INT32);
     }
 
-    private String fused(String q, String k, String v, int window) {
+    private String fused(String q, String k, String v, int layer) {
         long heads = config.numAttentionHeads();
         long keyValueHeads = config.numKeyValueHeads();
-        String attended = graph.contrib("GroupQueryAttention",
-                List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), "", "",
-                        lastPositions, totalLength, cos, sin),
-                3,
+        int window = config.slidingWindow(layer);
+        boolean rotates = config.rotates(layer);
+        List<String> inputs = new ArrayList<>(List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), "", "",
+                lastPositions, totalLength));
+        if (rotates) {
+            inputs.addAll(List.of(tables.cos(layer), tables.sin(layer)));
+        }
+        List<OnnxGraph.Attribute> attributes = new ArrayList<>(List.of(
                 attribute("num_heads", heads), attribute("kv_num_heads", keyValueHeads),
-                attribute("do_rotary", 1L), attribute("rotary_interleaved", 0L),
-                attribute("scale", (float) (1 / Math.sqrt(config.headDim()))),
-                attribute("local_window_size", window > 0 ? (long) window : -1L));
+                attribute("do_rotary", rotates ? 1L : 0L), attribute("rotary_interleaved", 0L),
+                attribute("scale", (float) config.attentionScale()),
+                attribute("local_window_size", window > 0 ? (long) window : -1L)));
+        if (config.traits().softcaps().attention() > 0) {
+            attributes.add(attribute("softcap", (float) config.traits().softcaps().attention()));
+        }
+        String attended = graph.contrib("GroupQueryAttention", inputs, 3, attributes.toArray(OnnxGraph.Attribute[]::new));
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
     }
 

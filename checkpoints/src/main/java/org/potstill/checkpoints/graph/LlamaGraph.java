@@ -72,11 +72,10 @@ public final class LlamaGraph {
         String inputIds = graph.input(INPUT_IDS, DataType.INT64, "B", "T");
         String positions = graph.input(POSITIONS, DataType.INT64, "N");
         boolean packed = kernels != Kernels.GPU;
-        String cos = layers.weight(WeightsLayout.ROPE_COS);
-        String sin = layers.weight(WeightsLayout.ROPE_SIN);
+        RotaryTables tables = RotaryTables.stored(config, layers);
         LlamaLayers.Attention attention = kernels == Kernels.GPU && GpuAttention.supports(config)
-                ? new GpuAttention(graph, config, inputIds, cos, sin)
-                : new LlamaAttention(graph, config, precision, inputIds, packed ? positions : null, cos, sin,
+                ? new GpuAttention(graph, config, inputIds, tables)
+                : new LlamaAttention(graph, config, precision, inputIds, packed ? positions : null, tables,
                         kernels != Kernels.PLAIN && config.headDim() % 16 == 0);
         String ids = graph.node("Reshape", List.of(inputIds, graph.longs(-1)));
         String hidden = layers.hidden(packed ? graph.node("Gather", List.of(ids, positions)) : ids, attention);

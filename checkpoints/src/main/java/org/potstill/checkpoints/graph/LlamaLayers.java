@@ -42,7 +42,7 @@ final class LlamaLayers {
      *
      * @param queries row indices [heads·D], as are {@code keys} and {@code values}; {@code values} is null for all rows
      *                in stored order
-     * @param head    [D], the matching order of a head's dimensions, for the gains of the query and key norms; null in
+     * @param head    [D], the matching order of a head's dimensions, for the gains of norms of single heads; null in
      *                models without such norms
      */
     record Rows(String queries, String keys, String values, String head) {
@@ -72,6 +72,7 @@ final class LlamaLayers {
     private final boolean channelMaxima;
     private final WeightsLayout weights;
     private final Int8Linear int8;
+    private final Elementwise math;
 
     /**
      * @param channelMaxima whether to output the channel maxima of linear layers' inputs, see {@link
@@ -91,6 +92,7 @@ final class LlamaLayers {
         this.channelMaxima = channelMaxima;
         this.weights = weights;
         this.int8 = new Int8Linear(graph, weights);
+        this.math = new Elementwise(graph, config.traits().activation(), kernels != LlamaGraph.Kernels.PLAIN, precision);
     }
 
     /**
@@ -101,10 +103,11 @@ final class LlamaLayers {
      */
     String hidden(String packedIds, Attention attention) {
         String x = embed(packedIds);
-        Residual state = new Residual(x, rmsNorm(x, weight(inputGain(0))));
+        Residual state = new Residual(x, norm(x, inputGain(0)));
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             Residual middle = attend(state, layer, attention, Observer.NONE);
-            state = residual(middle.sum, feedForward(middle.normed, layer, Observer.NONE), inputGain(layer + 1));
+            state = residual(middle.sum, feedForward(middle.normed, layer, Observer.NONE),
+                    LlamaTensors.feedForwardOutputNorm(config, layer), inputGain(layer + 1));
         }
         if (channelMaxima) {
             channelMaxima(state.normed, HEAD);
@@ -112,23 +115,30 @@ final class LlamaLayers {
         return state.normed;
     }
 
-    /** Returns the name of the gain of the norm before a layer, or before the head. */
+    /** Returns the name of the gain of the norm before a layer, or before the head; null for none. */
     private String inputGain(int layer) {
-        return layer < config.numHiddenLayers() ? layer(layer, "input_layernorm") : FINAL_NORM;
+        return layer < config.numHiddenLayers() ? LlamaTensors.attentionInputNorm(config, layer) : FINAL_NORM;
     }
 
-    /** The residual stream and its norm, the input of the next sublayer. */
+    /** The residual stream and its norm, or itself where there is no norm: the input of the next sublayer. */
     private record Residual(String sum, String normed) {
     }
 
-    private Residual residual(String x, String more, String gain) {
-        if (kernels == LlamaGraph.Kernels.GPU) {
+    /**
+     * Adds a sublayer's output to the residual stream.
+     *
+     * @param after gain of the norm after the sublayer; null for none
+     * @param gain  gain of the norm before the next one; null for none
+     */
+    private Residual residual(String x, String output, String after, String gain) {
+        String more = math.scaled(norm(output, after), config.traits().scales().residual());
+        if (kernels == LlamaGraph.Kernels.GPU && gain != null) {
             String[] both = graph.contrib("SkipSimplifiedLayerNormalization", List.of(x, more, weight(gain)),
                     new boolean[] {true, false, false, true}, attribute("epsilon", config.rmsNormEps()));
             return new Residual(both[3], both[0]);
         }
-        String sum = add(x, more);
-        return new Residual(sum, rmsNorm(sum, weight(gain)));
+        String sum = math.add(x, more);
+        return new Residual(sum, norm(sum, gain));
     }
 
     private String[] queriesKeysValues(String x, int layer, Rows rows) {
@@ -139,43 +149,64 @@ final class LlamaLayers {
 
     /** Adds the language-model head; returns logits [N, V], in half precision for FP16. */
     String rawLogits(String hidden) {
-        return linear(hidden, HEAD)[0];
+        double cap = config.traits().softcaps().logits();
+        String logits = linear(math.scaled(hidden, config.traits().scales().logits()), HEAD)[0];
+        return cap == 0 ? logits : math.scaled(graph.node("Tanh", List.of(math.scaled(logits, 1 / cap))), cap);
     }
 
     /** Adds the embedding, [N] to [N, H]. */
     String embed(String packedIds) {
         String x = graph.node("Gather", List.of(weight(EMBEDDING), packedIds));
-        return precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16 ? graph.cast(x, DataType.FLOAT) : x;
+        boolean widened = precision != Precision.FP16 && weights.span(EMBEDDING).type() == DataType.FLOAT16;
+        return math.scaled(widened ? graph.cast(x, DataType.FLOAT) : x, config.traits().scales().embedding());
     }
 
     /** Adds a single layer, [N, H] to [N, H]. */
     String layer(String x, int layer, Attention attention, Observer observer) {
-        Residual middle = attend(new Residual(x, rmsNorm(x, weight(inputGain(layer)))), layer, attention, observer);
-        return add(middle.sum, feedForward(middle.normed, layer, observer));
+        Residual middle = attend(new Residual(x, norm(x, inputGain(layer))), layer, attention, observer);
+        return residual(middle.sum, feedForward(middle.normed, layer, observer), LlamaTensors.feedForwardOutputNorm(config, layer), null).sum;
     }
 
     private Residual attend(Residual before, int layer, Attention attention, Observer observer) {
         observer.normed(before.normed);
         Rows rows = attention.rows();
         String[] qkv = queriesKeysValues(before.normed, layer, rows);
-        if (config.headNorms()) {
-            String order = rows == null ? null : rows.head();
-            qkv[0] = headNorm(qkv[0], picked(layer(layer, "self_attn.q_norm"), order), config.numAttentionHeads());
-            qkv[1] = headNorm(qkv[1], picked(layer(layer, "self_attn.k_norm"), order),
-                    rows == null ? config.numKeyValueHeads() : config.numAttentionHeads());
+        String queryGain = layer(layer, "self_attn.q_norm");
+        String keyGain = layer(layer, "self_attn.k_norm");
+        switch (config.traits().headNorms()) {
+            case NONE -> { }
+            case EACH -> {
+                String order = rows == null ? null : rows.head();
+                qkv[0] = headNorm(qkv[0], picked(queryGain, order), config.numAttentionHeads());
+                qkv[1] = headNorm(qkv[1], picked(keyGain, order), rows == null ? config.numKeyValueHeads() : config.numAttentionHeads());
+            }
+            case ALL -> {
+                // Rows that repeat key heads repeat all of them equally often, which leaves the mean as it is.
+                qkv[0] = rmsNorm(qkv[0], picked(queryGain, rows == null ? null : rows.queries));
+                qkv[1] = rmsNorm(qkv[1], picked(keyGain, rows == null ? null : rows.keys));
+            }
         }
         String attended = attention.attend(qkv[0], qkv[1], qkv[2], layer);
         observer.attended(attended);
-        return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0], layer(layer, "post_attention_layernorm"));
+        return residual(before.sum, linear(attended, layer(layer, "self_attn.o_proj"))[0],
+                LlamaTensors.attentionOutputNorm(config, layer), LlamaTensors.feedForwardInputNorm(config, layer));
     }
 
-    /** Adds SwiGLU (Shazeer 2020, arXiv 2002.05202). */
+    /** Adds SwiGLU or GeGLU (Shazeer 2020, arXiv 2002.05202). */
     private String feedForward(String normed, int layer, Observer observer) {
         observer.normed(normed);
-        String[] gateUp = linear(normed, layer(layer, "mlp.gate_proj"), layer(layer, "mlp.up_proj"));
-        String neurons = mul(silu(gateUp[0]), gateUp[1]);
+        if (config.traits().experts().count() > 0) {
+            return new Experts(graph, config, precision).apply(normed, linear(normed, layer(layer, LlamaTensors.ROUTER))[0],
+                    kernels != LlamaGraph.Kernels.PLAIN, (rows, expert) -> gated(rows, layer, LlamaTensors.expert(expert), Observer.NONE));
+        }
+        return gated(normed, layer, "mlp.", observer);
+    }
+
+    private String gated(String x, int layer, String mlp, Observer observer) {
+        String[] gateUp = linear(x, layer(layer, mlp + "gate_proj"), layer(layer, mlp + "up_proj"));
+        String neurons = math.mul(math.activated(gateUp[0]), gateUp[1]);
         observer.neurons(neurons);
-        return linear(neurons, layer(layer, "mlp.down_proj"))[0];
+        return linear(neurons, layer(layer, mlp + "down_proj"))[0];
     }
 
     String finalNorm(String x) {
@@ -187,26 +218,27 @@ final class LlamaLayers {
         return float32(rawLogits(hidden));
     }
 
+    /** Adds RMSNorm by its gain's name, or nothing for null. */
+    private String norm(String x, String gain) {
+        return gain == null ? x : rmsNorm(x, weight(gain));
+    }
+
     /** Adds RMSNorm: x / √(mean(x²) + ε) · g (Zhang and Sennrich 2019, arXiv 1910.07467). */
     private String rmsNorm(String x, String gain) {
         if (kernels != LlamaGraph.Kernels.PLAIN) {
             return graph.node("SimplifiedLayerNormalization", List.of(x, gain),
                     attribute("axis", -1L), attribute("epsilon", config.rmsNormEps()));
         }
-        String meanSquare = graph.node("ReduceMean", List.of(mul(x, x)),
+        String meanSquare = graph.node("ReduceMean", List.of(math.mul(x, x)),
                 attribute("axes", new long[] {-1}), attribute("keepdims", 1L));
-        String root = graph.node("Sqrt", List.of(add(meanSquare, graph.scalar(config.rmsNormEps()))));
-        return mul(graph.node("Div", List.of(x, root)), gain);
+        String root = graph.node("Sqrt", List.of(math.add(meanSquare, graph.scalar(config.rmsNormEps()))));
+        return math.mul(graph.node("Div", List.of(x, root)), gain);
     }
 
     /** Adds RMSNorm over each head separately, as in Qwen3 (Yang et al. 2025, arXiv 2505.09388). */
     private String headNorm(String x, String gain, long heads) {
         String normed = rmsNorm(graph.node("Reshape", List.of(x, graph.longs(-1, config.headDim()))), gain);
         return graph.node("Reshape", List.of(normed, graph.longs(-1, heads * config.headDim())));
-    }
-
-    private String silu(String x) {
-        return mul(x, graph.node("Sigmoid", List.of(x)));
     }
 
     /** Adds x · Wᵀ for each weight, plus its bias if the model has one. */
@@ -223,7 +255,7 @@ final class LlamaLayers {
         String[] products = int8.apply(x, fine, names);
         for (int i = 0; i < names.length; i++) {
             String bias = LlamaTensors.bias(names[i]);
-            products[i] = weights.span(bias) == null ? products[i] : add(products[i], weight(bias));
+            products[i] = weights.span(bias) == null ? products[i] : math.add(products[i], weight(bias));
         }
         return products;
     }
@@ -248,14 +280,6 @@ final class LlamaLayers {
 
     private String float32(String x) {
         return precision == Precision.FP16 ? graph.cast(x, DataType.FLOAT) : x;
-    }
-
-    private String add(String a, String b) {
-        return graph.node("Add", List.of(a, b));
-    }
-
-    private String mul(String a, String b) {
-        return graph.node("Mul", List.of(a, b));
     }
 
     String weight(String name) {

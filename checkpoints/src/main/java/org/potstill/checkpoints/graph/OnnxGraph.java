@@ -24,6 +24,7 @@ import onnx.Onnx.TensorShapeProto;
 import onnx.Onnx.TypeProto;
 import onnx.Onnx.ValueInfoProto;
 import org.nd4j.shade.protobuf.ByteString;
+import org.potstill.checkpoints.io.Half;
 
 /** A builder of an ONNX graph. Values are identified by name; adding a node returns the name of its output. */
 public final class OnnxGraph {
@@ -157,6 +158,12 @@ public final class OnnxGraph {
     public String scalar(double value) {
         ByteBuffer bytes = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putDouble(value).flip();
         return constant("scalar[" + value + "d]", TensorProto.DataType.DOUBLE, bytes);
+    }
+
+    /** Adds a scalar in half precision. */
+    String half(float value) {
+        ByteBuffer bytes = ByteBuffer.allocate(2).order(ByteOrder.LITTLE_ENDIAN).putShort(Half.of(value)).flip();
+        return constant("scalar[" + value + "h]", TensorProto.DataType.FLOAT16, bytes);
     }
 
     String floats(String name, float... values) {

@@ -19,6 +19,8 @@ final class PlainAttention {
     private final long heads;
     private final long keyValueHeads;
     private final long headDim;
+    private final float scale;
+    private final double cap;
     private final boolean half;
     private final String batchAndTime;
 
@@ -28,6 +30,8 @@ final class PlainAttention {
         this.heads = config.numAttentionHeads();
         this.keyValueHeads = config.numKeyValueHeads();
         this.headDim = config.headDim();
+        this.scale = (float) config.attentionScale();
+        this.cap = config.traits().softcaps().attention();
         this.half = precision == Precision.FP16;
         this.batchAndTime = batchAndTime;
     }
@@ -49,12 +53,17 @@ final class PlainAttention {
                 attribute("perm", new long[] {0, 2, 3, 1, 4}));
     }
 
+    /** Adds a layer's rotary embedding, if it has one; the tables broadcast to queries and keys. */
+    String rotate(String x, RotaryTables tables, int layer) {
+        return tables.config().rotates(layer) ? rotate(x, tables.cos(layer), tables.sin(layer)) : x;
+    }
+
     /**
      * Adds the rotary embedding, which rotates dimension j with j + D/2, as Hugging Face does.
      *
      * @param cos per position, [T, D/2] or a shape that broadcasts to queries and keys, like {@code sin}
      */
-    String rotate(String x, String cos, String sin) {
+    private String rotate(String x, String cos, String sin) {
         long half = headDim / 2;
         String[] halves = graph.nodes("Split", List.of(x, graph.longs(half, half)), 2, attribute("axis", -1L));
         String first = node("Sub", node("Mul", halves[0], cos), node("Mul", halves[1], sin));
@@ -78,7 +87,7 @@ final class PlainAttention {
     }
 
     /**
-     * Adds softmax(q · kᵀ / √D + mask) · v.
+     * Adds softmax(q · kᵀ · scale + mask) · v, with the scaled scores softcapped where the model has that.
      *
      * @param mask [T, keys] or a shape that broadcasts to scores
      * @return [B·T, heads·D]
@@ -86,7 +95,11 @@ final class PlainAttention {
     String mix(String queries, String keys, String values, String mask) {
         String scores = node("MatMul", queries,
                 graph.node("Transpose", List.of(keys), attribute("perm", new long[] {0, 1, 2, 4, 3})));
-        scores = node("Add", node("Mul", scores, graph.scalar((float) (1 / Math.sqrt((double) headDim)))), mask);
+        scores = node("Mul", scores, graph.scalar(scale));
+        if (cap > 0) {
+            scores = node("Mul", node("Tanh", node("Mul", scores, graph.scalar((float) (1 / cap)))), graph.scalar((float) cap));
+        }
+        scores = node("Add", scores, mask);
         String weights = graph.node("Softmax", List.of(scores), attribute("axis", -1L));
         String mixed = graph.node("Transpose", List.of(node("MatMul", weights, values)),
                 attribute("perm", new long[] {0, 3, 1, 2, 4}));

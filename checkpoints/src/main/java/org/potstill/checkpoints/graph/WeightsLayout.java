@@ -17,8 +17,12 @@ import org.potstill.checkpoints.model.LlamaTensors;
  * its own. All else is in single precision.
  */
 public final class WeightsLayout {
-    static final String ROPE_COS = "rope.cos";
-    static final String ROPE_SIN = "rope.sin";
+    /** Prefix of the tables of the rotary embedding. */
+    static final String ROPE = "rope.";
+    static final String ROPE_COS = ROPE + "cos";
+    static final String ROPE_SIN = ROPE + "sin";
+    static final String LOCAL_COS = ROPE + "local_cos";
+    static final String LOCAL_SIN = ROPE + "local_sin";
     private static final String SCALE = ".scale";
     private static final String ZERO_POINT = ".zero_point";
     private static final int PAGE_BYTES = 4096;
@@ -69,6 +73,10 @@ public final class WeightsLayout {
         long[] table = {config.maxPositionEmbeddings(), config.headDim() / 2};
         layout.add(ROPE_COS, table, number);
         layout.add(ROPE_SIN, table, number);
+        if (config.hasLocalFrequencies()) {
+            layout.add(LOCAL_COS, table, number);
+            layout.add(LOCAL_SIN, table, number);
+        }
         return layout;
     }
 

@@ -7,10 +7,10 @@ import java.util.Map;
 /**
  * Number format of a file: blocks of {@code blockSize} elements in {@code blockBytes} bytes, little-endian.
  *
- * <p>Block layouts are ggml's ({@code ggml-common.h}): a half-precision scale {@code d} (and for Q4_1 a minimum {@code
- * m}), then the quants; in the 4-bit types, byte {@code j} of a block holds element {@code j} in its low nibble and
- * element {@code j + 16} in its high nibble. The K types are super-blocks of 256 elements; each run of 16 or 32 elements
- * has a small integer that multiplies the common scale.
+ * <p>Block layouts are ggml's ({@code ggml-common.h}): a half-precision scale {@code d} (and for Q4_1 and Q5_1 a minimum
+ * {@code m}), then the quants; in the 4-bit types, byte {@code j} of a block holds element {@code j} in its low nibble and
+ * element {@code j + 16} in its high nibble. Blocks of 256 elements are {@link SuperBlocks}. MXFP4 has a power of two for a scale
+ * (OCP Microscaling Formats, version 1.0).
  */
 public enum ElementType {
     F32(0, 1, 4),
@@ -18,10 +18,20 @@ public enum ElementType {
     Q4_0(2, 32, 18),
     Q4_1(3, 32, 20),
     Q5_0(6, 32, 22),
+    Q5_1(7, 32, 24),
     Q8_0(8, 32, 34),
+    Q2_K(10, 256, 84),
+    Q3_K(11, 256, 110),
     Q4_K(12, 256, 144),
+    Q5_K(13, 256, 176),
     Q6_K(14, 256, 210),
-    BF16(30, 1, 2);
+    IQ4_NL(20, 32, 18),
+    IQ4_XS(23, 256, 136),
+    BF16(30, 1, 2),
+    MXFP4(39, 32, 17);
+
+    /** Values of a four-bit float with two bits of exponent and one of mantissa, times 2. */
+    private static final byte[] E2M1_DOUBLED = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
     public final int ggmlCode;
     public final int blockSize;
@@ -73,13 +83,34 @@ public enum ElementType {
                         target[i + j + 16] = d * ((pair >> 4 & 15 | (fifthBits >> j + 16 & 1) << 4) - 16);
                     }
                 }
-                case Q4_K -> {
-                    decodeQ4K(source, source.position(), target, i);
-                    source.position(source.position() + blockBytes);
+                case Q5_1 -> {
+                    float d = Half.toFloat(source.getShort());
+                    float m = Half.toFloat(source.getShort());
+                    int fifthBits = source.getInt();
+                    for (int j = 0; j < 16; j++) {
+                        int pair = source.get();
+                        target[i + j] = d * (pair & 15 | (fifthBits >> j & 1) << 4) + m;
+                        target[i + j + 16] = d * (pair >> 4 & 15 | (fifthBits >> j + 16 & 1) << 4) + m;
+                    }
                 }
-                case Q6_K -> {
-                    decodeQ6K(source, source.position(), target, i);
-                    source.position(source.position() + blockBytes);
+                case IQ4_NL -> lookUp(source, Half.toFloat(source.getShort()), SuperBlocks.UNEVEN, target, i);
+                case MXFP4 -> {
+                    int exponent = source.get() & 255;
+                    // Half of 2^(exponent - 127), as the table has doubled values.
+                    int bits = exponent < 2 ? 0x200000 << exponent : exponent - 1 << 23;
+                    lookUp(source, Float.intBitsToFloat(bits), E2M1_DOUBLED, target, i);
+                }
+                case Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS -> {
+                    int at = source.position();
+                    switch (this) {
+                        case Q2_K -> SuperBlocks.decodeQ2K(source, at, target, i);
+                        case Q3_K -> SuperBlocks.decodeQ3K(source, at, target, i);
+                        case Q4_K -> SuperBlocks.decodeQ4K(source, at, target, i);
+                        case Q5_K -> SuperBlocks.decodeQ5K(source, at, target, i);
+                        case Q6_K -> SuperBlocks.decodeQ6K(source, at, target, i);
+                        default -> SuperBlocks.decodeIq4Xs(source, at, target, i);
+                    }
+                    source.position(at + blockBytes);
                 }
                 case Q4_1 -> {
                     float d = Half.toFloat(source.getShort());
@@ -91,6 +122,15 @@ public enum ElementType {
                     }
                 }
             }
+        }
+    }
+
+    /** Decodes 32 elements from nibbles that are indices into a table of values. */
+    private static void lookUp(ByteBuffer source, float scale, byte[] values, float[] target, int first) {
+        for (int j = 0; j < 16; j++) {
+            int pair = source.get();
+            target[first + j] = scale * values[pair & 15];
+            target[first + j + 16] = scale * values[pair >> 4 & 15];
         }
     }
 
@@ -120,52 +160,6 @@ public enum ElementType {
                 }
                 default -> throw new IllegalArgumentException("nothing is written in " + this);
             }
-        }
-    }
-
-    /**
-     * Decodes Q4_K: {@code d}, {@code dmin}, twelve bytes with eight scales and eight minima of six bits, 128 bytes of
-     * nibbles. The low nibbles of 32 bytes are one sub-block, the high nibbles the next.
-     */
-    private static void decodeQ4K(ByteBuffer source, int at, float[] target, int first) {
-        float d = Half.toFloat(source.getShort(at));
-        float min = Half.toFloat(source.getShort(at + 2));
-        int packed = at + 4;
-        for (int sub = 0; sub < 8; sub++) {
-            int scale;
-            int minimum;
-            if (sub < 4) {
-                scale = source.get(packed + sub) & 63;
-                minimum = source.get(packed + sub + 4) & 63;
-            } else {
-                // The low four bits are in bytes 8 to 11, the high two at the top of the first eight bytes.
-                int low = source.get(packed + sub + 4);
-                scale = low & 15 | (source.get(packed + sub - 4) >> 6 & 3) << 4;
-                minimum = low >> 4 & 15 | (source.get(packed + sub) >> 6 & 3) << 4;
-            }
-            float step = d * scale;
-            float offset = min * minimum;
-            int quants = at + 16 + sub / 2 * 32;
-            for (int j = 0; j < 32; j++) {
-                target[first + sub * 32 + j] = step * (source.get(quants + j) >> sub % 2 * 4 & 15) - offset;
-            }
-        }
-    }
-
-    /**
-     * Decodes Q6_K: 128 bytes of low nibbles, 64 bytes of high bit pairs, sixteen signed scales, {@code d}. In each half
-     * of the block, element {@code 32·quarter + j} has its nibble in byte {@code 32·(quarter % 2) + j}, low in the first
-     * two quarters and high in the others, and its two high bits in byte {@code j}, from bit {@code 2·quarter} on.
-     */
-    private static void decodeQ6K(ByteBuffer source, int at, float[] target, int first) {
-        float d = Half.toFloat(source.getShort(at + 208));
-        for (int i = 0; i < 256; i++) {
-            int half = i / 128;
-            int quarter = i % 128 / 32;
-            int j = i % 32;
-            int low = source.get(at + half * 64 + quarter % 2 * 32 + j) >> quarter / 2 * 4 & 15;
-            int high = source.get(at + 128 + half * 32 + j) >> 2 * quarter & 3;
-            target[first + i] = d * source.get(at + 192 + i / 16) * ((low | high << 4) - 32);
         }
     }
 }

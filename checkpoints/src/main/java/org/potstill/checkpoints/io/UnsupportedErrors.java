@@ -24,7 +24,12 @@ public final class UnsupportedErrors {
 
     public static UserException architecture(String source, Object modelType) {
         return error("cannot use the model of " + source, "its architecture (model_type) is " + modelType
-                + "; supported natively are llama, mistral, qwen2 and qwen3", ONNX);
+                + "; supported natively are llama, mistral, qwen2, qwen3, smollm3, granite, phi3, olmo2, gemma2, gemma3_text, mixtral and qwen3_moe", ONNX);
+    }
+
+    public static UserException int8Experts(String source) {
+        return error("cannot use the model of " + source + " in int8", "it is a mixture of experts, which run in fp32 and fp16",
+                "set teacher.precision to fp32, or to fp16 on a GPU");
     }
 
     public static UserException feature(String source, String cause) {

@@ -3,6 +3,7 @@ package org.potstill.checkpoints.model;
 
 import java.io.Serializable;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.potstill.checkpoints.io.CheckpointErrors;
 
 /**
@@ -11,7 +12,7 @@ import org.potstill.checkpoints.io.CheckpointErrors;
  *
  * @param vocabSize         rows of the embedding table
  * @param hiddenSize        width of the residual stream
- * @param intermediateSize  inner width of the SwiGLU feed-forward
+ * @param intermediateSize  inner width of the feed-forward, or of each of its experts
  * @param numHiddenLayers   decoder layers
  * @param numAttentionHeads query heads
  * @param numKeyValueHeads  key/value heads; divides {@code numAttentionHeads}
@@ -36,38 +37,74 @@ public record CausalLmConfig(
         boolean tieWordEmbeddings,
         Variant variant) implements Serializable {
     public static final int MAX_LAYERS = 1 << 10;
-    static final int MAX_HEAD_DIM = 1 << 12;
+    public static final int MAX_HEAD_DIM = 1 << 12;
 
-    /** Member of the family; its {@code model_type} is the name in lower case. */
-    public enum Family { LLAMA, MISTRAL, QWEN2, QWEN3 }
+    /** Architecture that a model is read and written as; its {@code model_type} is the name in lower case. */
+    public enum Family {
+        LLAMA, MISTRAL, QWEN2, QWEN3, SMOLLM3, GRANITE, PHI3, OLMO2, GEMMA2, GEMMA3_TEXT, MIXTRAL, QWEN3_MOE;
+
+        /** Returns whether some models of the family have sliding windows. */
+        public boolean slides() {
+            return this != LLAMA && this != GRANITE && this != OLMO2 && this != QWEN3_MOE;
+        }
+
+        /** Returns whether a sliding window is in all layers or in none. */
+        boolean slidesThroughout() {
+            return this == MISTRAL || this == PHI3 || this == MIXTRAL;
+        }
+
+        /** Returns whether the gains of norms are stored less 1, as in Gemma. */
+        public boolean storesGainsLessOne() {
+            return this == GEMMA2 || this == GEMMA3_TEXT;
+        }
+    }
 
     /**
-     * Differences from a plain Llama. Qwen3 also normalises each head of queries and keys.
+     * Differences from a plain Llama.
      *
-     * @param family        decides which biases and windows are possible
+     * @param family        decides which biases and windows are possible, and names in files
      * @param attentionBias whether the query, key and value projections have biases and, except in Qwen2, the output
      *                      projection too
      * @param mlpBias       whether the projections of the feed-forward have biases
      * @param slidingWindow number of keys, including its own, that a query sees in the sliding layers; 0 for no such
      *                      layers
      * @param slidingLayers indices of the sliding layers, ascending
-     * @param ropeDivisors  divisors of the rotary frequencies, {@code headDim / 2} numbers; empty for 1
+     * @param ropeDivisors  divisors of the rotary frequencies, one for each rotated pair of dimensions; empty for 1
+     * @param traits        other properties of the forward pass
      */
     public record Variant(Family family, boolean attentionBias, boolean mlpBias, int slidingWindow,
-            List<Integer> slidingLayers, List<Float> ropeDivisors) implements Serializable {
+            List<Integer> slidingLayers, List<Float> ropeDivisors, Traits traits) implements Serializable {
         public static final Variant PLAIN = new Variant(Family.LLAMA, false, false, 0, List.of(), List.of());
 
         public Variant {
             slidingLayers = List.copyOf(slidingLayers);
             ropeDivisors = List.copyOf(ropeDivisors);
-            require(attentionBias == (family == Family.QWEN2) || family == Family.LLAMA || family == Family.QWEN3,
+            require(attentionBias ? family != Family.MISTRAL && family != Family.PHI3 && family != Family.MIXTRAL : family != Family.QWEN2,
                     "attention_bias is " + attentionBias + ", which " + family + " does not have");
-            require(!mlpBias || family == Family.LLAMA, "mlp_bias is true, which " + family + " does not have");
-            require(slidingLayers.isEmpty() ? slidingWindow == 0 : slidingWindow > 0 && family != Family.LLAMA,
+            require(!mlpBias || family == Family.LLAMA || family == Family.SMOLLM3 || family == Family.GRANITE,
+                    "mlp_bias is true, which " + family + " does not have");
+            require(slidingLayers.isEmpty() ? slidingWindow == 0 : slidingWindow > 0 && family.slides(),
                     "sliding_window is " + slidingWindow + " for " + slidingLayers.size() + " layers of " + family);
             for (float divisor : ropeDivisors) {
                 require(divisor > 0 && divisor < Float.POSITIVE_INFINITY, "a rotary frequency is divided by " + divisor);
             }
+        }
+
+        /** Makes a variant with the traits that all models of the family have. */
+        public Variant(Family family, boolean attentionBias, boolean mlpBias, int slidingWindow, List<Integer> slidingLayers,
+                List<Float> ropeDivisors) {
+            this(family, attentionBias, mlpBias, slidingWindow, slidingLayers, ropeDivisors, Traits.of(family));
+        }
+
+        /** Returns the variant of a model that consists of these layers, in this order. */
+        public Variant ofLayers(int... layers) {
+            List<Integer> sliding = places(slidingLayers, layers);
+            return new Variant(family, attentionBias, mlpBias, sliding.isEmpty() ? 0 : slidingWindow, sliding, ropeDivisors,
+                    traits.with(traits.rotary().withUnrotatedLayers(places(traits.rotary().unrotatedLayers(), layers))));
+        }
+
+        private static List<Integer> places(List<Integer> special, int... layers) {
+            return IntStream.range(0, layers.length).filter(i -> special.contains(layers[i])).boxed().toList();
         }
     }
 
@@ -87,14 +124,27 @@ public record CausalLmConfig(
         require(headDim % 2 == 0, "head_dim " + headDim + " is odd, but rotary embedding turns pairs");
         require(rmsNormEps > 0 && rmsNormEps < 1, "rms_norm_eps is " + rmsNormEps);
         require(ropeTheta > 0 && ropeTheta < Float.POSITIVE_INFINITY, "rope_theta is " + ropeTheta);
+        Traits.Rotary rotary = variant.traits.rotary();
+        int rotated = rotary.dimensions();
+        require(rotated == 0 || rotated >= 2 && rotated < headDim && rotated % 2 == 0,
+                rotated + " of " + headDim + " dimensions of a head are rotated");
         int divisors = variant.ropeDivisors.size();
-        require(divisors == 0 || divisors == headDim / 2, divisors + " rotary frequencies are scaled, not " + headDim / 2);
+        int pairs = (rotated == 0 ? headDim : rotated) / 2;
+        require(divisors == 0 || divisors == pairs, divisors + " rotary frequencies are scaled, not " + pairs);
         for (int layer : variant.slidingLayers) {
             require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " slides");
         }
+        for (int layer : rotary.unrotatedLayers()) {
+            require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " is not rotated");
+        }
+        Traits.Scales scales = variant.traits.scales();
+        boolean gemma = variant.family == Family.GEMMA2 || variant.family == Family.GEMMA3_TEXT;
+        require(!gemma || scales.attention() > 0 && Math.abs(scales.embedding() / Math.sqrt(hiddenSize) - 1) < 1e-6,
+                "embeddings are scaled by " + scales.embedding() + " and attention by " + scales.attention() + ", which " + variant.family
+                        + " with hidden_size " + hiddenSize + " does not have");
         int sliding = variant.slidingLayers.size();
-        require(variant.family != Family.MISTRAL || sliding == 0 || sliding == numHiddenLayers,
-                "only " + sliding + " of " + numHiddenLayers + " layers slide, which MISTRAL does not have");
+        require(!variant.family.slidesThroughout() || sliding == 0 || sliding == numHiddenLayers,
+                "only " + sliding + " of " + numHiddenLayers + " layers slide, which " + variant.family + " does not have");
     }
 
     /** Makes the shape of a plain Llama. */
@@ -105,9 +155,13 @@ public record CausalLmConfig(
                 maxPositionEmbeddings, rmsNormEps, ropeTheta, tieWordEmbeddings, Variant.PLAIN);
     }
 
-    /** Returns whether each head of queries and keys passes an RMSNorm before the rotary embedding. */
+    public Traits traits() {
+        return variant.traits;
+    }
+
+    /** Returns whether queries and keys pass an RMSNorm before the rotary embedding. */
     public boolean headNorms() {
-        return variant.family == Family.QWEN3;
+        return variant.traits.headNorms() != Traits.HeadNorms.NONE;
     }
 
     /** Returns whether attention's output projection has a bias. */
@@ -120,15 +174,52 @@ public record CausalLmConfig(
         return variant.slidingLayers.contains(layer) ? variant.slidingWindow : 0;
     }
 
+    /** Returns the factor of attention scores, {@code 1 / √headDim} if the model does not set it. */
+    public double attentionScale() {
+        double set = variant.traits.scales().attention();
+        return set == 0 ? 1 / Math.sqrt(headDim) : set;
+    }
+
+    /** Returns whether a layer has the rotary embedding. */
+    public boolean rotates(int layer) {
+        return !variant.traits.rotary().unrotatedLayers().contains(layer);
+    }
+
+    /** Returns whether sliding layers have rotary frequencies of their own, {@link #localFrequencies}. */
+    public boolean hasLocalFrequencies() {
+        return variant.traits.rotary().localTheta() > 0;
+    }
+
+    /** Returns whether a layer's rotary frequencies are the local ones. */
+    public boolean isLocal(int layer) {
+        return hasLocalFrequencies() && slidingWindow(layer) > 0;
+    }
+
     /**
-     * Returns the rotation angles per position, {@code headDim / 2} numbers: {@code theta^(−2j/headDim)}, over the
-     * model's divisors. Rounded to single precision where transformers rounds.
+     * Returns the rotation angles per position, {@code headDim / 2} numbers: {@code theta^(−2j/R)} for the R dimensions that
+     * are rotated, over the model's divisors, and 0 for the others. Rounded to single precision where transformers rounds.
      */
     public float[] rotaryFrequencies() {
+        return frequencies(ropeTheta, variant.ropeDivisors);
+    }
+
+    /** Returns the rotation angles per position of the layers that {@link #isLocal}. */
+    public float[] localFrequencies() {
+        return frequencies(variant.traits.rotary().localTheta(), List.of());
+    }
+
+    /** Returns the number of a head's pairs of dimensions that are rotated. */
+    int rotatedPairs() {
+        int rotated = variant.traits.rotary().dimensions();
+        return (rotated == 0 ? headDim : rotated) / 2;
+    }
+
+    private float[] frequencies(float theta, List<Float> divisors) {
         float[] frequencies = new float[headDim / 2];
-        for (int j = 0; j < frequencies.length; j++) {
-            float frequency = (float) (1 / Math.pow(ropeTheta, 2.0 * j / headDim));
-            frequencies[j] = variant.ropeDivisors.isEmpty() ? frequency : frequency / variant.ropeDivisors.get(j);
+        int rotated = 2 * rotatedPairs();
+        for (int j = 0; j < rotated / 2; j++) {
+            float frequency = (float) (1 / Math.pow(theta, 2.0 * j / rotated));
+            frequencies[j] = divisors.isEmpty() ? frequency : frequency / divisors.get(j);
         }
         return frequencies;
     }

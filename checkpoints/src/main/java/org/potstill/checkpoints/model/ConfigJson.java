@@ -64,7 +64,7 @@ public final class ConfigJson {
             JsonWriter json = new JsonWriter(text);
             json.setIndent("  ");
             json.beginObject();
-            json.name("architectures").beginArray().value(architecture(variant.family())).endArray();
+            json.name("architectures").beginArray().value(FamilyJson.architecture(variant.family())).endArray();
             json.name("model_type").value(modelType(variant.family()));
             json.name("vocab_size").value(config.vocabSize());
             json.name("hidden_size").value(config.hiddenSize());
@@ -77,7 +77,7 @@ public final class ConfigJson {
             json.name("rms_norm_eps").value(decimal(config.rmsNormEps()));
             json.name("rope_theta").value(decimal(config.ropeTheta()));
             json.name("tie_word_embeddings").value(config.tieWordEmbeddings());
-            json.name("hidden_act").value("silu");
+            FamilyJson.write(json, config);
             json.name("attention_bias").value(variant.attentionBias());
             json.name("mlp_bias").value(variant.mlpBias());
             writeWindow(json, config);
@@ -93,7 +93,7 @@ public final class ConfigJson {
 
     private static void writeWindow(JsonWriter json, CausalLmConfig config) throws IOException {
         Variant variant = config.variant();
-        if (variant.family() == Family.LLAMA) {
+        if (!variant.family().slides()) {
             return;
         }
         boolean slides = !variant.slidingLayers().isEmpty();
@@ -103,7 +103,7 @@ public final class ConfigJson {
         } else {
             json.value(variant.slidingWindow());
         }
-        if (variant.family() == Family.MISTRAL) {
+        if (variant.family().slidesThroughout()) {
             return;
         }
         json.name("use_sliding_window").value(slides);
@@ -116,48 +116,42 @@ public final class ConfigJson {
 
     private CausalLmConfig config() throws Json.MalformedException {
         Family family = family();
-        requireDefault("hidden_act", "silu");
+        FamilyJson own = new FamilyJson(this, family);
+        own.requireActivation();
         if (members.get("quantization_config") != null) {
             Object method = members.get("quantization_config") instanceof Map<?, ?> settings ? settings.get("quant_method") : null;
             throw UnsupportedErrors.quantised(source, method == null ? "quantization_config" : method);
         }
         requireDefault("rope_interleaved", false);
         int hiddenSize = integer("hidden_size", null);
-        int heads = integer("num_attention_heads", null);
+        int heads = integer("num_attention_heads", own.heads());
         int layers = integer("num_hidden_layers", null);
         if (heads < 1 || (members.get("head_dim") == null && hiddenSize % heads != 0)) {
             throw CheckpointErrors.badConfig(source,
                     "num_attention_heads " + heads + " does not divide hidden_size " + hiddenSize);
         }
-        int headDim = integer("head_dim", family == Family.QWEN3 && !members.containsKey("head_dim") ? 128 : hiddenSize / heads);
-        int maxPositions = integer("max_position_embeddings", switch (family) {
-            case LLAMA -> 2048;
-            case MISTRAL -> 131_072;
-            case QWEN2, QWEN3 -> 32_768;
-        });
-        RopeJson rope = new RopeJson(members, source);
-        List<Integer> slidingLayers = slidingLayers(family, layers);
+        int headDim = integer("head_dim", own.headDim(hiddenSize / heads));
+        int maxPositions = integer("max_position_embeddings", own.positions());
+        RopeJson rope = new RopeJson(members, source, family, headDim, maxPositions);
+        List<Integer> unrotated = own.unrotatedLayers(layers);
+        List<Integer> slidingLayers = slidingLayers(family, layers, unrotated);
         Variant variant = new Variant(family,
-                family == Family.QWEN2 || (family != Family.MISTRAL && flag("attention_bias")),
-                family == Family.LLAMA && flag("mlp_bias"),
+                family == Family.QWEN2 || (family != Family.MISTRAL && family != Family.PHI3 && family != Family.MIXTRAL && flag("attention_bias")),
+                (family == Family.LLAMA || family == Family.SMOLLM3 || family == Family.GRANITE) && flag("mlp_bias"),
                 slidingLayers.isEmpty() ? 0 : integer("sliding_window", 4096),
-                slidingLayers, rope.divisors(headDim, maxPositions));
+                slidingLayers, rope.divisors(), own.traits(hiddenSize).with(rope.rotary(unrotated)));
         return new CausalLmConfig(
-                integer("vocab_size", null),
+                integer("vocab_size", own.vocabSize()),
                 hiddenSize,
-                integer("intermediate_size", null),
+                integer(own.innerSize(), null),
                 layers,
                 heads,
-                integer("num_key_value_heads", members.containsKey("num_key_value_heads") ? heads : switch (family) {
-                    case LLAMA -> heads;
-                    case MISTRAL -> 8;
-                    case QWEN2, QWEN3 -> 32;
-                }),
+                integer("num_key_value_heads", own.keyValueHeads(heads)),
                 headDim,
-                maxPositions,
-                (float) real(members, "rms_norm_eps", 1e-6, source),
+                rope.positions(),
+                (float) real("rms_norm_eps", own.epsilon()),
                 (float) rope.theta(),
-                flag("tie_word_embeddings"),
+                own.tied(),
                 variant);
     }
 
@@ -171,23 +165,26 @@ public final class ConfigJson {
         throw UnsupportedErrors.architecture(source, modelType);
     }
 
-    private static String modelType(Family family) {
+    static String modelType(Family family) {
         return family.name().toLowerCase(Locale.ROOT);
     }
 
-    private static String architecture(Family family) {
-        String type = modelType(family);
-        return Character.toUpperCase(type.charAt(0)) + type.substring(1) + "ForCausalLM";
-    }
-
-    /** Transformers: Llama has no window, Mistral has it in all layers, Qwen from layer max_window_layers on or as listed. */
-    private List<Integer> slidingLayers(Family family, int layers) {
-        boolean qwen = family == Family.QWEN2 || family == Family.QWEN3;
-        boolean window = family != Family.LLAMA && (!qwen || flag("use_sliding_window"))
-                && (members.get("sliding_window") != null || !members.containsKey("sliding_window"));
-        int first = qwen ? integer("max_window_layers", 28) : 0;
-        List<Integer> sliding = window
-                ? IntStream.range(first, Math.min(layers, CausalLmConfig.MAX_LAYERS)).boxed().toList() : List.of();
+    /**
+     * Transformers: Mistral and Phi-3 have a window in all layers, Qwen from layer max_window_layers on, SmolLM3 in those without
+     * rotary embedding, Gemma in most, or as listed.
+     */
+    private List<Integer> slidingLayers(Family family, int layers, List<Integer> unrotated) {
+        boolean asked = family == Family.QWEN2 || family == Family.QWEN3 || family == Family.SMOLLM3;
+        boolean withoutSaying = family != Family.PHI3 && family != Family.SMOLLM3 && family != Family.MIXTRAL;
+        boolean window = family.slides() && (!asked || flag("use_sliding_window"))
+                && (members.get("sliding_window") != null || withoutSaying && !members.containsKey("sliding_window"));
+        int period = family == Family.GEMMA2 ? 2 : integer("sliding_window_pattern", integer("_sliding_window_pattern", 6));
+        int first = asked ? integer("max_window_layers", 28) : 0;
+        List<Integer> sliding = !window ? List.of() : IntStream.range(0, Math.min(layers, CausalLmConfig.MAX_LAYERS)).filter(layer -> switch (family) {
+            case SMOLLM3 -> unrotated.contains(layer);
+            case GEMMA2, GEMMA3_TEXT -> (layer + 1) % Math.max(1, period) != 0;
+            default -> layer >= first;
+        }).boxed().toList();
         Object types = members.get("layer_types");
         if (types == null) {
             return sliding;
@@ -196,7 +193,7 @@ public final class ConfigJson {
         if (!listed.isEmpty() && !window) {
             throw CheckpointErrors.badConfig(source, "layer_types has sliding layers, but there is no sliding window");
         }
-        if (!qwen && !listed.equals(sliding)) {
+        if ((family.slidesThroughout() || !family.slides()) && !listed.equals(sliding)) {
             throw CheckpointErrors.badConfig(source, "layer_types of " + modelType(family) + " differ from each other");
         }
         return listed;
@@ -218,14 +215,30 @@ public final class ConfigJson {
         return sliding;
     }
 
-    private void requireDefault(String key, Object only) {
+    void requireDefault(String key, Object only) {
         Object value = members.get(key);
         if (value != null && !value.equals(only)) {
             throw UnsupportedErrors.feature(source, key + " is " + value + ", and what is read natively is " + only);
         }
     }
 
-    private boolean flag(String key) {
+    boolean has(String key) {
+        return members.containsKey(key);
+    }
+
+    Object member(String key) {
+        return members.get(key);
+    }
+
+    String source() {
+        return source;
+    }
+
+    double real(String key, double fallback) {
+        return real(members, key, fallback, source);
+    }
+
+    boolean flag(String key) {
         Object value = members.get(key);
         if (value != null && !(value instanceof Boolean)) {
             throw CheckpointErrors.badConfig(source, key + " is " + value + ", neither true nor false");
@@ -233,7 +246,7 @@ public final class ConfigJson {
         return Boolean.TRUE.equals(value);
     }
 
-    private int integer(String key, Integer fallback) {
+    int integer(String key, Integer fallback) {
         Object value = members.get(key);
         if (value == null && fallback != null) {
             return fallback;

@@ -10,18 +10,21 @@ public final class LlamaTensors {
     public static final String EMBEDDING = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
     public static final String HEAD = "lm_head.weight";
+    /** The router of a mixture of experts, {@code [experts, hiddenSize]}. */
+    public static final String ROUTER = "mlp.gate";
     /** Name of GGUF's tensor of rotary-frequency divisors; Hugging Face has none. */
     public static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
 
     private static final Map<String, String> GGML_LAYER_NAMES = Map.ofEntries(
             Map.entry("attn_norm", "input_layernorm"),
+            Map.entry("post_ffw_norm", "post_feedforward_layernorm"),
             Map.entry("attn_q", "self_attn.q_proj"),
             Map.entry("attn_k", "self_attn.k_proj"),
             Map.entry("attn_v", "self_attn.v_proj"),
             Map.entry("attn_q_norm", "self_attn.q_norm"),
             Map.entry("attn_k_norm", "self_attn.k_norm"),
+            Map.entry("attn_qkv", "self_attn.qkv_proj"),
             Map.entry("attn_output", "self_attn.o_proj"),
-            Map.entry("ffn_norm", "post_attention_layernorm"),
             Map.entry("ffn_gate", "mlp.gate_proj"),
             Map.entry("ffn_up", "mlp.up_proj"),
             Map.entry("ffn_down", "mlp.down_proj"));
@@ -37,9 +40,48 @@ public final class LlamaTensors {
         return "model.layers." + layer + "." + part + ".weight";
     }
 
+    /** Returns the prefix of an expert's projections within a layer. */
+    public static String expert(int expert) {
+        return "mlp.experts." + expert + ".";
+    }
+
+    /** Returns the least number of tensors per layer of a model of this shape, for a check before any names are made. */
+    public static long leastPerLayer(CausalLmConfig config) {
+        return 6 + 3L * config.traits().experts().count();
+    }
+
+    /** Returns whether this is the gain of a norm. */
+    public static boolean isGain(String name) {
+        return name.endsWith("norm.weight");
+    }
+
     /** Returns the name of a weight's bias. */
     public static String bias(String weight) {
         return weight.substring(0, weight.length() - "weight".length()) + "bias";
+    }
+
+    /** Returns the name of the gain of the norm before attention; null in models without one. */
+    public static String attentionInputNorm(CausalLmConfig config, int layer) {
+        return config.traits().norms().before() ? layer(layer, "input_layernorm") : null;
+    }
+
+    /** Returns the name of the gain of the norm after attention; null in models without one. */
+    public static String attentionOutputNorm(CausalLmConfig config, int layer) {
+        return config.traits().norms().after() ? layer(layer, "post_attention_layernorm") : null;
+    }
+
+    /** Returns the name of the gain of the norm before the feed-forward; null in models without one. */
+    public static String feedForwardInputNorm(CausalLmConfig config, int layer) {
+        return switch (config.traits().norms()) {
+            case PRE -> layer(layer, "post_attention_layernorm");
+            case POST -> null;
+            case BOTH -> layer(layer, "pre_feedforward_layernorm");
+        };
+    }
+
+    /** Returns the name of the gain of the norm after the feed-forward; null in models without one. */
+    public static String feedForwardOutputNorm(CausalLmConfig config, int layer) {
+        return config.traits().norms().after() ? layer(layer, "post_feedforward_layernorm") : null;
     }
 
     /** Returns every tensor of a model of this shape, linear weights as {@code [out, in]}, in forward order. */
@@ -52,19 +94,29 @@ public final class LlamaTensors {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         shapes.put(EMBEDDING, new long[] {config.vocabSize(), hidden});
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            shapes.put(layer(i, "input_layernorm"), new long[] {hidden});
+            norm(shapes, attentionInputNorm(config, i), hidden);
             linear(shapes, layer(i, "self_attn.q_proj"), queries, hidden, variant.attentionBias());
             linear(shapes, layer(i, "self_attn.k_proj"), keys, hidden, variant.attentionBias());
             linear(shapes, layer(i, "self_attn.v_proj"), keys, hidden, variant.attentionBias());
             if (config.headNorms()) {
-                shapes.put(layer(i, "self_attn.q_norm"), new long[] {config.headDim()});
-                shapes.put(layer(i, "self_attn.k_norm"), new long[] {config.headDim()});
+                boolean each = config.traits().headNorms() == Traits.HeadNorms.EACH;
+                shapes.put(layer(i, "self_attn.q_norm"), new long[] {each ? config.headDim() : queries});
+                shapes.put(layer(i, "self_attn.k_norm"), new long[] {each ? config.headDim() : keys});
             }
             linear(shapes, layer(i, "self_attn.o_proj"), hidden, queries, config.outputBias());
-            shapes.put(layer(i, "post_attention_layernorm"), new long[] {hidden});
-            linear(shapes, layer(i, "mlp.gate_proj"), inner, hidden, variant.mlpBias());
-            linear(shapes, layer(i, "mlp.up_proj"), inner, hidden, variant.mlpBias());
-            linear(shapes, layer(i, "mlp.down_proj"), hidden, inner, variant.mlpBias());
+            norm(shapes, attentionOutputNorm(config, i), hidden);
+            norm(shapes, feedForwardInputNorm(config, i), hidden);
+            int experts = config.traits().experts().count();
+            if (experts > 0) {
+                linear(shapes, layer(i, ROUTER), experts, hidden, false);
+            }
+            for (int expert = 0; expert < Math.max(1, experts); expert++) {
+                String mlp = experts == 0 ? "mlp." : expert(expert);
+                linear(shapes, layer(i, mlp + "gate_proj"), inner, hidden, variant.mlpBias());
+                linear(shapes, layer(i, mlp + "up_proj"), inner, hidden, variant.mlpBias());
+                linear(shapes, layer(i, mlp + "down_proj"), hidden, inner, variant.mlpBias());
+            }
+            norm(shapes, feedForwardOutputNorm(config, i), hidden);
         }
         shapes.put(FINAL_NORM, new long[] {hidden});
         if (!config.tieWordEmbeddings()) {
@@ -78,6 +130,12 @@ public final class LlamaTensors {
         return shapes(config).values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
     }
 
+    private static void norm(Map<String, long[]> shapes, String name, long width) {
+        if (name != null) {
+            shapes.put(name, new long[] {width});
+        }
+    }
+
     private static void linear(Map<String, long[]> shapes, String weight, long out, long in, boolean biased) {
         shapes.put(weight, new long[] {out, in});
         if (biased) {
@@ -85,8 +143,25 @@ public final class LlamaTensors {
         }
     }
 
+    /** Returns the ggml names of a layer's parts and what these are in Hugging Face. */
+    private static Map<String, String> ggmlLayerNames(CausalLmConfig config) {
+        Traits.NormPlacement norms = config.traits().norms();
+        Map<String, String> names = new LinkedHashMap<>(GGML_LAYER_NAMES);
+        if (config.variant().family() == CausalLmConfig.Family.PHI3) {
+            names.put("ffn_up", "mlp.gate_up_proj");
+        }
+        if (norms.after()) {
+            names.put("post_attention_norm", "post_attention_layernorm");
+        }
+        if (norms.before()) {
+            names.put("ffn_norm", norms.after() ? "pre_feedforward_layernorm" : "post_attention_layernorm");
+        }
+        return names;
+    }
+
     /** Returns the Hugging Face name of a ggml tensor, or null if no model of the family has it. */
-    public static String ofGgml(String name) {
+    public static String ofGgml(String name, CausalLmConfig config) {
+        Map<String, String> layerNames = ggmlLayerNames(config);
         switch (name) {
             case "token_embd.weight":
                 return EMBEDDING;
@@ -97,16 +172,16 @@ public final class LlamaTensors {
             default:
                 String[] parts = name.split("\\.");
                 if (parts.length != 4 || !parts[0].equals("blk") || !parts[1].matches("0|[1-9][0-9]{0,3}")
-                        || !parts[3].matches("weight|bias") || !GGML_LAYER_NAMES.containsKey(parts[2])) {
+                        || !parts[3].matches("weight|bias") || !layerNames.containsKey(parts[2])) {
                     return null;
                 }
-                String weight = layer(Integer.parseInt(parts[1]), GGML_LAYER_NAMES.get(parts[2]));
+                String weight = layer(Integer.parseInt(parts[1]), layerNames.get(parts[2]));
                 return parts[3].equals("bias") ? bias(weight) : weight;
         }
     }
 
     /** Returns the ggml name of a Hugging Face tensor. */
-    public static String toGgml(String name) {
+    public static String toGgml(String name, CausalLmConfig config) {
         switch (name) {
             case EMBEDDING:
                 return "token_embd.weight";
@@ -117,7 +192,7 @@ public final class LlamaTensors {
             default:
                 String[] parts = name.split("\\.", 4);
                 int dot = parts[3].lastIndexOf('.');
-                for (Map.Entry<String, String> entry : GGML_LAYER_NAMES.entrySet()) {
+                for (Map.Entry<String, String> entry : ggmlLayerNames(config).entrySet()) {
                     if (entry.getValue().equals(parts[3].substring(0, dot))) {
                         return "blk." + parts[2] + "." + entry.getKey() + parts[3].substring(dot);
                     }

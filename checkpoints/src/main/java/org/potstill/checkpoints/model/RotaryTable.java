@@ -11,15 +11,17 @@ public final class RotaryTable {
      * this changes an angle by 5e-4.
      *
      * @param frequencies {@code headDim / 2}, see {@link CausalLmConfig#rotaryFrequencies}
+     * @param factor      of cosines and sines, except where the frequency is 0
      * @return {@code headDim / 2} cosines, then as many sines
      */
-    public static double[] row(long position, float[] frequencies) {
+    public static double[] row(long position, float[] frequencies, double factor) {
         int half = frequencies.length;
         double[] row = new double[2 * half];
         for (int j = 0; j < half; j++) {
             float angle = position * frequencies[j];
-            row[j] = Math.cos(angle);
-            row[half + j] = Math.sin(angle);
+            double by = frequencies[j] == 0 ? 1 : factor;
+            row[j] = by * Math.cos(angle);
+            row[half + j] = by * Math.sin(angle);
         }
         return row;
     }

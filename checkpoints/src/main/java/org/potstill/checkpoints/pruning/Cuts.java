@@ -2,10 +2,9 @@
 package org.potstill.checkpoints.pruning;
 
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.stream.IntStream;
+import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 
 /**
@@ -27,6 +26,9 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
 
     /** Returns cuts that keep the whole model. */
     public static Cuts none(CausalLmConfig config) {
+        if (config.traits().experts().count() > 0) {
+            throw UnsupportedErrors.feature("pruning", "the model is a mixture of " + config.traits().experts().count() + " experts");
+        }
         int layers = config.numHiddenLayers();
         int[][] neurons = new int[layers][];
         int[][] groups = new int[layers][];
@@ -42,17 +44,9 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
     /** Returns the shape of a model after the cuts. */
     public CausalLmConfig apply(CausalLmConfig config) {
         int perGroup = config.numAttentionHeads() / config.numKeyValueHeads();
-        CausalLmConfig.Variant variant = config.variant();
-        List<Integer> sliding = new ArrayList<>();
-        for (int i = 0; i < layers.length; i++) {
-            if (variant.slidingLayers().contains(layers[i])) {
-                sliding.add(i);
-            }
-        }
         return new CausalLmConfig(config.vocabSize(), channels.length, neurons[0].length, layers.length, groups[0].length * perGroup,
                 groups[0].length, config.headDim(), config.maxPositionEmbeddings(), config.rmsNormEps(), config.ropeTheta(),
-                config.tieWordEmbeddings(), new CausalLmConfig.Variant(variant.family(), variant.attentionBias(), variant.mlpBias(),
-                        sliding.isEmpty() ? 0 : variant.slidingWindow(), sliding, variant.ropeDivisors()));
+                config.tieWordEmbeddings(), config.variant().ofLayers(layers));
     }
 
     /** Returns the indices of the largest values, ascending; ties by smaller index. */

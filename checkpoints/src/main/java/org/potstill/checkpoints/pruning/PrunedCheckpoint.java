@@ -11,6 +11,8 @@ import org.potstill.checkpoints.formats.huggingface.Safetensors;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
 /** A checkpoint after {@link Cuts}, read from the original row by row. Closing it leaves the original open. */
@@ -33,7 +35,8 @@ public final class PrunedCheckpoint implements Checkpoint {
 
     /** Writes {@code model.safetensors}, F32, as Hugging Face names the tensors. */
     public void write(Path file) {
-        Safetensors.writeRows(file, tensors, Map.of("format", "pt"), this::readRows);
+        StoredForm form = StoredForm.huggingFace(config, tensors);
+        Safetensors.writeRows(file, form.shapes(), Map.of("format", "pt"), form.encoding(this::readRows)::read);
     }
 
     @Override
@@ -95,8 +98,11 @@ public final class PrunedCheckpoint implements Checkpoint {
     /** Rows of a matrix or elements of a vector to keep; null for all. */
     private int[] rows(String part, int layer) {
         if (part.startsWith("self_attn.")) {
-            return part.contains("_norm") ? null : part.contains("o_proj") ? cuts.channels()
-                    : heads(layer, part.contains("q_proj") ? original.config().numAttentionHeads() / original.config().numKeyValueHeads() : 1);
+            if (part.contains("_norm") && original.config().traits().headNorms() != Traits.HeadNorms.ALL) {
+                return null;
+            }
+            return part.contains("o_proj") ? cuts.channels()
+                    : heads(layer, part.contains(".q_") ? original.config().numAttentionHeads() / original.config().numKeyValueHeads() : 1);
         }
         if (part.startsWith("mlp.")) {
             return part.contains("down_proj") ? cuts.channels() : cuts.neurons()[layer];

@@ -33,7 +33,15 @@ final class CausalLmConfigTest {
                 new Variant(Family.MISTRAL, false, false, 0, List.of(), List.of()),
                 new Variant(Family.QWEN2, true, false, 7, List.of(3, 5), List.of()),
                 new Variant(Family.QWEN3, false, false, 0, List.of(), divisors),
-                new Variant(Family.QWEN3, true, false, 12, List.of(29), List.of()))) {
+                new Variant(Family.QWEN3, true, false, 12, List.of(29), List.of()),
+                new Variant(Family.SMOLLM3, true, true, 9, List.of(3), List.of(), Traits.PLAIN.with(rotary(0, List.of(3, 7), 0, 1))),
+                new Variant(Family.GRANITE, false, true, 0, List.of(), List.of(), Traits.PLAIN.with(new Traits.Scales(12, 0.22, 0.015625, 0.125))),
+                new Variant(Family.PHI3, false, false, 2047, all, divisors.subList(0, 24), Traits.PLAIN.with(rotary(48, List.of(), 0, 1.19))),
+                new Variant(Family.OLMO2, false, false, 0, List.of(), List.of()),
+                gemma(Family.GEMMA2, new Traits.Softcaps(50, 30), Traits.Rotary.ALL, List.of()),
+                gemma(Family.GEMMA3_TEXT, Traits.Softcaps.NONE, rotary(0, List.of(), 10_000, 1), Collections.nCopies(32, 8f)),
+                new Variant(Family.LLAMA, false, false, 0, List.of(), Collections.nCopies(32, 4f)),
+                new Variant(Family.QWEN3, false, false, 0, List.of(), divisors, Traits.of(Family.QWEN3).with(rotary(0, List.of(), 0, 1.2))))) {
             CausalLmConfig config = with(variant);
             assertEquals(config, CausalLmConfig.fromJson(config.toJson(), "config.json"));
         }
@@ -53,6 +61,15 @@ final class CausalLmConfigTest {
                 () -> new Variant(Family.LLAMA, false, false, 0, List.of(), Collections.nCopies(32, Float.NaN)))) {
             assertThrows(UserException.class, () -> with(variant.get()));
         }
+    }
+
+    private static Traits.Rotary rotary(int dimensions, List<Integer> unrotated, float localTheta, double factor) {
+        return new Traits.Rotary(dimensions, unrotated, localTheta, factor);
+    }
+
+    private static Variant gemma(Family family, Traits.Softcaps softcaps, Traits.Rotary rotary, List<Float> divisors) {
+        return new Variant(family, false, false, 512, List.of(0, 2), divisors,
+                Traits.of(family).with(new Traits.Scales(24, 1, 1 / Math.sqrt(256.0), 1)).with(softcaps).with(rotary));
     }
 
     private static CausalLmConfig with(Variant variant) {
@@ -111,7 +128,8 @@ final class CausalLmConfigTest {
                 new String[] {"\"hidden_act\"", "\"quantization_config\": {}, \"hidden_act\"", "quantization_config"},
                 new String[] {"\"mlp_bias\": false", "\"layer_types\": [\"full_attention\"]", "layer_types"},
                 new String[] {"\"mlp_bias\": false", "\"partial_rotary_factor\": 0.5", "partial_rotary_factor"},
-                new String[] {"\"mlp_bias\": false", "\"rope_scaling\": {\"type\": \"yarn\"}", "yarn"},
+                new String[] {"\"mlp_bias\": false", "\"rope_scaling\": {\"type\": \"ntk\"}", "ntk"},
+                new String[] {"\"mlp_bias\": false", "\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 0.5}", "factor 0.5"},
                 new String[] {"\"mlp_bias\": false", "\"rope_parameters\": {\"full_attention\": {}}", "layer to layer"},
                 new String[] {"\"num_key_value_heads\": 3", "\"num_key_value_heads\": 4", "num_key_value_heads"},
                 new String[] {"\"num_key_value_heads\": 3", "\"num_key_value_heads\": 0", "num_key_value_heads"},

@@ -48,6 +48,8 @@ public final class TinyLlama {
             case LLAMA, MISTRAL -> "llama";
             case QWEN2 -> "qwen2";
             case QWEN3 -> "qwen3";
+            case OLMO2 -> "olmo2";
+            default -> throw new IllegalArgumentException(config.toString());
         };
         GgufWriter gguf = new GgufWriter()
                 .put("general.architecture", architecture)
@@ -70,7 +72,7 @@ public final class TinyLlama {
         tokenizer(gguf);
         Random random = new Random(seed);
         for (Map.Entry<String, long[]> tensor : LlamaTensors.shapes(config).entrySet()) {
-            gguf.tensor(LlamaTensors.toGgml(tensor.getKey()), tensor.getValue(),
+            gguf.tensor(LlamaTensors.toGgml(tensor.getKey(), config), tensor.getValue(),
                     values(tensor.getKey(), tensor.getValue(), random));
         }
         return gguf;

@@ -156,7 +156,7 @@ final class TokenizerTest {
 
     @Test
     void anUnknownKindIsRefusedByName() {
-        for (String[] flaw : new String[][] {{"tokenizer.ggml.pre", "unheard-of"}, {"tokenizer.ggml.model", "llama"}}) {
+        for (String[] flaw : new String[][] {{"tokenizer.ggml.pre", "unheard-of"}, {"tokenizer.ggml.model", "t5"}}) {
             UserException e = assertThrows(UserException.class,
                     () -> definition(TinyLlama.gguf(1, TinyLlama.config()).put(flaw[0], flaw[1])));
             assertTrue(e.cause().contains(flaw[1]), e.cause());

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train;
 
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
@@ -22,6 +24,9 @@ final class StudentShape {
     /** Settings that a checkpoint alone determines, per layer or per frequency. */
     private static final List<String> CHECKPOINTS_OWN = List.of("student.sliding-from-layer", ROPE_FACTOR,
             "student.rope-scaling.low-freq-factor", "student.rope-scaling.high-freq-factor", "student.rope-scaling.original-positions");
+
+    /** Architectures without factors and patterns of layers that only a trained model has. */
+    private static final Set<Family> AT_RANDOM = EnumSet.of(Family.LLAMA, Family.MISTRAL, Family.QWEN2, Family.QWEN3);
 
     private StudentShape() {
     }
@@ -52,6 +57,10 @@ final class StudentShape {
 
     private static Variant variant(Settings s, int layers, int headDim, double theta) {
         Family family = s.choice("student.family", Family.class);
+        if (!AT_RANDOM.contains(family)) {
+            throw JobErrors.badValue("student.family", "a student of this architecture begins with a model: set student.init; at random begin "
+                    + "llama, mistral, qwen2 and qwen3");
+        }
         int window = s.integer("student.sliding-window", 0, 1 << 20);
         int from = s.integer("student.sliding-from-layer", 0, layers - 1);
         if (window > 0 && family == Family.LLAMA) {

@@ -92,7 +92,8 @@ class StudentInitTest {
         return Stream.of(FOUR_LAYERS, family(24, false, Variant.PLAIN),
                 family(16, false, new Variant(Family.MISTRAL, false, false, 7, List.of(0, 1), List.of())),
                 family(16, true, new Variant(Family.QWEN2, true, false, 0, List.of(), List.of())),
-                family(32, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())));
+                family(32, true, new Variant(Family.QWEN3, false, false, 0, List.of(), List.of())),
+                family(16, false, new Variant(Family.OLMO2, false, false, 0, List.of(), List.of())));
     }
 
     private static CausalLmConfig family(int headDim, boolean tied, Variant variant) {

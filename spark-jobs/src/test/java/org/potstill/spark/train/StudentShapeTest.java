@@ -63,6 +63,7 @@ class StudentShapeTest {
                 new String[] {"student.hidden-size", "student.hidden-size=255"},
                 new String[] {"student.kv-heads", "student.kv-heads=3"},
                 new String[] {"student.family", "student.family=gemma"},
+                new String[] {"student.family", "student.family=granite"},
                 new String[] {"student.rope-scaling.factor", "student.rope-scaling.factor=0.5"},
                 new String[] {"student.rope-scaling.high-freq-factor", "student.rope-scaling.high-freq-factor=1"})) {
             String[] settings = java.util.Arrays.copyOfRange(each, 1, each.length);

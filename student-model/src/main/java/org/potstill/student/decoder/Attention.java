@@ -22,13 +22,26 @@ import org.potstill.student.kernels.Slices;
  * rotated.
  */
 final class Attention {
-    /** Scratch memory for one head, {@code [longest, longest]} each. */
-    private record Scratch(Matrix scores, Matrix gradient) {
+    /**
+     * Scratch memory for one head, {@code [longest, longest]} each.
+     *
+     * @param slope derivative of softcapped scores; null in models without a softcap
+     */
+    private record Scratch(Matrix scores, Matrix gradient, Matrix slope) {
+        void free() {
+            scores.free();
+            gradient.free();
+            if (slope != null) {
+                slope.free();
+            }
+        }
     }
 
     private final CausalLmConfig config;
     private final DataType type;
     private final double scale;
+    /** Softcap of the scaled scores; 0 for none. */
+    private final double cap;
     private final int group;
     /** Free scratch memory: at most one per thread that has run concurrently. */
     private final Queue<Scratch> idle = new ConcurrentLinkedQueue<>();
@@ -36,7 +49,8 @@ final class Attention {
     Attention(CausalLmConfig config, DataType type) {
         this.config = config;
         this.type = type;
-        this.scale = 1 / Math.sqrt(config.headDim());
+        this.scale = config.attentionScale();
+        this.cap = config.traits().softcaps().attention();
         this.group = config.numAttentionHeads() / config.numKeyValueHeads();
     }
 
@@ -50,7 +64,7 @@ final class Attention {
             Matrix rows = qkv.rows(from, to);
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
-                probabilities(rows, h, p, window);
+                probabilities(rows, h, p, null, window);
                 Products.exact().times(p, value(rows, h), head(out.rows(from, to), h), 0);
             }
         });
@@ -62,14 +76,18 @@ final class Attention {
             Matrix dRows = dQkv.rows(from, to);
             Matrix p = scratch.scores().block(0, to - from, 0, to - from);
             Matrix dP = scratch.gradient().block(0, to - from, 0, to - from);
+            Matrix slope = cap == 0 ? null : scratch.slope().block(0, to - from, 0, to - from);
             for (int h = keyHead * group; h < (keyHead + 1) * group; h++) {
                 // The first query head of a group overwrites the gradient of the shared key and value; the others add to it.
                 double beta = h % group == 0 ? 0 : 1;
                 Matrix dHead = head(dOut.rows(from, to), h);
-                probabilities(rows, h, p, window);
+                probabilities(rows, h, p, slope, window);
                 Products.exact().transposedTimes(p, dHead, value(dRows, h), beta);
                 Products.exact().timesTransposed(dHead, value(rows, h), dP, 0);
-                Kernels.causalSoftmaxBackward(p, dP, scale, window);
+                Kernels.causalSoftmaxBackward(p, dP, cap == 0 ? scale : 1, window);
+                if (slope != null) {
+                    Kernels.multiply(slope, dP);
+                }
                 Products.exact().times(dP, key(rows, h), head(dRows, h), 0);
                 Products.exact().transposedTimes(dP, head(rows, h), key(dRows, h), beta);
             }
@@ -78,8 +96,7 @@ final class Attention {
 
     void free() {
         for (Scratch scratch = idle.poll(); scratch != null; scratch = idle.poll()) {
-            scratch.scores().free();
-            scratch.gradient().free();
+            scratch.free();
         }
     }
 
@@ -109,17 +126,21 @@ final class Attention {
     private Scratch take(int longest) {
         Scratch scratch = idle.poll();
         if (scratch != null && scratch.scores().rows() < longest) {
-            scratch.scores().free();
-            scratch.gradient().free();
+            scratch.free();
             scratch = null;
         }
         return scratch != null ? scratch
-                : new Scratch(Matrix.allocate(type, longest, longest), Matrix.allocate(type, longest, longest));
+                : new Scratch(Matrix.allocate(type, longest, longest), Matrix.allocate(type, longest, longest),
+                        cap == 0 ? null : Matrix.allocate(type, longest, longest));
     }
 
-    private void probabilities(Matrix rows, int h, Matrix scores, int window) {
+    /** @param slope see {@link Kernels#softcap} */
+    private void probabilities(Matrix rows, int h, Matrix scores, Matrix slope, int window) {
         Products.exact().timesTransposed(head(rows, h), key(rows, h), scores, 0);
-        Kernels.causalSoftmax(scores, scale, window);
+        if (cap > 0) {
+            Kernels.softcap(scores, scale, cap, slope);
+        }
+        Kernels.causalSoftmax(scores, cap == 0 ? scale : 1, window);
     }
 
     private Matrix head(Matrix rows, int h) {

@@ -30,11 +30,21 @@ public final class LanguageModelHead {
     private final int vocabSize;
     private final Objective objective;
     private final int chunk;
+    /** Softcap of the logits; 0 for none. */
+    private final double cap;
     private Matrix logitMemory;
+    /** Derivatives of softcapped logits; null without a softcap. */
+    private Matrix slopeMemory;
     private Matrix partMemory;
 
     public LanguageModelHead(int vocabSize, DataType type, Objective objective) {
+        this(vocabSize, type, objective, 0);
+    }
+
+    /** @param cap softcap of the logits (see {@link org.potstill.checkpoints.model.Traits.Softcaps}); 0 for none */
+    LanguageModelHead(int vocabSize, DataType type, Objective objective, double cap) {
         this.vocabSize = vocabSize;
+        this.cap = cap;
         this.type = type;
         this.objective = objective;
         this.chunk = chunk(vocabSize);
@@ -63,12 +73,25 @@ public final class LanguageModelHead {
 
     /** Computes the logits, {@code [rows, vocabSize]}. */
     void logits(Products linear, Matrix hidden, Matrix head, Matrix logits) {
-        Slices.each(PARTS, part -> linear.timesTransposed(hidden, part(head, part), columns(logits, part), 0));
+        logits(linear, hidden, head, logits, null);
+    }
+
+    /** @param slope see {@link Kernels#softcap} */
+    private void logits(Products linear, Matrix hidden, Matrix head, Matrix logits, Matrix slope) {
+        Slices.each(PARTS, part -> {
+            linear.timesTransposed(hidden, part(head, part), columns(logits, part), 0);
+            if (cap > 0) {
+                Kernels.softcap(columns(logits, part), 1, cap, slope == null ? null : columns(slope, part));
+            }
+        });
     }
 
     void free() {
         if (logitMemory != null) {
             logitMemory.free();
+        }
+        if (slopeMemory != null) {
+            slopeMemory.free();
         }
         if (partMemory != null) {
             partMemory.free();
@@ -85,11 +108,15 @@ public final class LanguageModelHead {
             int first = from;
             int to = Math.min(rows, from + chunk);
             Matrix logits = logitMemory.rows(0, to - from);
-            logits(linear, hidden.rows(from, to), head, logits);
+            Matrix slope = slopeMemory == null ? null : slopeMemory.rows(0, to - from);
+            logits(linear, hidden.rows(from, to), head, logits, slope);
             Slices.run(to - from, (begin, end) -> loss.rows(logits, first, begin, end));
             if (gradient) {
                 Slices.each(PARTS, part -> {
                     Matrix dLogits = columns(logits, part);
+                    if (slope != null) {
+                        Kernels.multiply(columns(slope, part), dLogits);
+                    }
                     linear.times(dLogits, part(head, part), share(part, to - first), 0);
                     linear.transposedTimes(dLogits, hidden.rows(first, to), part(dHead, part), first == 0 ? 0 : 1);
                 });
@@ -110,7 +137,11 @@ public final class LanguageModelHead {
             free();
             // Rows whose length is a power of two would all map to the same few cache sets.
             logitMemory = Matrix.allocate(type, rows, vocabSize + ROW_GAP).block(0, rows, 0, vocabSize);
+            slopeMemory = null;
             partMemory = null;
+        }
+        if (cap > 0 && hiddenSize > 0 && slopeMemory == null) {
+            slopeMemory = Matrix.allocate(type, logitMemory.rows(), vocabSize + ROW_GAP).block(0, logitMemory.rows(), 0, vocabSize);
         }
         if (hiddenSize > 0 && partMemory == null) {
             partMemory = Matrix.allocate(type, PARTS * logitMemory.rows(), hiddenSize);

@@ -7,8 +7,10 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.kernels.Bf16Products;
+import org.potstill.student.kernels.GatedUnit;
 import org.potstill.student.kernels.Kernels;
 import org.potstill.student.kernels.Matrix;
 import org.potstill.student.kernels.Products;
@@ -34,6 +36,11 @@ public final class LlamaDecoder implements Decoder {
     private final HeadNorms headNorms;
     private final LanguageModelHead head;
     private final RotaryAngles angles;
+    /** Null in models without local frequencies. */
+    private final RotaryAngles localAngles;
+    private final ResidualStream residual;
+    private final GatedUnit gatedUnit;
+    private final Traits.Scales scales;
     private Activations memory;
     private Weights<Matrix> weights;
     private Weights<Matrix> gradients;
@@ -50,8 +57,12 @@ public final class LlamaDecoder implements Decoder {
         this.precision = precision;
         this.attention = new Attention(config, type);
         this.headNorms = new HeadNorms(config);
-        this.head = new LanguageModelHead(config.vocabSize(), type, objective);
-        this.angles = new RotaryAngles(config, type);
+        this.head = new LanguageModelHead(config.vocabSize(), type, objective, config.traits().softcaps().logits());
+        this.angles = RotaryAngles.global(config, type);
+        this.localAngles = RotaryAngles.local(config, type);
+        this.residual = new ResidualStream(config);
+        this.gatedUnit = config.traits().activation() == Traits.Activation.SILU ? GatedUnit.SWIGLU : GatedUnit.GEGLU;
+        this.scales = config.traits().scales();
     }
 
     @Override
@@ -95,6 +106,7 @@ public final class LlamaDecoder implements Decoder {
         Slices.run(rows, (from, to) -> {
             Matrix dOutput = top.output().rows(from, to);
             Kernels.zero(dOutput);
+            scale(top.normed().rows(from, to), scales.logits());
             Kernels.rmsNormBackward(top.normed().rows(from, to), last.rows(from, to), weights.norm(), config.rmsNormEps(), dOutput,
                     dGain.at(from));
         });
@@ -108,6 +120,7 @@ public final class LlamaDecoder implements Decoder {
             backward(batch, i, block, d);
             d = d.below();
         }
+        scale(d.output(), scales.embedding());
         Kernels.scatterAdd(d.output(), batch.ids(), gradients.embedTokens());
         return loss;
     }
@@ -121,6 +134,16 @@ public final class LlamaDecoder implements Decoder {
         attention.free();
         head.free();
         angles.free();
+        if (localAngles != null) {
+            localAngles.free();
+        }
+    }
+
+    /** Scales in place; does nothing for 1. */
+    private static void scale(Matrix x, double factor) {
+        if (factor != 1) {
+            Kernels.scale(x, factor);
+        }
     }
 
     private Matrix forward(PackedBatch batch) {
@@ -132,16 +155,24 @@ public final class LlamaDecoder implements Decoder {
             memory = new Activations(config, type, rows, checkpointing);
         }
         angles.reserve(batch.longest());
+        if (localAngles != null) {
+            localAngles.reserve(batch.longest());
+        }
         linear.weightsChanged();
         Matrix stream = memory.block(0, rows).input();
-        Slices.run(rows, (from, to) -> Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to)));
+        Slices.run(rows, (from, to) -> {
+            Kernels.gather(weights.embedTokens(), batch.ids(), from, stream.rows(from, to));
+            scale(stream.rows(from, to), scales.embedding());
+        });
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             forward(batch, i, memory.block(i, rows), memory.output(i, rows));
         }
         Matrix last = memory.output(config.numHiddenLayers() - 1, rows);
         Matrix normed = memory.lastNormed(rows);
-        Slices.run(rows, (from, to) ->
-                Kernels.rmsNorm(last.rows(from, to), weights.norm(), config.rmsNormEps(), normed.rows(from, to)));
+        Slices.run(rows, (from, to) -> {
+            Kernels.rmsNorm(last.rows(from, to), weights.norm(), config.rmsNormEps(), normed.rows(from, to));
+            scale(normed.rows(from, to), scales.logits());
+        });
         return normed;
     }
 
@@ -155,24 +186,26 @@ public final class LlamaDecoder implements Decoder {
         int rows = batch.rows();
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
-            Kernels.rmsNorm(x.input(), w.inputLayernorm(), config.rmsNormEps(), x.inputNormed());
+            residual.norm(x.input(), w.attentionInputNorm(), x.inputNormed());
             product(x.inputNormed(), w.qkvProj(), w.qkvBias(), x.qkv());
             if (config.headNorms()) {
                 headNorms.forward(x.qkv(), x.unnormed(), w);
             }
-            Kernels.rotate(queriesAndKeys(x.qkv()), config.headDim(), angles.table(), batch.positions(), from, 1);
+            rotate(x.qkv(), layer, batch, from, 1);
         });
         attention.forward(batch, block.qkv(), block.attended(), config.slidingWindow(layer));
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Kernels.copy(x.input(), x.middle());
-            addProduct(x.attended(), w.oProj(), w.oBias(), x.middle());
-            Kernels.rmsNorm(x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), x.middleNormed());
+            addOutput(x.attended(), w.oProj(), w.oBias(), x.attentionOutput(), w.attentionOutputNorm(), x.middle());
+            residual.norm(x.middle(), w.feedForwardInputNorm(), x.middleNormed());
             product(x.middleNormed(), w.gateUpProj(), w.gateUpBias(), x.gateUp());
-            Kernels.swiGlu(x.gateUp(), x.activated());
+            gatedUnit.forward(x.gateUp(), x.activated());
             if (output != null) {
                 Kernels.copy(x.middle(), output.rows(from, to));
-                addProduct(x.activated(), w.downProj(), w.downBias(), output.rows(from, to));
+                addOutput(x.activated(), w.downProj(), w.downBias(), x.feedForwardOutput(), w.feedForwardOutputNorm(), output.rows(from, to));
+            } else if (w.feedForwardOutputNorm() != null) {
+                product(x.activated(), w.downProj(), w.downBias(), x.feedForwardOutput());
             }
         });
     }
@@ -183,6 +216,28 @@ public final class LlamaDecoder implements Decoder {
             Kernels.repeat(bias, y);
         }
         linear.timesTransposed(x, w, y, bias == null ? 0 : 1);
+    }
+
+    /** Adds a layer's rotary embedding in place, if it has one, or its inverse for {@code sign} −1. */
+    private void rotate(Matrix qkv, int layer, PackedBatch batch, int from, int sign) {
+        if (config.rotates(layer)) {
+            Matrix table = (config.isLocal(layer) ? localAngles : angles).table();
+            Kernels.rotate(queriesAndKeys(qkv), config.headDim(), table, batch.positions(), from, sign);
+        }
+    }
+
+    /**
+     * Adds a sublayer's output, {@code x·wᵀ + bias}, to the residual stream, normalised and scaled as the model has it.
+     *
+     * @param output receives the output before that; null to add it as it is
+     */
+    private void addOutput(Matrix x, Matrix w, Matrix bias, Matrix output, Matrix gain, Matrix stream) {
+        if (output == null) {
+            addProduct(x, w, bias, stream);
+            return;
+        }
+        product(x, w, bias, output);
+        residual.add(output, gain, stream);
     }
 
     /** Computes {@code y = y + x·wᵀ + bias}; {@code bias} may be null. */
@@ -198,8 +253,10 @@ public final class LlamaDecoder implements Decoder {
         Weights.Block<Matrix> w = weights.blocks().get(layer);
         Weights.Block<Matrix> dw = gradients.blocks().get(layer);
         int rows = batch.rows();
-        RowSums dMiddleGain = new RowSums(dw.postAttentionLayernorm(), rows);
-        RowSums dInputGain = new RowSums(dw.inputLayernorm(), rows);
+        RowSums dFeedForwardInputNorm = new RowSums(dw.feedForwardInputNorm(), rows);
+        RowSums dFeedForwardOutputNorm = new RowSums(dw.feedForwardOutputNorm(), rows);
+        RowSums dAttentionInputNorm = new RowSums(dw.attentionInputNorm(), rows);
+        RowSums dAttentionOutputNorm = new RowSums(dw.attentionOutputNorm(), rows);
         RowSums dQueryNorm = new RowSums(dw.queryNorm(), rows);
         RowSums dKeyNorm = new RowSums(dw.keyNorm(), rows);
         RowSums dDownBias = new RowSums(dw.downBias(), rows);
@@ -209,38 +266,38 @@ public final class LlamaDecoder implements Decoder {
         Slices.run(rows, (from, to) -> {
             Activations.Block x = block.rows(from, to);
             Activations.Gradients d = gradient.rows(from, to);
-            dDownBias.add(from, d.output());
-            linear.times(d.output(), w.downProj(), d.activated(), 0);
-            Kernels.swiGluBackward(x.gateUp(), d.activated());
+            residual.outputBackward(d.output(), x.feedForwardOutput(), w.feedForwardOutputNorm(), d.feedForwardOutput(), dFeedForwardOutputNorm.at(from));
+            dDownBias.add(from, d.feedForwardOutput());
+            linear.times(d.feedForwardOutput(), w.downProj(), d.activated(), 0);
+            gatedUnit.backward(x.gateUp(), d.activated());
             dGateUpBias.add(from, x.gateUp());
             linear.times(x.gateUp(), w.gateUpProj(), d.normed(), 0);
             Kernels.copy(d.output(), d.middle());
-            Kernels.rmsNormBackward(d.normed(), x.middle(), w.postAttentionLayernorm(), config.rmsNormEps(), d.middle(),
-                    dMiddleGain.at(from));
-            dOBias.add(from, d.middle());
-            linear.times(d.middle(), w.oProj(), d.attended(), 0);
+            residual.inputBackward(d.normed(), x.middle(), w.feedForwardInputNorm(), d.middle(), dFeedForwardInputNorm.at(from));
+            residual.outputBackward(d.middle(), x.attentionOutput(), w.attentionOutputNorm(), d.attentionOutput(), dAttentionOutputNorm.at(from));
+            dOBias.add(from, d.attentionOutput());
+            linear.times(d.attentionOutput(), w.oProj(), d.attended(), 0);
         });
         attention.backward(batch, block.qkv(), gradient.attended(), gradient.qkv(), config.slidingWindow(layer));
         Slices.run(rows, (from, to) -> {
             Activations.Gradients d = gradient.rows(from, to);
-            Kernels.rotate(queriesAndKeys(d.qkv()), config.headDim(), angles.table(), batch.positions(), from, -1);
+            rotate(d.qkv(), layer, batch, from, -1);
             if (config.headNorms()) {
                 headNorms.backward(d.qkv(), block.unnormed().rows(from, to), w, dQueryNorm.at(from), dKeyNorm.at(from));
             }
             dQkvBias.add(from, d.qkv());
             linear.times(d.qkv(), w.qkvProj(), d.normed(), 0);
             Kernels.copy(d.middle(), d.input());
-            Kernels.rmsNormBackward(d.normed(), block.input().rows(from, to), w.inputLayernorm(), config.rmsNormEps(), d.input(),
-                    dInputGain.at(from));
+            residual.inputBackward(d.normed(), block.input().rows(from, to), w.attentionInputNorm(), d.input(), dAttentionInputNorm.at(from));
         });
         List<Runnable> pieces = new ArrayList<>();
-        addWeightGradient(gradient.output(), block.activated(), dw.downProj(), pieces);
+        addWeightGradient(gradient.feedForwardOutput(), block.activated(), dw.downProj(), pieces);
         // gateUp now holds its own gradient.
         addWeightGradient(block.gateUp(), block.middleNormed(), dw.gateUpProj(), pieces);
-        addWeightGradient(gradient.middle(), block.attended(), dw.oProj(), pieces);
+        addWeightGradient(gradient.attentionOutput(), block.attended(), dw.oProj(), pieces);
         addWeightGradient(gradient.qkv(), block.inputNormed(), dw.qkvProj(), pieces);
         Slices.all(pieces);
-        for (RowSums sums : List.of(dMiddleGain, dInputGain, dQueryNorm, dKeyNorm, dDownBias, dGateUpBias, dOBias, dQkvBias)) {
+        for (RowSums sums : List.of(dFeedForwardInputNorm, dFeedForwardOutputNorm, dAttentionInputNorm, dAttentionOutputNorm, dQueryNorm, dKeyNorm, dDownBias, dGateUpBias, dOBias, dQkvBias)) {
             sums.store();
         }
     }

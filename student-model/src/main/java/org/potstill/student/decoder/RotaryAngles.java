@@ -11,13 +11,25 @@ import org.potstill.student.kernels.Row;
 final class RotaryAngles {
     private final int headDim;
     private final float[] frequencies;
+    private final double factor;
     private final DataType type;
     private Matrix table;
 
-    RotaryAngles(CausalLmConfig config, DataType type) {
-        this.headDim = config.headDim();
-        this.frequencies = config.rotaryFrequencies();
+    /** @param factor see {@link RotaryTable#row} */
+    RotaryAngles(int headDim, float[] frequencies, double factor, DataType type) {
+        this.headDim = headDim;
+        this.frequencies = frequencies;
+        this.factor = factor;
         this.type = type;
+    }
+
+    static RotaryAngles global(CausalLmConfig config, DataType type) {
+        return new RotaryAngles(config.headDim(), config.rotaryFrequencies(), config.traits().rotary().factor(), type);
+    }
+
+    /** Returns the angles of layers with local frequencies; null in models without such layers. */
+    static RotaryAngles local(CausalLmConfig config, DataType type) {
+        return config.hasLocalFrequencies() ? new RotaryAngles(config.headDim(), config.localFrequencies(), 1, type) : null;
     }
 
     Matrix table() {
@@ -32,7 +44,7 @@ final class RotaryAngles {
         table = Matrix.allocate(type, positions, headDim);
         Row row = Row.of(table, headDim);
         for (int position = 0; position < positions; position++) {
-            double[] values = RotaryTable.row(position, frequencies);
+            double[] values = RotaryTable.row(position, frequencies, factor);
             for (int j = 0; j < headDim; j++) {
                 row.set(j, values[j]);
             }

@@ -27,9 +27,9 @@ final class RowSums {
         Arrays.setAll(slices, i -> Row.of(target, target.columns()));
     }
 
-    /** Returns the sum of the slice that begins at row {@code from}. */
+    /** Returns the sum of the slice that begins at row {@code from}; null if the model lacks the parameter. */
     Row at(int from) {
-        return slices[from / Slices.size(rows)];
+        return target == null ? null : slices[from / Slices.size(rows)];
     }
 
     /** Adds all rows of the slice that begins at row {@code from}. */

@@ -5,10 +5,13 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.Traits;
 
 /**
  * The parameters, or their gradients, as views of one flat vector. Query, key and value projections are adjacent there, as are
@@ -22,20 +25,21 @@ import org.potstill.checkpoints.model.LlamaTensors;
  */
 public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
     /**
-     * Parameters of one decoder layer; biases and head norms are null in models that have none.
+     * Parameters of one decoder layer; those that a model lacks are null.
      *
      * @param qkvProj {@code [(heads + 2·keyValueHeads)·headDim, hiddenSize]}
      * @param qkvBias {@code [1, (heads + 2·keyValueHeads)·headDim]}
      * @param oProj   {@code [hiddenSize, heads·headDim]}
      * @param oBias   {@code [1, hiddenSize]}
-     * @param queryNorm {@code [1, headDim]}, as {@code keyNorm}
+     * @param queryNorm {@code [1, headDim]}, as {@code keyNorm}, or of the width of all heads together
      * @param gateUpProj {@code [2·intermediateSize, hiddenSize]}
      * @param gateUpBias {@code [1, 2·intermediateSize]}
      * @param downProj {@code [hiddenSize, intermediateSize]}
      * @param downBias {@code [1, hiddenSize]}
+     * @param attentionInputNorm {@code [1, hiddenSize]}, like the other norms of sublayers' inputs and outputs
      */
     public record Block<T>(T qkvProj, T qkvBias, T oProj, T oBias, T queryNorm, T keyNorm, T gateUpProj, T gateUpBias, T downProj,
-            T downBias, T inputLayernorm, T postAttentionLayernorm) {
+            T downBias, T attentionInputNorm, T attentionOutputNorm, T feedForwardInputNorm, T feedForwardOutputNorm) {
     }
 
     /** Factory of a matrix view of part of the flat vector. */
@@ -61,21 +65,26 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
             matrix(shapes, i, queries, Map.entry("self_attn.o_proj", hidden));
             bias(shapes, i, c.outputBias(), Map.entry("self_attn.o_proj", hidden));
             if (c.headNorms()) {
-                shapes.put(LlamaTensors.layer(i, "self_attn.q_norm"), new long[] {c.headDim()});
-                shapes.put(LlamaTensors.layer(i, "self_attn.k_norm"), new long[] {c.headDim()});
+                shapes.put(LlamaTensors.layer(i, "self_attn.q_norm"), new long[] {isOfHeads(c) ? c.headDim() : queries});
+                shapes.put(LlamaTensors.layer(i, "self_attn.k_norm"), new long[] {isOfHeads(c) ? c.headDim() : keys});
             }
             matrix(shapes, i, hidden, Map.entry("mlp.gate_proj", inner), Map.entry("mlp.up_proj", inner));
             bias(shapes, i, mlpBias, Map.entry("mlp.gate_proj", inner), Map.entry("mlp.up_proj", inner));
             matrix(shapes, i, inner, Map.entry("mlp.down_proj", hidden));
             bias(shapes, i, mlpBias, Map.entry("mlp.down_proj", hidden));
-            shapes.put(LlamaTensors.layer(i, "input_layernorm"), new long[] {hidden});
-            shapes.put(LlamaTensors.layer(i, "post_attention_layernorm"), new long[] {hidden});
+            Stream.of(LlamaTensors.attentionInputNorm(c, i), LlamaTensors.attentionOutputNorm(c, i), LlamaTensors.feedForwardInputNorm(c, i),
+                    LlamaTensors.feedForwardOutputNorm(c, i)).filter(Objects::nonNull).forEach(norm -> shapes.put(norm, new long[] {hidden}));
         }
         shapes.put(LlamaTensors.FINAL_NORM, new long[] {hidden});
         if (!c.tieWordEmbeddings()) {
             shapes.put(LlamaTensors.HEAD, new long[] {c.vocabSize(), hidden});
         }
         return shapes;
+    }
+
+    /** Returns whether norms of queries and keys are those of single heads. */
+    private static boolean isOfHeads(CausalLmConfig c) {
+        return c.traits().headNorms() == Traits.HeadNorms.EACH;
     }
 
     @SafeVarargs
@@ -106,7 +115,9 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
         Cursor<T> cursor = new Cursor<>(flat.reshape(flat.length()), view);
         int hidden = c.hiddenSize();
         int queries = c.numAttentionHeads() * c.headDim();
-        int qkv = queries + 2 * c.numKeyValueHeads() * c.headDim();
+        int keys = c.numKeyValueHeads() * c.headDim();
+        int qkv = queries + 2 * keys;
+        Traits.NormPlacement norms = c.traits().norms();
         int inner = c.intermediateSize();
         boolean mlpBias = c.variant().mlpBias();
         T embedTokens = cursor.next(c.vocabSize(), hidden);
@@ -117,14 +128,16 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
                     cursor.vector(qkv, c.variant().attentionBias()),
                     cursor.next(hidden, queries),
                     cursor.vector(hidden, c.outputBias()),
-                    cursor.vector(c.headDim(), c.headNorms()),
-                    cursor.vector(c.headDim(), c.headNorms()),
+                    cursor.vector(isOfHeads(c) ? c.headDim() : queries, c.headNorms()),
+                    cursor.vector(isOfHeads(c) ? c.headDim() : keys, c.headNorms()),
                     cursor.next(2 * inner, hidden),
                     cursor.vector(2 * inner, mlpBias),
                     cursor.next(hidden, inner),
                     cursor.vector(hidden, mlpBias),
-                    cursor.next(1, hidden),
-                    cursor.next(1, hidden)));
+                    cursor.vector(hidden, norms.before()),
+                    cursor.vector(hidden, norms.after()),
+                    cursor.vector(hidden, norms.before()),
+                    cursor.vector(hidden, norms.after())));
         }
         T norm = cursor.next(1, hidden);
         return new Weights<>(embedTokens, blocks, norm, c.tieWordEmbeddings() ? embedTokens : cursor.next(c.vocabSize(), hidden));

@@ -95,6 +95,9 @@ public final class DecoderLayerConf extends BaseLayer {
     }
 
     public static void requirePossible(CausalLmConfig config) {
+        if (config.traits().experts().count() > 0) {
+            throw StudentErrors.teacherOnly(config.variant().family());
+        }
         if (DecoderParameters.count(config) > MAX_PARAMETERS) {
             throw StudentErrors.tooManyParameters(DecoderParameters.count(config));
         }

@@ -34,6 +34,11 @@ public final class StudentErrors {
                 "choose a smaller vocab_size, hidden_size or num_hidden_layers");
     }
 
+    public static UserException teacherOnly(Object family) {
+        return new UserException("a student of the architecture " + family, "mixtures of experts can only teach",
+                "let the student begin with a model without experts and with the same tokenizer, or at random");
+    }
+
     public static UserException tensorTooLarge(long rows, long columns) {
         return new UserException("a tensor of " + rows + " x " + columns,
                 "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");

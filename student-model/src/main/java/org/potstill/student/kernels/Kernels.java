@@ -26,6 +26,27 @@ public final class Kernels {
         }
     }
 
+    /** Computes {@code x = factor·x}. */
+    public static void scale(Matrix x, double factor) {
+        int n = x.columns();
+        Row row = Row.of(x, n);
+        for (int i = 0; i < x.rows(); i++) {
+            row.load(x, i, 0, n).scale(n, factor);
+            row.store(x, i, 0, n);
+        }
+    }
+
+    /** Computes {@code to = to + factor·from}. */
+    public static void add(Matrix from, double factor, Matrix to) {
+        int n = from.columns();
+        Row sum = Row.of(from, n);
+        Row row = Row.of(from, n);
+        for (int i = 0; i < from.rows(); i++) {
+            sum.load(to, i, 0, n).add(n, factor, row.load(from, i, 0, n));
+            sum.store(to, i, 0, n);
+        }
+    }
+
     /** Overwrites each row of {@code to} with the vector. */
     public static void repeat(Matrix vector, Matrix to) {
         int n = to.columns();
@@ -94,6 +115,21 @@ public final class Kernels {
             row.scale(n, 1 / Math.sqrt(row.dot(n, row) / n + eps));
             row.multiply(n, gain);
             row.store(out, i, 0, n);
+        }
+    }
+
+    /** Computes {@code out = out + factor·rmsNorm(x)}. */
+    public static void addRmsNorm(Matrix x, Matrix weight, double eps, double factor, Matrix out) {
+        int n = x.columns();
+        Row gain = Row.of(x, n).load(weight, 0, 0, n);
+        Row row = Row.of(x, n);
+        Row sum = Row.of(x, n);
+        for (int i = 0; i < x.rows(); i++) {
+            row.load(x, i, 0, n);
+            row.scale(n, 1 / Math.sqrt(row.dot(n, row) / n + eps));
+            row.multiply(n, gain);
+            sum.load(out, i, 0, n).add(n, factor, row);
+            sum.store(out, i, 0, n);
         }
     }
 
@@ -201,46 +237,43 @@ public final class Kernels {
         }
     }
 
+    /**
+     * Replaces x by {@code cap·tanh(scale·x / cap)}.
+     *
+     * @param slope receives the derivative; null for none
+     */
+    public static void softcap(Matrix x, double scale, double cap, Matrix slope) {
+        int n = x.columns();
+        Row row = Row.of(x, n);
+        Row sigmoid = Row.of(x, n);
+        for (int i = 0; i < x.rows(); i++) {
+            row.load(x, i, 0, n).scale(n, 2 * scale / cap);
+            // tanh(u) = 2·σ(2u) − 1, whose derivative is 4·σ·(1 − σ).
+            sigmoid.sigmoid(n, row);
+            row.fill(0, n, -cap);
+            row.add(n, 2 * cap, sigmoid);
+            row.store(x, i, 0, n);
+            if (slope != null) {
+                row.fill(0, n, 0);
+                row.add(n, 4 * scale, sigmoid);
+                row.add(n, -4 * scale, sigmoid, sigmoid);
+                row.store(slope, i, 0, n);
+            }
+        }
+    }
+
+    /** Computes {@code to = to·from}, elementwise. */
+    public static void multiply(Matrix from, Matrix to) {
+        int n = from.columns();
+        Row product = Row.of(from, n);
+        Row row = Row.of(from, n);
+        for (int i = 0; i < from.rows(); i++) {
+            product.load(to, i, 0, n).multiply(n, row.load(from, i, 0, n));
+            product.store(to, i, 0, n);
+        }
+    }
+
     private static int firstSeen(int t, int window) {
         return window == 0 ? 0 : Math.max(0, t + 1 - window);
-    }
-
-    /** Computes SwiGLU (Shazeer 2020), {@code out = silu(gate)·up}; each row of {@code gateUp} holds gate, then up. */
-    public static void swiGlu(Matrix gateUp, Matrix out) {
-        int n = out.columns();
-        Row gate = Row.of(out, n);
-        Row up = Row.of(out, n);
-        Row sigmoid = Row.of(out, n);
-        for (int i = 0; i < out.rows(); i++) {
-            gate.load(gateUp, i, 0, n);
-            up.load(gateUp, i, n, n);
-            sigmoid.sigmoid(n, gate);
-            sigmoid.multiply(n, gate);
-            sigmoid.multiply(n, up);
-            sigmoid.store(out, i, 0, n);
-        }
-    }
-
-    /** Overwrites {@code gateUp} with the gradient of both its halves. */
-    public static void swiGluBackward(Matrix gateUp, Matrix dOut) {
-        int n = dOut.columns();
-        Row gate = Row.of(dOut, n);
-        Row up = Row.of(dOut, n);
-        Row sigmoid = Row.of(dOut, n);
-        Row dGate = Row.of(dOut, n);
-        Row dRow = Row.of(dOut, n);
-        for (int i = 0; i < dOut.rows(); i++) {
-            gate.load(gateUp, i, 0, n);
-            up.load(gateUp, i, n, n);
-            dRow.load(dOut, i, 0, n);
-            sigmoid.sigmoid(n, gate);
-            dGate.siluDerivative(n, gate, sigmoid);
-            dGate.multiply(n, up);
-            dGate.multiply(n, dRow);
-            dGate.store(gateUp, i, 0, n);
-            sigmoid.multiply(n, gate);
-            sigmoid.multiply(n, dRow);
-            sigmoid.store(gateUp, i, n, n);
-        }
     }
 }

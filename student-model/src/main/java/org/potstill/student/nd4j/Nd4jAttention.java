@@ -5,6 +5,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.student.batch.PackedBatch;
 
@@ -23,6 +24,8 @@ final class Nd4jAttention {
     private final INDArray keys;
     private final INDArray values;
     private final INDArray probabilities;
+    /** Derivative of softcapped scores; null in models without a softcap. */
+    private final INDArray slope;
 
     private Nd4jAttention(CausalLmConfig config, PackedBatch batch, INDArray qkv, int window) {
         this.config = config;
@@ -35,7 +38,15 @@ final class Nd4jAttention {
         queries = split(padded, 0, heads);
         keys = split(padded, heads, keyHeads);
         values = split(padded, heads + keyHeads, keyHeads);
-        INDArray scores = Nd4j.matmul(queries, keys, false, true, false).muli(scale());
+        INDArray scores = Nd4j.matmul(queries, keys, false, true, false).muli(config.attentionScale());
+        double cap = config.traits().softcaps().attention();
+        if (cap == 0) {
+            slope = null;
+        } else {
+            INDArray tanh = Transforms.tanh(scores.divi(cap), false);
+            scores = tanh.mul(cap);
+            slope = tanh.muli(tanh).rsubi(1);
+        }
         probabilities = Nd4j.exec(new SoftMax(scores.add(unseen()), scores, 2))[0];
     }
 
@@ -62,15 +73,12 @@ final class Nd4jAttention {
         INDArray dOut = split(dAttended, 0, config.numAttentionHeads());
         INDArray dValues = Nd4j.matmul(p, dOut, true, false, false);
         INDArray dP = Nd4j.matmul(dOut, values, false, true, false);
-        INDArray dScores = dP.sub(dP.mul(p).sum(true, 2)).muli(p).muli(scale());
+        INDArray dScores = dP.sub(dP.mul(p).sum(true, 2)).muli(p).muli(config.attentionScale());
+        dScores = slope == null ? dScores : dScores.muli(slope);
         INDArray dQueries = Nd4j.matmul(dScores, keys);
         INDArray dKeys = Nd4j.matmul(dScores, queries, true, false, false);
         return Nd4j.concat(2, merged(dQueries, config.numAttentionHeads()), merged(dKeys, config.numKeyValueHeads()),
                 merged(dValues, config.numKeyValueHeads()));
-    }
-
-    private double scale() {
-        return 1 / Math.sqrt(config.headDim());
     }
 
     /** Returns the additive mask, {@code [1, group·time, time]}: a large negative value for each key that a query may not see. */

@@ -13,10 +13,12 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.RotaryTable;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.Decoder;
 import org.potstill.student.decoder.LlamaDecoder;
 import org.potstill.student.decoder.Weights;
+import org.potstill.student.kernels.GatedUnit;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 
@@ -30,6 +32,7 @@ public final class Nd4jDecoder implements Decoder {
 
     private final CausalLmConfig config;
     private final DataType type;
+    private final Traits.Scales scales;
     private final Nd4jHead head;
     private Weights<INDArray> weights;
     private Weights<INDArray> gradients;
@@ -38,15 +41,18 @@ public final class Nd4jDecoder implements Decoder {
      * Activations that a layer keeps for its backward pass; {@code input} and {@code middle} are the residual stream before and
      * after attention.
      *
-     * @param unnormed queries and keys before their per-head norms, {@code [rows·heads, headDim]}; null in models without them
+     * @param unnormed        queries and keys before their norms, one row per norm; null in models without them
+     * @param attentionOutput output of the sublayer before it is normalised and scaled, as {@code feedForwardOutput}
      */
-    private record Block(INDArray input, INDArray[] unnormed, INDArray qkv, INDArray attended, INDArray middle, INDArray gateUp) {
+    private record Block(INDArray input, INDArray[] unnormed, INDArray qkv, INDArray attended, INDArray attentionOutput, INDArray middle,
+            INDArray gateUp, INDArray feedForwardOutput) {
     }
 
     public Nd4jDecoder(CausalLmConfig config, DataType type, Objective objective) {
         this.config = config;
         this.type = type;
-        this.head = new Nd4jHead(config.vocabSize(), objective);
+        this.scales = config.traits().scales();
+        this.head = new Nd4jHead(config.vocabSize(), objective, config.traits().softcaps().logits());
     }
 
     @Override
@@ -70,7 +76,7 @@ public final class Nd4jDecoder implements Decoder {
     public INDArray logits(PackedBatch batch) {
         INDArray logits = Nd4j.createUninitializedDetached(type, batch.rows(), config.vocabSize());
         try (MemoryWorkspace scratch = scratch()) {
-            return logits.assign(timesTransposed(normed(forward(batch, new ArrayList<>())), weights.head()));
+            return logits.assign(head.logits(normed(forward(batch, new ArrayList<>())), weights.head()));
         }
     }
 
@@ -81,14 +87,14 @@ public final class Nd4jDecoder implements Decoder {
             INDArray last = forward(batch, blocks);
             INDArray dNormed = Nd4j.zeros(type, last.shape());
             StepLoss loss = head.loss(batch.targets(), alpha, normed(last), weights.head(), dNormed, gradients.head());
-            INDArray dStream = rmsNormBackward(dNormed, last, weights.norm(), gradients.norm());
+            INDArray dStream = rmsNormBackward(dNormed.muli(scales.logits()), last, weights.norm(), gradients.norm());
             for (int i = blocks.size() - 1; i >= 0; i--) {
                 dStream = backward(batch, i, blocks.get(i), dStream);
             }
             if (!config.tieWordEmbeddings()) {
                 gradients.embedTokens().assign(0);
             }
-            head.addRows(gradients.embedTokens(), batch.ids(), dStream);
+            head.addRows(gradients.embedTokens(), batch.ids(), dStream.mul(scales.embedding()));
             return loss;
         }
     }
@@ -104,17 +110,19 @@ public final class Nd4jDecoder implements Decoder {
 
     /** Returns the residual stream after the last layer; adds to {@code blocks} what the backward pass needs. */
     private INDArray forward(PackedBatch batch, List<Block> blocks) {
-        INDArray stream = Nd4j.pullRows(weights.embedTokens(), 1, batch.ids());
+        INDArray stream = Nd4j.pullRows(weights.embedTokens(), 1, batch.ids()).muli(scales.embedding());
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             Weights.Block<INDArray> w = weights.blocks().get(i);
-            INDArray qkv = linear(rmsNorm(stream, w.inputLayernorm()), w.qkvProj(), w.qkvBias());
+            INDArray qkv = linear(norm(stream, w.attentionInputNorm()), w.qkvProj(), w.qkvBias());
             INDArray[] unnormed = config.headNorms() ? normHeads(qkv, w) : null;
-            rotate(batch, qkv, 1);
+            rotate(batch, qkv, i, 1);
             INDArray attended = Nd4jAttention.forward(config, batch, qkv, config.slidingWindow(i));
-            INDArray middle = stream.add(linear(attended, w.oProj(), w.oBias()));
-            INDArray gateUp = linear(rmsNorm(middle, w.postAttentionLayernorm()), w.gateUpProj(), w.gateUpBias());
-            blocks.add(new Block(stream, unnormed, qkv, attended, middle, gateUp));
-            stream = middle.add(linear(activated(gateUp), w.downProj(), w.downBias()));
+            INDArray attentionOutput = linear(attended, w.oProj(), w.oBias());
+            INDArray middle = stream.add(norm(attentionOutput, w.attentionOutputNorm()).mul(scales.residual()));
+            INDArray gateUp = linear(norm(middle, w.feedForwardInputNorm()), w.gateUpProj(), w.gateUpBias());
+            INDArray feedForwardOutput = linear(activated(gateUp), w.downProj(), w.downBias());
+            blocks.add(new Block(stream, unnormed, qkv, attended, attentionOutput, middle, gateUp, feedForwardOutput));
+            stream = middle.add(norm(feedForwardOutput, w.feedForwardOutputNorm()).mul(scales.residual()));
         }
         return stream;
     }
@@ -132,17 +140,17 @@ public final class Nd4jDecoder implements Decoder {
         }
     }
 
-    /** Normalises each query and key head in place; returns copies of the original queries and keys. */
+    /** Normalises queries and keys in place; returns copies of the original ones, one row per norm. */
     private INDArray[] normHeads(INDArray qkv, Weights.Block<INDArray> w) {
-        INDArray[] unnormed = {heads(queries(qkv)), heads(keys(qkv))};
+        INDArray[] unnormed = {rows(queries(qkv), w.queryNorm()), rows(keys(qkv), w.keyNorm())};
         queries(qkv).assign(rmsNorm(unnormed[0], w.queryNorm()).reshape(queries(qkv).shape()));
         keys(qkv).assign(rmsNorm(unnormed[1], w.keyNorm()).reshape(keys(qkv).shape()));
         return unnormed;
     }
 
     private void normHeadsBackward(INDArray dQkv, INDArray[] unnormed, Weights.Block<INDArray> w, Weights.Block<INDArray> dw) {
-        INDArray dQueries = rmsNormBackward(heads(queries(dQkv)), unnormed[0], w.queryNorm(), dw.queryNorm());
-        INDArray dKeys = rmsNormBackward(heads(keys(dQkv)), unnormed[1], w.keyNorm(), dw.keyNorm());
+        INDArray dQueries = rmsNormBackward(rows(queries(dQkv), w.queryNorm()), unnormed[0], w.queryNorm(), dw.queryNorm());
+        INDArray dKeys = rmsNormBackward(rows(keys(dQkv), w.keyNorm()), unnormed[1], w.keyNorm(), dw.keyNorm());
         queries(dQkv).assign(dQueries.reshape(queries(dQkv).shape()));
         keys(dQkv).assign(dKeys.reshape(keys(dQkv).shape()));
     }
@@ -156,37 +164,50 @@ public final class Nd4jDecoder implements Decoder {
         return qkv.get(NDArrayIndex.all(), NDArrayIndex.interval(queries, queries + config.numKeyValueHeads() * config.headDim()));
     }
 
-    /** Copies adjacent heads to one row per head. */
-    private INDArray heads(INDArray x) {
-        return x.dup('c').reshape(x.length() / config.headDim(), config.headDim());
+    /** Copies adjacent heads to one row per norm with this gain. */
+    private static INDArray rows(INDArray x, INDArray gain) {
+        return x.dup('c').reshape(x.length() / gain.length(), gain.length());
     }
 
     /** Backpropagates from the layer's output to its input; overwrites the gradients of the layer's weights. */
     private INDArray backward(PackedBatch batch, int layer, Block block, INDArray dOutput) {
         Weights.Block<INDArray> w = weights.blocks().get(layer);
         Weights.Block<INDArray> dw = gradients.blocks().get(layer);
-        biasGradient(dOutput, dw.downBias());
-        dw.downProj().assign(transposedTimes(dOutput, activated(block.gateUp())));
-        INDArray dGateUp = swiGluBackward(block.gateUp(), dOutput.mmul(w.downProj()));
+        INDArray dFeedForward = normBackward(dOutput.mul(scales.residual()), block.feedForwardOutput(), w.feedForwardOutputNorm(),
+                dw.feedForwardOutputNorm());
+        biasGradient(dFeedForward, dw.downBias());
+        dw.downProj().assign(transposedTimes(dFeedForward, activated(block.gateUp())));
+        INDArray dGateUp = gatedUnitBackward(block.gateUp(), dFeedForward.mmul(w.downProj()));
         biasGradient(dGateUp, dw.gateUpBias());
-        dw.gateUpProj().assign(transposedTimes(dGateUp, rmsNorm(block.middle(), w.postAttentionLayernorm())));
-        INDArray dMiddle = dOutput.add(rmsNormBackward(dGateUp.mmul(w.gateUpProj()), block.middle(), w.postAttentionLayernorm(),
-                dw.postAttentionLayernorm()));
+        dw.gateUpProj().assign(transposedTimes(dGateUp, norm(block.middle(), w.feedForwardInputNorm())));
+        INDArray dMiddle = dOutput.add(normBackward(dGateUp.mmul(w.gateUpProj()), block.middle(), w.feedForwardInputNorm(),
+                dw.feedForwardInputNorm()));
 
-        biasGradient(dMiddle, dw.oBias());
-        dw.oProj().assign(transposedTimes(dMiddle, block.attended()));
-        INDArray dQkv = Nd4jAttention.backward(config, batch, block.qkv(), dMiddle.mmul(w.oProj()), config.slidingWindow(layer));
-        rotate(batch, dQkv, -1);
+        INDArray dAttention = normBackward(dMiddle.mul(scales.residual()), block.attentionOutput(), w.attentionOutputNorm(),
+                dw.attentionOutputNorm());
+        biasGradient(dAttention, dw.oBias());
+        dw.oProj().assign(transposedTimes(dAttention, block.attended()));
+        INDArray dQkv = Nd4jAttention.backward(config, batch, block.qkv(), dAttention.mmul(w.oProj()), config.slidingWindow(layer));
+        rotate(batch, dQkv, layer, -1);
         if (config.headNorms()) {
             normHeadsBackward(dQkv, block.unnormed(), w, dw);
         }
         biasGradient(dQkv, dw.qkvBias());
-        dw.qkvProj().assign(transposedTimes(dQkv, rmsNorm(block.input(), w.inputLayernorm())));
-        return dMiddle.add(rmsNormBackward(dQkv.mmul(w.qkvProj()), block.input(), w.inputLayernorm(), dw.inputLayernorm()));
+        dw.qkvProj().assign(transposedTimes(dQkv, norm(block.input(), w.attentionInputNorm())));
+        return dMiddle.add(normBackward(dQkv.mmul(w.qkvProj()), block.input(), w.attentionInputNorm(), dw.attentionInputNorm()));
+    }
+
+    /** Normalises; returns {@code x} itself without a gain. */
+    private INDArray norm(INDArray x, INDArray gain) {
+        return gain == null ? x : rmsNorm(x, gain);
+    }
+
+    private INDArray normBackward(INDArray dOut, INDArray x, INDArray gain, INDArray dGain) {
+        return gain == null ? dOut : rmsNormBackward(dOut, x, gain, dGain);
     }
 
     private INDArray normed(INDArray stream) {
-        return rmsNorm(stream, weights.norm());
+        return rmsNorm(stream, weights.norm()).muli(scales.logits());
     }
 
     private INDArray rmsNorm(INDArray x, INDArray gain) {
@@ -205,16 +226,23 @@ public final class Nd4jDecoder implements Decoder {
         return dNormed.muliColumnVector(inverse).subi(x.mulColumnVector(projection));
     }
 
-    private static INDArray activated(INDArray gateUp) {
+    /** Computes SwiGLU or GeGLU, see {@link GatedUnit}. */
+    private INDArray activated(INDArray gateUp) {
         INDArray gate = half(gateUp, 0);
-        return Transforms.sigmoid(gate).muli(gate).muli(half(gateUp, 1));
+        return Transforms.sigmoid(argument(gate, 1)).muli(gate).muli(half(gateUp, 1));
     }
 
-    private static INDArray swiGluBackward(INDArray gateUp, INDArray dActivated) {
+    private INDArray gatedUnitBackward(INDArray gateUp, INDArray dActivated) {
         INDArray gate = half(gateUp, 0);
-        INDArray sigmoid = Transforms.sigmoid(gate);
-        INDArray dSilu = sigmoid.mul(gate.mul(sigmoid.rsub(1)).addi(1));
-        return Nd4j.concat(1, dSilu.muli(half(gateUp, 1)).muli(dActivated), sigmoid.mul(gate).muli(dActivated));
+        INDArray sigmoid = Transforms.sigmoid(argument(gate, 1));
+        INDArray derivative = sigmoid.mul(argument(gate, 3).mul(sigmoid.rsub(1)).addi(1));
+        return Nd4j.concat(1, derivative.muli(half(gateUp, 1)).muli(dActivated), sigmoid.mul(gate).muli(dActivated));
+    }
+
+    /** Returns the sigmoid's argument, with a multiple of its cubic term if it has one. */
+    private INDArray argument(INDArray gate, int cubic) {
+        return config.traits().activation() == Traits.Activation.SILU ? gate
+                : gate.mul(gate).muli(gate).muli(cubic * 0.044715).addi(gate).muli(Math.sqrt(8 / Math.PI));
     }
 
     private static INDArray half(INDArray x, int which) {
@@ -222,15 +250,19 @@ public final class Nd4jDecoder implements Decoder {
         return x.get(NDArrayIndex.all(), NDArrayIndex.interval(which * width, (which + 1) * width)).dup('c');
     }
 
-    /** Rotates dimensions j and j + headDim / 2 of each query and key head together, in place. */
-    private void rotate(PackedBatch batch, INDArray qkv, int sign) {
+    /** Rotates dimensions j and j + headDim / 2 of each query and key head together, in place, in layers that have the rotary embedding. */
+    private void rotate(PackedBatch batch, INDArray qkv, int layer, int sign) {
+        if (!config.rotates(layer)) {
+            return;
+        }
         int rows = batch.rows();
         int half = config.headDim() / 2;
         int heads = config.numAttentionHeads() + config.numKeyValueHeads();
-        float[] frequencies = config.rotaryFrequencies();
+        float[] frequencies = config.isLocal(layer) ? config.localFrequencies() : config.rotaryFrequencies();
+        double factor = config.isLocal(layer) ? 1 : config.traits().rotary().factor();
         double[][] angles = new double[rows][];
         for (int row = 0; row < rows; row++) {
-            angles[row] = RotaryTable.row(batch.positions()[row], frequencies);
+            angles[row] = RotaryTable.row(batch.positions()[row], frequencies, factor);
         }
         INDArray table = Nd4j.createFromArray(angles).castTo(type);
         INDArray cos = table.get(NDArrayIndex.all(), NDArrayIndex.interval(0, half)).dup('c').reshape(rows, 1, half);

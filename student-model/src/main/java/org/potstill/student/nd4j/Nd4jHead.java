@@ -22,8 +22,11 @@ final class Nd4jHead {
     private final int vocabSize;
     private final Objective objective;
     private final int chunk;
+    private final double cap;
 
-    Nd4jHead(int vocabSize, Objective objective) {
+    /** @param cap softcap of the logits; 0 for none */
+    Nd4jHead(int vocabSize, Objective objective, double cap) {
+        this.cap = cap;
         this.vocabSize = vocabSize;
         this.objective = objective;
         this.chunk = LanguageModelHead.chunk(vocabSize);
@@ -46,14 +49,24 @@ final class Nd4jHead {
         for (int from = 0; from < rows; from += chunk) {
             int to = Math.min(rows, from + chunk);
             INDArray part = hidden.get(NDArrayIndex.interval(from, to), NDArrayIndex.all());
-            INDArray logits = Nd4j.matmul(part, head, false, true, false);
+            INDArray logits = logits(part, head);
+            INDArray slope = cap == 0 || dHidden == null ? null : logits.div(cap);
             replaceByGradient(logits, from, targets, loss);
+            if (slope != null) {
+                logits.muli(slope.muli(slope).rsubi(1));
+            }
             if (dHidden != null) {
                 dHidden.get(NDArrayIndex.interval(from, to), NDArrayIndex.all()).assign(logits.mmul(head));
                 dHead.addi(Nd4j.matmul(logits, part, true, false, false));
             }
         }
         return loss.mean();
+    }
+
+    /** Returns the logits of normed hidden states, softcapped where the model has that. */
+    INDArray logits(INDArray hidden, INDArray head) {
+        INDArray logits = Nd4j.matmul(hidden, head, false, true, false);
+        return cap == 0 ? logits : Transforms.tanh(logits.divi(cap), false).muli(cap);
     }
 
     /** Adds row i of {@code rows} to row {@code ids[i]} of the table. */

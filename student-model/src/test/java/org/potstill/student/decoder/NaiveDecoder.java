@@ -5,6 +5,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
@@ -13,10 +15,12 @@ import org.potstill.student.loss.Tail;
 /** The decoder and its loss as the papers write them, in double precision, one sequence and one position at a time. */
 public final class NaiveDecoder {
     private final CausalLmConfig config;
+    private final Traits.Scales scales;
     private final Map<String, double[][]> weights = new HashMap<>();
 
     NaiveDecoder(CausalLmConfig config, float[] parameters) {
         this.config = config;
+        this.scales = config.traits().scales();
         int at = 0;
         for (Map.Entry<String, long[]> tensor : Weights.shapes(config).entrySet()) {
             long[] shape = tensor.getValue();
@@ -34,24 +38,27 @@ public final class NaiveDecoder {
     double[][] logits(int[] ids) {
         double[][] stream = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            stream[t] = weight("model.embed_tokens")[ids[t]].clone();
+            stream[t] = times(scales.embedding(), weight("model.embed_tokens")[ids[t]]);
         }
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             String name = "model.layers." + layer + ".";
             addAttention(stream, layer, name);
             for (double[] x : stream) {
-                double[] normed = rmsNorm(x, weight(name + "post_attention_layernorm")[0]);
+                double[] normed = norm(x, LlamaTensors.feedForwardInputNorm(config, layer));
                 double[] gate = linear(name + "mlp.gate_proj", normed);
                 double[] up = linear(name + "mlp.up_proj", normed);
                 for (int i = 0; i < gate.length; i++) {
-                    gate[i] = gate[i] / (1 + Math.exp(-gate[i])) * up[i];
+                    gate[i] = activated(gate[i]) * up[i];
                 }
-                add(x, linear(name + "mlp.down_proj", gate));
+                double[] output = norm(linear(name + "mlp.down_proj", gate), LlamaTensors.feedForwardOutputNorm(config, layer));
+                add(x, times(scales.residual(), output));
             }
         }
         double[][] logits = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            logits[t] = times(weight(config.tieWordEmbeddings() ? "model.embed_tokens" : "lm_head"), rmsNorm(stream[t], weight("model.norm")[0]));
+            double[] hidden = rmsNorm(stream[t], weight("model.norm")[0]);
+            hidden = times(scales.logits(), hidden);
+            logits[t] = capped(config.traits().softcaps().logits(), times(weight(config.tieWordEmbeddings() ? "model.embed_tokens" : "lm_head"), hidden));
         }
         return logits;
     }
@@ -131,9 +138,9 @@ public final class NaiveDecoder {
         int dim = config.headDim();
         double[][][] qkv = new double[stream.length][3][];
         for (int t = 0; t < stream.length; t++) {
-            double[] normed = rmsNorm(stream[t], weight(name + "input_layernorm")[0]);
-            qkv[t][0] = rotated(headsNormed(linear(name + "self_attn.q_proj", normed), name + "self_attn.q_norm"), t);
-            qkv[t][1] = rotated(headsNormed(linear(name + "self_attn.k_proj", normed), name + "self_attn.k_norm"), t);
+            double[] normed = norm(stream[t], LlamaTensors.attentionInputNorm(config, layer));
+            qkv[t][0] = rotated(headsNormed(linear(name + "self_attn.q_proj", normed), name + "self_attn.q_norm"), t, layer);
+            qkv[t][1] = rotated(headsNormed(linear(name + "self_attn.k_proj", normed), name + "self_attn.k_norm"), t, layer);
             qkv[t][2] = linear(name + "self_attn.v_proj", normed);
         }
         int window = config.slidingWindow(layer);
@@ -145,34 +152,56 @@ public final class NaiveDecoder {
                 double[] scores = new double[t + 1 - first];
                 for (int past = first; past <= t; past++) {
                     for (int i = 0; i < dim; i++) {
-                        scores[past - first] += qkv[t][0][h * dim + i] * qkv[past][1][shared * dim + i] / Math.sqrt(dim);
+                        scores[past - first] += qkv[t][0][h * dim + i] * qkv[past][1][shared * dim + i]
+                                * (scales.attention() == 0 ? 1 / Math.sqrt(dim) : scales.attention());
                     }
                 }
-                double[] p = softmax(scores);
+                double[] p = softmax(capped(config.traits().softcaps().attention(), scores));
                 for (int past = first; past <= t; past++) {
                     for (int i = 0; i < dim; i++) {
                         attended[h * dim + i] += p[past - first] * qkv[past][2][shared * dim + i];
                     }
                 }
             }
-            add(stream[t], linear(name + "self_attn.o_proj", attended));
+            double[] output = norm(linear(name + "self_attn.o_proj", attended), LlamaTensors.attentionOutputNorm(config, layer));
+            add(stream[t], times(scales.residual(), output));
         }
     }
 
-    private double[] rotated(double[] x, int position) {
+    private double[] rotated(double[] x, int position, int layer) {
+        Traits.Rotary rotary = config.traits().rotary();
+        if (rotary.unrotatedLayers().contains(layer)) {
+            return x;
+        }
         int dim = config.headDim();
-        double[] out = new double[x.length];
+        int turned = rotary.dimensions() == 0 ? dim : rotary.dimensions();
+        boolean local = rotary.localTheta() > 0 && config.slidingWindow(layer) > 0;
+        double[] out = x.clone();
         for (int first = 0; first < x.length; first += dim) {
-            for (int j = 0; j < dim / 2; j++) {
-                double divisor = config.variant().ropeDivisors().isEmpty() ? 1 : config.variant().ropeDivisors().get(j);
-                double angle = position * Math.pow(config.ropeTheta(), -2.0 * j / dim) / divisor;
+            for (int j = 0; j < turned / 2; j++) {
+                double divisor = local || config.variant().ropeDivisors().isEmpty() ? 1 : config.variant().ropeDivisors().get(j);
+                double theta = local ? rotary.localTheta() : config.ropeTheta();
+                double angle = position * Math.pow(theta, -2.0 * j / turned) / divisor;
                 double a = x[first + j];
                 double b = x[first + dim / 2 + j];
-                out[first + j] = a * Math.cos(angle) - b * Math.sin(angle);
-                out[first + dim / 2 + j] = b * Math.cos(angle) + a * Math.sin(angle);
+                out[first + j] = rotary.factor() * (a * Math.cos(angle) - b * Math.sin(angle));
+                out[first + dim / 2 + j] = rotary.factor() * (b * Math.cos(angle) + a * Math.sin(angle));
             }
         }
         return out;
+    }
+
+    private static double[] capped(double cap, double[] x) {
+        return cap == 0 ? x : java.util.Arrays.stream(x).map(each -> cap * Math.tanh(each / cap)).toArray();
+    }
+
+    private double activated(double x) {
+        return config.traits().activation() == Traits.Activation.SILU ? x / (1 + Math.exp(-x))
+                : x / 2 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+    }
+
+    private double[] norm(double[] x, String gain) {
+        return gain == null ? x : rmsNorm(x, weights.get(gain)[0]);
     }
 
     private double[] rmsNorm(double[] x, double[] weight) {
@@ -192,8 +221,9 @@ public final class NaiveDecoder {
             return x;
         }
         double[] out = new double[x.length];
-        for (int first = 0; first < x.length; first += config.headDim()) {
-            double[] head = java.util.Arrays.copyOfRange(x, first, first + config.headDim());
+        int width = weight(name)[0].length;
+        for (int first = 0; first < x.length; first += width) {
+            double[] head = java.util.Arrays.copyOfRange(x, first, first + width);
             System.arraycopy(rmsNorm(head, weight(name)[0]), 0, out, first, head.length);
         }
         return out;
@@ -209,6 +239,10 @@ public final class NaiveDecoder {
 
     private double[][] weight(String name) {
         return weights.get(name + ".weight");
+    }
+
+    private static double[] times(double factor, double[] x) {
+        return java.util.Arrays.stream(x).map(each -> factor * each).toArray();
     }
 
     private static double[] times(double[][] w, double[] x) {

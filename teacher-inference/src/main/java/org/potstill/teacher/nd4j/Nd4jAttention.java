@@ -92,7 +92,7 @@ final class Nd4jAttention implements AutoCloseable {
         int half = headDim / 2;
         float[] frequencies = config.rotaryFrequencies();
         for (int position = 0; position < length; position++) {
-            double[] row = RotaryTable.row(position, frequencies);
+            double[] row = RotaryTable.row(position, frequencies, 1);
             for (int j = 0; j < half; j++) {
                 float value = (float) row[sine ? half + j : j];
                 table[position * headDim + j] = sine ? -value : value;

@@ -17,6 +17,7 @@ import org.potstill.checkpoints.io.TensorReader;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 
 /** A Llama-family model in a GGUF file. Opening checks that every tensor is present with the right shape. */
@@ -25,7 +26,8 @@ public final class GgufCheckpoint implements Checkpoint {
     private final GgufParts parts;
     private final CausalLmConfig config;
     private final Map<String, Object> metadata;
-    /** Tensors by Hugging Face name. */
+    private final StoredForm form;
+    /** Stored tensors by Hugging Face name, see {@link StoredForm}. */
     private final Map<String, GgufHeader.Tensor> tensors;
     private String fingerprint;
 
@@ -35,6 +37,7 @@ public final class GgufCheckpoint implements Checkpoint {
         this.parts = parts;
         this.config = config;
         this.metadata = metadata;
+        this.form = StoredForm.gguf(config);
         this.tensors = tensors;
     }
 
@@ -54,16 +57,16 @@ public final class GgufCheckpoint implements Checkpoint {
             CausalLmConfig config) {
         Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
         // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (header.tensors().size() < 9L * config.numHiddenLayers() + 2) {
+        if (header.tensors().size() < 6L * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(path, header.tensors().size(), config.numHiddenLayers());
         }
-        Map<String, long[]> expected = LlamaTensors.shapes(config);
+        Map<String, long[]> expected = StoredForm.gguf(config).shapes();
         for (GgufHeader.Tensor tensor : header.tensors().values()) {
-            if (tensor.name().equals(LlamaTensors.GGML_ROPE_DIVISORS)) {
+            if (GgufRope.isDivisors(tensor.name(), config)) {
                 // Already part of the configuration.
                 continue;
             }
-            String name = LlamaTensors.ofGgml(tensor.name());
+            String name = LlamaTensors.ofGgml(tensor.name(), config);
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
                 throw UnsupportedErrors.tensor(path, tensor.name(), config.numHiddenLayers());
@@ -75,7 +78,7 @@ public final class GgufCheckpoint implements Checkpoint {
         }
         for (String name : expected.keySet()) {
             if (!tensors.containsKey(name)) {
-                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name));
+                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name, config));
             }
         }
         return tensors;
@@ -88,17 +91,19 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public Map<String, long[]> tensors() {
-        Map<String, long[]> shapes = new LinkedHashMap<>();
-        tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape().clone()));
-        return Collections.unmodifiableMap(shapes);
+        return Collections.unmodifiableMap(LlamaTensors.shapes(config));
     }
 
     @Override
     public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
-        GgufHeader.Tensor tensor = tensors.get(name);
-        if (tensor == null) {
+        if (!form.has(name)) {
             throw CheckpointErrors.unknownTensor(path, name);
         }
+        form.decode(this::readUninterleaved, name, firstRow, rowCount, target);
+    }
+
+    private void readUninterleaved(String name, long firstRow, long rowCount, FloatBuffer target) {
+        GgufHeader.Tensor tensor = tensors.get(name);
         if (firstRow < 0 || rowCount < 0 || firstRow > tensor.rows() - rowCount) {
             throw new IllegalArgumentException(name + " has " + tensor.rows() + " rows");
         }

@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.formats.gguf;
 
-import java.nio.FloatBuffer;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.io.CheckpointErrors;
-import org.potstill.checkpoints.io.TensorReader;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
-import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.Traits;
 import org.potstill.errors.UserException;
 
 /** Reader of the model's shape from GGUF metadata; rejects settings that would change the forward pass and are not supported. */
 final class GgufConfig {
-    /** Scale factors of Llama's relatives: values other than 1 change the result. */
-    private static final List<String> SCALES = List.of("rope.scale_linear", "rope.scaling.factor",
-            "rope.scaling.attn_factor", "logit_scale", "embedding_scale", "residual_scale");
+    /** Scale factors of Granite: in others, values other than 1 would change the result. */
+    private static final List<String> SCALES = List.of("logit_scale", "embedding_scale", "residual_scale", "attention.scale");
+    private static final String WINDOW = "attention.sliding_window";
+    private static final String PATTERN = "attention.sliding_window_pattern";
+    static final String ATTENTION_CAP = "attn_logit_softcapping";
+    static final String LOGITS_CAP = "final_logit_softcapping";
+    /** The rhythm of layers without rotary embedding in llama.cpp's SmolLM3. */
+    static final int SMOLLM3_PERIOD = 4;
 
     private final Path path;
     private final GgufHeader header;
     private final Map<String, Object> metadata;
     /** Architecture's name, the prefix of all keys of the model's shape. */
     private final String architecture;
+    private final Family family;
 
     private GgufConfig(Path path, GgufHeader header) {
         this.path = path;
@@ -41,10 +45,22 @@ final class GgufConfig {
         if (name == null) {
             throw CheckpointErrors.missingKey(path, "general.architecture");
         }
-        if (!List.of("llama", "qwen2", "qwen3").contains(name)) {
-            throw CheckpointErrors.unsupportedArchitecture(path, name);
-        }
-        this.architecture = (String) name;
+        this.architecture = String.valueOf(name);
+        // A Llama with a sliding window is a Mistral.
+        Family named = Arrays.stream(Family.values()).filter(each -> architecture(each).equals(name)).findFirst()
+                .orElseThrow(() -> CheckpointErrors.unsupportedArchitecture(path, name));
+        this.family = named == Family.LLAMA && integer(WINDOW, 0) > 0 ? Family.MISTRAL : named;
+    }
+
+    /** Returns GGUF's name of a family's architecture. */
+    static String architecture(Family family) {
+        return switch (family) {
+            case MISTRAL -> "llama";
+            case GEMMA3_TEXT -> "gemma3";
+            // Of mixtures of experts, GGUF files are not read.
+            case MIXTRAL, QWEN3_MOE -> "";
+            default -> family.name().toLowerCase(Locale.ROOT);
+        };
     }
 
     static CausalLmConfig read(Path path, GgufHeader header) {
@@ -69,7 +85,7 @@ final class GgufConfig {
         }
         int headDim = integer("attention.key_length", hiddenSize / heads);
         requireEqual("attention.value_length", headDim);
-        requireEqual("rope.dimension_count", headDim);
+        GgufRope rope = new GgufRope(this, header, headDim);
         // The table takes precedence over vocab_size: it may have been padded or cut later.
         int vocabSize = (int) embedding.shape()[0];
         int layers = integer("block_count", null);
@@ -81,60 +97,81 @@ final class GgufConfig {
                 heads,
                 integer("attention.head_count_kv", heads),
                 headDim,
-                integer("context_length", null),
+                rope.positions(integer("context_length", null)),
                 (float) real("attention.layer_norm_rms_epsilon", null),
-                (float) real("rope.freq_base", 10_000.0),
+                (float) rope.theta(),
                 !header.tensors().containsKey("output.weight"),
-                variant(layers, headDim));
+                variant(layers, hiddenSize, heads, headDim, rope));
     }
 
-    /** Returns the variant: biases and divisors exist if their tensors do; a Llama with a sliding window is a Mistral. */
-    private Variant variant(int layers, int headDim) {
-        int window = integer("attention.sliding_window", 0);
-        Family family = switch (architecture) {
-            case "qwen2" -> Family.QWEN2;
-            case "qwen3" -> Family.QWEN3;
-            default -> window > 0 ? Family.MISTRAL : Family.LLAMA;
-        };
-        if (window > 0 && (family != Family.MISTRAL || metadata.containsKey(architecture + ".attention.sliding_window_pattern"))) {
-            throw CheckpointErrors.unsupportedFeature(path, "a sliding window in some of the layers",
-                    architecture + ".attention.sliding_window");
+    /** Returns the variant: biases and divisors exist if their tensors do. */
+    private Variant variant(int layers, int hiddenSize, int heads, int headDim, GgufRope rope) {
+        int window = integer(WINDOW, 0);
+        if (window > 0 && (!family.slides() || family == Family.QWEN2 || family == Family.QWEN3 || family == Family.SMOLLM3
+                || !isGemma() && metadata.containsKey(architecture + "." + PATTERN))) {
+            throw unsupported("a sliding window in some of the layers", architecture + "." + WINDOW);
         }
-        List<Integer> slidingLayers = window == 0 ? List.of()
-                : IntStream.range(0, Math.min(layers, CausalLmConfig.MAX_LAYERS)).boxed().toList();
+        int some = Math.min(layers, CausalLmConfig.MAX_LAYERS);
+        List<Integer> slidingLayers = IntStream.range(0, window == 0 ? 0 : some).filter(layer -> !isGemma() || slides(layer)).boxed().toList();
+        List<Integer> unrotated = IntStream.range(0, family == Family.SMOLLM3 ? some : 0).filter(layer -> (layer + 1) % SMOLLM3_PERIOD == 0)
+                .boxed().toList();
         return new Variant(family, family == Family.QWEN2 || header.tensors().containsKey("blk.0.attn_q.bias"),
-                header.tensors().containsKey("blk.0.ffn_gate.bias"), window, slidingLayers, ropeDivisors(headDim));
+                header.tensors().containsKey("blk.0.ffn_gate.bias"), slidingLayers.isEmpty() ? 0 : window, slidingLayers, rope.divisors(),
+                traits(layers, hiddenSize, heads, headDim).with(rope.rotary(unrotated)));
     }
 
-    private List<Float> ropeDivisors(int headDim) {
-        GgufHeader.Tensor tensor = header.tensors().get(LlamaTensors.GGML_ROPE_DIVISORS);
-        if (tensor == null) {
-            return List.of();
+    private boolean isGemma() {
+        return family == Family.GEMMA2 || family == Family.GEMMA3_TEXT;
+    }
+
+    /** Returns whether a Gemma's layer slides: as listed, or all but every second (Gemma 2) or sixth one, or every so many as given. */
+    private boolean slides(int layer) {
+        Object pattern = metadata.get(architecture + "." + PATTERN);
+        if (pattern instanceof long[] listed) {
+            return layer < listed.length && listed[layer] != 0;
         }
-        if (!Arrays.equals(tensor.shape(), new long[] {headDim / 2})) {
-            throw CheckpointErrors.wrongShape(path, tensor.name(), tensor.shape(), new long[] {headDim / 2});
+        int period = integer(PATTERN, family == Family.GEMMA2 ? 2 : 6);
+        return period < 1 || (layer + 1) % period != 0;
+    }
+
+    private Traits traits(int layers, int hiddenSize, int heads, int headDim) {
+        Traits traits = Traits.of(family);
+        if (family == Family.GRANITE) {
+            return traits.with(new Traits.Scales(scale("embedding_scale"), scale("residual_scale"), real("attention.scale", 0.0),
+                    1 / scale("logit_scale")));
         }
-        float[] divisors = new float[headDim / 2];
-        TensorReader.read(tensor.file(), tensor.type(), tensor.offset(), divisors.length, FloatBuffer.wrap(divisors));
-        List<Float> list = new ArrayList<>();
-        for (float divisor : divisors) {
-            list.add(divisor);
+        if (!isGemma()) {
+            return traits;
         }
-        return list;
+        // As in llama.cpp: the models of 27 billion parameters are the ones with another scale, which the file does not have.
+        boolean large = layers == (family == Family.GEMMA2 ? 46 : 62);
+        return traits.with(new Traits.Scales(Math.sqrt(hiddenSize), 1, 1 / Math.sqrt(large ? (double) hiddenSize / heads : headDim), 1))
+                .with(new Traits.Softcaps(real(ATTENTION_CAP, family == Family.GEMMA2 ? 50.0 : 0.0),
+                        real(LOGITS_CAP, family == Family.GEMMA2 ? 30.0 : 0.0)));
+    }
+
+    /** Returns a scale for which 0 means 1. */
+    private double scale(String suffix) {
+        double value = real(suffix, 1.0);
+        return value == 0 ? 1 : value;
     }
 
     private void refuseWhatChangesTheForwardPass() {
-        Object scaling = metadata.get(architecture + ".rope.scaling.type");
-        if (scaling != null && !"none".equals(scaling)) {
-            throw CheckpointErrors.unsupportedFeature(path, "rotary embedding scaled by \"" + scaling + "\"",
-                    architecture + ".rope.scaling.type");
-        }
-        for (String suffix : SCALES) {
+        for (String suffix : family == Family.GRANITE ? List.<String>of() : SCALES) {
             String key = architecture + "." + suffix;
             Object factor = metadata.get(key);
             if (factor != null && !(factor instanceof Double d && (d == 1 || d == 0))) {
-                throw CheckpointErrors.unsupportedFeature(path, "a scale of " + factor, key);
+                throw unsupported("a scale of " + factor, key);
             }
+        }
+        for (String suffix : isGemma() ? List.<String>of() : List.of(ATTENTION_CAP, LOGITS_CAP)) {
+            if (real(suffix, 0.0) != 0) {
+                throw unsupported("a softcap", architecture + "." + suffix);
+            }
+        }
+        // In llama.cpp's Granite, this turns the rotary embedding off.
+        if (family == Family.GRANITE && Boolean.FALSE.equals(metadata.get(architecture + ".rope.scaling.finetuned"))) {
+            throw unsupported("no rotary embedding", architecture + ".rope.scaling.finetuned");
         }
         String expertCount = architecture + ".expert_count";
         Object experts = metadata.get(expertCount);
@@ -143,7 +180,25 @@ final class GgufConfig {
         }
     }
 
-    private void requireEqual(String suffix, int expected) {
+    Family family() {
+        return family;
+    }
+
+    Path path() {
+        return path;
+    }
+
+    /** Makes an error about a setting that would change the forward pass. */
+    UserException unsupported(String feature, String key) {
+        return CheckpointErrors.unsupportedFeature(path, feature, key.startsWith(architecture + ".") ? key : architecture + "." + key);
+    }
+
+    String string(String suffix, String fallback) {
+        Object value = metadata.get(architecture + "." + suffix);
+        return value == null ? fallback : String.valueOf(value);
+    }
+
+    void requireEqual(String suffix, int expected) {
         int value = integer(suffix, expected);
         if (value != expected) {
             throw CheckpointErrors.unsupportedFeature(path, value + " where " + expected + " was expected",
@@ -151,7 +206,7 @@ final class GgufConfig {
         }
     }
 
-    private int integer(String suffix, Integer fallback) {
+    int integer(String suffix, Integer fallback) {
         String key = architecture + "." + suffix;
         Object value = metadata.get(key);
         if (value == null && fallback == null) {
@@ -166,7 +221,7 @@ final class GgufConfig {
         return number.intValue();
     }
 
-    private double real(String suffix, Double fallback) {
+    double real(String suffix, Double fallback) {
         String key = architecture + "." + suffix;
         Object value = metadata.get(key);
         if (value == null && fallback == null) {

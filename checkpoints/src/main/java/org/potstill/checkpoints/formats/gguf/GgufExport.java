@@ -16,13 +16,12 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.checkpoints.model.CausalLmConfig.Family;
-import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 
 /**
  * Export of a checkpoint as one GGUF file for llama.cpp, with tokenizer and chat template. Llama and Mistral become
- * architecture "llama", Qwen2 and Qwen3 "qwen2" and "qwen3". The heap never holds a whole matrix.
+ * architecture "llama", other families that of their name; see {@link GgufTraits}. The heap never holds a whole matrix.
  *
  * <p>Matrices are stored in the requested format, vectors (norms and biases) in F32, as by llama.cpp's own converter.
  */
@@ -46,6 +45,8 @@ public final class GgufExport {
     private final Checkpoint checkpoint;
     private final CausalLmConfig config;
     private final Numbers numbers;
+    private final StoredForm form;
+    private final GgufTraits traits;
     private final GgufTokenizerWriter tokenizer;
     private final int context;
     /** Formats by Hugging Face name. */
@@ -60,28 +61,14 @@ public final class GgufExport {
         this.checkpoint = checkpoint;
         this.config = checkpoint.config();
         this.numbers = numbers;
-        requireKnownToLlamaCpp(config);
+        this.form = StoredForm.gguf(config);
+        this.traits = new GgufTraits(config);
+        traits.requireKnownToLlamaCpp();
         this.tokenizer = new GgufTokenizerWriter(checkpoint.tokenizer(), config.vocabSize());
-        int window = config.variant().slidingWindow();
+        int window = traits.hasWindows() ? 0 : config.variant().slidingWindow();
         this.context = window > 0 ? Math.min(window, config.maxPositionEmbeddings()) : config.maxPositionEmbeddings();
-        LlamaTensors.shapes(config).forEach((name, shape) -> types.put(name, shape.length == 1 ? ElementType.F32
+        form.shapes().forEach((name, shape) -> types.put(name, shape.length == 1 ? ElementType.F32
                 : shape[1] % numbers.type.blockSize == 0 ? numbers.type : ElementType.F16));
-    }
-
-    /** Rejects models with tensors that llama.cpp's graphs of these architectures lack. */
-    private static void requireKnownToLlamaCpp(CausalLmConfig config) {
-        Variant variant = config.variant();
-        boolean qwen = variant.family() == Family.QWEN2 || variant.family() == Family.QWEN3;
-        if (qwen && !variant.ropeDivisors().isEmpty()) {
-            throw CheckpointErrors.notForGguf("llama.cpp scales no rotary frequencies one by one in a " + variant.family() + " model");
-        }
-        if (variant.family() == Family.QWEN3 && variant.attentionBias()) {
-            throw CheckpointErrors.notForGguf("llama.cpp knows no bias of the output projection in a QWEN3 model");
-        }
-        if (variant.family() == Family.QWEN2 && config.numAttentionHeads() * config.headDim() != config.hiddenSize()) {
-            throw CheckpointErrors.notForGguf("llama.cpp knows no heads of their own size in a QWEN2 model, and "
-                    + config.numAttentionHeads() + " of " + config.headDim() + " are not " + config.hiddenSize() + " wide");
-        }
     }
 
     /** Returns what users of the file should know, in sentences. */
@@ -110,15 +97,17 @@ public final class GgufExport {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
                 StandardOpenOption.WRITE)) {
             put(channel, ByteBuffer.wrap(header(name).bytes()));
-            for (Map.Entry<String, long[]> tensor : LlamaTensors.shapes(config).entrySet()) {
+            for (Map.Entry<String, long[]> tensor : form.shapes().entrySet()) {
                 writeTensor(channel, tensor.getKey(), tensor.getValue());
                 pad(channel);
             }
-            List<Float> divisors = config.variant().ropeDivisors();
-            ByteBuffer bytes = ByteBuffer.allocate(4 * divisors.size()).order(ByteOrder.LITTLE_ENDIAN);
-            divisors.forEach(bytes::putFloat);
-            put(channel, bytes.flip());
-            pad(channel);
+            for (int copies = traits.divisorTensors().size(); copies > 0; copies--) {
+                List<Float> divisors = traits.storedDivisors();
+                ByteBuffer bytes = ByteBuffer.allocate(4 * divisors.size()).order(ByteOrder.LITTLE_ENDIAN);
+                divisors.forEach(bytes::putFloat);
+                put(channel, bytes.flip());
+                pad(channel);
+            }
             channel.force(true);
         } catch (IOException e) {
             throw CheckpointErrors.unwritable(file, e);
@@ -126,12 +115,7 @@ public final class GgufExport {
     }
 
     private GgufHeaderWriter header(String name) {
-        Variant variant = config.variant();
-        String architecture = switch (variant.family()) {
-            case LLAMA, MISTRAL -> "llama";
-            case QWEN2 -> "qwen2";
-            case QWEN3 -> "qwen3";
-        };
+        String architecture = GgufConfig.architecture(config.variant().family());
         GgufHeaderWriter header = new GgufHeaderWriter()
                 .put("general.architecture", architecture)
                 .put("general.type", "model")
@@ -148,37 +132,34 @@ public final class GgufExport {
                 .put(architecture + ".attention.value_length", config.headDim())
                 .put(architecture + ".attention.layer_norm_rms_epsilon", config.rmsNormEps())
                 .put(architecture + ".rope.freq_base", config.ropeTheta())
-                .put(architecture + ".rope.dimension_count", config.headDim())
+                .put(architecture + ".rope.dimension_count", traits.rotatedDimensions())
                 .put(architecture + ".vocab_size", config.vocabSize());
-        if (variant.family() == Family.MISTRAL && variant.slidingWindow() > 0) {
-            header.put(architecture + ".attention.sliding_window", variant.slidingWindow());
-        }
+        traits.write(header, architecture, context);
         tokenizer.write(header);
-        LlamaTensors.shapes(config).forEach((tensor, shape) -> {
+        form.shapes().forEach((tensor, shape) -> {
             long elements = shape.length == 1 ? shape[0] : Math.multiplyExact(shape[0], shape[1]);
-            header.tensor(LlamaTensors.toGgml(tensor), types.get(tensor), shape, types.get(tensor).bytes(elements));
+            header.tensor(LlamaTensors.toGgml(tensor, config), types.get(tensor), shape, types.get(tensor).bytes(elements));
         });
-        if (!variant.ropeDivisors().isEmpty()) {
-            long half = variant.ropeDivisors().size();
-            header.tensor(LlamaTensors.GGML_ROPE_DIVISORS, ElementType.F32, new long[] {half}, 4 * half);
-        }
+        long divisors = traits.storedDivisors().size();
+        traits.divisorTensors().forEach(tensor -> header.tensor(tensor, ElementType.F32, new long[] {divisors}, 4 * divisors));
         return header;
     }
 
     private void writeTensor(FileChannel channel, String name, long[] shape) throws IOException {
+        StoredForm.Rows rows = form.encoding(checkpoint::readRows);
         boolean interleaved = RotaryRows.isInterleaved(config.variant().family(), name);
         int columns = shape.length == 1 ? 1 : Math.toIntExact(shape[1]);
         // The rows of a vector are its elements, some of which get reordered, whole heads at a time.
         int rowsPerChunk = Math.max(1, CHUNK_FLOATS / columns / config.headDim()) * config.headDim();
         for (long first = 0; first < shape[0]; first += rowsPerChunk) {
-            int rows = (int) Math.min(rowsPerChunk, shape[0] - first);
-            float[] values = new float[rows * columns];
+            int count = (int) Math.min(rowsPerChunk, shape[0] - first);
+            float[] values = new float[count * columns];
             if (shape.length == 1) {
                 FloatBuffer whole = FloatBuffer.allocate(Math.toIntExact(shape[0]));
-                checkpoint.read(name, whole);
+                rows.read(name, 0, 1, whole);
                 whole.get((int) first, values);
             } else {
-                checkpoint.readRows(name, first, rows, FloatBuffer.wrap(values));
+                rows.read(name, first, count, FloatBuffer.wrap(values));
             }
             encode(channel, name, interleaved ? interleave(values, columns) : values);
         }

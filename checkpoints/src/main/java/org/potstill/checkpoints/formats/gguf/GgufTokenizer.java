@@ -14,16 +14,18 @@ import org.potstill.checkpoints.tokenizer.TokenizerJson;
 import org.potstill.checkpoints.tokenizer.VocabularyPadding;
 
 /**
- * Reader of the byte-level BPE tokenizer in GGUF metadata, as a {@code tokenizer.json}.
+ * Reader of the tokenizer in GGUF metadata, byte-level BPE or {@link SentencePieceBpe}, as a {@code tokenizer.json}.
  *
  * <p>An unknown pre-tokenizer name, see {@link GgufPreTokenizer}, is an error: a near miss would train the student on
  * tokens that the teacher never saw.
  */
 public final class GgufTokenizer {
     static final int TYPE_NORMAL = 1;
+    static final int TYPE_UNKNOWN = 2;
     static final int TYPE_CONTROL = 3;
     static final int TYPE_USER_DEFINED = 4;
     static final int TYPE_UNUSED = 5;
+    static final int TYPE_BYTE = 6;
     private static final List<String> NAMED = List.of("bos", "eos", "eot", "eom", "unknown", "padding");
 
     private final Path path;
@@ -42,32 +44,51 @@ public final class GgufTokenizer {
 
     private TokenizerDefinition definition() {
         Object model = required("tokenizer.ggml.model");
-        if (!"gpt2".equals(model)) {
-            throw CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.model", model, "gpt2 (byte-level BPE)");
+        boolean sentencePiece = "llama".equals(model);
+        if (!"gpt2".equals(model) && !sentencePiece) {
+            throw CheckpointErrors.unsupportedTokenizer(path, "tokenizer.ggml.model", model, "gpt2 (byte-level BPE) and llama (SentencePiece)");
         }
-        GgufPreTokenizer pre = preTokenizer();
+        GgufPreTokenizer pre = sentencePiece ? null : preTokenizer();
         String[] written = strings("tokenizer.ggml.tokens");
         long[] types = types(written.length);
         String[] tokens = distinct(written, types);
         if (tokens.length > vocabSize) {
             throw CheckpointErrors.tokenBeyondRows(path, "\"" + tokens[vocabSize] + "\"", vocabSize, vocabSize);
         }
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("version", "1.0");
-        json.put("truncation", null);
-        json.put("padding", null);
-        json.put("added_tokens", addedTokens(tokens, types, written));
-        json.put("normalizer", pre.normalizer());
-        json.put("pre_tokenizer", pre.preTokenizer());
-        json.put("post_processor", null);
-        json.put("decoder", GgufPreTokenizer.byteLevel(true));
-        json.put("model", bpe(tokens, strings("tokenizer.ggml.merges"), pre.wholeWords()));
+        Map<String, Object> json = sentencePiece ? sentencePiece(tokens, types, written) : byteLevel(pre, tokens, types, written);
         int bos = tokenId("tokenizer.ggml.bos_token_id", tokens);
         int eos = tokenId("tokenizer.ggml.eos_token_id", tokens);
         return new TokenizerDefinition(TokenizerJson.write(json), bos, eos,
-                flag("tokenizer.ggml.add_bos_token", pre.addsBos()) && bos >= 0 ? List.of(bos) : List.of(),
+                flag("tokenizer.ggml.add_bos_token", sentencePiece || pre.addsBos()) && bos >= 0 ? List.of(bos) : List.of(),
                 flag("tokenizer.ggml.add_eos_token", false) && eos >= 0 ? List.of(eos) : List.of(),
                 metadata.get("tokenizer.chat_template") instanceof String template ? template : "", stopIds());
+    }
+
+    private Map<String, Object> byteLevel(GgufPreTokenizer pre, String[] tokens, long[] types, String[] written) {
+        return json(addedTokens(tokens, types, TYPE_CONTROL, written), pre.normalizer(), pre.preTokenizer(), GgufPreTokenizer.byteLevel(true),
+                bpe(tokens, strings("tokenizer.ggml.merges"), pre.wholeWords()));
+    }
+
+    private Map<String, Object> sentencePiece(String[] tokens, long[] types, String[] written) {
+        for (String key : List.of("tokenizer.ggml.precompiled_charsmap", "tokenizer.ggml.remove_extra_whitespaces")) {
+            Object value = metadata.get(key);
+            if (value != null && !Boolean.FALSE.equals(value) && !(value instanceof long[] bytes && bytes.length == 0)) {
+                throw CheckpointErrors.unsupportedTokenizer(path, key, "set", "SentencePiece without normalization of text");
+            }
+        }
+        if (!(required("tokenizer.ggml.scores") instanceof double[] scores) || scores.length != tokens.length) {
+            throw CheckpointErrors.badTokenizer(path, "tokenizer.ggml.scores does not have one score per token");
+        }
+        SentencePieceBpe pieces = new SentencePieceBpe(tokens, scores, types, flag("tokenizer.ggml.add_space_prefix", true));
+        if (!pieces.hasAllBytes()) {
+            throw CheckpointErrors.badTokenizer(path, "a SentencePiece vocabulary needs a token for each byte, <0x00> to <0xFF>");
+        }
+        return json(pieces.inText(addedTokens(tokens, types, TYPE_UNKNOWN, written)), pieces.normalizer(), null, pieces.decoder(), pieces.model());
+    }
+
+    private static Map<String, Object> json(List<?> added, Object normalizer, Object preTokenizer, Object decoder, Object model) {
+        return TokenizerJson.members("version", "1.0", "truncation", null, "padding", null, "added_tokens", added, "normalizer", normalizer,
+                "pre_tokenizer", preTokenizer, "post_processor", null, "decoder", decoder, "model", model);
     }
 
     private GgufPreTokenizer preTokenizer() {
@@ -143,12 +164,13 @@ public final class GgufTokenizer {
         return types;
     }
 
-    private static List<Object> addedTokens(String[] tokens, long[] types, String[] written) {
-        List<Object> added = new ArrayList<>();
+    /** @param unknown a type whose tokens are special like control tokens */
+    private static List<Map<String, Object>> addedTokens(String[] tokens, long[] types, int unknown, String[] written) {
+        List<Map<String, Object>> added = new ArrayList<>();
         for (int id = 0; id < tokens.length; id++) {
-            if ((types[id] == TYPE_CONTROL || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
+            if ((types[id] == TYPE_CONTROL || types[id] == unknown || types[id] == TYPE_USER_DEFINED) && tokens[id].equals(written[id])) {
                 added.add(TokenizerJson.members("id", (long) id, "content", tokens[id], "single_word", false, "lstrip", false,
-                        "rstrip", false, "normalized", false, "special", types[id] == TYPE_CONTROL));
+                        "rstrip", false, "normalized", false, "special", types[id] != TYPE_USER_DEFINED));
             }
         }
         return added;

@@ -22,10 +22,12 @@ import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
 import org.potstill.checkpoints.io.Json;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.checkpoints.model.TensorNames;
 import org.potstill.checkpoints.tokenizer.HuggingFaceTokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
@@ -58,6 +60,8 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private final CausalLmConfig config;
     /** Shards by file name, the order of the fingerprint. */
     private final SortedMap<String, SafetensorsFile> shards;
+    private final StoredForm form;
+    /** Stored tensors by their names in transformers, see {@link StoredForm}. */
     private final Map<String, Stored> tensors;
     private String fingerprint;
 
@@ -67,6 +71,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
         this.configJson = configJson;
         this.config = config;
         this.shards = shards;
+        this.form = StoredForm.huggingFace(config, LlamaTensors.shapes(config));
         this.tensors = tensors;
     }
 
@@ -172,10 +177,10 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     /** Returns the tensors that the model needs, in forward order. */
     private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
         // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (found.size() < 9L * config.numHiddenLayers() + 2) {
+        if (found.size() < LlamaTensors.leastPerLayer(config) * config.numHiddenLayers() + 2) {
             throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
         }
-        Map<String, long[]> expected = LlamaTensors.shapes(config);
+        Map<String, long[]> expected = StoredForm.huggingFace(config, LlamaTensors.shapes(config)).shapes();
         boolean senses = found.keySet().stream().anyMatch(TensorNames::isOfOtherSenses);
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
@@ -202,6 +207,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     @Override
+    public void requirePrecision(Precision precision) {
+        if (precision == Precision.INT8 && config.traits().experts().count() > 0) {
+            throw UnsupportedErrors.int8Experts(folder.toString());
+        }
+    }
+
+    @Override
     public CausalLmConfig config() {
         return config;
     }
@@ -213,11 +225,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
 
     @Override
     public void readRows(String name, long firstRow, long rowCount, FloatBuffer target) {
-        Stored stored = tensors.get(name);
-        if (stored == null) {
+        if (!form.has(name)) {
             throw CheckpointErrors.unknownTensor(folder, name);
         }
-        stored.shard.readRows(stored.name, firstRow, rowCount, target);
+        form.decode((of, row, count, rows) -> {
+            Stored stored = tensors.get(of);
+            stored.shard.readRows(stored.name, row, count, rows);
+        }, name, firstRow, rowCount, target);
     }
 
     /** Says that code beside the weights is not run; by default, transformers does not run it for these families either. */

@@ -13,6 +13,7 @@ import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -113,6 +114,19 @@ final class GgufCheckpointTest {
     }
 
     @Test
+    void aFactorWithoutATypeIsLinearAsInLlamaCpp() {
+        Path file = folder.resolve("linear.gguf");
+        TinyLlama.gguf(1, UNTIED).put("llama.rope.scaling.factor", 4f).write(file);
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            assertEquals(Collections.nCopies(UNTIED.headDim() / 2, 4f), checkpoint.config().variant().ropeDivisors());
+        }
+        TinyLlama.gguf(1, UNTIED).put("llama.rope.scaling.factor", 4f).put("llama.rope.scaling.type", "none").write(file);
+        try (Checkpoint checkpoint = Checkpoints.open(file)) {
+            assertEquals(UNTIED, checkpoint.config());
+        }
+    }
+
+    @Test
     void eachFlawHasItsOwnWords() {
         refused(g -> g.put("general.architecture", "mamba"), "mamba");
         refused(g -> g.remove("general.architecture"), "general.architecture");
@@ -123,8 +137,11 @@ final class GgufCheckpointTest {
         refused(g -> g.put("llama.block_count", 1 << 20), "num_hidden_layers");
         refused(g -> g.put("llama.block_count", 1000), "too few");
         refused(g -> g.put("llama.block_count", "one"), "llama.block_count");
-        refused(g -> g.put("llama.rope.scaling.type", "yarn"), "yarn");
-        refused(g -> g.put("llama.rope.scaling.factor", 4f), "llama.rope.scaling.factor");
+        refused(g -> g.put("llama.rope.scaling.type", "ntk"), "ntk");
+        refused(g -> g.put("llama.rope.scaling.factor", 4f).tensor("rope_freqs.weight", new long[] {4}, new float[] {1, 1, 1, 1}),
+                "llama.rope.scaling.factor");
+        refused(g -> g.put("llama.embedding_scale", 2f), "llama.embedding_scale");
+        refused(g -> g.put("llama.final_logit_softcapping", 30f), "llama.final_logit_softcapping");
         refused(g -> g.put("llama.rope.dimension_count", 4), "llama.rope.dimension_count");
         refused(g -> g.put("llama.expert_count", 8), "experts");
         refused(g -> g.put("general.alignment", 33), "general.alignment");
@@ -163,11 +180,11 @@ final class GgufCheckpointTest {
         byte[] whole = TinyLlama.gguf(1, UNTIED).bytes();
         int name = new String(whole, java.nio.charset.StandardCharsets.ISO_8859_1).indexOf("blk.0.attn_v.weight");
         int type = name + "blk.0.attn_v.weight".length() + 4 + 16;
-        whole[type] = 13;
-        Path file = folder.resolve("q5.gguf");
+        whole[type] = 19;
+        Path file = folder.resolve("iq1.gguf");
         Files.write(file, whole);
         String refusal = refusal(file);
-        assertTrue(refusal.contains("Q5_K") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
+        assertTrue(refusal.contains("IQ1_S") && refusal.contains("blk.0.attn_v.weight") && refusal.contains("Q8_0"), refusal);
     }
 
     private void refused(UnaryOperator<GgufWriter> flaw, String word) {

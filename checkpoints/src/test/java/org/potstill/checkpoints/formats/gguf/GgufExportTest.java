@@ -21,8 +21,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Families;
+import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.io.Half;
 import org.potstill.checkpoints.io.Json;
@@ -72,6 +74,29 @@ class GgufExportTest {
             source.tensors().keySet().forEach(name -> assertArrayEquals(values(source, name), values(exported, name), name));
             assertEquals(source.config().toJson().replace("\"max_position_embeddings\": 256", ""),
                     exported.config().toJson().replaceFirst("\"max_position_embeddings\": (256|40)", ""));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"ggml-smollm3", "ggml-granite", "ggml-phi3", "ggml-olmo2", "ggml-gemma2", "ggml-gemma3"})
+    void aFileOfEachArchitectureComesBackAsItWas(String name) {
+        try (Checkpoint source = Checkpoints.open(Fixtures.checkpoint(name, folder));
+                Checkpoint exported = Checkpoints.open(export(source, GgufExport.Numbers.F32))) {
+            assertEquals(source.config().toJson(), exported.config().toJson());
+            source.tensors().keySet().forEach(tensor -> assertArrayEquals(values(source, tensor), values(exported, tensor), tensor));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"smollm3", "qwen3-yarn", "gemma3"})
+    void whatLlamaCppWouldComputeOtherwiseIsRefused(String name) throws IOException {
+        Path path = Fixtures.checkpoint(name, folder);
+        try (Checkpoint other = Checkpoints.open(Fixtures.checkpoint("tied", folder))) {
+            Files.writeString(path.resolve("tokenizer.json"), other.tokenizer().json());
+        }
+        try (Checkpoint source = Checkpoints.open(path)) {
+            UserException e = assertThrows(UserException.class, () -> new GgufExport(source, GgufExport.Numbers.F32));
+            assertTrue(e.cause().contains("llama.cpp"), e.getMessage());
         }
     }
 

@@ -21,8 +21,10 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.io.Json;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
+import org.potstill.checkpoints.model.StoredForm;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
@@ -50,6 +52,32 @@ final class HuggingFaceCheckpointTest {
             FloatBuffer some = FloatBuffer.allocate(2 * 24);
             checkpoint.readRows(name, 5, 2, some);
             assertArrayEquals(Arrays.copyOfRange(all.array(), 120, 168), some.array());
+        }
+    }
+
+    @Test
+    void aMixtureOfExpertsIsRefusedInInt8() {
+        try (Checkpoint checkpoint = Checkpoints.open(Fixtures.checkpoint("mixtral", folder))) {
+            checkpoint.requirePrecision(Precision.FP16);
+            UserException e = assertThrows(UserException.class, () -> checkpoint.requirePrecision(Precision.INT8));
+            assertTrue(e.cause().contains("mixture of experts"), e.getMessage());
+        }
+    }
+
+    @Test
+    void aFamilysFormInItsFilesIsNotTheOneInMemory() {
+        try (Checkpoint checkpoint = Checkpoints.open(Fixtures.checkpoint("phi3-longrope", folder))) {
+            assertEquals(LlamaTensors.shapes(checkpoint.config()).keySet(), checkpoint.tensors().keySet());
+            StoredForm form = StoredForm.huggingFace(checkpoint.config(), checkpoint.tensors());
+            String fused = LlamaTensors.layer(1, "self_attn.qkv_proj");
+            long[] shape = form.shapes().get(fused);
+            FloatBuffer again = FloatBuffer.allocate((int) (shape[0] * shape[1]));
+            form.encoding(checkpoint::readRows).read(fused, 0, shape[0], again);
+            FloatBuffer stored = FloatBuffer.allocate(again.capacity());
+            try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("phi3-longrope/model.safetensors"))) {
+                file.readRows(fused, 0, shape[0], stored);
+            }
+            assertArrayEquals(stored.array(), again.array());
         }
     }
 
