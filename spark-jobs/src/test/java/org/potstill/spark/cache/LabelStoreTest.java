@@ -68,7 +68,7 @@ class LabelStoreTest {
 
     private static JavaRDD<SnapshotEntry> snapshot(int rows) {
         return new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(
-                Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key())).toList());
+                Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key(), null)).toList());
     }
 
     @ParameterizedTest

@@ -31,7 +31,7 @@ class ResponseMasksTest {
     }
 
     private static Tuple2<SnapshotEntry, int[]> row(String document, int sequence, String tokens) {
-        return new Tuple2<>(new SnapshotEntry(document, sequence, tokens), tokens.chars().map(LETTERS::indexOf).toArray());
+        return new Tuple2<>(new SnapshotEntry(document, sequence, tokens, null), tokens.chars().map(LETTERS::indexOf).toArray());
     }
 
     /** The predicted tokens that are learnt from, place by place. */
