@@ -12,7 +12,7 @@ import org.potstill.jinja.TemplateException;
  * The places of the assistant's responses in a rendered conversation, found by rendering parts of it again.
  *
  * <p>A response begins where the conversation before it ends when rendered as a prompt. If that is not how the whole rendering begins,
- * it begins with its content. It ends with the first token at which the model stops after its content and before the next message;
+ * what follows the previous content in the prompt is looked for behind that content; otherwise it begins with its own content. It ends with the first token at which the model stops after its content and before the next message;
  * otherwise with a special token that follows the content; otherwise with the content. The content is located by rendering the
  * conversation with another content in its place: what is equal before and after it is not the content.
  */
@@ -67,6 +67,7 @@ final class AssistantTurns {
     private Span response(int i) throws UnusableChatException {
         Span content = content(i);
         int prompt = prefix(chat.first(i), true);
+        prompt = prompt >= 0 ? prompt : behindPrevious(i);
         int from = prompt >= 0 ? prompt : content.from();
         if (from < 0) {
             throw unknown(i);
@@ -85,6 +86,15 @@ final class AssistantTurns {
             throw unknown(i);
         }
         return new Span(from, exact);
+    }
+
+    /** Returns where a response begins by what a prompt has after its last content, if the whole rendering has the same there, or −1. */
+    private int behindPrevious(int i) {
+        int to = i == 0 ? -1 : content(i - 1).to();
+        String prompt = to < 0 ? "" : render(chat.first(i).withContent(i - 1, STAND_IN), true).orElse("");
+        int at = prompt.lastIndexOf(STAND_IN);
+        String after = at < 0 ? "" : prompt.substring(at + STAND_IN.length());
+        return at >= 0 && text.startsWith(after, to) ? to + after.length() : -1;
     }
 
     /** Returns the place after the first token that ends a turn: one at which the model stops, or a special one that follows at once. */
