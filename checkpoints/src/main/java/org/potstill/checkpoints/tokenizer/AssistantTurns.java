@@ -12,7 +12,7 @@ import org.potstill.jinja.TemplateException;
  * The places of the assistant's responses in a rendered conversation, found by rendering parts of it again.
  *
  * <p>A response begins where the conversation before it ends when rendered as a prompt. If that is not how the whole rendering begins,
- * what follows the previous content in the prompt is looked for behind that content; otherwise it begins with its own content. It ends with the first token at which the model stops after its content and before the next message;
+ * it begins where the two part behind the previous content; and if that has no place, with its own content. It ends with the first token at which the model stops after its content and before the next message;
  * otherwise with a special token that follows the content; otherwise with the content. The content is located by rendering the
  * conversation with another content in its place: what is equal before and after it is not the content.
  */
@@ -88,13 +88,17 @@ final class AssistantTurns {
         return new Span(from, exact);
     }
 
-    /** Returns where a response begins by what a prompt has after its last content, if the whole rendering has the same there, or −1. */
+    /** Returns where a prompt and the whole rendering part behind the previous content, or −1. */
     private int behindPrevious(int i) {
         int to = i == 0 ? -1 : content(i - 1).to();
         String prompt = to < 0 ? "" : render(chat.first(i).withContent(i - 1, STAND_IN), true).orElse("");
         int at = prompt.lastIndexOf(STAND_IN);
         String after = at < 0 ? "" : prompt.substring(at + STAND_IN.length());
-        return at >= 0 && text.startsWith(after, to) ? to + after.length() : -1;
+        int same = 0;
+        while (same < after.length() && to + same < text.length() && after.charAt(same) == text.charAt(to + same)) {
+            same++;
+        }
+        return at >= 0 && (same > 0 || after.isEmpty()) ? to + same : -1;
     }
 
     /** Returns the place after the first token that ends a turn: one at which the model stops, or a special one that follows at once. */

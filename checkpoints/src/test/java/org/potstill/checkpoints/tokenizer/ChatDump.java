@@ -33,10 +33,11 @@ final class ChatDump {
                 TokenizerDefinition definition = new TokenizerDefinition(Files.readString(Path.of((String) model.get("tokenizer"))),
                         ((Long) model.get("bos")).intValue(), ((Long) model.get("eos")).intValue(), false, (String) model.get("template"), stops);
                 try (Tokenizer tokenizer = new Tokenizer(definition)) {
+                    ChatEncoder encoder = encoder(definition, tokenizer);
                     for (int i = 0; i < chats.size(); i++) {
                         JsonWriter json = new JsonWriter(lines);
                         json.beginObject().name("model").value((String) model.get("name")).name("conversation").value(i);
-                        write(json, definition, tokenizer, chats.get(i));
+                        write(json, encoder, chats.get(i));
                         json.endObject().flush();
                         lines.write("\n");
                     }
@@ -50,9 +51,22 @@ final class ChatDump {
         return new Chat((List<Map<String, Object>>) conversation.get("messages"), (List<Object>) conversation.get("tools"));
     }
 
-    private static void write(JsonWriter json, TokenizerDefinition definition, Tokenizer tokenizer, Chat chat) throws IOException {
+    /** Returns null for a template that cannot be used. */
+    private static ChatEncoder encoder(TokenizerDefinition definition, Tokenizer tokenizer) {
         try {
-            EncodedChat encoded = new ChatEncoder(definition, tokenizer, CLOCK).encode(chat, true);
+            return new ChatEncoder(definition, tokenizer, CLOCK);
+        } catch (UserException e) {
+            return null;
+        }
+    }
+
+    private static void write(JsonWriter json, ChatEncoder encoder, Chat chat) throws IOException {
+        if (encoder == null) {
+            json.name("error").value("the template cannot be used");
+            return;
+        }
+        try {
+            EncodedChat encoded = encoder.encode(chat, true);
             json.name("ids").beginArray();
             for (int id : encoded.ids()) {
                 json.value(id);
@@ -62,7 +76,7 @@ final class ChatDump {
                 json.value(part);
             }
             json.endArray();
-        } catch (UnusableChatException | UserException e) {
+        } catch (UnusableChatException e) {
             json.name("error").value(e.getMessage());
         }
     }

@@ -3,6 +3,7 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -304,8 +305,13 @@ public final class LabelStore {
 
     public JavaRDD<SnapshotEntry> snapshot() {
         currentSnapshot();
-        return snapshotTable().javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2),
-                row.isNullAt(3) ? null : new ResponseRuns(List.copyOf(row.getList(3)), row.getAs(4))));
+        return snapshotTable().javaRDD().map(LabelStore::entry);
+    }
+
+    /** Converts a row of {@link #snapshotTable}. */
+    static SnapshotEntry entry(Row row) {
+        return new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2),
+                row.isNullAt(3) ? null : new ResponseRuns(new ArrayList<>(row.getList(3)), row.getAs(4)));
     }
 
     private static Row row(SnapshotEntry entry) {
