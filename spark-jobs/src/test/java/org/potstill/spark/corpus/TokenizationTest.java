@@ -71,15 +71,15 @@ class TokenizationTest {
         List<Integer> ended = List.of(the.get(0), the.get(1), 0);
         assertEquals(2, the.size());
         for (String text : List.of(" the and", " the and<|endoftext|>")) {
-            assertEquals(ended, tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), plain, text));
+            assertEquals(ended, tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), plain, text));
         }
         for (String text : List.of(" the and", "<|endoftext|> the and", "<|endoftext|> the and<|endoftext|>")) {
             assertEquals(List.of(0, the.get(0), the.get(1), 0), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.AUTO, LocalDate.EPOCH), ending, text));
         }
-        assertEquals(List.of(0, the.get(0), the.get(1)), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.NEVER), ending, " the and"));
-        assertEquals(List.of(), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), ending, ""));
+        assertEquals(List.of(0, the.get(0), the.get(1)), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.NEVER, LocalDate.EPOCH), ending, " the and"));
+        assertEquals(List.of(), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), ending, ""));
         TokenizerDefinition endless = new TokenizerDefinition(plain.json(), -1, -1, false);
-        assertTrue(assertThrows(UserException.class, () -> tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), endless, "a"))
+        assertTrue(assertThrows(UserException.class, () -> tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), endless, "a"))
                 .problem().contains("corpus.end-documents"));
     }
 

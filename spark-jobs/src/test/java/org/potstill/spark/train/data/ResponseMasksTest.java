@@ -10,12 +10,13 @@ import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.corpus.Responses;
 import scala.Tuple2;
 
 class ResponseMasksTest {
     private static final String LETTERS = "abcdxyzAQ:.";
-    private static final Responses RESPONSES = new Responses(List.of(bytes("A:")), List.of(bytes(".")), 1);
+    private static final Responses RESPONSES = new Responses(LearnFrom.EVERYTHING, List.of(bytes("A:")), List.of(bytes(".")), 1);
 
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
