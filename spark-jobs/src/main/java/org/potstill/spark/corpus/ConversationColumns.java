@@ -65,6 +65,11 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
         };
     }
 
+    /** Returns the columns that the user named. */
+    String named() {
+        return layouts.get(0).first + (layouts.get(0).answer.isEmpty() ? "" : ", " + layouts.get(0).answer);
+    }
+
     /** Whether a record's top-level member may be, or contain, one of the columns. */
     boolean mayHold(String member) {
         return layouts.stream().anyMatch(layout -> layout.columns().stream()
@@ -73,7 +78,7 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
 
     /** Returns the existing columns of the first layout that a table has; empty if it has none. */
     List<String> in(Predicate<String> exists) {
-        return layouts.stream().filter(layout -> exists.test(layout.first)).findFirst()
+        return layouts.stream().filter(layout -> exists.test(layout.first) && (layout.answer.isEmpty() || exists.test(layout.answer))).findFirst()
                 .map(layout -> layout.columns().stream().filter(exists).toList()).orElse(List.of());
     }
 
@@ -86,7 +91,9 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
      */
     Optional<Document> document(String id, Function<String, JsonNode> columns, JsonTree tree, int maxBytes) {
         for (Layout layout : layouts) {
-            if (isPresent(columns.apply(layout.first))) {
+            JsonNode answer = layout.answer.isEmpty() ? NODES.nullNode() : columns.apply(layout.answer);
+            // An answer may be null, but not have another name.
+            if (isPresent(columns.apply(layout.first)) && answer != null && !answer.isMissingNode()) {
                 return Optional.of(document(id, layout, columns, tree, maxBytes));
             }
         }

@@ -117,7 +117,7 @@ final class JsonRecord {
         if (text.token != null) {
             return "no text in the field '" + text.path + "': it is " + kind(text.token);
         }
-        return (conversations.isNamed() ? "no conversation in the field '" + conversations.layouts().get(0).first() : "no text in the field '" + text.path) + "': " + (count == 0 ? "the object is empty"
+        return (conversations.isNamed() ? "no conversation in the field '" + conversations.named() : "no text in the field '" + text.path) + "': " + (count == 0 ? "the object is empty"
                 : "the object's fields are " + names + (count > NAMES ? " and " + (count - NAMES) + " more" : ""));
     }
 

@@ -118,7 +118,7 @@ final class ParquetColumns {
         }
         List<String> columns = wanted.in(path -> !find(path).isEmpty());
         if (wanted.isNamed() && columns.isEmpty()) {
-            throw new Unreadable("no column '" + wanted.layouts().get(0).first() + "': its columns are " + names());
+            throw new Unreadable("no column '" + wanted.named() + "': its columns are " + names());
         }
         return columns;
     }

@@ -23,7 +23,7 @@ record Reading(String textField, String idField, String separator, int maxBytes,
 
     /** Names the fields as the user set them. */
     String named() {
-        return (conversations.isNamed() ? "corpus.conversations = " + conversations.layouts().get(0).first() : "corpus.text-field = " + textField) + (idField.isEmpty() ? "" : " and corpus.id-field = " + idField);
+        return (conversations.isNamed() ? "corpus.conversations = " + conversations.named() : "corpus.text-field = " + textField) + (idField.isEmpty() ? "" : " and corpus.id-field = " + idField);
     }
 
     /** Whether tasks may begin in the middle of a file of that format. */

@@ -89,7 +89,8 @@ class ConversationDocumentsTest {
         "{'messages': [{'role': 'user', 'content': 'a\\ud83d'}]} | it holds half of a surrogate pair",
         "{'messages': [{'role': 'user', 'content': 'Hi', 'n': 123456789012345678901}]} | it has an integer beyond 64 bits",
         "{'messages': [{'role': 'user', 'content': 'Hi'}], 'tools': 5} | 'tools' is a number, not a list",
-        "{'messages': '[{'} | not JSON"})
+        "{'messages': '[{'} | not JSON",
+        "{'instruction': 'Hi', 'context': '', 'response': 'Yes.'} | no text in the field 'text'"})
     void whatIsNoConversationGoesToTheQuarantineWithItsReason(String line, String reason) {
         String problem = json(line).problem();
         assertTrue(problem.contains(reason.strip()), problem);

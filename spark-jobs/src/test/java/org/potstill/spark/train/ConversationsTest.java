@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -128,7 +129,7 @@ class ConversationsTest {
         assertEquals(labelled.corpus().documents() - labelled.corpus().heldOut(), chats.size());
         assertTrue(labelled.corpus().sequences() > chats.size(), "responses are cut");
         for (LearnFrom from : LearnFrom.values()) {
-            TrainSummary summary = train("train.learn-from=" + from.name().toLowerCase(java.util.Locale.ROOT).replace('_', '-'),
+            TrainSummary summary = train("train.learn-from=" + from.name().toLowerCase(Locale.ROOT).replace('_', '-'),
                     "student.path=" + folder.resolve("student-" + from));
             assertEquals(count(chats, from), summary.positions(), from.name());
         }
@@ -158,7 +159,7 @@ class ConversationsTest {
         for (LearnFrom from : List.of(LearnFrom.EVERYTHING, LearnFrom.RESPONSES)) {
             EvaluateSummary summary = new EvaluateJob(Distillery.spark(), distillery.settings("corpus.path=" + folder.resolve("chats"),
                     "student.path=" + folder.resolve("evaluated"), "evaluate.speed-tokens=0", "evaluate.max-tokens=100000",
-                    "train.learn-from=" + from.name().toLowerCase(java.util.Locale.ROOT))).run();
+                    "train.learn-from=" + from.name().toLowerCase(Locale.ROOT))).run();
             assertEquals(count(encoded(true), from), summary.heldOut().positions());
             assertEquals(from == LearnFrom.RESPONSES, summary.notes().stream().anyMatch(note -> note.contains("train.learn-from")));
         }
