@@ -159,7 +159,8 @@ LEARNT = [
                   {"role": "assistant", "content": [{"type": "text", "text": "Three"}]}]},
     {"messages": [USER, ANSWER, USER]},
 ]
-CONTROL = r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|<(?:start|end)_of_turn>|<end_of_utterance>|<turn\|>|<\|turn>|\[/?[A-Z_]{3,30}\]|<\|[A-Z_]{3,30}\|>"
+CONTROL = (r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|<(?:start|end)_of_turn>"
+           r"|<end_of_utterance>|<turn\|>|<\|turn>|\[/?[A-Z_]{3,30}\]|<\|[A-Z_]{3,30}\|>")
 OTHER = r"</?(?:think|tool_call|tool_response|tools|answer)>"
 STOPS = r"im_end|eot|eom|end.?of.?(turn|text|sentence|utterance)|<\|end\|>|<\|return\|>|<\|call\|>|<turn\|>"
 

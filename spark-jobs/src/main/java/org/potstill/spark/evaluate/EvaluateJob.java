@@ -259,16 +259,6 @@ public final class EvaluateJob {
         }
     }
 
-    /** Returns the tokens up to the first response of a conversation; of other texts, half or a few. */
-    private static int promptLength(Passage passage) {
-        for (int t = 0; passage.counted() != null && t < passage.counted().length; t++) {
-            if (passage.counted()[t]) {
-                return t + 1;
-            }
-        }
-        return Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2);
-    }
-
     /** Measures speed and memory; returns null if evaluate.speed-tokens is 0. */
     private ServingSummary serving(Pair pair, List<Passage> passages, List<Passage> beginnings) {
         if (wanted.speedTokens() == 0) {
@@ -286,7 +276,7 @@ public final class EvaluateJob {
         List<ServingTrial.Beginning> prompts = new ArrayList<>();
         try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
             for (Passage passage : beginnings) {
-                int[] tokens = Arrays.copyOf(passage.tokens(), promptLength(passage));
+                int[] tokens = Arrays.copyOf(passage.tokens(), passage.promptLength(PROMPT_TOKENS));
                 prompts.add(new ServingTrial.Beginning(passage.document(), tokenizer.decode(tokens), tokens));
             }
         }

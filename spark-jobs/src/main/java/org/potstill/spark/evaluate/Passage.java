@@ -10,6 +10,16 @@ package org.potstill.spark.evaluate;
  * @param counted  mask of the positions to score; null for all
  */
 record Passage(int text, String document, int[] tokens, boolean[] counted) implements Work {
+    /** Returns the number of tokens before the first that is scored; of a passage without a mask, at most {@code few} and half of them. */
+    int promptLength(int few) {
+        for (int t = 0; counted != null && t < counted.length; t++) {
+            if (counted[t]) {
+                return t + 1;
+            }
+        }
+        return Math.min(few, (tokens.length + 1) / 2);
+    }
+
     @Override
     public long positions() {
         return tokens.length - 1L;
