@@ -7,8 +7,19 @@ package org.potstill.spark.evaluate;
  * @param text     number of the text it belongs to: 0 for the held-out documents, then the further corpora
  * @param document document it is from
  * @param tokens   position t predicts token t + 1
+ * @param counted  mask of the positions to score; null for all
  */
-record Passage(int text, String document, int[] tokens) implements Work {
+record Passage(int text, String document, int[] tokens, boolean[] counted) implements Work {
+    /** Returns the number of tokens before the first that is scored; of a passage without a mask, at most {@code few} and half of them. */
+    int promptLength(int few) {
+        for (int t = 0; counted != null && t < counted.length; t++) {
+            if (counted[t]) {
+                return t + 1;
+            }
+        }
+        return Math.min(few, (tokens.length + 1) / 2);
+    }
+
     @Override
     public long positions() {
         return tokens.length - 1L;

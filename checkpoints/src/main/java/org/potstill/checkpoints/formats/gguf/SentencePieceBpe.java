@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.potstill.checkpoints.tokenizer.TokenizerJson;
 
@@ -42,7 +43,7 @@ final class SentencePieceBpe {
 
     boolean hasAllBytes() {
         for (int b = 0; b < 256; b++) {
-            if (!(ids.get(String.format("<0x%02X>", b)) instanceof Long id) || types[id.intValue()] != GgufTokenizer.TYPE_BYTE) {
+            if (!(ids.get(String.format(Locale.ROOT, "<0x%02X>", b)) instanceof Long id) || types[id.intValue()] != GgufTokenizer.TYPE_BYTE) {
                 return false;
             }
         }
