@@ -18,6 +18,7 @@ import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.teacher.ExecutorTeacher;
+import org.potstill.spark.teacher.TeacherSource;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -63,7 +64,11 @@ final class DistilCommand implements Callable<Integer> {
         }
         jobs.put("label", new LabelCommand());
         jobs.put("train", new TrainCommand());
-        jobs.put("evaluate", new EvaluateCommand());
+        if (TeacherSource.isServed(settings)) {
+            say("evaluate is left out: it compares whole distributions, which a teacher behind a URL does not give");
+        } else {
+            jobs.put("evaluate", new EvaluateCommand());
+        }
         String page = "";
         for (Map.Entry<String, JobCommand> job : jobs.entrySet()) {
             say("== " + job.getKey());

@@ -15,6 +15,8 @@ import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
+import org.potstill.teacher.server.ServerModel;
+import org.potstill.teacher.server.ServerTeacher;
 
 /** Factory of models and teachers. */
 public final class Teachers {
@@ -40,6 +42,9 @@ public final class Teachers {
     /** Opens a teacher; the model stays open, but is not needed after this returns. */
     public static Teacher open(CausalLm model, TeacherOptions options) {
         require(model, options);
+        if (model instanceof ServerModel server) {
+            return ServerTeacher.open(server);
+        }
         if (options.engine() == TeacherOptions.Engine.ONNX) {
             return OnnxTeacher.open(model, options);
         }
@@ -52,8 +57,12 @@ public final class Teachers {
      * @throws org.potstill.errors.UserException if it cannot
      */
     public static void require(CausalLm model, TeacherOptions options) {
-        requireDevice(options);
         model.requirePrecision(options.precision());
+        if (model instanceof ServerModel) {
+            ServerTeacher.require(options.targets());
+            return;
+        }
+        requireDevice(options);
         if (options.engine() == TeacherOptions.Engine.ONNX && model instanceof Nd4jFile file) {
             throw TeacherErrors.needsNd4j(file.file());
         }

@@ -29,7 +29,7 @@ public final class TrainingAhead {
             return;
         }
         if (!PrunedStart.isAskedFor(settings)) {
-            try (CausalLm teacher = model("teacher.path", settings, hadoop)) {
+            try (CausalLm teacher = TeacherSource.of(settings).model(hadoop)) {
                 training.requireMemory(teacher.vocabSize());
             }
             return;

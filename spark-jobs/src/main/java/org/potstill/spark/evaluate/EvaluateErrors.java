@@ -8,6 +8,11 @@ final class EvaluateErrors {
     private EvaluateErrors() {
     }
 
+    static UserException teacherIsServed() {
+        return new UserException("cannot evaluate with a teacher behind a URL", "whole distributions are compared, and a server returns only the most "
+                + "probable tokens", "set teacher.url to \"\" and teacher.path to a model that runs here");
+    }
+
     static UserException noHeldOutDocument(double holdout, long documents) {
         return new UserException("no document is held out for evaluation",
                 "corpus.holdout = " + holdout + " of " + documents + " documents selected none",

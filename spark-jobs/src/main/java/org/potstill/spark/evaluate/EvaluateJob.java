@@ -92,6 +92,9 @@ public final class EvaluateJob {
         Tokenization tokenization = Tokenization.of(settings);
         requireSame("corpus.holdout", tokenization.holdout(), provenance.path("corpus").path("corpus.holdout").asDouble());
         requireSame("seed", tokenization.seed(), provenance.path("corpus").path("seed").asLong());
+        if (TeacherSource.isServed(settings)) {
+            throw EvaluateErrors.teacherIsServed();
+        }
         TeacherSource source = TeacherSource.of(settings);
         List<ChoiceTask> tasks = new ArrayList<>();
         wanted.tasks().forEach((name, path) -> tasks.add(ChoiceTask.read(name, path, wanted.maxQuestions(), sc.hadoopConfiguration())));

@@ -94,7 +94,7 @@ public final class Rescoring {
     public Rescoring(JavaSparkContext sc, Settings settings) {
         this.source = TeacherSource.of(settings);
         int batchTokens = settings.integer("batch-tokens", 1, 1 << 24);
-        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+        try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
             Teachers.require(teacher, source.options(1, 0));
             this.fingerprint = source.fingerprint(teacher);
             this.pass = new Pass(source, fingerprint, teacher.maxPositionEmbeddings(), batchTokens, Cluster.coresPerExecutor(sc),

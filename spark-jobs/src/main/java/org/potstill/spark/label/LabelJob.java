@@ -74,7 +74,9 @@ public final class LabelJob {
         Corpus corpus = new Corpus(spark, settings);
         Tokenization tokenization = Tokenization.of(settings);
         TeacherSource source = TeacherSource.of(settings);
-        Teachers.requireDevice(source.options(1, 0));
+        if (source.server() == null) {
+            Teachers.requireDevice(source.options(1, 0));
+        }
         String cache = settings.required("cache.path");
         LabelSettings told = LabelSettings.of(settings);
         new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
@@ -85,7 +87,7 @@ public final class LabelJob {
         TokenizerDefinition tokenizer;
         int longest;
         int rows;
-        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+        try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
             TeacherSource.warnOf(teacher);
             Teachers.require(teacher, source.options(1, 0));
             new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")

@@ -40,7 +40,7 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
         TaskTeacher task = TaskTeacher.get(source, fingerprint, cores, hadoop.value().value(), counters);
         Comparison sums = Comparison.NONE;
         int vocabSize = task.teacher().vocabSize();
-        try (DistributionComparer comparer = new DistributionComparer(vocabSize, cores); CausalLm model = Teachers.model(source.localPath(hadoop.value().value()));
+        try (DistributionComparer comparer = new DistributionComparer(vocabSize, cores); CausalLm model = source.model(hadoop.value().value());
                 Teacher reference = Teachers.open(model, source.options(cores, Math.max(0, task.gpu())).with(Precision.FP32))) {
             for (int[] tokens : sequences) {
                 int[] inputs = Arrays.copyOf(tokens, tokens.length - 1);

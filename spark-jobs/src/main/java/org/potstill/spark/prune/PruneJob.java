@@ -68,7 +68,7 @@ public final class PruneJob {
         this.setting = settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model";
         String model = settings.required(setting);
         // In single precision, so that quantisation error is not attributed to layers.
-        this.source = TeacherSource.of(settings.with("teacher.path", model).with("teacher.precision", "fp32"));
+        this.source = TeacherSource.of(settings.with("teacher.path", model).with("teacher.url", "").with("teacher.precision", "fp32"));
         this.target = new HadoopFolder("pruned model", wanted.path(), sc.hadoopConfiguration());
     }
 

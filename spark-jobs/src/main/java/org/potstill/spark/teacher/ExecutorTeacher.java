@@ -72,7 +72,7 @@ public final class ExecutorTeacher {
 
     private static synchronized Teacher get(TeacherSource source, String fingerprint, int cores, Configuration hadoop, int gpu) {
         String key = fingerprint + source;
-        boolean cpu = !Teachers.mayUseGpu(source.options(cores, gpu)) || source.device() == Device.AUTO && noUsableGpu;
+        boolean cpu = source.server() != null || !Teachers.mayUseGpu(source.options(cores, gpu)) || source.device() == Device.AUTO && noUsableGpu;
         Teacher teacher = TEACHERS.get(key, cpu ? ON_CPU : gpu, () -> {
             Teacher loaded = NativeWork.abandonable(() -> load(source, fingerprint, cores, hadoop, gpu));
             LOADED.add(loaded);
@@ -88,7 +88,7 @@ public final class ExecutorTeacher {
     }
 
     private static Teacher load(TeacherSource source, String fingerprint, int cores, Configuration hadoop, int gpu) {
-        try (CausalLm model = Teachers.model(source.localPath(hadoop))) {
+        try (CausalLm model = source.model(hadoop)) {
             if (!source.fingerprint(model).equals(fingerprint)) {
                 throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
             }

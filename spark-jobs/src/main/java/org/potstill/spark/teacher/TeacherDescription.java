@@ -7,6 +7,7 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.teacher.server.ServerModel;
 
 /** Description of a teacher for provenance. */
 public final class TeacherDescription {
@@ -15,11 +16,11 @@ public final class TeacherDescription {
 
     public static ObjectNode of(CausalLm teacher, TeacherSource source) {
         ObjectNode json = HadoopFolder.JSON.createObjectNode()
-                .put("name", source.name())
+                .put("name", teacher instanceof ServerModel served ? served.id() : source.name())
                 .put("fingerprint", source.fingerprint(teacher))
                 .put("weights", teacher.fingerprint())
                 .put("precision", source.precision().name().toLowerCase(Locale.ROOT))
-                .put("engine", source.engine().name().toLowerCase(Locale.ROOT))
+                .put("engine", teacher instanceof ServerModel ? "server" : source.engine().name().toLowerCase(Locale.ROOT))
                 .put("parameters", teacher.parameters())
                 .put("vocab_size", teacher.vocabSize())
                 .put("max_position_embeddings", teacher.maxPositionEmbeddings());

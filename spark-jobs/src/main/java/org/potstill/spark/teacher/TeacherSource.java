@@ -4,6 +4,8 @@ package org.potstill.spark.teacher;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -15,23 +17,28 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
+import org.potstill.teacher.Teachers;
 import org.potstill.teacher.scoring.TeacherOptions;
+import org.potstill.teacher.server.ServerKey;
+import org.potstill.teacher.server.ServerModel;
+import org.potstill.teacher.server.ServerOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Location of the teacher and options with which executors run it.
  *
- * @param uri     Hadoop path of the checkpoint: a file or a folder
+ * @param uri     Hadoop path of the checkpoint, or of the tokenizer of a server's model: a file or a folder
  * @param scratch node-local folder for fetched and compiled files
  * @param engine  inference engine
  * @param device  device to run on
  * @param precision precision of the computation
  * @param threads CPU threads; 0 for all cores of the executor
  * @param targets which part of its distributions to return
+ * @param server  the server that runs it; null if executors do
  */
 public record TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device,
-        Precision precision, int threads, TargetSpec targets) implements Serializable {
+        Precision precision, int threads, TargetSpec targets, ServerOptions server) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(TeacherSource.class);
 
     public static TeacherSource of(Settings settings) {
@@ -39,7 +46,36 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
                 settings.choice("teacher.engine", TeacherOptions.Engine.class),
                 settings.choice("teacher.device", TeacherOptions.Device.class),
                 settings.choice("teacher.precision", Precision.class), settings.integer("teacher.threads", 0, 1024),
-                settings.targetSpec());
+                settings.targetSpec(), server(settings));
+    }
+
+    /** Makes the source of a teacher that executors run. */
+    public TeacherSource(String uri, String scratch, TeacherOptions.Engine engine, TeacherOptions.Device device, Precision precision,
+            int threads, TargetSpec targets) {
+        this(uri, scratch, engine, device, precision, threads, targets, null);
+    }
+
+    /** Returns whether a server runs the teacher. */
+    public static boolean isServed(Settings settings) {
+        return !settings.string("teacher.url").isBlank();
+    }
+
+    private static ServerOptions server(Settings settings) {
+        int requests = settings.integer("teacher.requests", 1, 1024);
+        Duration requestLimit = Duration.ofSeconds(settings.integer("teacher.request-seconds", 1, 86_400));
+        Duration retryLimit = Duration.ofSeconds(settings.integer("teacher.retry-seconds", 0, 604_800));
+        String url = settings.string("teacher.url");
+        if (!isServed(settings)) {
+            return null;
+        }
+        Optional<String> misfit = ServerOptions.misfit(url);
+        if (misfit.isPresent()) {
+            settings.reject("teacher.url", misfit.get());
+            return null;
+        }
+        // Read here alone: executors get the key with their tasks.
+        return new ServerOptions(ServerOptions.parse(url), settings.string("teacher.model"), ServerKey.of(System.getenv()), requests, requestLimit,
+                retryLimit);
     }
 
     /** Makes a local path absolute, as executors have other working directories. */
@@ -68,9 +104,15 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         return new TeacherOptions(engine, device, gpu, precision, threads(cores), Path.of(scratch), targets);
     }
 
-    /** Returns the name of the teacher's file or folder, without the path. */
+    /** Opens the teacher, or the description of the one that a server runs. */
+    public CausalLm model(Configuration hadoop) {
+        Path path = localPath(hadoop);
+        return server == null ? Teachers.model(path) : ServerModel.open(path, server);
+    }
+
+    /** Returns the server's name for the teacher, if it is set, or the name of its file or folder, without the path. */
     public String name() {
-        return new org.apache.hadoop.fs.Path(uri).getName();
+        return server != null && !server.model().isEmpty() ? server.model() : new org.apache.hadoop.fs.Path(uri).getName();
     }
 
     /**
@@ -92,7 +134,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         }
     }
 
-    public Path localPath(Configuration hadoop) {
+    private Path localPath(Configuration hadoop) {
         return localPath("teacher.path", uri, scratch, hadoop);
     }
 

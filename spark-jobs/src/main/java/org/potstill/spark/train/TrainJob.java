@@ -26,7 +26,6 @@ import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
 import org.potstill.student.options.TrainingOptions;
-import org.potstill.teacher.Teachers;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -167,7 +166,7 @@ public final class TrainJob {
             return null;
         }
         TeacherSource source = TeacherSource.of(settings);
-        try (CausalLm teacher = Teachers.model(source.localPath(sc.hadoopConfiguration()))) {
+        try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
             return source.fingerprint(teacher);
         }
     }

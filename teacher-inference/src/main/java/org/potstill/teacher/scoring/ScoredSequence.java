@@ -9,7 +9,8 @@ import org.potstill.softlabels.SoftTargets;
  * @param targets            soft targets per position; null if there is a problem
  * @param tokenLogProbabilities log-probability of the actual next token per position, in nats; null if there is a problem
  * @param entropies          entropy of the full distribution per position, in nats; null if there is a problem. For
- *                           statistics only: the last bits may depend on the other sequences of the pass
+ *                           statistics only: the last bits may depend on the other sequences of the pass, and a teacher
+ *                           behind a URL gives a lower bound, with the unlisted tokens as one
  * @param problem            why there are no scores; null if there are
  */
 public record ScoredSequence(SoftTargets targets, float[] tokenLogProbabilities, float[] entropies, String problem) {
