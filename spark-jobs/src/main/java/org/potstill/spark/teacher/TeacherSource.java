@@ -134,7 +134,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         }
     }
 
-    private Path localPath(Configuration hadoop) {
+    Path localPath(Configuration hadoop) {
         return localPath("teacher.path", uri, scratch, hadoop);
     }
 
