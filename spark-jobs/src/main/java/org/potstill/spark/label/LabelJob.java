@@ -136,20 +136,20 @@ public final class LabelJob {
             count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         }
         if (count.documents() == 0) {
-            throw CorpusErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.name());
         }
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
         if (count.unusable() == count.documents()) {
-            throw CorpusErrors.noUsableDocument(corpus.path(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
+            throw CorpusErrors.noUsableDocument(corpus.name(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
         }
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
             throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
-            throw CorpusErrors.nothingToTrainOn(corpus.path());
+            throw CorpusErrors.nothingToTrainOn(corpus.name());
         }
         corpus.requireIds();
         if (corpus.namesIds()) {
@@ -192,9 +192,10 @@ public final class LabelJob {
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
         agreed.put("sequence-length", tokenization.sequenceLength()).put("corpus.holdout", tokenization.holdout())
-                .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
+                .put("seed", tokenization.seed())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
+        agreed.setAll(corpus.provenance());
         LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         store.publishSnapshot(unscored.others(training), agreed);
         LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
