@@ -198,7 +198,7 @@ public final class LabelJob {
         agreed.setAll(corpus.provenance());
         LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         store.publishSnapshot(unscored.others(training), agreed);
-        LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
         if (summary.scoredTokens() > 0) {
             recordPass(store, summary);
         }
@@ -285,10 +285,10 @@ public final class LabelJob {
         return new UnscoredSequences(labels, reasons);
     }
 
-    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, TeacherSource source,
-            PrecisionCost precision, double seconds, LabelStore store) {
+    private static LabelSummary summary(Corpus corpus, CorpusCount count, List<ShardResult> results,
+            TeacherSource source, PrecisionCost precision, double seconds, LabelStore store) {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
-        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
+        return new LabelSummary(corpus.provenance(), count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 results.stream().mapToDouble(ShardResult::storing).sum(), scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
