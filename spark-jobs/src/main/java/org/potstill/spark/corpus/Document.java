@@ -7,11 +7,12 @@ import java.util.Locale;
 /**
  * A document of the corpus, or the reason why it cannot be used.
  *
- * @param id      origin: a path, a path with a position, or the user's own id
- * @param text    null if it cannot be used
- * @param problem why it cannot be used; null if it can
+ * @param id             origin: a path, a path with a position, or the user's own id
+ * @param text           its text, or that of a {@link Conversation}; null if it cannot be used
+ * @param isConversation whether the text is that of a conversation
+ * @param problem        why it cannot be used; null if it can
  */
-public record Document(String id, String text, String problem) implements Serializable {
+public record Document(String id, String text, boolean isConversation, String problem) implements Serializable {
     static final String ESCAPED = "if it is in ISO-2022-JP or another encoding with escape sequences, convert it (iconv -f ISO-2022-JP -t UTF-8)";
     private static final char MARK = '\uFEFF';
     /** Begins characters of more than one byte (ISO/IEC 2022); a terminal's sequences begin otherwise. */
@@ -30,7 +31,7 @@ public record Document(String id, String text, String problem) implements Serial
             return unusable(id, String.format(Locale.ROOT, "it holds half of a surrogate pair, 0x%04X at character %d, which is not text",
                     (int) text.charAt(half), half));
         }
-        return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, null);
+        return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, false, null);
     }
 
     /** Finds a surrogate without the other one, which JSON can spell out and UTF-8 cannot; -1 if there is none. */
@@ -46,8 +47,13 @@ public record Document(String id, String text, String problem) implements Serial
         return -1;
     }
 
+    /** Returns what decides whether it is held out: all that was said, and nothing of how its source orders it. */
+    String content() {
+        return isConversation ? Conversation.sorted(text) : text;
+    }
+
     static Document unusable(String id, String problem) {
-        return new Document(id, null, problem);
+        return new Document(id, null, false, problem);
     }
 
     static Document tooLong(String id, long bytes, int maxBytes) {

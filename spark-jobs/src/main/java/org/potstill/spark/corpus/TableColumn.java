@@ -68,19 +68,23 @@ record TableColumn(List<String> names, DataType type) {
     /** Finds the column of the id. */
     static TableColumn id(StructType fields, String path) throws Unreadable {
         TableColumn column = require(fields, "id", path);
-        if (column.type instanceof StructType || column.type instanceof ArrayType || column.type instanceof MapType) {
+        if (column.isNested()) {
             throw new Unreadable("the id column '" + path + "' is of type " + column.type.simpleString() + ", not a single value");
         }
         return column;
     }
 
-    private static TableColumn require(StructType fields, String what, String path) throws Unreadable {
+    static TableColumn require(StructType fields, String what, String path) throws Unreadable {
         TableColumn column = find(fields, path);
         if (column == null) {
             throw new Unreadable("no " + what + " column '" + path + "': its columns are " + Arrays.stream(fields.fieldNames()).limit(NAMES)
                     .collect(Collectors.joining(", ")) + (fields.length() > NAMES ? " and " + (fields.length() - NAMES) + " more" : ""));
         }
         return column;
+    }
+
+    boolean isNested() {
+        return type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
     }
 
     Column of(Dataset<Row> rows) {

@@ -223,6 +223,29 @@ class TableCorpusTest {
     }
 
     @Test
+    void conversationsAreThoseOfTheSameJsonLines() {
+        Path lines = folder.resolve("chat/a.jsonl");
+        Distillery.write(lines, "{\"id\": \"1\", \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": null, "
+                + "\"tool_calls\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": {\"n\": 1}}}]}]}\n"
+                + "{\"id\": \"2\", \"messages\": [{\"role\": \"user\", \"content\": \"\u00fc\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}\n"
+                + "{\"id\": \"3\", \"messages\": null}\n");
+        lakehouse.spark().read().json(lines.toString()).write().format("delta").save(folder.resolve("chats").toString());
+        String[] table = {"corpus.path=" + folder.resolve("chats"), "corpus.format=delta", "corpus.id-field=id"};
+        List<Document> expected = read("corpus.path=" + lines, "corpus.id-field=id");
+        List<Document> documents = read(table);
+        assertEquals(expected.stream().map(Document::id).toList(), documents.stream().map(Document::id).toList());
+        for (int i = 0; i < 2; i++) {
+            assertTrue(documents.get(i).isConversation());
+            assertEquals(expected.get(i).content(), documents.get(i).content());
+        }
+        assertTrue(documents.get(2).problem().contains("the conversation is null"), documents.get(2).problem());
+        String pairs = "corpus.query=select 'hi' question, 'yes' answer";
+        Document pair = read(pairs, "corpus.conversations=question, answer").get(0);
+        assertTrue(pair.isConversation() && pair.text().contains("yes") && pair.id().matches("[0-9a-f]{32}"), pair.toString());
+        assertTrue(assertThrows(UserException.class, () -> read(pairs, "corpus.conversations=nosuch")).cause().contains("its columns are question, answer"));
+    }
+
+    @Test
     void secretsOfOptionsAreInNoRecord() {
         Settings settings = Settings.load(List.of(), List.of("corpus.format=jdbc", "corpus.options.dbtable=docs", "corpus.options.password=hunter2",
                 "corpus.options.fs.s3a.secret.key=hunter2", "corpus.options.url=jdbc:postgresql://me:hunter2@host/db?password=hunter2&ssl=true"));
