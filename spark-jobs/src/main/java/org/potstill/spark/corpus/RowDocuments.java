@@ -11,7 +11,6 @@ import java.sql.Timestamp;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.apache.commons.lang3.exception.ExceptionUtils;
@@ -28,17 +27,17 @@ final class RowDocuments implements Iterator<Document> {
 
     private final Iterator<Row> rows;
     private final Reading reading;
-    private final LinkedHashMap<String, Boolean> conversation;
+    private final Map<String, Boolean> conversation;
     private final String corpus;
     private final String setting;
     private final ReadCounts counts;
 
     /**
-     * @param conversation the rows' columns, if they are not a text, and whether they are JSON
+     * @param conversation the rows' columns in their order, if they are not a text, and whether they are JSON
      * @param corpus       name of the corpus
      * @param setting      the one that says where it is
      */
-    RowDocuments(Iterator<Row> rows, Reading reading, LinkedHashMap<String, Boolean> conversation, String corpus, String setting, ReadCounts counts) {
+    RowDocuments(Iterator<Row> rows, Reading reading, Map<String, Boolean> conversation, String corpus, String setting, ReadCounts counts) {
         this.rows = rows;
         this.reading = reading;
         this.conversation = conversation;

@@ -24,7 +24,7 @@ final class TableRows {
     private final CorpusSource source;
     private final Reading reading;
     /** The columns of the conversations, in the order of the rows, and whether they are written as JSON; empty if the text is read. */
-    private final LinkedHashMap<String, Boolean> conversation = new LinkedHashMap<>();
+    private final Map<String, Boolean> conversation = new LinkedHashMap<>();
     private final Dataset<Row> rows;
 
     /** @throws UserException if Spark cannot find or understand the source, or it lacks a column */
@@ -80,7 +80,7 @@ final class TableRows {
         String name = source.name();
         String setting = source.setting();
         Reading how = reading;
-        LinkedHashMap<String, Boolean> names = conversation;
+        Map<String, Boolean> names = conversation;
         return rows.toJavaRDD().mapPartitions(part -> new RowDocuments(part, how, names, name, setting, counts));
     }
 }

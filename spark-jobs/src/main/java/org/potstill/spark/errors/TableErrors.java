@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.errors;
 
-import java.util.Map;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.apache.commons.lang3.StringUtils;
@@ -13,17 +13,23 @@ import org.potstill.errors.UserException;
 public final class TableErrors {
     private static final int MAX_REASON = 400;
     private static final Pattern CODE = Pattern.compile("^\\s*\\[[A-Z0-9_.]+\\]\\s*|\\s*SQLSTATE: \\w+");
-    private static final Pattern MISSING_CLASS = Pattern.compile("(?s).*(DATA_SOURCE_NOT_FOUND|Failed to find (the )?data source|[Cc]annot find catalog plugin class|Unable to load class|"
-            + "ClassNotFoundException|NoClassDefFoundError|Avro is built-in but external).*");
-    private static final Map<Pattern, String> REMEDIES = Map.of(
-            Pattern.compile("(?s).*(TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|[Tt]able or view not found|REQUIRES_SINGLE_PART_NAMESPACE).*"),
-            "check the name; Spark knows a catalog by spark.sql.catalog.NAME, and Hive's tables with spark.sql.catalogImplementation = hive and a "
-                    + "hive-site.xml on its class path",
-            Pattern.compile("(?s).*(NOT_SUPPORTED_COMMAND_WITHOUT_HIVE_SUPPORT|Hive support is required|Unable to instantiate SparkSession with Hive).*"),
-            "set spark.sql.catalogImplementation = hive, with a Spark that was built with Hive",
-            Pattern.compile("(?s).*DELTA_CONFIGURE_SPARK_SESSION.*"),
-            "set spark.sql.extensions = io.delta.sql.DeltaSparkSessionExtension and spark.sql.catalog.spark_catalog = "
-                    + "org.apache.spark.sql.delta.catalog.DeltaCatalog");
+    private static final List<Known> KNOWN = List.of(
+            new Known("DATA_SOURCE_NOT_FOUND|[Ff]ailed to find (the )?data source|find catalog plugin class|ClassNotFoundException|NoClassDefFoundError",
+                    "; if it is right, give spark-submit the jar that has it, such as with --packages io.delta:delta-spark_" + Versions.scala()
+                            + ":VERSION, made for this Spark"),
+            new Known("TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE",
+                    "; Spark knows a catalog by spark.sql.catalog.NAME, and Hive's tables with spark.sql.catalogImplementation = hive and a "
+                            + "hive-site.xml on its class path"),
+            new Known("WITHOUT_HIVE_SUPPORT|Hive support is required", "; set spark.sql.catalogImplementation = hive, with a Spark that was built with Hive"),
+            new Known("DELTA_CONFIGURE_SPARK_SESSION", "; set spark.sql.extensions = io.delta.sql.DeltaSparkSessionExtension and "
+                    + "spark.sql.catalog.spark_catalog = org.apache.spark.sql.delta.catalog.DeltaCatalog"));
+
+    /** What to do about a failure whose message matches. */
+    private record Known(Pattern pattern, String remedy) {
+        Known(String words, String remedy) {
+            this(Pattern.compile(words), remedy);
+        }
+    }
 
     private TableErrors() {
     }
@@ -36,11 +42,8 @@ public final class TableErrors {
      */
     public static UserException unreadable(String corpus, String setting, Throwable thrown) {
         String all = ExceptionUtils.getThrowableList(thrown).stream().map(Throwable::toString).reduce("", (one, other) -> one + "\n" + other);
-        String remedy = MISSING_CLASS.matcher(all).matches()
-                ? "check " + setting + "; if it is right, give spark-submit the jar that has it, such as with --packages io.delta:delta-spark_"
-                        + Versions.scala() + ":VERSION, made for this Spark"
-                : REMEDIES.entrySet().stream().filter(known -> known.getKey().matcher(all).matches()).map(Map.Entry::getValue).findFirst()
-                        .map(known -> known.startsWith("check") ? "in " + setting + " " + known : known).orElse("check " + setting + " (and corpus.where, if it is set)");
+        String remedy = "check " + setting + KNOWN.stream().filter(known -> known.pattern.matcher(all).find()).map(Known::remedy).findFirst()
+                .orElse(" (and corpus.where, if it is set)");
         return new UserException("cannot read the corpus: " + corpus, reason(thrown), remedy, thrown);
     }
 

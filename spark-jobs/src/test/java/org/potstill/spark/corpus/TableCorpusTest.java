@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -43,7 +44,7 @@ class TableCorpusTest {
     static void fill() {
         lakehouse = new Lakehouse(folder);
         distillery = new Distillery(folder);
-        String lines = IntStream.range(0, DOCUMENTS).mapToObj(i -> String.format(
+        String lines = IntStream.range(0, DOCUMENTS).mapToObj(i -> String.format(Locale.ROOT,
                 "{\"id\": \"d%d\", \"text\": \"%s\", \"domain\": \"%s\", \"doc\": {\"text\": \"inner %d\", \"n\": %d}}\n", i, Distillery.text(i, 40),
                 i % 3 == 0 ? "code" : "prose", i, i)).reduce("", String::concat);
         Distillery.write(folder.resolve("lines.jsonl"), lines);
