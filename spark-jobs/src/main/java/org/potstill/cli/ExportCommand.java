@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.Sessions;
+import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.settings.PathSettings;
@@ -63,7 +64,7 @@ final class ExportCommand implements Callable<Integer> {
         StudentExport.Order order = new StudentExport.Order(format, precision, output, overwrite, text);
         Configuration hadoop = FileSystems.configuration(settings.spark());
         PathSettings.require(settings, hadoop);
-        boolean corpus = text == null && !settings.string("corpus.path").isBlank();
+        boolean corpus = text == null && Corpus.isNamed(settings);
         StudentExport.Made made = corpus
                 ? Sessions.run(spec.name(), settings, spark -> new StudentExport(settings, spark.sparkContext().hadoopConfiguration(),
                         Optional.of(spark)).run(order))

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.potstill.spark.SparkSettings;
+import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.label.LabelJob;
@@ -48,7 +49,7 @@ final class SettingsOptions {
         Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
         settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check,
-                Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+                Corpus::check, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
         if (!paths.isEmpty()) {
             Configuration hadoop = FileSystems.configuration(settings.spark());
             paths.forEach((option, path) -> PathSettings.require(option, path, hadoop));

@@ -38,6 +38,7 @@ public final class Sessions {
         SparkSettings.apply(settings, conf, name, ours);
         if (ours) {
             prepare(conf);
+            prepareTables(settings, conf);
             SparkSettings.requireFolderAndPort(conf);
         }
         SparkSettings.warnOfIgnored(settings, ours ? conf : active().get().getConf(),
@@ -80,6 +81,20 @@ public final class Sessions {
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // Otherwise a task's error ends this process before it can be reported.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+        }
+    }
+
+    /** Lets Spark know the tables that the corpus may be, as far as their classes are there and the user has not said otherwise. */
+    private static void prepareTables(Settings settings, SparkConf conf) {
+        ClassLoader loader = Thread.currentThread().getContextClassLoader();
+        boolean isSql = !settings.string("corpus.table").isBlank() || !settings.string("corpus.query").isBlank();
+        if (isSql && loader.getResource("hive-site.xml") != null && loader.getResource("org/apache/spark/sql/hive/HiveSessionStateBuilder.class") != null) {
+            conf.setIfMissing("spark.sql.catalogImplementation", "hive");
+        }
+        String extension = "io.delta.sql.DeltaSparkSessionExtension";
+        if (settings.string("corpus.format").equalsIgnoreCase("delta") && loader.getResource(extension.replace('.', '/') + ".class") != null) {
+            conf.setIfMissing("spark.sql.extensions", extension);
+            conf.setIfMissing("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog");
         }
     }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
@@ -19,54 +21,71 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The documents of text, JSON lines or Parquet files on any Hadoop path. An unreadable document or file becomes a document with a
- * problem.
+ * The documents of text, JSON lines or Parquet files on any Hadoop path, of a table, of a query, or of another source that Spark reads. An
+ * unreadable document or file becomes a document with a problem.
  */
 public final class Corpus {
-    private enum Format { AUTO, TEXT, JSONL, PARQUET }
-
     private static final Logger LOG = LoggerFactory.getLogger(Corpus.class);
     private static final long SHOWN = 64L << 20;
 
+    private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
-    private final String path;
-    private final FileFormat format;
+    private final CorpusSource source;
     private final Reading reading;
-    private final Problems problems = new Problems();
-    private final LongAccumulator bytesRead;
-    private final LongAccumulator withId;
-    private final LongAccumulator withoutId;
-    private final LongAccumulator webPages;
+    private final ReadCounts counts;
     private long bytes;
+    private SortedMap<String, String> versions = new TreeMap<>();
 
     public Corpus(SparkSession spark, Settings settings) {
+        this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
-        this.path = settings.required("corpus.path");
-        Format told = settings.choice("corpus.format", Format.class);
-        this.format = told == Format.AUTO ? null : FileFormat.valueOf(told.name());
+        this.source = CorpusSource.of(settings);
         this.reading = Reading.of(settings);
-        this.bytesRead = sc.sc().longAccumulator();
-        this.withId = sc.sc().longAccumulator();
-        this.withoutId = sc.sc().longAccumulator();
-        this.webPages = sc.sc().longAccumulator();
-        sc.sc().register(problems);
+        this.counts = ReadCounts.register(sc.sc());
     }
 
-    public String path() {
-        return path;
+    /** Checks the settings that say where the corpus is, if any does. */
+    public static void check(Settings settings) {
+        if (isNamed(settings)) {
+            CorpusSource.of(settings);
+        }
+    }
+
+    /** Whether the settings say where a corpus is. */
+    public static boolean isNamed(Settings settings) {
+        return settings.has("corpus.path");
+    }
+
+    /** Names it as messages do: a path, a table or a query. */
+    public String name() {
+        return source.name();
+    }
+
+    /** Names it without its place: the last part of a path. */
+    public String shortName() {
+        return source.shortName();
+    }
+
+    /** Returns the settings that say where it is and, once its documents are read, the versions of its tables, as far as they have any. */
+    public ObjectNode provenance() {
+        ObjectNode said = source.provenance();
+        if (!versions.isEmpty()) {
+            versions.forEach(said.putObject("corpus.versions")::put);
+        }
+        return said;
     }
 
     /** Returns the most common reasons why documents read so far cannot be used. */
     public Problems problems() {
-        return problems;
+        return counts.problems();
     }
 
     /** Logs warnings about documents read so far. */
     public void warnOfProblems() {
-        if (!problems.isZero()) {
-            LOG.warn("unusable documents of the corpus {}: {}", path, problems.value());
+        if (!problems().isZero()) {
+            LOG.warn("unusable documents of the corpus {}: {}", name(), problems().value());
         }
         warnOfDocuments();
     }
@@ -82,44 +101,60 @@ public final class Corpus {
      * @throws org.potstill.errors.UserException if none has
      */
     public void requireIds() {
-        if (withId.isZero() && !withoutId.isZero()) {
-            throw CorpusErrors.noIds(path, reading.idField(), withoutId.sum());
+        if (counts.withId().isZero() && !counts.withoutId().isZero()) {
+            throw CorpusErrors.noIds(name(), reading.idField(), counts.withoutId().sum(), otherIds());
         }
         warnOfDocuments();
     }
 
+    /** Says what the id of a document without one is. */
+    private String otherIds() {
+        return source.isRows() ? "a hash of the text" : "file and position";
+    }
+
     /** Returns the number of documents read so far that are web pages or XML. */
     long webPages() {
-        return webPages.sum();
+        return counts.webPages().sum();
     }
 
     private void warnOfDocuments() {
-        if (!webPages.isZero()) {
+        if (!counts.webPages().isZero()) {
             LOG.warn("web pages and XML among the documents of the corpus {}: {}; their markup is part of the text: extract the text first if "
-                    + "that is not meant", path, webPages.sum());
+                    + "that is not meant", name(), webPages());
         }
-        if (!withoutId.isZero()) {
-            LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); their file and position in it are used instead",
-                    withoutId.sum(), withId.sum() + withoutId.sum(), path, reading.idField());
+        if (!counts.withoutId().isZero()) {
+            LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); instead, {} is their id",
+                    counts.withoutId().sum(), counts.withId().sum() + counts.withoutId().sum(), name(), reading.idField(), otherIds());
         }
     }
 
     /**
      * Starts a progress display of reading.
      *
-     * @return null if the corpus is too small for one
+     * @return null if the corpus is too small for one, or its size is not known
      */
     public Progress progress() {
-        return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), bytesRead);
+        return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), counts.bytes());
     }
 
     /**
-     * Lists the files and reads their documents.
+     * Finds the files or the table and reads the documents.
      *
-     * @throws org.potstill.errors.UserException if there are no files, or files of several formats
+     * @throws org.potstill.errors.UserException if there are no files, or files of several formats, or Spark cannot read the source
      */
     public JavaRDD<Document> documents() {
-        CorpusListing listing = CorpusListing.of(path, format, settings, sc);
+        return source.isRows() ? ofRows() : ofFiles();
+    }
+
+    private JavaRDD<Document> ofRows() {
+        TableRows rows = new TableRows(spark, source, reading);
+        versions = TableVersions.of(rows.rows());
+        LOG.info("the corpus: {}{}", name(), versions.isEmpty() ? "" : ", " + versions);
+        return rows.documents(counts);
+    }
+
+    private JavaRDD<Document> ofFiles() {
+        CorpusListing listing = CorpusListing.of(source.path(), source.fileFormat().orElse(null), settings, sc);
         if (listing.format() == FileFormat.PARQUET) {
             requireColumns(listing.files());
         }
@@ -127,13 +162,8 @@ public final class Corpus {
         List<List<Piece>> tasks = Piece.tasks(listing.files(), listing.format(), reading.isDivisible(listing.format()), Cluster.taskSlots(sc));
         Broadcast<SerializableConfiguration> hadoop = Cluster.hadoop(sc);
         Reading how = reading;
-        Problems found = problems;
-        LongAccumulator read = bytesRead;
-        LongAccumulator named = withId;
-        LongAccumulator unnamed = withoutId;
-        LongAccumulator pages = webPages;
-        return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), found, read,
-                named, unnamed, pages));
+        ReadCounts counted = counts;
+        return sc.parallelize(tasks, tasks.size()).flatMap(pieces -> new Documents(pieces, how, hadoop.value().value(), counted));
     }
 
     /** Rejects a corpus whose first, middle and last file all lack the columns; if only some lack them, reading finds out. */
@@ -155,6 +185,6 @@ public final class Corpus {
                 return;
             }
         }
-        throw CorpusErrors.noSuchColumn(path, reading.named(), why.getMessage(), lacking.path());
+        throw CorpusErrors.noSuchColumn(name(), reading.named(), why.getMessage() + " (in " + lacking.path() + ")");
     }
 }

@@ -121,7 +121,7 @@ record CorpusListing(List<CorpusFile> files, FileFormat format) {
 
         private void refuseTable(Optional<TableFolder> table) {
             if (table.isPresent()) {
-                throw CorpusErrors.corpusIsTable(path, table.get().named(), table.get().path());
+                throw CorpusErrors.corpusIsTable(path, table.get().named(), table.get().format(), table.get().path());
             }
         }
 

@@ -10,9 +10,7 @@ import java.util.NoSuchElementException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
-import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.TaskCompletionListener;
-import org.potstill.checkpoints.io.FileSignature;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,11 +28,7 @@ final class Documents implements Iterator<Document> {
     private final Iterator<Piece> pieces;
     private final Reading reading;
     private final Configuration hadoop;
-    private final Problems problems;
-    private final LongAccumulator bytesRead;
-    private final LongAccumulator withId;
-    private final LongAccumulator withoutId;
-    private final LongAccumulator webPages;
+    private final ReadCounts counts;
     private Piece piece;
     private DocumentReader reader;
     private Document next;
@@ -44,16 +38,11 @@ final class Documents implements Iterator<Document> {
     private long read;
     private int failures;
 
-    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, Problems problems, LongAccumulator bytesRead,
-            LongAccumulator withId, LongAccumulator withoutId, LongAccumulator webPages) {
+    Documents(List<Piece> pieces, Reading reading, Configuration hadoop, ReadCounts counts) {
         this.pieces = pieces.iterator();
         this.reading = reading;
         this.hadoop = hadoop;
-        this.problems = problems;
-        this.bytesRead = bytesRead;
-        this.withId = withId;
-        this.withoutId = withoutId;
-        this.webPages = webPages;
+        this.counts = counts;
         TaskContext task = TaskContext.get();
         if (task != null) {
             // The consumer may stop before the end.
@@ -120,7 +109,7 @@ final class Documents implements Iterator<Document> {
     }
 
     private void endPiece() {
-        bytesRead.add(piece.length());
+        counts.bytes().add(piece.length());
         read = 0;
         failures = 0;
     }
@@ -153,14 +142,8 @@ final class Documents implements Iterator<Document> {
         }
         Document document = next;
         next = null;
-        problems.add(document);
-        if (document.text() != null && FileSignature.isMarkup(document.text())) {
-            webPages.add(1);
-        }
-        if (!reading.idField().isEmpty() && document.problem() == null) {
-            // Readers make the id of a document without one from the file's path.
-            (document.id().startsWith(piece.file().path()) ? withoutId : withId).add(1);
-        }
+        // Readers make the id of a document without one from the file's path.
+        counts.add(document, !document.id().startsWith(piece.file().path()), reading);
         return document;
     }
 

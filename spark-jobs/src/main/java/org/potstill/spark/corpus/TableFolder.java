@@ -4,6 +4,7 @@ package org.potstill.spark.corpus;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -16,9 +17,10 @@ import org.apache.hadoop.fs.Path;
  * The folder of a table with a log (Delta, Hudi, Iceberg, Paimon), whose files may also hold deleted and replaced rows.
  *
  * @param named what it is, with its article: "a Delta table"
+ * @param format by which Spark reads it
  * @param path  the folder
  */
-record TableFolder(String named, String path) {
+record TableFolder(String named, String format, String path) {
     private static final Pattern OF_A_TABLE =
             Pattern.compile("(.*)/(?:(_delta_log)/.*|(\\.hoodie)/.*|((?:snapshot/snapshot|schema/schema)-\\d+)"
                     + "|metadata/[^/]*\\.metadata\\.json(?:\\.gz)?)");
@@ -30,9 +32,8 @@ record TableFolder(String named, String path) {
         if (!log.matches()) {
             return Optional.empty();
         }
-        String named = log.group(2) != null ? "a Delta table" : log.group(3) != null ? "a Hudi table"
-                : log.group(4) != null ? "a Paimon table" : "an Iceberg table";
-        return Optional.of(new TableFolder(named, log.group(1)));
+        String name = log.group(2) != null ? "Delta" : log.group(3) != null ? "Hudi" : log.group(4) != null ? "Paimon" : "Iceberg";
+        return Optional.of(new TableFolder((name.startsWith("I") ? "an " : "a ") + name + " table", name.toLowerCase(Locale.ROOT), log.group(1)));
     }
 
     /**

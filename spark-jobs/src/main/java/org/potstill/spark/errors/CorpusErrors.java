@@ -100,26 +100,24 @@ public final class CorpusErrors {
                 "set corpus.path and " + setting + " to paths outside each other");
     }
 
-    public static UserException corpusIsTable(String path, String named, String table) {
+    public static UserException corpusIsTable(String path, String named, String format, String table) {
         return new UserException("the corpus " + path + " is or contains " + named + ": " + table,
                 "only the table's log says which files belong to it; reading the files directly would include deleted and replaced rows",
-                "export the table's rows to a separate folder, for instance with spark.table(...).write.parquet(...), and set corpus.path "
-                        + "to it");
+                "set corpus.format = " + format + " and corpus.path to the table's folder, or corpus.table to its name; both need the table's "
+                        + "package on Spark's class path");
     }
 
-    /**
-     * @param settings those that name the columns
-     * @param file     an example of a file without one of them
-     */
-    public static UserException noSuchColumn(String path, String settings, String why, String file) {
-        return new UserException("the corpus " + path + " does not have the columns of " + settings, why + " (in " + file + ")",
+    /** @param settings those that name the columns */
+    public static UserException noSuchColumn(String path, String settings, String why) {
+        return new UserException("the corpus " + path + " does not have the columns of " + settings, why,
                 "set corpus.text-field (and corpus.id-field); write a column inside a struct with a dot: doc.text");
     }
 
-    public static UserException noIds(String path, String field, long documents) {
+    /** @param instead what the id is if none is named */
+    public static UserException noIds(String path, String field, long documents, String instead) {
         return new UserException("no document of the corpus " + path + " has an id in '" + field + "'",
                 "none of its " + documents + " documents has this field, column or partition folder with a value; text files have none",
-                "set corpus.id-field to the one with the id, or leave it empty: then file and position are the id");
+                "set corpus.id-field to the one with the id, or leave it empty: then " + instead + " is the id");
     }
 
     /** @param reasons the most common ones, with counts */

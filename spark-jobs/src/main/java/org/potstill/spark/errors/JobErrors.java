@@ -35,7 +35,8 @@ public final class JobErrors {
         boolean one = keys.size() == 1;
         return new UserException(keys.stream().map(key -> "'" + key + "'").collect(Collectors.joining(", ")) + (one ? " is not set" : " are not set"),
                 "this command requires " + (one ? "it" : "them"), "set " + (one ? "it" : "them") + " in a file, which --conf names, or with "
-                + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" ")));
+                + keys.stream().map(key -> "--set " + key + "=...").collect(Collectors.joining(" "))
+                + (keys.contains("corpus.path") ? "; corpus.table or corpus.query may take the place of corpus.path" : ""));
     }
 
     public static UserException outputClosed() {

@@ -156,7 +156,7 @@ public final class EvaluateJob {
         read.warnOfProblems();
         if (work.isEmpty()) {
             long usable = corpus.count();
-            throw usable == 0 && !read.problems().isZero() ? CorpusErrors.noUsableDocument(read.path(), read.problems().value())
+            throw usable == 0 && !read.problems().isZero() ? CorpusErrors.noUsableDocument(read.name(), read.problems().value())
                     : EvaluateErrors.noHeldOutDocument(cut.holdout(), usable);
         }
         List<Passage> speedPassages = passages(work);
@@ -208,7 +208,7 @@ public final class EvaluateJob {
 
     private List<Passage> further(String name, String path, Tokenization cut, Pair pair, int text) {
         try {
-            Settings its = settings.with("corpus.path", path).with("corpus.format", "auto");
+            Settings its = settings.withCorpus(path);
             Corpus corpus = new Corpus(spark, its);
             JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer, pair.vocabSize)
                     .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());

@@ -4,6 +4,7 @@ package org.potstill.spark.export;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 
 /**
  * The model card of an exported student: its origin and quality. Only the last component of paths is shown, as the rest may reveal
@@ -29,6 +30,12 @@ final class ModelCard {
         this.remarks = remarks;
     }
 
+    private String corpus() {
+        JsonNode corpus = provenance.path("corpus");
+        return Stream.of("corpus.path", "corpus.table", "corpus.query").map(key -> corpus.path(key).asText()).filter(said -> !said.isEmpty())
+                .findFirst().orElse("");
+    }
+
     String markdown() {
         JsonNode training = provenance.path("training");
         JsonNode corpus = provenance.path("corpus");
@@ -43,7 +50,7 @@ final class ModelCard {
         line("| teacher | %s, SHA-256 %s |", teacher, name(provenance.path("teacher").path("weights").asText()));
         line("| soft labels | %s |", name(provenance.path("identity").path("data").path("spec").asText()));
         line("| corpus | %s: %,d documents, of which %,d are held out; %,d tokens in sequences of %,d |",
-                name(corpus.path("corpus.path").asText()), corpus.path("documents").asLong(), corpus.path("held_out").asLong(),
+                name(corpus()), corpus.path("documents").asLong(), corpus.path("held_out").asLong(),
                 corpus.path("positions").asLong(), corpus.path("sequence-length").asLong());
         line("| trained | on %,d tokens in %,.0f s, %,d workers averaged |", training.path("positions").asLong(),
                 training.path("seconds").asDouble(), training.path("workers").asLong());

@@ -57,10 +57,10 @@ record Sample(String text, List<int[]> sequences) {
         List<Ranked> first = ranked.takeOrdered(Math.max(1, maxTokens(settings) / then.sequenceLength()));
         corpus.warnOfProblems();
         if (first.isEmpty()) {
-            throw CorpusErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.name());
         }
         boolean training = first.get(0).training;
-        return new Sample((training ? "documents that it was trained on, of " : "held-out documents of ") + new Path(corpus.path()).getName(),
+        return new Sample((training ? "documents that it was trained on, of " : "held-out documents of ") + corpus.shortName(),
                 first.stream().filter(sequence -> sequence.training == training).map(Ranked::tokens).toList());
     }
 

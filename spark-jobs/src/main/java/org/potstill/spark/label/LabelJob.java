@@ -138,20 +138,20 @@ public final class LabelJob {
             count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
         }
         if (count.documents() == 0) {
-            throw CorpusErrors.emptyCorpus(corpus.path());
+            throw CorpusErrors.emptyCorpus(corpus.name());
         }
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
         if (count.unusable() == count.documents()) {
-            throw CorpusErrors.noUsableDocument(corpus.path(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
+            throw CorpusErrors.noUsableDocument(corpus.name(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
         }
         double limit = told.maxBadShare();
         if (count.unusable() > limit * count.documents()) {
             throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
         }
         if (count.sequences() == 0) {
-            throw CorpusErrors.nothingToTrainOn(corpus.path());
+            throw CorpusErrors.nothingToTrainOn(corpus.name());
         }
         corpus.requireIds();
         if (corpus.namesIds()) {
@@ -194,12 +194,13 @@ public final class LabelJob {
 
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
         agreed.put("sequence-length", tokenization.sequenceLength()).put("corpus.holdout", tokenization.holdout())
-                .put("seed", tokenization.seed()).put("corpus.path", corpus.path())
+                .put("seed", tokenization.seed())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
+        agreed.setAll(corpus.provenance());
         LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         store.publishSnapshot(unscored.others(training), agreed);
-        LabelSummary summary = summary(count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
         if (summary.scoredTokens() > 0) {
             recordPass(store, summary);
         }
@@ -286,10 +287,10 @@ public final class LabelJob {
         return new UnscoredSequences(labels, reasons);
     }
 
-    private static LabelSummary summary(CorpusCount count, List<ShardResult> results, TeacherSource source,
-            PrecisionCost precision, double seconds, LabelStore store) {
+    private static LabelSummary summary(Corpus corpus, CorpusCount count, List<ShardResult> results,
+            TeacherSource source, PrecisionCost precision, double seconds, LabelStore store) {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
-        return new LabelSummary(count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
+        return new LabelSummary(corpus.provenance(), count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 results.stream().mapToDouble(ShardResult::storing).sum(), scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,

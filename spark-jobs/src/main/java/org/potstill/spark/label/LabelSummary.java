@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.label;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 
 /**
  * Summary of a teacher pass.
  *
+ * @param source      settings that say where the corpus is, and versions of its tables
  * @param corpus      what the corpus consists of
  * @param scoredTokens positions the teacher scored in this run; those in the cache cost nothing
  * @param bytes       bytes written to the cache
@@ -19,6 +21,6 @@ import java.util.List;
  * @param executors   work of each executor and GPU
  * @param cache       folder of these labels
  */
-public record LabelSummary(CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing, double teacherLoss,
-        double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
+public record LabelSummary(JsonNode source, CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing,
+        double teacherLoss, double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
 }

@@ -121,7 +121,7 @@ public final class PruneJob {
                 checkpoint.config().vocabSize())
                 .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
-            return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.path());
+            return PruningText.draw(documents, wanted.calibrationTokens(), wanted.batchTokens(), settings.seed(), corpus.name());
         } finally {
             corpus.warnOfProblems();
             Cluster.release(documents);

@@ -159,6 +159,10 @@ public final class PathSettings {
     public static void requireReachable(Settings settings, List<String> keys, Configuration hadoop) {
         for (String key : keys) {
             String path = settings.string(key);
+            if (path.isBlank()) {
+                // A corpus may be a table.
+                continue;
+            }
             try {
                 new Path(path).getFileSystem(hadoop);
             } catch (IOException | IllegalArgumentException e) {

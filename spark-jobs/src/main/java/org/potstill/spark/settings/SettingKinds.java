@@ -24,7 +24,7 @@ final class SettingKinds {
     enum Kind { TEXT, FLAG, WHOLE, REAL }
 
     /** Sections whose keys the user chooses. */
-    private static final List<String> OPEN = List.of("spark", "evaluate.corpora", "evaluate.tasks");
+    private static final List<String> OPEN = List.of("spark", "evaluate.corpora", "evaluate.tasks", "corpus.options");
     /** Fractions whose defaults are whole. */
     private static final Set<String> FRACTIONS = Set.of("train.max-loss-beyond-chance", "train.outer-momentum",
             "student.rope-scaling.original-positions");
@@ -126,7 +126,7 @@ final class SettingKinds {
     }
 
     private static Optional<String> blank(String key, ConfigValue value) {
-        return key.startsWith("spark.") || !String.valueOf(value.unwrapped()).isBlank() ? Optional.empty() : Optional.of("it is empty");
+        return key.startsWith("spark.") || key.startsWith("corpus.options.") || !String.valueOf(value.unwrapped()).isBlank() ? Optional.empty() : Optional.of("it is empty");
     }
 
     private String nearest(String key) {

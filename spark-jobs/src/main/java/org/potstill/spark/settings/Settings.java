@@ -29,8 +29,8 @@ import org.potstill.spark.storage.HadoopFolder;
 
 /**
  * The user's settings: the command line overrides the files, which override the defaults. Keys that are not among the defaults
- * are rejected, except in sections whose keys the user chooses: {@code spark}, {@code evaluate.corpora} and
- * {@code evaluate.tasks}.
+ * are rejected, except in sections whose keys the user chooses: {@code spark}, {@code corpus.options},
+ * {@code evaluate.corpora} and {@code evaluate.tasks}.
  */
 public final class Settings {
     /** Bounds of {@link #real} that are outside the range themselves: 0 and 1. */
@@ -115,9 +115,15 @@ public final class Settings {
         return given.contains(key);
     }
 
+    /** Whether it has a value, or another setting stands in its place: a corpus is a path, a table, a query or what options describe. */
+    public boolean has(String key) {
+        return !string(key).isBlank() || key.equals("corpus.path")
+                && !(string("corpus.table").isBlank() && string("corpus.query").isBlank() && sourceOptions().isEmpty());
+    }
+
     /** @throws UserException that names all of the keys without a value, if there are any */
     public void require(List<String> keys) {
-        List<String> missing = keys.stream().filter(key -> string(key).isBlank()).toList();
+        List<String> missing = keys.stream().filter(key -> !has(key)).toList();
         if (!missing.isEmpty()) {
             throw JobErrors.missingKeys(missing);
         }
@@ -206,7 +212,7 @@ public final class Settings {
         };
     }
 
-    /** The settings that the user set, sorted by key, without {@code spark}, which may hold secrets. */
+    /** The settings that the user set, sorted by key, without {@code spark}, which may hold secrets, and those of a source's options. */
     public SortedMap<String, String> given() {
         SortedMap<String, String> values = new TreeMap<>();
         for (String key : given) {
@@ -217,7 +223,13 @@ public final class Settings {
         for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
             texts(section).forEach((name, text) -> values.put(section + "." + name, text));
         }
+        SourceOptions.redacted(config).forEach((name, value) -> values.put(SourceOptions.SECTION + "." + name, value));
         return values;
+    }
+
+    /** The options of the Spark source that the corpus is, by name. */
+    public SortedMap<String, String> sourceOptions() {
+        return SourceOptions.of(config);
     }
 
     /** The strings of a section whose keys the user chooses, sorted by key. */
@@ -241,13 +253,23 @@ public final class Settings {
         return Collections.unmodifiableSortedMap(spark);
     }
 
-    /** All settings but {@code spark}, which may hold secrets, for the provenance. */
+    /** All settings but {@code spark}, which may hold secrets, and those of a source's options, for the provenance. */
     public JsonNode provenance() {
         try {
-            return HadoopFolder.JSON.readTree(config.withoutPath("spark").root().render(ConfigRenderOptions.concise()));
+            return HadoopFolder.JSON.readTree(config.withoutPath("spark")
+                    .withValue(SourceOptions.SECTION, ConfigValueFactory.fromMap(SourceOptions.redacted(config))).root().render(ConfigRenderOptions.concise()));
         } catch (JsonProcessingException e) {
             throw new AssertionError(e);
         }
+    }
+
+    /** Returns the same settings with another corpus: files. */
+    public Settings withCorpus(String path) {
+        Settings with = with(SourceOptions.SECTION, Map.of()).with("corpus.path", path).with("corpus.format", "auto");
+        for (String other : List.of("corpus.table", "corpus.query", "corpus.where")) {
+            with = with.with(other, "");
+        }
+        return with;
     }
 
     /** Returns the same settings with one replaced. */

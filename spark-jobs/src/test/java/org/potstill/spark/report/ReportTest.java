@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,17 +28,20 @@ import org.potstill.spark.label.ExecutorShare;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.PrecisionCost;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.student.loss.StepLoss;
 
 class ReportTest {
+    private static final JsonNode SOURCE = HadoopFolder.JSON.createObjectNode().put("corpus.table", "lake.docs");
+
     @TempDir
     private Path folder;
 
     @Test
     void oneReportShowsAllJobsWithFiguresAndPlots() throws Exception {
         Report report = new Report(Settings.load(List.of(), List.of("student.path=" + folder)), new Configuration());
-        report.put("label", new LabelSummary(new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
+        report.put("label", new LabelSummary(SOURCE, new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
                 List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
                         new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache"));
@@ -108,15 +112,15 @@ class ReportTest {
     void aRunThatFindsEverythingInTheCacheKeepsTheFiguresOfTheLastPass() throws Exception {
         Report report = new Report(Settings.load(List.of(), List.of("cache.path=" + folder)), new Configuration());
         CorpusCount corpus = new CorpusCount(20, 1, 2, 300, 150_000, 3);
-        report.put("label", new LabelSummary(corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
+        report.put("label", new LabelSummary(SOURCE, corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
                 List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache"));
-        report.put("label", new LabelSummary(corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache"));
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache"));
         String markdown = Files.readString(folder.resolve("report/report.md"));
         for (String expected : List.of("| tokens scored in this run | 0 |", "The last pass that scored anything", "| tokens scored | 150,000 |",
                 "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 100.0 |", "| 7 |  | 150,000 | 1,500 | 1 | 0 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
-        report.put("label", new LabelSummary(corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other"));
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other"));
         assertFalse(Files.readString(folder.resolve("report/report.md")).contains("| tokens scored |"), "another cache's pass");
     }
 }
