@@ -21,6 +21,15 @@ final class Sampler {
      * @return a token id; of equal logits the first counts as more probable
      */
     int next(float[] logits) {
+        return options.temperature() == 0 ? choose(logits, 0) : choose(logits, random.nextDouble());
+    }
+
+    /**
+     * Chooses the token whose share of the kept probability a point falls in, the most probable tokens first.
+     *
+     * @param point in [0, 1); ignored if greedy
+     */
+    int choose(float[] logits, double point) {
         int[] order = order(logits);
         if (options.temperature() == 0) {
             return order[0];
@@ -37,7 +46,7 @@ final class Sampler {
         while (nucleus < count && (nucleus == 0 || kept < options.topP() * total)) {
             kept += weights[nucleus++];
         }
-        double draw = random.nextDouble() * kept;
+        double draw = point * kept;
         for (int i = 0; i < nucleus - 1; i++) {
             draw -= weights[i];
             if (draw < 0) {
