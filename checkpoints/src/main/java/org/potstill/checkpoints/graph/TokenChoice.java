@@ -56,7 +56,7 @@ public record TokenChoice(double temperature, int topK, double topP) {
         // Half of it, as probabilities are rounded.
         String candidates = graph.node("GreaterOrEqual", List.of(probabilities, graph.scalar((float) ((1 - topP) / vocabSize / 2))));
         String counts = graph.node("ReduceSum", List.of(graph.cast(candidates, DataType.INT64), graph.longs(-1)), attribute("keepdims", 0L));
-        // At least 1, also where there are no rows, or no numbers.
+        // At least 1, also where there are no numbers.
         String atLeastOne = graph.node("Concat", List.of(counts, graph.longs(1)), attribute("axis", 0L));
         return graph.node("ReduceMax", List.of(atLeastOne), attribute("keepdims", 1L));
     }

@@ -15,7 +15,8 @@ import org.potstill.checkpoints.model.CausalLmConfig;
  *
  * <p>Inputs: {@code input_ids [B, T]}, the next tokens of each text, where B or T is 1; {@code last_positions [B]}, the
  * position of the last of them in its text; {@code longest [1]}, the number of tokens of the longest text so far; {@code
- * rows [R]}, the flat indices {@code b·T + t} of the positions whose next tokens are wanted; {@code past_key.i} and {@code
+ * rows [R]}, the flat indices {@code b·T + t} of the positions whose next tokens are wanted, at least one, as some of the
+ * engine's operators divide by their number; {@code past_key.i} and {@code
  * past_value.i [B, keyValueHeads, S, D]} for each layer, of which the first tokens of each row are in use. {@code points
  * [R, 1]} in double precision, unless greedy, see {@link TokenChoice}.
  *

@@ -194,10 +194,13 @@ final class BatchWriter implements AnswerWriter {
             positions[slot] = slots[slot].position();
             points[slot] = slots[slot].point();
         }
-        int[] next = session.next(buffers, tokens, positions, points);
+        WritingSession.Next next = session.next(buffers, tokens, positions, points);
         counters.wrote(active);
         for (int slot = active - 1; slot >= 0; slot--) {
-            if (ended(slots[slot], next[slot], positions[slot])) {
+            if (!next.isFinite(slot)) {
+                slots[slot].end(Answer.End.NOT_FINITE);
+            }
+            if (ended(slots[slot], next.tokens()[slot], positions[slot])) {
                 free(slot);
             }
         }
@@ -205,10 +208,6 @@ final class BatchWriter implements AnswerWriter {
 
     private boolean ended(TextInSlot text, int token, int position) {
         if (text.result.isDone()) {
-            return true;
-        }
-        if (token == WritingSession.NOT_FINITE) {
-            text.end(Answer.End.NOT_FINITE);
             return true;
         }
         if (stopIds.contains(token)) {

@@ -25,7 +25,8 @@ final class Sampler {
     }
 
     /**
-     * Chooses the token whose share of the kept probability a point falls in, the most probable tokens first.
+     * Chooses the token whose share of the kept probability a point falls in. The shares are in the order of ids if all tokens
+     * are kept, otherwise the most probable ones come first.
      *
      * @param point in [0, 1); ignored if greedy
      */
@@ -34,11 +35,15 @@ final class Sampler {
         if (options.temperature() == 0) {
             return order[0];
         }
+        double largest = logits[order[0]];
+        if (options.topK() == 0 && options.topP() == 1) {
+            Arrays.sort(order);
+        }
         int count = options.topK() == 0 ? order.length : Math.min(options.topK(), order.length);
         double[] weights = new double[count];
         double total = 0;
         for (int i = 0; i < count; i++) {
-            weights[i] = Math.exp((logits[order[i]] - logits[order[0]]) / options.temperature());
+            weights[i] = Math.exp((logits[order[i]] - largest) / options.temperature());
             total += weights[i];
         }
         double kept = 0;

@@ -22,8 +22,17 @@ import org.potstill.teacher.scoring.TeacherErrors;
 
 /** An ONNX Runtime session of a {@link WritingGraph} over {@link KeyValueBuffers}. Not thread-safe. */
 final class WritingSession implements AutoCloseable {
-    /** A token that {@link #next} returns for a text with a logit that is not finite. */
-    static final int NOT_FINITE = -1;
+    /**
+     * Next tokens.
+     *
+     * @param tokens of each text
+     * @param sums   of each text's logits; not finite if one of them is not
+     */
+    record Next(int[] tokens, float[] sums) {
+        boolean isFinite(int text) {
+            return Float.isFinite(sums[text]);
+        }
+    }
 
     private final OrtSession session;
     private final boolean greedy;
@@ -39,7 +48,7 @@ final class WritingSession implements AutoCloseable {
 
     /** Reads tokens {@code [begin, end)} of a text, of which the earlier ones are in the slot. */
     void read(KeyValueBuffers buffers, int slot, int[] text, int begin, int end) {
-        run(buffers.view(slot, 1), new Batch(Arrays.copyOfRange(text, begin, end), 1, new int[] {end - 1}, end, new double[0]));
+        run(buffers.view(slot, 1), new Batch(Arrays.copyOfRange(text, begin, end), 1, new int[] {end - 1}, end, new double[1]));
     }
 
     /**
@@ -49,16 +58,16 @@ final class WritingSession implements AutoCloseable {
      * @param positions its position in the text
      * @param points    which decide the draws
      */
-    int[] next(KeyValueBuffers buffers, int[] tokens, int[] positions, double[] points) {
+    Next next(KeyValueBuffers buffers, int[] tokens, int[] positions, double[] points) {
         int longest = Arrays.stream(positions).max().orElseThrow() + 1;
         return run(buffers.view(0, tokens.length), new Batch(tokens, tokens.length, positions, longest, points));
     }
 
-    /** Inputs of a run; with a point for each row whose next token is wanted. */
+    /** Inputs of a run, with a point for each of the first rows, whose next tokens are chosen. The graph wants at least one. */
     private record Batch(int[] tokens, int texts, int[] lastPositions, int longest, double[] points) {
     }
 
-    private int[] run(KeyValueBuffers.View view, Batch batch) {
+    private Next run(KeyValueBuffers.View view, Batch batch) {
         int wanted = batch.points.length;
         Map<String, OnnxTensor> ours = new LinkedHashMap<>();
         IntBuffer chosen = bytes(4 * wanted).asIntBuffer();
@@ -76,22 +85,20 @@ final class WritingSession implements AutoCloseable {
             Map<String, OnnxTensor> inputs = new LinkedHashMap<>(ours);
             inputs.putAll(view.past());
             Map<String, OnnxTensor> outputs = new LinkedHashMap<>(view.present());
-            // Without rows these have no result: ReduceSum gives its empty output another shape.
-            if (wanted > 0) {
-                ours.put(WritingGraph.TOKENS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), chosen, new long[] {wanted}));
-                ours.put(WritingGraph.CHECK, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), check, new long[] {wanted}));
-                outputs.put(WritingGraph.TOKENS, ours.get(WritingGraph.TOKENS));
-                outputs.put(WritingGraph.CHECK, ours.get(WritingGraph.CHECK));
-            }
+            ours.put(WritingGraph.TOKENS, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), chosen, new long[] {wanted}));
+            ours.put(WritingGraph.CHECK, OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), check, new long[] {wanted}));
+            outputs.put(WritingGraph.TOKENS, ours.get(WritingGraph.TOKENS));
+            outputs.put(WritingGraph.CHECK, ours.get(WritingGraph.CHECK));
             NativeWork.call(() -> session.run(inputs, outputs)).close();
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("read " + batch.tokens.length + " tokens of " + batch.texts + " texts", e);
         } finally {
             ours.values().forEach(OnnxTensor::close);
         }
-        int[] tokens = new int[wanted];
-        Arrays.setAll(tokens, row -> Float.isFinite(check.get(row)) ? chosen.get(row) : NOT_FINITE);
-        return tokens;
+        Next next = new Next(new int[wanted], new float[wanted]);
+        chosen.get(next.tokens);
+        check.get(next.sums);
+        return next;
     }
 
     private static OnnxTensor longs(int[] values, long... shape) throws OrtException {
