@@ -11,6 +11,7 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.TrainJob;
+import org.potstill.spark.write.WriteJob;
 import picocli.CommandLine.Option;
 
 /** Options that supply the settings of a command. */
@@ -32,7 +33,7 @@ final class SettingsOptions {
     /** Loads the settings and checks those of all commands, so that a later step's errors show before the first step runs. */
     Settings load() {
         Settings settings = Settings.load(files, overrides);
-        settings.check(List.of(SparkSettings::check, Platform::checkPaths, Tokenization::of, LabelJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
+        settings.check(List.of(SparkSettings::check, Platform::checkPaths, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, DistilCommand::check));
         return settings;
     }
 }

@@ -36,7 +36,7 @@ public final class Platform {
     private static final int PROBE_BYTES = 1 << 16;
     /** Of folders: links may go in circles. */
     private static final int MAX_DEPTH = 8;
-    private static final List<String> PATHS = List.of("corpus.path", "teacher.path", "cache.path", "student.path", "student.init", "prune.path",
+    private static final List<String> PATHS = List.of("corpus.path", "teacher.path", "cache.path", "student.path", "student.init", "write.path", "prune.path",
             "prune.model", "export.path", "report.path");
 
     private static final Pattern WINDOWS = Pattern.compile("[A-Za-z]:([\\\\/].*)?", Pattern.DOTALL);
