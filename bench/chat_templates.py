@@ -2,6 +2,7 @@
 
     python bench/chat_templates.py collect FOLDER SOURCE...   # gathers templates: SOURCEs are unpacked packages or checkouts
     python bench/chat_templates.py compare FOLDER             # exit status 1 where a text differs
+    python bench/chat_templates.py tokens FOLDER              # token ids and assistant masks of whole conversations; likewise
 
 Sources that bring many: llama.cpp (models/templates), the npm packages @huggingface/ollama-utils and @huggingface/jinja with its
 tests, the Python packages xinference (llm_family.json), trl, axolotl and aphrodite-engine, and folders of models. Templates belong
@@ -18,6 +19,8 @@ import tempfile
 from pathlib import Path
 
 from peer import java
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
 from transformers.utils import chat_template_utils
 
 SHOWN = 100
@@ -142,15 +145,127 @@ def compare(folder: Path) -> bool:
     return "different" in counts
 
 
+# Conversations to learn from, without a prompt at their end.
+LEARNT = [
+    {"messages": [USER, ANSWER]},
+    {"messages": [SYSTEM, USER, {"role": "assistant", "content": " Not much. "}, {"role": "user", "content": "And now?"},
+                  {"role": "assistant", "content": "日本 😀 e\u0301\n\n"}]},
+    {"messages": [SYSTEM, USER, ANSWER, {"role": "user", "content": "So?"}, ANSWER, {"role": "user", "content": "So?"}, ANSWER]},
+    {"messages": [SYSTEM, USER, CALL, *RESULTS, {"role": "assistant", "content": "Grey."}], "tools": TOOLS},
+    {"messages": [USER, {**CALL, "content": None}, *RESULTS, {"role": "assistant", "content": "Grey."}, USER, ANSWER], "tools": TOOLS},
+    {"messages": [USER, {"role": "assistant", "content": "Fine.", "reasoning_content": "Well.\n"}, USER,
+                  {"role": "assistant", "content": "Fine.", "thinking": "Well."}]},
+    {"messages": [{"role": "user", "content": [{"type": "text", "text": "One "}, {"type": "text", "text": "two"}]},
+                  {"role": "assistant", "content": [{"type": "text", "text": "Three"}]}]},
+    {"messages": [USER, ANSWER, USER]},
+]
+CONTROL = r"<\|[^|<>\s]{1,40}\|>|<｜[^｜<>\s]{1,40}｜>|<(?:start|end)_of_turn>|<end_of_utterance>|<turn\|>|<\|turn>|\[/?[A-Z_]{3,30}\]|<\|[A-Z_]{3,30}\|>"
+OTHER = r"</?(?:think|tool_call|tool_response|tools|answer)>"
+STOPS = r"im_end|eot|eom|end.?of.?(turn|text|sentence|utterance)|<\|end\|>|<\|return\|>|<\|call\|>|<turn\|>"
+
+
+def bases() -> dict[str, Tokenizer]:
+    """Two kinds of tokenizers with small vocabularies: byte-level, and like SentencePiece's."""
+    text = [Path(__file__).read_text()]
+    byte_level = Tokenizer(models.BPE())
+    byte_level.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    byte_level.post_processor = processors.ByteLevel(trim_offsets=True)
+    byte_level.decoder = decoders.ByteLevel()
+    byte_level.train_from_iterator(text, trainers.BpeTrainer(vocab_size=2000, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    pieces = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))
+    pieces.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    pieces.train_from_iterator(text, trainers.BpeTrainer(
+        vocab_size=2000, special_tokens=["<unk>", *(f"<0x{byte:02X}>" for byte in range(256))]))
+    kept = json.loads(pieces.to_str())
+    kept["added_tokens"] = [each for each in kept["added_tokens"] if each["content"] == "<unk>"]
+    pieces = Tokenizer.from_str(json.dumps(kept))
+    pieces.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return {"byte-level": byte_level, "pieces": pieces}
+
+
+def tokens(folder: Path) -> bool:
+    chat_template_utils.datetime = type("Midnight", (Clock,), {"now": classmethod(lambda cls, tz=None: cls(2024, 7, 6))})
+    ours, theirs = [], {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for kind, base in bases().items():
+            for file in sorted(folder.glob("*.jinja")):
+                template = file.read_bytes().decode()
+                made = Tokenizer.from_str(base.to_str())
+                control = sorted({"<s>", "</s>", *re.findall(CONTROL, template)})
+                made.add_special_tokens([AddedToken(each, special=True, normalized=False) for each in control])
+                made.add_tokens([AddedToken(each, special=False, normalized=False) for each in sorted(set(re.findall(OTHER, template)))])
+                path = Path(temporary, f"{kind}-{file.stem}.json")
+                made.save(str(path))
+                full = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>")
+                full.chat_template = template
+                stop = [full.convert_tokens_to_ids(each) for each in control if each == "</s>" or re.search(STOPS, each.lower())]
+                marked = re.search(r"\{%-?\s*generation", template) is not None
+                name = f"{kind} {file.name}"
+                theirs[name] = full, marked
+                model = {"tokenizer": str(path), "bos": full.bos_token_id, "eos": full.eos_token_id, "stop": stop}
+                ours.append({"name": name, "template": template, **model})
+                if marked:
+                    # The tags are statements: another one in their place leaves white space as it is.
+                    ours.append({"name": f"{name} unmarked", **model, "template": re.sub(
+                        r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})",
+                        lambda tag: tag[1] + ("endif" if tag[2] else "if true") + tag[3], template)})
+        given, out = Path(temporary, "input.json"), Path(temporary, "out.jsonl")
+        given.write_text(json.dumps({"models": ours, "conversations": LEARNT}))
+        if java("org.potstill.checkpoints.tokenizer.ChatDump", out, given, module="checkpoints").wait() != 0:
+            raise SystemExit("our side failed; its message is above")
+        rows = [json.loads(line) for line in out.read_text().split("\n") if line]
+    counts, reasons, wrong, right = collections.Counter(), collections.Counter(), collections.defaultdict(set), collections.defaultdict(set)
+    for row in rows:
+        name = row["model"].removesuffix(" unmarked")
+        full, marked = theirs[name]
+        conversation = LEARNT[row["conversation"]]
+        try:
+            expected = full.apply_chat_template(conversation["messages"], tools=conversation.get("tools"), return_assistant_tokens_mask=marked)
+        except Exception as e:
+            expected = None
+            error = f"{type(e).__name__}: {e}"
+        kind = "unmarked" if row["model"] != name else "marked" if marked else "plain"
+        if expected is None or "error" in row:
+            outcome = "both refuse" if expected is None and "error" in row else "refused by us" if "error" in row else "refused by transformers"
+            if outcome != "both refuse":
+                print(row["model"], row["conversation"], outcome)
+                reasons[f"{kind} {outcome}: {row.get('error') or error}"] += 1
+        else:
+            outcome = "ids equal" if row["ids"] == expected["input_ids"] else "ids differ"
+            if kind != "plain" and outcome == "ids equal":
+                mask = [min(1, part) for part in row["parts"]]
+                outcome = "ids and masks equal" if mask == expected["assistant_masks"] else "masks differ"
+                if outcome == "masks differ" and kind == "unmarked" and all(not i or j or full.decode(k).isspace() for i, j, k in zip(
+                        expected["assistant_masks"], mask, row["ids"])) and not any(j and not i for i, j in zip(expected["assistant_masks"], mask)):
+                    outcome = "ids equal, masks but for white space after the end"
+                elif outcome == "masks differ":
+                    shown = ["".join(full.decode(i) if m else "·" for i, m in zip(row["ids"], each)) for each in (mask, expected["assistant_masks"])]
+                    print(f"{row['model']} {row['conversation']}\n  ours   {shown[0]!r}\n  theirs {shown[1]!r}")
+            if kind != "unmarked":
+                right[name].add(outcome)
+        counts[f"{kind}: {outcome}"] += 1
+        if outcome == "ids differ" or kind == "marked" and outcome == "masks differ":
+            wrong[kind].add(name)
+    for reason, count in reasons.most_common(60):
+        print(f"{count:5} {reason[:300]}")
+    for outcome, count in sorted(counts.items()):
+        print(f"{count:5} {outcome}")
+    for kind in ("byte-level", "pieces"):
+        named = {name: outcomes for name, outcomes in right.items() if name.startswith(kind)}
+        print(kind, len(named), "templates that render any;", sum(outcomes <= {"ids equal", "ids and masks equal", "both refuse"}
+                                                                  for outcomes in named.values()), "with all ids and masks equal")
+    return bool(wrong)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["collect", "compare"])
+    parser.add_argument("command", choices=["collect", "compare", "tokens"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("sources", nargs="*", type=Path)
     options = parser.parse_args()
     if options.command == "collect":
         collect(options.folder, options.sources)
-    elif compare(options.folder):
+    elif tokens(options.folder) if options.command == "tokens" else compare(options.folder):
         raise SystemExit(1)
 
 

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /**
  * A template in the subset of Jinja 2 that chat templates use, set up as in transformers: {@code trim_blocks} and {@code
@@ -22,7 +23,11 @@ public final class JinjaTemplate {
     public static final String RAISED = "it says: ";
     private static final int MAX_SOURCE_CHARS = 1 << 20;
 
+    /** As in transformers. */
+    private static final Pattern GENERATION = Pattern.compile("\\{%-?\\s*generation\\s*-?%\\}");
+
     private final Statement statement;
+    private final boolean marksGenerations;
     private final Supplier<LocalDateTime> now;
 
     /**
@@ -36,11 +41,17 @@ public final class JinjaTemplate {
             throw new TemplateException("it is longer than " + MAX_SOURCE_CHARS + " characters");
         }
         this.now = now;
+        this.marksGenerations = GENERATION.matcher(source).find();
         try {
             this.statement = Statements.parse(Lexer.tokens(source));
         } catch (StackOverflowError e) {
             throw new TemplateException("it is nested too deeply");
         }
+    }
+
+    /** Whether the template marks the model's part of a conversation, in blocks named {@code generation}. */
+    public boolean marksGenerations() {
+        return marksGenerations;
     }
 
     /**
@@ -49,8 +60,9 @@ public final class JinjaTemplate {
      * @param variables String, Long, Double, Boolean, lists and maps of these, null and {@link #UNKNOWN}
      * @throws TemplateException if the template fails, raises an exception, or exceeds its budget
      */
-    public String render(Map<String, ?> variables) throws TemplateException {
-        Scope globals = new Scope(new Budget());
+    public Rendering render(Map<String, ?> variables) throws TemplateException {
+        Generations generations = new Generations();
+        Scope globals = new Scope(new Budget(), generations);
         globals.set("raise_exception", (Function) (arguments, budget) -> {
             arguments.checked("raise_exception", List.of("message"));
             throw new TemplateException(RAISED + Writing.text(arguments.required(0, "message"), budget));
@@ -67,13 +79,12 @@ public final class JinjaTemplate {
         });
         globals.set("self", UNKNOWN);
         variables.forEach(globals::set);
-        StringBuilder out = new StringBuilder();
         try {
-            statement.run(new Scope(globals), out);
+            statement.run(new Scope(globals), generations.out);
         } catch (StackOverflowError e) {
             throw new TemplateException("it recurses too deeply");
         }
-        return out.toString();
+        return generations.rendering();
     }
 
     /** Makes a mapping from another mapping or from pairs, and from named arguments. */

@@ -9,15 +9,18 @@ final class Scope {
     private final Scope outer;
     private final Map<String, Object> variables = new HashMap<>();
     final Budget budget;
+    final Generations generations;
 
-    Scope(Budget budget) {
+    Scope(Budget budget, Generations generations) {
         this.outer = null;
         this.budget = budget;
+        this.generations = generations;
     }
 
     Scope(Scope outer) {
         this.outer = outer;
         this.budget = outer.budget;
+        this.generations = outer.generations;
     }
 
     Object get(String name) throws TemplateException {

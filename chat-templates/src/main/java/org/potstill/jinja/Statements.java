@@ -98,7 +98,11 @@ final class Statements {
                 // Marks the model's part of the conversation for training, and does not change the output.
                 cursor.expect(Kind.CLOSE, "");
                 Statement said = apart("endgeneration");
-                return (scope, out) -> said.run(new Scope(scope), out);
+                return (scope, out) -> {
+                    String text = said.text(new Scope(scope));
+                    scope.generations.add(text);
+                    return write(text, scope, out);
+                };
             case "break", "continue":
                 cursor.expect(Kind.CLOSE, "");
                 if (loops == 0) {

@@ -28,7 +28,7 @@ final class TemplateDump {
                     JsonWriter json = new JsonWriter(lines);
                     json.beginObject().name("template").value(template).name("conversation").value(i);
                     try {
-                        json.name("text").value(new JinjaTemplate(source, () -> CLOCK).render(Json.asObject(conversations.get(i))));
+                        json.name("text").value(new JinjaTemplate(source, () -> CLOCK).render(Json.asObject(conversations.get(i))).text());
                     } catch (TemplateException e) {
                         json.nullValue().name("error").value(e.getMessage());
                     }

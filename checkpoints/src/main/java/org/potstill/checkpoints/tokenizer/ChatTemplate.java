@@ -5,8 +5,10 @@ import java.time.LocalDateTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.jinja.JinjaTemplate;
+import org.potstill.jinja.Rendering;
 import org.potstill.jinja.TemplateException;
 
 /** The format in which a model reads conversations: its {@code chat_template}, a Jinja template, rendered as in transformers. */
@@ -19,17 +21,22 @@ public final class ChatTemplate {
     private final Map<String, String> documentTokens = new LinkedHashMap<>();
 
     /**
-     * Parses a model's template.
+     * Parses a model's template; one that prints the time prints the current one.
      *
      * @param tokenizer made from the definition; not needed after the constructor returns
      * @throws org.potstill.errors.UserException if there is no template, or it is malformed
      */
     public ChatTemplate(TokenizerDefinition definition, Tokenizer tokenizer) {
+        this(definition, tokenizer, LocalDateTime::now);
+    }
+
+    /** Parses a model's template likewise, for another time. */
+    ChatTemplate(TokenizerDefinition definition, Tokenizer tokenizer, Supplier<LocalDateTime> now) {
         if (definition.chatTemplate().isBlank()) {
             throw CheckpointErrors.noChatTemplate();
         }
         try {
-            template = new JinjaTemplate(definition.chatTemplate(), LocalDateTime::now);
+            template = new JinjaTemplate(definition.chatTemplate(), now);
         } catch (TemplateException e) {
             throw CheckpointErrors.badChatTemplate(e.getMessage());
         }
@@ -43,28 +50,35 @@ public final class ChatTemplate {
         }
     }
 
-    /** Returns a message's members in transformers' order: a template may print a whole message. */
-    private static Map<String, Object> members(ChatMessage message) {
-        Map<String, Object> members = new LinkedHashMap<>();
-        members.put("role", message.role());
-        members.put("content", message.content());
-        return members;
+    /** Whether the template itself marks the assistant's part of a conversation. */
+    boolean marksGenerations() {
+        return template.marksGenerations();
     }
 
     /** Renders a conversation up to the model's turn; encode the text with its special tokens. */
     public String render(List<ChatMessage> messages) {
-        Map<String, Object> variables = new LinkedHashMap<>();
-        UNKNOWN_TOKENS.forEach(name -> variables.put(name, JinjaTemplate.UNKNOWN));
-        variables.putAll(documentTokens);
-        variables.put("messages", messages.stream().map(ChatTemplate::members).toList());
-        variables.put("add_generation_prompt", true);
-        // Defined as none, as in transformers.
-        variables.put("tools", null);
-        variables.put("documents", null);
         try {
-            return template.render(variables);
+            return render(Chat.of(messages), true).text();
         } catch (TemplateException e) {
             throw CheckpointErrors.badChatTemplate(e.getMessage());
         }
+    }
+
+    /**
+     * Renders a conversation.
+     *
+     * @param prompt whether to go on to the beginning of the model's turn
+     * @throws TemplateException if the template rejects the conversation or fails
+     */
+    Rendering render(Chat chat, boolean prompt) throws TemplateException {
+        Map<String, Object> variables = new LinkedHashMap<>();
+        UNKNOWN_TOKENS.forEach(name -> variables.put(name, JinjaTemplate.UNKNOWN));
+        variables.putAll(documentTokens);
+        variables.put("messages", chat.forTemplate());
+        variables.put("add_generation_prompt", prompt);
+        // Defined as none, as in transformers.
+        variables.put("tools", chat.tools());
+        variables.put("documents", null);
+        return template.render(variables);
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.util.Optional;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.LongFunction;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.potstill.checkpoints.io.CheckpointErrors;
@@ -59,23 +61,54 @@ public final class Tokenizer implements AutoCloseable {
      *                ChatTemplate}
      */
     public int[] encode(String text, boolean special) {
-        return encode(special ? decoder : encoder, text);
+        return encode(special ? decoder : encoder, text, Tokenizer::ids);
     }
 
-    private int[] encode(long tokenizer, String text) {
+    /** Encodes a text likewise, recognising special tokens, with the tokens' places in the text. */
+    TokenizedText encodeWithPlaces(String text) {
+        int[] characters = charactersOfCodePoints(text);
+        return encode(decoder, text, encoding -> {
+            int[] ids = ids(encoding);
+            int[] from = new int[ids.length];
+            int[] to = new int[ids.length];
+            CharSpan[] spans = TokenizersLibrary.LIB.getTokenCharSpans(encoding);
+            for (int i = 0; i < ids.length; i++) {
+                if (spans[i] != null) {
+                    from[i] = characters[spans[i].getStart()];
+                    to[i] = characters[spans[i].getEnd()];
+                }
+            }
+            return new TokenizedText(ids, from, to);
+        });
+    }
+
+    /** Returns the index in UTF-16 of each code point, and the length. */
+    private static int[] charactersOfCodePoints(String text) {
+        int[] characters = new int[text.codePointCount(0, text.length()) + 1];
+        for (int i = 1; i < characters.length; i++) {
+            characters[i] = text.offsetByCodePoints(characters[i - 1], 1);
+        }
+        return characters;
+    }
+
+    private <T> T encode(long tokenizer, String text, LongFunction<T> read) {
         return whileOpen(() -> {
             long encoding = TokenizersLibrary.LIB.encode(tokenizer, wellFormed(text), false);
             try {
-                long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
-                int[] narrow = new int[ids.length];
-                for (int i = 0; i < ids.length; i++) {
-                    narrow[i] = Math.toIntExact(ids[i]);
-                }
-                return narrow;
+                return read.apply(encoding);
             } finally {
                 TokenizersLibrary.LIB.deleteEncoding(encoding);
             }
         });
+    }
+
+    private static int[] ids(long encoding) {
+        long[] ids = TokenizersLibrary.LIB.getTokenIds(encoding);
+        int[] narrow = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            narrow[i] = Math.toIntExact(ids[i]);
+        }
+        return narrow;
     }
 
     /** Decodes token ids to text, control tokens spelled out; bytes that are not UTF-8 become U+FFFD. */

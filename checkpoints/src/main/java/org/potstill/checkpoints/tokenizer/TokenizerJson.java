@@ -18,9 +18,25 @@ public final class TokenizerJson {
     private TokenizerJson() {
     }
 
-    /** Removes truncation, padding and template, which are up to the caller. */
+    /** Removes truncation, padding and template, which are up to the caller. What remains of the template affects the places of tokens alone. */
     static String withoutLimits(String json) {
-        return write(parse(json));
+        Map<String, Object> tokenizer = parse(json);
+        try {
+            List<Object> placing = new ArrayList<>();
+            collectPlacing(Json.object(json).get("post_processor"), placing);
+            tokenizer.put("post_processor", placing.isEmpty() ? null : members("type", "Sequence", "processors", placing));
+        } catch (Json.MalformedException e) {
+            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
+        }
+        return write(tokenizer);
+    }
+
+    private static void collectPlacing(Object processor, List<Object> placing) {
+        if (processor instanceof Map<?, ?> map && map.get("processors") instanceof List<?> sequence) {
+            sequence.forEach(member -> collectPlacing(member, placing));
+        } else if (processor instanceof Map<?, ?> map && "ByteLevel".equals(map.get("type"))) {
+            placing.add(processor);
+        }
     }
 
     /**

@@ -37,7 +37,7 @@ import org.potstill.jinja.TemplateException;
 /** Against what transformers made of the same: {@code bench/fixtures/make_chat_templates.py}. */
 class ChatTemplateTest {
     private static String render(String template, Map<String, Object> values) throws TemplateException {
-        return new JinjaTemplate(template, () -> LocalDateTime.of(2024, 7, 6, 15, 4, 5)).render(values);
+        return new JinjaTemplate(template, () -> LocalDateTime.of(2024, 7, 6, 15, 4, 5)).render(values).text();
     }
 
     static Stream<Arguments> cases() throws Json.MalformedException {

@@ -3,6 +3,7 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -60,7 +61,10 @@ public final class LabelStore {
     private static final StructType SNAPSHOT = new StructType()
             .add("document", DataTypes.StringType, false)
             .add("sequence", DataTypes.IntegerType, false)
-            .add("key", DataTypes.StringType, false);
+            .add("key", DataTypes.StringType, false)
+            // Missing in snapshots of earlier versions.
+            .add("responses", DataTypes.createArrayType(DataTypes.IntegerType, false), true)
+            .add("last_response", DataTypes.IntegerType, true);
     private static final StructType QUARANTINE = new StructType()
             .add("document", DataTypes.StringType, false)
             .add("sequence", DataTypes.IntegerType, true)
@@ -245,8 +249,7 @@ public final class LabelStore {
      * @throws UserException if labels of some sequences are missing, for example because they were pruned since the run began
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
-        Dataset<Row> table = spark.createDataFrame(
-                entries.map(e -> RowFactory.create(e.document(), e.sequence(), e.key())), SNAPSHOT).persist();
+        Dataset<Row> table = spark.createDataFrame(entries.map(LabelStore::row), SNAPSHOT).persist();
         String generation = tombstones.generation();
         Row sums = requirePresent(table);
         String id = String.format("%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1));
@@ -276,7 +279,7 @@ public final class LabelStore {
      */
     private Row requirePresent(Dataset<Row> snapshot) {
         Dataset<Row> wanted = snapshot.groupBy("key")
-                .agg(functions.expr("bit_xor(xxhash64(document, sequence, key))").as("hash"), functions.count("key").as("rows"));
+                .agg(functions.expr("bit_xor(xxhash64(document, sequence, key, responses, last_response))").as("hash"), functions.count("key").as("rows"));
         Dataset<Row> held = rows().select("key").distinct().withColumn("held", functions.lit(true));
         Row sums = wanted.join(held, wanted.col("key").equalTo(held.col("key")), "left")
                 .agg(functions.expr("bit_xor(hash)"), functions.expr("coalesce(sum(rows), 0L)"), functions.expr("count_if(held is null)"),
@@ -302,7 +305,19 @@ public final class LabelStore {
 
     public JavaRDD<SnapshotEntry> snapshot() {
         currentSnapshot();
-        return snapshotTable().javaRDD().map(row -> new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2)));
+        return snapshotTable().javaRDD().map(LabelStore::entry);
+    }
+
+    /** Converts a row of {@link #snapshotTable}. */
+    static SnapshotEntry entry(Row row) {
+        return new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2),
+                row.isNullAt(3) ? null : new ResponseRuns(new ArrayList<>(row.getList(3)), row.getAs(4)));
+    }
+
+    private static Row row(SnapshotEntry entry) {
+        ResponseRuns responses = entry.responses();
+        return RowFactory.create(entry.document(), entry.sequence(), entry.key(), responses == null ? null : responses.lengths().toArray(),
+                responses == null ? null : responses.last());
     }
 
     public Dataset<Row> snapshotTable() {

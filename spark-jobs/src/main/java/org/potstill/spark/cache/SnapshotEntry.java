@@ -9,6 +9,7 @@ import java.io.Serializable;
  * @param document id of the document
  * @param sequence zero-based number of the sequence in the document
  * @param key      key of the labelled sequence
+ * @param responses where the assistant speaks; null if the document is not a conversation
  */
-public record SnapshotEntry(String document, int sequence, String key) implements Serializable {
+public record SnapshotEntry(String document, int sequence, String key, ResponseRuns responses) implements Serializable {
 }

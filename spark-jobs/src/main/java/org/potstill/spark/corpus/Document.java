@@ -6,11 +6,12 @@ import java.io.Serializable;
 /**
  * A document of the corpus, or the reason why it cannot be used.
  *
- * @param id      origin: a path, a path with a position, or the user's own id
- * @param text    null if it cannot be used
- * @param problem why it cannot be used; null if it can
+ * @param id             origin: a path, a path with a position, or the user's own id
+ * @param text           its text, or that of a {@link Conversation}; null if it cannot be used
+ * @param isConversation whether the text is that of a conversation
+ * @param problem        why it cannot be used; null if it can
  */
-public record Document(String id, String text, String problem) implements Serializable {
+public record Document(String id, String text, boolean isConversation, String problem) implements Serializable {
     private static final char MARK = '\uFEFF';
 
     static Document of(String id, String text) {
@@ -22,7 +23,7 @@ public record Document(String id, String text, String problem) implements Serial
             return unusable(id, String.format("it holds half of a surrogate pair, 0x%04X at character %d, which is not text",
                     (int) text.charAt(half), half));
         }
-        return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, null);
+        return new Document(id, !text.isEmpty() && text.charAt(0) == MARK ? text.substring(1) : text, false, null);
     }
 
     /** Finds a surrogate without the other one, which JSON can spell out and UTF-8 cannot; -1 if there is none. */
@@ -38,8 +39,13 @@ public record Document(String id, String text, String problem) implements Serial
         return -1;
     }
 
+    /** Returns what decides whether it is held out: all that was said, and nothing of how its source orders it. */
+    String content() {
+        return isConversation ? Conversation.sorted(text) : text;
+    }
+
     static Document unusable(String id, String problem) {
-        return new Document(id, null, problem);
+        return new Document(id, null, false, problem);
     }
 
     static Document tooLong(String id, long bytes, int maxBytes) {

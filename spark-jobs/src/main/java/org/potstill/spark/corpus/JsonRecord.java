@@ -3,8 +3,13 @@ package org.potstill.spark.corpus;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.StringJoiner;
 
 /** A parser of one JSON object into a document, which keeps only the requested fields in memory. */
@@ -15,6 +20,9 @@ final class JsonRecord {
     private int count;
     private final Field text;
     private final Field id;
+    private final ConversationColumns conversations;
+    private final JsonTree tree = new JsonTree();
+    private final ObjectNode said = JsonNodeFactory.instance.objectNode();
 
     /** A requested field and its best match: a name that contains dots takes precedence over nested names. */
     private static final class Field {
@@ -38,11 +46,21 @@ final class JsonRecord {
                 };
             }
         }
+
+        /** Offers a value in the columns that were read as trees. */
+        void offer(ObjectNode said) {
+            JsonNode found = token == null && !path.isEmpty() ? JsonTree.find(said, path) : MissingNode.getInstance();
+            if (!found.isMissingNode()) {
+                token = found.asToken();
+                value = found.isValueNode() && !found.isNull() ? found.asText() : null;
+            }
+        }
     }
 
     private JsonRecord(Reading reading) {
-        text = new Field(reading.textField());
+        text = new Field(reading.conversations().isNamed() ? "" : reading.textField());
         id = new Field(reading.idField());
+        conversations = reading.conversations();
     }
 
     /**
@@ -52,10 +70,16 @@ final class JsonRecord {
      */
     static Document read(JsonParser parser, String place, Reading reading) throws IOException {
         JsonRecord record = new JsonRecord(reading);
-        record.object(parser, record.text.path, record.id.path.isEmpty() ? null : record.id.path, true);
+        record.object(parser, record.text.path.isEmpty() ? null : record.text.path, record.id.path.isEmpty() ? null : record.id.path, true);
+        record.text.offer(record.said);
+        record.id.offer(record.said);
         String name = record.id.value == null ? place : record.id.value;
-        return record.text.token == JsonToken.VALUE_STRING ? Document.of(name, record.text.value)
-                : Document.unusable(name, record.problem());
+        if (record.text.token == JsonToken.VALUE_STRING) {
+            return Document.of(name, record.text.value);
+        }
+        return Optional.of(record.text).filter(text -> text.token == null || text.token == JsonToken.VALUE_NULL)
+                .flatMap(none -> record.conversations.document(name, path -> JsonTree.find(record.said, path), record.tree, reading.maxBytes()))
+                .orElseGet(() -> Document.unusable(name, record.problem()));
     }
 
     /** @param textPath the rest of the path to the text, null if this object is not on it; likewise {@code idPath} */
@@ -74,7 +98,9 @@ final class JsonRecord {
             }
             String inText = within(textPath, name);
             String inId = within(idPath, name);
-            if (value == JsonToken.START_OBJECT && (inText != null || inId != null)) {
+            if (top && !name.equals(textPath) && !name.equals(idPath) && conversations.mayHold(name)) {
+                said.set(name, tree.read(parser));
+            } else if (value == JsonToken.START_OBJECT && (inText != null || inId != null)) {
                 object(parser, inText, inId, false);
             } else {
                 parser.skipChildren();
@@ -91,7 +117,7 @@ final class JsonRecord {
         if (text.token != null) {
             return "no text in the field '" + text.path + "': it is " + kind(text.token);
         }
-        return "no text in the field '" + text.path + "': " + (count == 0 ? "the object is empty"
+        return (conversations.isNamed() ? "no conversation in the field '" + conversations.layouts().get(0).first() : "no text in the field '" + text.path) + "': " + (count == 0 ? "the object is empty"
                 : "the object's fields are " + names + (count > NAMES ? " and " + (count - NAMES) + " more" : ""));
     }
 

@@ -98,12 +98,29 @@ final class ParquetColumns {
      * @return their paths
      */
     List<String> require(Reading reading, String file) throws Unreadable {
-        requireText(reading.textField());
-        if (reading.idField().isEmpty() || find(reading.idField()).isEmpty() && PartitionFolder.value(file, reading.idField()).isPresent()) {
-            return List.of(reading.textField());
+        List<String> columns = new ArrayList<>(conversation(reading));
+        if (columns.isEmpty()) {
+            requireText(reading.textField());
+            columns.add(reading.textField());
         }
-        require("id", reading.idField());
-        return List.of(reading.textField(), reading.idField());
+        if (!reading.idField().isEmpty() && (!find(reading.idField()).isEmpty() || PartitionFolder.value(file, reading.idField()).isEmpty())) {
+            require("id", reading.idField());
+            columns.add(reading.idField());
+        }
+        return columns;
+    }
+
+    /** Returns the columns of the conversations; empty if there is a text instead. */
+    List<String> conversation(Reading reading) throws Unreadable {
+        ConversationColumns wanted = reading.conversations();
+        if (!wanted.isNamed() && !find(reading.textField()).isEmpty()) {
+            return List.of();
+        }
+        List<String> columns = wanted.in(path -> !find(path).isEmpty());
+        if (wanted.isNamed() && columns.isEmpty()) {
+            throw new Unreadable("no column '" + wanted.layouts().get(0).first() + "': its columns are " + names());
+        }
+        return columns;
     }
 
     private void requireText(String path) throws Unreadable {
@@ -155,7 +172,11 @@ final class ParquetColumns {
     FileMetaData only(List<String> paths) throws Unreadable {
         Set<Node> kept = Collections.newSetFromMap(new IdentityHashMap<>());
         kept.add(root);
-        paths.forEach(path -> kept.addAll(find(root, path)));
+        for (String path : paths) {
+            List<Node> found = find(root, path);
+            kept.addAll(found);
+            keepBelow(found.get(found.size() - 1), kept);
+        }
         List<SchemaElement> schema = new ArrayList<>();
         List<Integer> columns = new ArrayList<>();
         collect(root, kept, schema, columns);
@@ -166,6 +187,11 @@ final class ParquetColumns {
         FileMetaData pruned = new FileMetaData(footer.getVersion(), schema, footer.getNum_rows(), groups);
         pruned.setCreated_by(footer.getCreated_by());
         return pruned;
+    }
+
+    private static void keepBelow(Node node, Set<Node> kept) {
+        kept.addAll(node.children());
+        node.children().forEach(child -> keepBelow(child, kept));
     }
 
     private static void collect(Node node, Set<Node> kept, List<SchemaElement> schema, List<Integer> columns) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.corpus;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -8,7 +9,9 @@ import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.temporal.ChronoUnit;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
@@ -28,25 +31,28 @@ import org.apache.parquet.schema.LogicalTypeAnnotation.IntLogicalTypeAnnotation;
 import org.apache.parquet.schema.LogicalTypeAnnotation.TimestampLogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
 
-/** Reads the rows of a Parquet file: those of the row groups that begin in the piece, and of them two columns at most. */
+/** Reads the rows of a Parquet file: those of the row groups that begin in the piece, and of them only the columns that are needed. */
 final class ParquetRowReader implements DocumentReader {
     private final Piece piece;
     private final Reading reading;
     private final ParquetFileReader file;
     private final List<String> text;
     private final List<String> id;
+    /** Paths of the columns that make up a conversation, by name; empty if the text is read. */
+    private final Map<String, List<String>> conversation = new HashMap<>();
     private final MessageColumnIO columns;
     private int group = -1;
     private long row;
     private long groupEnd;
     private RecordReader<Group> rows;
 
-    private ParquetRowReader(Piece piece, Reading reading, ParquetFileReader file, List<String> text, List<String> id) {
+    private ParquetRowReader(Piece piece, Reading reading, ParquetFileReader file, ParquetColumns columns) throws Unreadable {
         this.piece = piece;
         this.reading = reading;
         this.file = file;
-        this.text = text;
-        this.id = id;
+        this.text = columns.find(reading.textField());
+        this.id = columns.find(reading.idField());
+        columns.conversation(reading).forEach(name -> conversation.put(name, columns.find(name)));
         this.columns = new ColumnIOFactory().getColumnIO(schema());
     }
 
@@ -55,7 +61,7 @@ final class ParquetRowReader implements DocumentReader {
         ParquetSource source = ParquetSource.of(piece.file(), hadoop, columns, columns.require(reading, piece.file().path()));
         ParquetFileReader file = new ParquetFileReader(source, HadoopReadOptions.builder(hadoop).usePageChecksumVerification(true)
                 .withCodecFactory(new BoundedCodecs(hadoop, reading.maxBytes())).build());
-        return new ParquetRowReader(piece, reading, file, columns.find(reading.textField()), columns.find(reading.idField()));
+        return new ParquetRowReader(piece, reading, file, columns);
     }
 
     private MessageType schema() {
@@ -73,8 +79,8 @@ final class ParquetRowReader implements DocumentReader {
             Group record = rows.read();
             String place = PartitionFolder.value(piece.file().path(), reading.idField()).orElse(piece.file().path() + ":" + row);
             row++;
-            Optional<String> name = id.isEmpty() ? Optional.empty() : innermost(record, id).map(within -> value(within, last(id)));
-            return document(name.orElse(place), innermost(record, text));
+            Optional<String> name = id.isEmpty() ? Optional.empty() : innermost(record, id).map(within -> value(within, last(id), 0));
+            return conversation.isEmpty() ? document(name.orElse(place), innermost(record, text)) : conversation(name.orElse(place), record);
         } catch (RuntimeException e) {
             throw new Unreadable("its row " + row + " cannot be read, nor those after it: " + Unreadable.why(e), e);
         }
@@ -116,6 +122,14 @@ final class ParquetRowReader implements DocumentReader {
                 : Utf8.document(name, bytes, 0, bytes.length);
     }
 
+    private Document conversation(String name, Group record) {
+        JsonTree tree = new JsonTree();
+        ParquetTree reader = new ParquetTree(tree);
+        Map<String, JsonNode> values = new HashMap<>();
+        conversation.forEach((column, path) -> values.put(column, reader.read(record, path)));
+        return reading.conversations().document(name, values::get, tree, reading.maxBytes()).orElseGet(() -> Document.unusable(name, "the conversation is null"));
+    }
+
     private static String last(List<String> path) {
         return path.get(path.size() - 1);
     }
@@ -132,16 +146,17 @@ final class ParquetRowReader implements DocumentReader {
         return Optional.of(within);
     }
 
-    private static String value(Group group, String name) {
+    /** Returns a value as text. */
+    static String value(Group group, String name, int index) {
         LogicalTypeAnnotation type = group.getType().getType(name).getLogicalTypeAnnotation();
         return switch (group.getType().getType(name).asPrimitiveType().getPrimitiveTypeName()) {
-            case INT32 -> integer(group.getInteger(name, 0), type);
-            case INT64 -> integer(group.getLong(name, 0), type);
+            case INT32 -> integer(group.getInteger(name, index), type);
+            case INT64 -> integer(group.getLong(name, index), type);
             case BINARY, FIXED_LEN_BYTE_ARRAY -> type instanceof DecimalLogicalTypeAnnotation decimal
-                    ? new BigDecimal(new BigInteger(group.getBinary(name, 0).getBytes()), decimal.getScale()).toPlainString()
-                    : type instanceof LogicalTypeAnnotation.UUIDLogicalTypeAnnotation ? uuid(group.getBinary(name, 0).getBytes())
-                    : group.getBinary(name, 0).toStringUsingUTF8();
-            default -> group.getValueToString(group.getType().getFieldIndex(name), 0);
+                    ? new BigDecimal(new BigInteger(group.getBinary(name, index).getBytes()), decimal.getScale()).toPlainString()
+                    : type instanceof LogicalTypeAnnotation.UUIDLogicalTypeAnnotation ? uuid(group.getBinary(name, index).getBytes())
+                    : group.getBinary(name, index).toStringUsingUTF8();
+            default -> group.getValueToString(group.getType().getFieldIndex(name), index);
         };
     }
 

@@ -20,14 +20,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The loss mask of documents. In a conversation only responses are unmasked: the text after each {@code start}, up to and including
- * the next {@code end}. Markers are searched in the text, since their tokens depend on neighbouring characters.
+ * The loss mask of documents. Of conversations, the chat template tells what is a response. In texts that are conversations as rendered
+ * by a template, responses are the text after each {@code start}, up to and including the next {@code end}. These markers are searched
+ * in the text, since their tokens depend on neighbouring characters.
  *
- * @param start the start marker in UTF-8, in all forms that it may take in a text, longest first; empty if nothing is masked
+ * @param from  what to learn from; if it is everything and there is a start marker, then from what it begins
+ * @param start the start marker in UTF-8, in all forms that it may take in a text, longest first; empty if it is not searched
  * @param end   likewise the end marker; empty if a response ends with its document
  * @param maxUnmarkedShare maximum share of documents without a response
  */
-public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarkedShare) implements Serializable {
+public record Responses(LearnFrom from, List<byte[]> start, List<byte[]> end, double maxUnmarkedShare) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(Responses.class);
 
     public static Responses of(Settings settings, TokenizerDefinition definition) {
@@ -36,13 +38,14 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         if (start.isEmpty() && !end.isEmpty()) {
             throw JobErrors.badValue("train.response-start", "it is empty, but train.response-end says where responses end");
         }
+        LearnFrom from = settings.choice("train.learn-from", LearnFrom.class);
         double maxUnmarkedShare = settings.real("train.max-unmarked-share", 0, 1);
         if (start.isEmpty()) {
-            return new Responses(List.of(), List.of(), maxUnmarkedShare);
+            return new Responses(from, List.of(), List.of(), maxUnmarkedShare);
         }
         TokenBytes bytes = TokenBytes.of(definition);
         try (Tokenizer tokenizer = new Tokenizer(definition)) {
-            return new Responses(forms(start, tokenizer, bytes), forms(end, tokenizer, bytes), maxUnmarkedShare);
+            return new Responses(from, forms(start, tokenizer, bytes), forms(end, tokenizer, bytes), maxUnmarkedShare);
         }
     }
 
@@ -54,7 +57,17 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
     }
 
     public boolean isEverything() {
-        return start.isEmpty();
+        return from == LearnFrom.EVERYTHING && !isSearched();
+    }
+
+    /** Whether responses are searched in the text. */
+    public boolean isSearched() {
+        return !start.isEmpty();
+    }
+
+    /** Whether the responses of a conversation are those that its template tells. */
+    public boolean areTold(boolean isConversation) {
+        return from != LearnFrom.EVERYTHING && isConversation;
     }
 
     /**
@@ -75,9 +88,14 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(documents.context()), tokenizer);
         Responses self = this;
         Map<Boolean, Long> marked = documents.filter(document -> !document.sequences().isEmpty())
-                .map(document -> self.find(TokenTexts.pieces(document.sequences(), texts.get())).isMarked()).countByValue();
+                .map(document -> self.areIn(document, texts)).countByValue();
         long unmarked = marked.getOrDefault(false, 0L);
         require(unmarked + marked.getOrDefault(true, 0L), unmarked);
+    }
+
+    private boolean areIn(TokenizedDocument document, TokenTexts texts) {
+        return areTold(document.parts() != null) ? document.hasResponse()
+                : isSearched() && find(TokenTexts.pieces(document.sequences(), texts.get())).isMarked();
     }
 
     /**
@@ -89,13 +107,13 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
      */
     public void require(long documents, long unmarked) {
         if (unmarked == documents) {
-            throw CorpusErrors.nothingToLearn();
+            throw CorpusErrors.nothingToLearn(isSearched());
         }
         if (unmarked > maxUnmarkedShare * documents) {
-            throw CorpusErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare);
+            throw CorpusErrors.tooManyUnmarked(unmarked, documents, maxUnmarkedShare, isSearched());
         }
         if (unmarked > 0) {
-            LOG.warn("{} of {} documents do not contain train.response-start and are not used for training", unmarked, documents);
+            LOG.warn("{} of {} documents contain no response and are not used for training", unmarked, documents);
         }
     }
 
@@ -120,6 +138,9 @@ public record Responses(List<byte[]> start, List<byte[]> end, double maxUnmarked
         int token = 0;
         for (int begin = behindNext(start, text, 0); begin >= 0;) {
             isMarked = true;
+            if (from == LearnFrom.LAST_RESPONSE) {
+                Arrays.fill(tokens, false);
+            }
             int close = behindNext(end, text, begin);
             isOpen = close < 0 && !end.isEmpty();
             int to = close < 0 ? text.length : close;

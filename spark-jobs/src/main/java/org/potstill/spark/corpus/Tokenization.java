@@ -4,15 +4,15 @@ package org.potstill.spark.corpus;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.time.LocalDate;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.potstill.checkpoints.io.Sha256;
-import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.errors.JobErrors;
@@ -26,32 +26,42 @@ import org.potstill.spark.settings.Settings;
  * @param seed           seed of the hold-out
  * @param specialTokens  whether special tokens spelled out in the text are treated as such
  * @param ends           whether documents end with an end token
+ * @param today          date for chat templates that print the current one, so that the same corpus has the same tokens tomorrow
  */
-public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens, Ends ends) implements Serializable {
+public record Tokenization(int sequenceLength, double holdout, long seed, boolean specialTokens, Ends ends, LocalDate today) implements Serializable {
     /** Whether documents end with an end token. */
     public enum Ends {
-        /** As the tokenizer does. */
+        /** As the tokenizer, or the chat template, does. */
         AUTO,
         ALWAYS,
         NEVER
     }
 
-    private static final ExecutorCache<Tokenizer> TOKENIZERS = new ExecutorCache<>();
+    private static final ExecutorCache<DocumentTokenizer> TOKENIZERS = new ExecutorCache<>();
 
     public static Tokenization of(Settings settings) {
         return new Tokenization(settings.integer("sequence-length", 2, 1 << 20),
                 settings.real("corpus.holdout", 0, 0.9), settings.seed(), settings.flag("corpus.special-tokens"),
-                settings.choice("corpus.end-documents", Ends.class));
+                settings.choice("corpus.end-documents", Ends.class), date(settings));
+    }
+
+    private static LocalDate date(Settings settings) {
+        try {
+            return LocalDate.parse(settings.string("corpus.template-date").trim());
+        } catch (DateTimeParseException e) {
+            settings.reject("corpus.template-date", "'" + settings.string("corpus.template-date") + "' is not a date such as 2024-07-26");
+            return LocalDate.EPOCH;
+        }
     }
 
     /** Returns a copy with sequences of at most this length. */
     public Tokenization atMost(int positions) {
-        return new Tokenization(Math.min(sequenceLength, positions), holdout, seed, specialTokens, ends);
+        return new Tokenization(Math.min(sequenceLength, positions), holdout, seed, specialTokens, ends, today);
     }
 
     /** Returns a copy with another hold-out. */
     public Tokenization holdingOut(double share, long drawnBy) {
-        return new Tokenization(sequenceLength, share, drawnBy, specialTokens, ends);
+        return new Tokenization(sequenceLength, share, drawnBy, specialTokens, ends, today);
     }
 
     /**
@@ -61,21 +71,10 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
      */
     public JavaRDD<TokenizedDocument> apply(JavaRDD<Document> documents, TokenizerDefinition definition, int rows) {
         Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(ended(definition));
-        String fingerprint = definition.fingerprint();
+        String identity = definition.fingerprint() + Sha256.of(definition.chatTemplate()) + this;
         Tokenization self = this;
-        return documents.map(document -> {
-            if (document.problem() != null) {
-                return new TokenizedDocument(document.id(), document.problem(), false, List.of());
-            }
-            Tokenizer tokenizer = TOKENIZERS.get(fingerprint, () -> new Tokenizer(shared.value()));
-            int[] ids = tokenizer.encode(document.text(), self.specialTokens);
-            Optional<String> beyond = tokenizer.beyondRows(ids, rows);
-            if (beyond.isPresent()) {
-                return new TokenizedDocument(document.id(), beyond.get(), false, List.of());
-            }
-            return new TokenizedDocument(document.id(), null, self.heldOut(document.text()),
-                    self.cut(ids.length == 0 ? ids : shared.value().document(ids)));
-        });
+        return documents.map(document -> document.problem() != null ? TokenizedDocument.unusable(document.id(), document.problem())
+                : TOKENIZERS.get(identity, () -> new DocumentTokenizer(self, shared.value())).tokenize(document, rows));
     }
 
     private TokenizerDefinition ended(TokenizerDefinition definition) {
@@ -88,11 +87,11 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         return definition.withEnd(ends == Ends.ALWAYS ? List.of(definition.eosId()) : List.of());
     }
 
-    /** Whether a text is held out, decided by content so that copies are held out together. */
-    public boolean heldOut(String text) {
+    /** Whether a document is held out, decided by its content so that copies are held out together. */
+    public boolean heldOut(String content) {
         MessageDigest sha = Sha256.digest();
         sha.update((seed + "\n").getBytes(StandardCharsets.UTF_8));
-        byte[] digest = sha.digest(text.getBytes(StandardCharsets.UTF_8));
+        byte[] digest = sha.digest(content.getBytes(StandardCharsets.UTF_8));
         long bits = 0;
         for (int i = 0; i < 6; i++) {
             bits = bits << 8 | digest[i] & 0xff;
@@ -105,6 +104,15 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         List<int[]> sequences = new ArrayList<>();
         for (int from = 0; from + 1 < tokens.length; from += sequenceLength) {
             sequences.add(Arrays.copyOfRange(tokens, from, Math.min(tokens.length, from + sequenceLength + 1)));
+        }
+        return sequences;
+    }
+
+    /** Cuts what a document's tokens belong to into the positions of its sequences; position t predicts token t + 1. */
+    List<byte[]> cut(byte[] parts) {
+        List<byte[]> sequences = new ArrayList<>();
+        for (int from = 0; from + 1 < parts.length; from += sequenceLength) {
+            sequences.add(Arrays.copyOfRange(parts, from + 1, Math.min(parts.length, from + sequenceLength + 1)));
         }
         return sequences;
     }

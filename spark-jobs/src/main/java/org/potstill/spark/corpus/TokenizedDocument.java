@@ -3,6 +3,7 @@ package org.potstill.spark.corpus;
 
 import java.io.Serializable;
 import java.util.List;
+import org.potstill.checkpoints.tokenizer.EncodedChat;
 
 /**
  * A document as the models see it.
@@ -12,9 +13,29 @@ import java.util.List;
  * @param heldOut   whether it is kept for evaluation
  * @param sequences token ids; each sequence begins with the last token of the one before, so that every token but the
  *                  document's first is predicted exactly once
+ * @param parts     for each position of each sequence, what the token that it predicts belongs to, see {@link EncodedChat}; null if the
+ *                  document is not a conversation
  */
-public record TokenizedDocument(String id, String problem, boolean heldOut, List<int[]> sequences)
+public record TokenizedDocument(String id, String problem, boolean heldOut, List<int[]> sequences, List<byte[]> parts)
         implements Serializable {
+    static TokenizedDocument unusable(String id, String problem) {
+        return new TokenizedDocument(id, problem, false, List.of(), null);
+    }
+
+    /** Whether it is a conversation in which the assistant says something. */
+    public boolean hasResponse() {
+        if (parts != null) {
+            for (byte[] sequence : parts) {
+                for (byte part : sequence) {
+                    if (part != EncodedChat.PROMPT) {
+                        return true;
+                    }
+                }
+            }
+        }
+        return false;
+    }
+
     /** Next-token predictions in the document. */
     public long positions() {
         return sequences.stream().mapToLong(s -> s.length - 1L).sum();

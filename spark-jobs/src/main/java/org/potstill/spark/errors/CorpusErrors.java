@@ -13,12 +13,24 @@ public final class CorpusErrors {
     private CorpusErrors() {
     }
 
-    public static UserException nothingToLearn() {
+    /** @param searched whether markers tell where responses are */
+    public static UserException nothingToLearn(boolean searched) {
+        if (!searched) {
+            return new UserException("nothing to learn from", "no document is a conversation in which the assistant says something, and "
+                    + "train.learn-from asks for responses", "set train.learn-from = everything; for conversations see corpus.conversations (label "
+                    + "them again if that was done by an earlier version); for texts rendered by a chat template set train.response-start");
+        }
         return new UserException("nothing to learn from", "no document contains train.response-start with a response after it",
                 "compare it with the corpus: white space and line breaks count, and \\n in a setting needs double quotes");
     }
 
-    public static UserException tooManyUnmarked(long unmarked, long documents, double limit) {
+    /** @param searched whether markers tell where responses are */
+    public static UserException tooManyUnmarked(long unmarked, long documents, double limit, boolean searched) {
+        if (!searched) {
+            return new UserException("too few documents contain a response", unmarked + " of " + documents + " documents are not conversations in "
+                    + "which the assistant says something; train.max-unmarked-share allows " + limit,
+                    "remove them from the corpus, raise train.max-unmarked-share, or set train.learn-from = everything");
+        }
         return new UserException("too few documents contain a response",
                 unmarked + " of " + documents + " documents do not contain train.response-start; train.max-unmarked-share allows " + limit,
                 "compare the marker with the corpus (white space and line breaks count), or raise train.max-unmarked-share");

@@ -26,6 +26,7 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
@@ -52,6 +53,7 @@ public final class EvaluateJob {
     private final JavaSparkContext sc;
     private final Settings settings;
     private final EvaluateSettings wanted;
+    private final LearnFrom from;
     private final List<String> notes = new ArrayList<>();
 
     public EvaluateJob(SparkSession spark, Settings settings) {
@@ -59,6 +61,7 @@ public final class EvaluateJob {
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
         this.wanted = EvaluateSettings.of(settings);
+        this.from = settings.choice("train.learn-from", LearnFrom.class);
     }
 
     /**
@@ -145,7 +148,8 @@ public final class EvaluateJob {
         JavaRDD<TokenizedDocument> corpus = cut.apply(read.documents(), pair.tokenizer, pair.vocabSize)
                 .filter(document -> document.problem() == null);
         JavaRDD<TokenizedDocument> heldOut = corpus.filter(TokenizedDocument::heldOut).persist(StorageLevel.MEMORY_AND_DISK());
-        List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, cut.seed(), wanted.maxTokens(), 0));
+        List<Work> work = new ArrayList<>(PassageDraw.draw(heldOut, from, cut.seed(), wanted.maxTokens(), 0));
+        noteMasks(work);
         read.warnOfProblems();
         if (work.isEmpty()) {
             long usable = corpus.count();
@@ -184,6 +188,16 @@ public final class EvaluateJob {
                         (System.nanoTime() - scored) / 1e9, (System.nanoTime() - begin) / 1e9), notes);
     }
 
+    /** Notes that scores are over responses alone, if they are. */
+    private void noteMasks(List<Work> held) {
+        long masked = passages(held).stream().filter(passage -> passage.counted() != null).count();
+        if (masked > 0) {
+            notes.add((masked == held.size() ? "" : "of conversations, ") + "the scores on held-out text are over "
+                    + (from == LearnFrom.RESPONSES ? "the assistant's responses" : "the assistant's last response of each conversation")
+                    + " alone, which the student learns from (train.learn-from)");
+        }
+    }
+
     private static UserException overflow(ScoreSheet sheet, Pair pair) {
         return sheet.overTeacher() > 0 ? EvaluateErrors.teacherOverflows(pair.teacher.uri(), sheet.overTeacher())
                 : EvaluateErrors.studentOverflows(pair.student.uri(), sheet.overStudent());
@@ -195,7 +209,7 @@ public final class EvaluateJob {
             Corpus corpus = new Corpus(spark, its);
             JavaRDD<TokenizedDocument> documents = cut.apply(corpus.documents(), pair.tokenizer, pair.vocabSize)
                     .filter(document -> document.problem() == null).persist(StorageLevel.MEMORY_AND_DISK());
-            List<Passage> drawn = PassageDraw.draw(documents, cut.seed(), wanted.maxTokens(), text);
+            List<Passage> drawn = PassageDraw.draw(documents, from, cut.seed(), wanted.maxTokens(), text);
             Cluster.release(documents);
             if (drawn.isEmpty()) {
                 throw EvaluateErrors.emptyText(name, path, corpus.problems().value());
@@ -245,6 +259,16 @@ public final class EvaluateJob {
         }
     }
 
+    /** Returns the tokens up to the first response of a conversation; of other texts, half or a few. */
+    private static int promptLength(Passage passage) {
+        for (int t = 0; passage.counted() != null && t < passage.counted().length; t++) {
+            if (passage.counted()[t]) {
+                return t + 1;
+            }
+        }
+        return Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2);
+    }
+
     /** Measures speed and memory; returns null if evaluate.speed-tokens is 0. */
     private ServingSummary serving(Pair pair, List<Passage> passages, List<Passage> beginnings) {
         if (wanted.speedTokens() == 0) {
@@ -262,7 +286,7 @@ public final class EvaluateJob {
         List<ServingTrial.Beginning> prompts = new ArrayList<>();
         try (Tokenizer tokenizer = new Tokenizer(pair.tokenizer)) {
             for (Passage passage : beginnings) {
-                int[] tokens = Arrays.copyOf(passage.tokens(), Math.min(PROMPT_TOKENS, (passage.tokens().length + 1) / 2));
+                int[] tokens = Arrays.copyOf(passage.tokens(), promptLength(passage));
                 prompts.add(new ServingTrial.Beginning(passage.document(), tokenizer.decode(tokens), tokens));
             }
         }

@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.checkpoints.io.Sha256;
+import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
@@ -19,10 +20,17 @@ final class PassageDraw {
     private PassageDraw() {
     }
 
-    private record Ranked(String order, String document, int[] tokens) implements Serializable {
+    private record Ranked(String order, String document, int[] tokens, boolean[] counted) implements Serializable {
+        int positions() {
+            int positions = 0;
+            for (int t = 0; t < tokens.length - 1; t++) {
+                positions += counted == null || counted[t] ? 1 : 0;
+            }
+            return positions;
+        }
     }
 
-    private record Beginning(String order, String document, int[] tokens) implements Serializable, Comparable<Beginning> {
+    private record Beginning(String order, String document, int[] tokens, boolean[] counted) implements Serializable, Comparable<Beginning> {
         @Override
         public int compareTo(Beginning other) {
             return order.compareTo(other.order);
@@ -32,29 +40,35 @@ final class PassageDraw {
     /**
      * Draws passages.
      *
+     * @param from         what to score of conversations
      * @param maxPositions number of positions; the passage that reaches it is the last
      * @param text         number of the text that the passages belong to
      */
-    static List<Passage> draw(JavaRDD<TokenizedDocument> documents, long seed, int maxPositions, int text) {
-        JavaRDD<Ranked> ranked = documents.flatMap(document -> rank(document, seed).iterator());
+    static List<Passage> draw(JavaRDD<TokenizedDocument> documents, LearnFrom from, long seed, int maxPositions, int text) {
+        JavaRDD<Ranked> ranked = documents.flatMap(document -> rank(document, from, seed).iterator()).filter(each -> each.positions() > 0);
         List<Passage> drawn = new ArrayList<>();
         long positions = 0;
         Iterator<Ranked> inOrder = ranked.sortBy(Ranked::order, true, ranked.getNumPartitions()).toLocalIterator();
         while (inOrder.hasNext() && positions < maxPositions) {
             Ranked next = inOrder.next();
-            drawn.add(new Passage(text, next.document, next.tokens));
-            positions += next.tokens.length - 1;
+            drawn.add(new Passage(text, next.document, next.tokens, next.counted));
+            positions += next.positions();
         }
         return drawn;
     }
 
-    private static List<Ranked> rank(TokenizedDocument document, long seed) {
-        List<int[]> shuffled = new ArrayList<>(document.sequences());
-        shuffled.sort(Comparator.comparing(tokens -> key(seed, tokens)));
+    private static List<Ranked> rank(TokenizedDocument document, LearnFrom from, long seed) {
+        List<Ranked> shuffled = new ArrayList<>();
+        for (int i = 0; i < document.sequences().size(); i++) {
+            int[] tokens = document.sequences().get(i);
+            boolean[] counted = document.parts() == null || from == LearnFrom.EVERYTHING ? null : from.mask(document.parts().get(i));
+            shuffled.add(new Ranked(key(seed, tokens), document.id(), tokens, counted));
+        }
+        shuffled.sort(Comparator.comparing(Ranked::order));
         List<Ranked> ranked = new ArrayList<>();
-        for (int rank = 0; rank < shuffled.size(); rank++) {
-            String order = String.format("%010d %s %s", rank, key(seed, shuffled.get(rank)), document.id());
-            ranked.add(new Ranked(order, document.id(), shuffled.get(rank)));
+        for (Ranked next : shuffled) {
+            String order = String.format("%010d %s %s", ranked.size(), next.order, document.id());
+            ranked.add(new Ranked(order, document.id(), next.tokens, next.counted));
         }
         return ranked;
     }
@@ -63,11 +77,15 @@ final class PassageDraw {
         return Sha256.of(seed + "\n" + Arrays.toString(tokens));
     }
 
-    /** Draws the first passages of {@code count} documents in the same way; each has at least two tokens. */
+    /**
+     * Draws the first passages of {@code count} documents in the same way; each has at least two tokens. Those of conversations are
+     * masked up to their first response, if they contain its beginning.
+     */
     static List<Passage> beginnings(JavaRDD<TokenizedDocument> documents, long seed, int count) {
         return documents.filter(document -> !document.sequences().isEmpty()).map(document -> {
             int[] first = document.sequences().get(0);
-            return new Beginning(key(seed, first) + " " + document.id(), document.id(), first);
-        }).takeOrdered(count).stream().map(drawn -> new Passage(0, drawn.document, drawn.tokens)).toList();
+            boolean[] counted = document.parts() == null ? null : LearnFrom.RESPONSES.mask(document.parts().get(0));
+            return new Beginning(key(seed, first) + " " + document.id(), document.id(), first, counted);
+        }).takeOrdered(count).stream().map(drawn -> new Passage(0, drawn.document, drawn.tokens, drawn.counted)).toList();
     }
 }

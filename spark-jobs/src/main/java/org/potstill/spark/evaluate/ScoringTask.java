@@ -123,7 +123,7 @@ record ScoringTask(EvaluatedModel teacher, EvaluatedModel student, int vocabSize
                         models.add(ngrams.value().unigram());
                         models.add(ngrams.value().bigram(tokens));
                     }
-                    List<Comparison> compared = comparer.compare(expected, models, tokens);
+                    List<Comparison> compared = comparer.compare(expected, models, tokens, passage.counted());
                     seconds[0] += (between - begin) / 1e9;
                     seconds[1] += (after - between) / 1e9;
                     seconds[2] += (System.nanoTime() - after) / 1e9;

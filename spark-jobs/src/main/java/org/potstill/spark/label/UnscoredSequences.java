@@ -8,6 +8,7 @@ import java.util.Map;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
+import org.potstill.spark.cache.ResponseRuns;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.Problems;
 import org.potstill.spark.corpus.TokenizedDocument;
@@ -45,8 +46,10 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
     private JavaRDD<SnapshotEntry> places(JavaRDD<TokenizedDocument> training) {
         return training.flatMap(document -> {
             List<SnapshotEntry> places = new ArrayList<>();
+            boolean hasResponse = document.hasResponse();
             for (int i = 0; i < document.sequences().size(); i++) {
-                places.add(new SnapshotEntry(document.id(), i, labels.key(document.sequences().get(i))));
+                places.add(new SnapshotEntry(document.id(), i, labels.key(document.sequences().get(i)),
+                        document.parts() == null ? null : ResponseRuns.of(document.parts().get(i), hasResponse)));
             }
             return places.iterator();
         });

@@ -23,7 +23,7 @@ public record Comparison(long positions, double loss, long correct, long agreed,
     /**
      * Sums the results of a sequence.
      *
-     * @param results of each position
+     * @param results of each position; null where it is masked
      * @param tokens  of the sequence; position t predicts token t + 1
      */
     static Comparison sum(LogitComparison.Result[] results, int[] tokens) {
@@ -33,8 +33,13 @@ public record Comparison(long positions, double loss, long correct, long agreed,
         long agreed = 0;
         long agreedInFive = 0;
         Calibration calibration = Calibration.NONE.plus(Calibration.NONE);
+        int positions = 0;
         for (int t = 0; t < results.length; t++) {
             LogitComparison.Result result = results[t];
+            if (result == null) {
+                continue;
+            }
+            positions++;
             boolean right = result.best() == tokens[t + 1];
             loss -= result.logProbability();
             kl += result.kl();
@@ -43,7 +48,7 @@ public record Comparison(long positions, double loss, long correct, long agreed,
             agreedInFive += result.rank() < FIVE ? 1 : 0;
             calibration.add(result.bestProbability(), right);
         }
-        return new Comparison(results.length, loss, correct, agreed, agreedInFive, kl, calibration);
+        return new Comparison(positions, loss, correct, agreed, agreedInFive, kl, calibration);
     }
 
     public Comparison plus(Comparison other) {

@@ -34,9 +34,18 @@ public final class DistributionComparer implements AutoCloseable {
      * @return one comparison per model, in order
      */
     public List<Comparison> compare(Logits teacher, List<Logits> models, int[] tokens) {
+        return compare(teacher, models, tokens, null);
+    }
+
+    /**
+     * Compares models likewise at some positions.
+     *
+     * @param counted mask of the positions to compare at; null for all
+     */
+    public List<Comparison> compare(Logits teacher, List<Logits> models, int[] tokens, boolean[] counted) {
         int positions = tokens.length - 1;
         LogitComparison.Result[][] results = new LogitComparison.Result[models.size()][positions];
-        pool.submit(() -> IntStream.range(0, positions).parallel().forEach(t -> {
+        pool.submit(() -> IntStream.range(0, positions).filter(t -> counted == null || counted[t]).parallel().forEach(t -> {
             LogitComparison comparison = borrow();
             comparison.refer(teacher, t);
             for (int m = 0; m < models.size(); m++) {

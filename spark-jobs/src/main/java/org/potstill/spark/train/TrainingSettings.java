@@ -26,10 +26,12 @@ final class TrainingSettings {
     /** Not a setting: version of the response search, which determines the loss masks. */
     private static final String RESPONSE_SEARCH = "train.response-search";
     /** Settings added after the first students were trained, with the values that applied before. */
-    private static final Map<String, String> LATER = Map.of("student.family", "llama", "student.head-dim", "0",
-            "student.tie-embeddings", "true", "student.sliding-window", "0", "student.sliding-from-layer", "0",
-            "student.rope-scaling.factor", "1.0", "student.rope-scaling.low-freq-factor", "1.0",
-            "student.rope-scaling.high-freq-factor", "4.0", "student.rope-scaling.original-positions", "8192", INIT_LAYERS, "evenly-spaced");
+    private static final Map<String, String> LATER = Map.ofEntries(Map.entry("student.family", "llama"),
+            Map.entry("student.head-dim", "0"), Map.entry("student.tie-embeddings", "true"), Map.entry("student.sliding-window", "0"),
+            Map.entry("student.sliding-from-layer", "0"), Map.entry("student.rope-scaling.factor", "1.0"),
+            Map.entry("student.rope-scaling.low-freq-factor", "1.0"), Map.entry("student.rope-scaling.high-freq-factor", "4.0"),
+            Map.entry("student.rope-scaling.original-positions", "8192"), Map.entry(INIT_LAYERS, "evenly-spaced"),
+            Map.entry("train.learn-from", "everything"));
 
     private TrainingSettings() {
     }

@@ -163,7 +163,7 @@ class CrashTest {
     }
 
     private static void publish(LabelStore store, int rows) {
-        store.publishSnapshot(rdd(Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key())).toList()),
+        store.publishSnapshot(rdd(Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key(), null)).toList()),
                 HadoopFolder.JSON.createObjectNode());
     }
 

@@ -13,9 +13,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -68,7 +71,7 @@ class LabelStoreTest {
 
     private static JavaRDD<SnapshotEntry> snapshot(int rows) {
         return new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(
-                Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key())).toList());
+                Rows.of(0, rows).stream().map(row -> new SnapshotEntry(row.document(), 0, row.key(), null)).toList());
     }
 
     @ParameterizedTest
@@ -94,6 +97,28 @@ class LabelStoreTest {
         assertEquals(Rows.content(Rows.of(0, ROWS)), Rows.content(found.sequences().collect()));
         found.quarantine(new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(List.of(new Quarantined("d", 0, "k", "why"))));
         assertTrue(Files.isDirectory(folder.resolve("k").resolve(name)));
+    }
+
+    @Test
+    void theSnapshotTellsResponsesAndThoseOfEarlierVersionsTellNone() throws IOException {
+        assertTrue(store.snapshot().collect().stream().allMatch(entry -> entry.responses() == null));
+        String before = store.currentSnapshot().path("id").asText();
+        List<SnapshotEntry> told = Rows.of(0, 2).stream()
+                .map(row -> new SnapshotEntry(row.document(), 0, row.key(), new ResponseRuns(List.of(3, 2), 3))).toList();
+        List<SnapshotEntry> toldOtherwise = told.stream()
+                .map(entry -> new SnapshotEntry(entry.document(), 0, entry.key(), new ResponseRuns(List.of(4, 1), 4))).toList();
+        for (List<SnapshotEntry> entries : List.of(told, toldOtherwise)) {
+            store.publishSnapshot(new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(entries), HadoopFolder.JSON.createObjectNode());
+            assertEquals(Set.copyOf(entries), Set.copyOf(store.snapshot().collect()));
+        }
+        // An earlier version's columns.
+        Path file = Path.of(store.folder().path("snapshots/" + store.currentSnapshot().path("run").asText()).toUri());
+        List<Row> rows = store.snapshotTable().select("document", "sequence", "key").collectAsList();
+        Distillery.spark().createDataFrame(rows, store.snapshotTable().select("document", "sequence", "key").schema()).write()
+                .mode(SaveMode.Overwrite).parquet(file.toString());
+        assertTrue(open(Rows.LABELS).snapshot().collect().stream().allMatch(entry -> entry.responses() == null));
+        publish(ROWS);
+        assertEquals(before, store.currentSnapshot().path("id").asText());
     }
 
     private Map<String, String> content() {

@@ -89,7 +89,7 @@ class CorpusTest {
         Distillery.spark().createDataFrame(List.of(RowFactory.create(1L, "first"), RowFactory.create(2L, null)), schema)
                 .coalesce(1).write().parquet(folder.resolve("table.parquet").toString());
         List<Document> documents = read("corpus.text-field=article", "corpus.id-field=name");
-        assertEquals(new Document("1", "first", null), documents.get(0));
+        assertEquals(new Document("1", "first", false, null), documents.get(0));
         assertTrue(documents.get(1).problem().contains("null"));
         List<Document> unnamed = read("corpus.text-field=article");
         assertTrue(unnamed.get(0).id().matches(".*\\.parquet:0"), unnamed.get(0).id());

@@ -49,7 +49,7 @@ class DocumentReaderTest {
         }
         Path file = folder.resolve("a.jsonl");
         Distillery.write(file, lines.append("{\"text\": \"end\"}").toString());
-        assertDivisible(file, FileFormat.JSONL, new Reading("text", "", "", 1 << 20), 40 + 34 + 1);
+        assertDivisible(file, FileFormat.JSONL, new Reading("text", "", "", 1 << 20, ConversationColumns.NONE), 40 + 34 + 1);
     }
 
     @Test
@@ -57,21 +57,21 @@ class DocumentReaderTest {
         String text = String.join("\n<|endoftext|>\n", IntStream.range(0, 30).mapToObj(i -> "story " + "so ".repeat(i % 9) + i).toList());
         Path file = folder.resolve("a.txt");
         Distillery.write(file, text + "\n<|endoftext|>\n");
-        assertDivisible(file, FileFormat.TEXT, new Reading("text", "", "<|endoftext|>", 1 << 20), 30);
+        assertDivisible(file, FileFormat.TEXT, new Reading("text", "", "<|endoftext|>", 1 << 20, ConversationColumns.NONE), 30);
     }
 
     @Test
     void anyDivisionOfAParquetFileGivesEachRowOnce() throws Exception {
         Path file = folder.resolve("a.parquet");
         ParquetFiles.write(file, IntStream.range(0, 500).mapToObj(i -> "row " + Distillery.text(i, 10)).toArray(String[]::new));
-        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20), 500);
+        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20, ConversationColumns.NONE), 500);
     }
 
     @Test
     void aFileThatCannotBeDividedIsReadByItsFirstPiece() throws Exception {
         Path file = folder.resolve("a.json");
         Distillery.write(file, "[\n" + String.join(",\n", IntStream.range(0, 30).mapToObj(i -> "{\"text\": \"" + i + "\"}").toList()) + "\n]\n");
-        assertDivisible(file, FileFormat.JSONL, new Reading("text", "", "", 1 << 20), 30);
+        assertDivisible(file, FileFormat.JSONL, new Reading("text", "", "", 1 << 20, ConversationColumns.NONE), 30);
     }
 
     @Test

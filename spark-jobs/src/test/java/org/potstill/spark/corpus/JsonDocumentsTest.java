@@ -78,7 +78,7 @@ class JsonDocumentsTest {
     void nestedFieldsAreNamedWithDotsAndANameWithADotComesFirst() {
         assertEquals(List.of("one"), CorpusReading.texts(read("{\"doc\": {\"id\": 7, \"text\": \"one\"}}", "corpus.text-field=doc.text")));
         Document document = read("{\"doc\": {\"id\": 7, \"text\": \"two\"}, \"doc.text\": \"one\"}", "corpus.text-field=doc.text", "corpus.id-field=doc.id").get(0);
-        assertEquals(new Document("7", "one", null), document);
+        assertEquals(new Document("7", "one", false, null), document);
         document = read("{\"doc.text\": \"one\", \"doc\": {\"text\": \"two\"}}", "corpus.text-field=doc.text").get(0);
         assertEquals("one", document.text());
     }

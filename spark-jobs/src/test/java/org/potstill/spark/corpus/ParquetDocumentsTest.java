@@ -182,7 +182,7 @@ class ParquetDocumentsTest {
     void columnsInStructsAreNamedWithDotsAndAColumnWhoseNameHasTheDotComesFirst() {
         write("a.parquet", "optional group doc { optional int32 id; optional binary text (STRING); }",
                 group -> group.addGroup("doc").append("id", 7).append("text", "one"));
-        assertEquals(List.of(new Document("7", "one", null)), read("corpus.text-field=doc.text", "corpus.id-field=doc.id"));
+        assertEquals(List.of(new Document("7", "one", false, null)), read("corpus.text-field=doc.text", "corpus.id-field=doc.id"));
         write("a.parquet", "required binary doc.text (STRING); optional group doc { optional binary text (STRING); }",
                 group -> group.append("doc.text", "one").addGroup("doc").append("text", "two"));
         assertEquals(List.of("one"), CorpusReading.texts(read("corpus.text-field=doc.text")));

@@ -14,7 +14,7 @@ class ResponsesTest {
     private static final Responses MARKED = responses("A: ", "\n");
 
     private static Responses responses(String start, String... end) {
-        return new Responses(List.of(bytes(start)), Arrays.stream(end).map(ResponsesTest::bytes).toList(), 1);
+        return new Responses(LearnFrom.EVERYTHING, List.of(bytes(start)), Arrays.stream(end).map(ResponsesTest::bytes).toList(), 1);
     }
 
     private static byte[] bytes(String text) {
@@ -49,7 +49,7 @@ class ResponsesTest {
 
     @Test
     void markersThatATokenizerWritesOtherwiseAreFoundToo() {
-        Responses forms = new Responses(List.of(bytes("<a>\n"), bytes("<a>")), List.of(), 1);
+        Responses forms = new Responses(LearnFrom.EVERYTHING, List.of(bytes("<a>\n"), bytes("<a>")), List.of(), 1);
         assertEquals("x|", learnt(forms, "<a>", "x"));
         assertEquals("x|", learnt(forms, "<a>", "\n", "x"));
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -27,7 +28,7 @@ class TokenizationTest {
         for (int length = 0; length < 40; length++) {
             int[] ids = IntStream.range(0, length).map(i -> 100 + i).toArray();
             List<Integer> predicted = new ArrayList<>();
-            for (int[] sequence : new Tokenization(8, 0, 0, false, Tokenization.Ends.AUTO).cut(ids)) {
+            for (int[] sequence : new Tokenization(8, 0, 0, false, Tokenization.Ends.AUTO, LocalDate.EPOCH).cut(ids)) {
                 assertTrue(sequence.length >= 2 && sequence.length <= 9);
                 for (int t = 1; t < sequence.length; t++) {
                     predicted.add(sequence[t]);
@@ -45,7 +46,7 @@ class TokenizationTest {
         }
         assertArrayEquals(new int[] {1, 5, 6, 7}, definition.beginning(new int[] {5, 6, 7}));
         assertArrayEquals(new int[] {1, 5}, definition.beginning(new int[] {1, 5}));
-        List<int[]> sequences = new Tokenization(2, 0, 0, false, Tokenization.Ends.AUTO).cut(definition.document(new int[] {5, 6}));
+        List<int[]> sequences = new Tokenization(2, 0, 0, false, Tokenization.Ends.AUTO, LocalDate.EPOCH).cut(definition.document(new int[] {5, 6}));
         assertEquals(2, sequences.size());
         assertArrayEquals(new int[] {1, 5, 6}, sequences.get(0));
         assertArrayEquals(new int[] {6, 2}, sequences.get(1));
@@ -66,19 +67,19 @@ class TokenizationTest {
             plain = checkpoint.tokenizer();
         }
         TokenizerDefinition ending = plain.withBegin(List.of(0)).withEnd(List.of(0));
-        List<Integer> the = tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.AUTO), plain, " the and");
+        List<Integer> the = tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.AUTO, LocalDate.EPOCH), plain, " the and");
         List<Integer> ended = List.of(the.get(0), the.get(1), 0);
         assertEquals(2, the.size());
         for (String text : List.of(" the and", " the and<|endoftext|>")) {
-            assertEquals(ended, tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), plain, text));
+            assertEquals(ended, tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), plain, text));
         }
         for (String text : List.of(" the and", "<|endoftext|> the and", "<|endoftext|> the and<|endoftext|>")) {
-            assertEquals(List.of(0, the.get(0), the.get(1), 0), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.AUTO), ending, text));
+            assertEquals(List.of(0, the.get(0), the.get(1), 0), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.AUTO, LocalDate.EPOCH), ending, text));
         }
-        assertEquals(List.of(0, the.get(0), the.get(1)), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.NEVER), ending, " the and"));
-        assertEquals(List.of(), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), ending, ""));
+        assertEquals(List.of(0, the.get(0), the.get(1)), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.NEVER, LocalDate.EPOCH), ending, " the and"));
+        assertEquals(List.of(), tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), ending, ""));
         TokenizerDefinition endless = new TokenizerDefinition(plain.json(), -1, -1, false);
-        assertTrue(assertThrows(UserException.class, () -> tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS), endless, "a"))
+        assertTrue(assertThrows(UserException.class, () -> tokens(new Tokenization(8, 0, 0, true, Tokenization.Ends.ALWAYS, LocalDate.EPOCH), endless, "a"))
                 .problem().contains("corpus.end-documents"));
     }
 
@@ -89,20 +90,20 @@ class TokenizationTest {
                 + "\"merges\":[]}}", -1, -1, false);
         JavaRDD<Document> documents = new JavaSparkContext(Distillery.spark().sparkContext())
                 .parallelize(List.of(Document.of("a", "aa"), Document.of("b", "a<tool>")));
-        List<TokenizedDocument> tokenized = new Tokenization(8, 0, 0, false, Tokenization.Ends.AUTO).apply(documents, definition, 7).collect();
+        List<TokenizedDocument> tokenized = new Tokenization(8, 0, 0, false, Tokenization.Ends.AUTO, LocalDate.EPOCH).apply(documents, definition, 7).collect();
         assertEquals(1, tokenized.get(0).sequences().size());
         assertTrue(tokenized.get(1).problem().contains("<tool>"), tokenized.get(1).problem());
     }
 
     @Test
     void theHeldOutShareIsDrawnByContentAndSeed() {
-        Tokenization tokenization = new Tokenization(8, 0.2, 1, false, Tokenization.Ends.AUTO);
+        Tokenization tokenization = new Tokenization(8, 0.2, 1, false, Tokenization.Ends.AUTO, LocalDate.EPOCH);
         List<Boolean> draws = IntStream.range(0, 5000).mapToObj(i -> tokenization.heldOut("document " + i)).toList();
         double share = draws.stream().filter(d -> d).count() / 5000.0;
         assertEquals(0.2, share, 0.02);
         assertEquals(draws, IntStream.range(0, 5000).mapToObj(i -> tokenization.heldOut("document " + i)).toList());
-        Tokenization other = new Tokenization(8, 0.2, 2, false, Tokenization.Ends.AUTO);
+        Tokenization other = new Tokenization(8, 0.2, 2, false, Tokenization.Ends.AUTO, LocalDate.EPOCH);
         assertTrue(!draws.equals(IntStream.range(0, 5000).mapToObj(i -> other.heldOut("document " + i)).toList()));
-        assertTrue(IntStream.range(0, 100).noneMatch(i -> new Tokenization(8, 0, 1, false, Tokenization.Ends.AUTO).heldOut("document " + i)));
+        assertTrue(IntStream.range(0, 100).noneMatch(i -> new Tokenization(8, 0, 1, false, Tokenization.Ends.AUTO, LocalDate.EPOCH).heldOut("document " + i)));
     }
 }

@@ -65,7 +65,7 @@ class NgramTest {
                 tokens[tokens.length - 1] = s == 2 ? 9 : tokens[tokens.length - 1];
                 sequences.add(tokens);
             }
-            documents.add(new TokenizedDocument("d" + i, null, false, sequences));
+            documents.add(new TokenizedDocument("d" + i, null, false, sequences, null));
         }
         return documents;
     }

@@ -15,6 +15,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.Test;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 class PassageDrawTest {
@@ -29,7 +30,7 @@ class PassageDrawTest {
                 tokens[1] = s;
                 passages.add(tokens);
             }
-            documents.add(new TokenizedDocument("d" + d, null, true, passages));
+            documents.add(new TokenizedDocument("d" + d, null, true, passages, null));
         }
         return documents;
     }
@@ -44,17 +45,17 @@ class PassageDrawTest {
 
     @Test
     void everyDocumentHasATurnBeforeAnyHasASecond() {
-        List<Passage> drawn = PassageDraw.draw(spread(documents(), 3), 1, 100, 0);
+        List<Passage> drawn = PassageDraw.draw(spread(documents(), 3), LearnFrom.EVERYTHING, 1, 100, 0);
         assertEquals(10, drawn.size());
         Set<String> documents = new HashSet<>();
         drawn.forEach(passage -> documents.add(passage.document()));
         assertEquals(10, documents.size());
-        assertEquals(11, PassageDraw.draw(spread(documents(), 3), 1, 101, 0).size(), "up to the limit and no passage further");
+        assertEquals(11, PassageDraw.draw(spread(documents(), 3), LearnFrom.EVERYTHING, 1, 101, 0).size(), "up to the limit and no passage further");
     }
 
     @Test
     void withRoomForAllEveryPassageIsDrawnOnce() {
-        List<String> drawn = names(PassageDraw.draw(spread(documents(), 4), 1, 1 << 20, 0));
+        List<String> drawn = names(PassageDraw.draw(spread(documents(), 4), LearnFrom.EVERYTHING, 1, 1 << 20, 0));
         assertEquals(68, drawn.size());
         assertEquals(68, new HashSet<>(drawn).size());
     }
@@ -63,9 +64,9 @@ class PassageDrawTest {
     void theDrawDependsOnSeedAndContentAlone() {
         List<TokenizedDocument> shuffled = new ArrayList<>(documents());
         Collections.reverse(shuffled);
-        List<String> drawn = names(PassageDraw.draw(spread(documents(), 3), 1, 150, 0));
-        assertEquals(drawn, names(PassageDraw.draw(spread(shuffled, 2), 1, 150, 0)));
-        assertNotEquals(drawn, names(PassageDraw.draw(spread(documents(), 3), 2, 150, 0)));
+        List<String> drawn = names(PassageDraw.draw(spread(documents(), 3), LearnFrom.EVERYTHING, 1, 150, 0));
+        assertEquals(drawn, names(PassageDraw.draw(spread(shuffled, 2), LearnFrom.EVERYTHING, 1, 150, 0)));
+        assertNotEquals(drawn, names(PassageDraw.draw(spread(documents(), 3), LearnFrom.EVERYTHING, 2, 150, 0)));
     }
 
     @Test

@@ -240,11 +240,11 @@ class LabelJobTest {
     @Test
     void idsThatSeveralDocumentsHaveAreCounted() {
         List<TokenizedDocument> documents = Stream.of("b", "a", "a", "c", "b", "b", "d")
-                .map(id -> new TokenizedDocument(id, null, false, List.of())).toList();
+                .map(id -> new TokenizedDocument(id, null, false, List.of(), null)).toList();
         JavaSparkContext sc = new JavaSparkContext(Distillery.spark().sparkContext());
         assertEquals(new SharedIds(2, 5, "a"), SharedIds.of(sc.parallelize(documents, 3)).orElseThrow());
         assertTrue(SharedIds.of(sc.parallelize(documents.subList(0, 2))).isEmpty());
-        assertTrue(SharedIds.of(sc.parallelize(List.of(new TokenizedDocument("a", "bad", false, List.of()), documents.get(1)))).isEmpty());
+        assertTrue(SharedIds.of(sc.parallelize(List.of(new TokenizedDocument("a", "bad", false, List.of(), null), documents.get(1)))).isEmpty());
     }
 
     @Test

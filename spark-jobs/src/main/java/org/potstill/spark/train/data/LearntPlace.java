@@ -12,7 +12,7 @@ import org.potstill.spark.cache.SnapshotEntry;
  * @param counted  mask of the positions to learn from; null for all
  * @param begins   whether it is the first sequence of its document
  * @param isMarked whether its document contains a response
- * @param isOpen   whether its document ends inside a response that lacks its end marker
+ * @param isOpen   whether its document ends inside a response that lacks the end marker that is searched
  */
 record LearntPlace(SnapshotEntry place, boolean[] counted, boolean begins, boolean isMarked, boolean isOpen) implements Serializable {
     boolean isLearntFrom() {

@@ -16,6 +16,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.ResponseRuns;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.corpus.TokenTexts;
@@ -55,11 +56,21 @@ final class ResponseMasks implements Iterator<LearntPlace> {
         if (responses.isEverything()) {
             return snapshot.map(place -> new LearntPlace(place, null, false, true, false));
         }
+        if (!responses.isSearched()) {
+            return snapshot.map(place -> told(place, responses, place.sequence() == 0));
+        }
         TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(snapshot.context()), tokenizer);
         return sequences.mapValues(LabelledSequence::tokens).join(snapshot.mapToPair(place -> new Tuple2<>(place.key(), place)))
                 .mapToPair(pair -> new Tuple2<>(pair._2()._2(), pair._2()._1()))
                 .repartitionAndSortWithinPartitions(new ByDocument(snapshot.getNumPartitions()), new Order())
                 .mapPartitions(rows -> new ResponseMasks(rows, responses, texts.get()));
+    }
+
+    /** Returns the mask of a sequence whose snapshot tells it; without one, there is nothing to learn from. */
+    private static LearntPlace told(SnapshotEntry place, Responses responses, boolean begins) {
+        ResponseRuns runs = place.responses();
+        return new LearntPlace(place, runs == null ? new boolean[0] : responses.from().mask(runs.parts()), begins,
+                runs != null && runs.last() != null, false);
     }
 
     private static final class ByDocument extends Partitioner {
@@ -122,6 +133,11 @@ final class ResponseMasks implements Iterator<LearntPlace> {
             }
             document.add(next);
             advance();
+        }
+        if (responses.areTold(document.get(0)._1().responses() != null)) {
+            List<LearntPlace> places = new ArrayList<>();
+            document.forEach(row -> places.add(told(row._1(), responses, begins && places.isEmpty())));
+            return places;
         }
         return places(document, begins, id.equals(ambiguous));
     }

@@ -57,7 +57,7 @@ public final class TrainingData implements AutoCloseable {
                 .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
                 .fold(new Weighed(0, 0, 0), Weighed::plus);
         if (sum.counted() == 0) {
-            throw CorpusErrors.nothingToLearn();
+            throw CorpusErrors.nothingToLearn(responses.isSearched());
         }
         this.positions = sum.counted();
         this.teacherLoss = sum.loss() / sum.all();

@@ -10,12 +10,13 @@ import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.cache.SnapshotEntry;
+import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.corpus.Responses;
 import scala.Tuple2;
 
 class ResponseMasksTest {
     private static final String LETTERS = "abcdxyzAQ:.";
-    private static final Responses RESPONSES = new Responses(List.of(bytes("A:")), List.of(bytes(".")), 1);
+    private static final Responses RESPONSES = new Responses(LearnFrom.EVERYTHING, List.of(bytes("A:")), List.of(bytes(".")), 1);
 
     private static byte[] bytes(String text) {
         return text.getBytes(StandardCharsets.UTF_8);
@@ -31,7 +32,7 @@ class ResponseMasksTest {
     }
 
     private static Tuple2<SnapshotEntry, int[]> row(String document, int sequence, String tokens) {
-        return new Tuple2<>(new SnapshotEntry(document, sequence, tokens), tokens.chars().map(LETTERS::indexOf).toArray());
+        return new Tuple2<>(new SnapshotEntry(document, sequence, tokens, null), tokens.chars().map(LETTERS::indexOf).toArray());
     }
 
     /** The predicted tokens that are learnt from, place by place. */
