@@ -9,11 +9,13 @@
 Half of the prompts are short questions, the others ask for a summary of 20 to 300 words of the corpus (a folder of text files); all have
 the model's chat template, with its system message. The peer gets them in batches of 16, sorted by length, padded on the left, in the
 fastest of the settings tried: sdpa attention, a dynamic cache. Figures are new tokens a second, those of padding and after an
-answer's end left out: the median of the rounds, and the median of each round's ratio. Needs torch, transformers, gguf; compile the Java
+answer's end left out: the median of the rounds, and the median of each round's ratio; also the ratio of the processors' time, which a
+busy machine falsifies less. Needs torch, transformers, gguf; compile the Java
 side as it says when it is not.
 """
 
 import argparse
+import os
 import random
 import statistics
 import tempfile
@@ -67,6 +69,10 @@ class Writer(Ours):
         seconds, *work = self.told_of(sequences, answers).split()
         return float(seconds), [[int(word) for word in line.split()[1:]] for line in answers.read_text().split("\n")], " ".join(work)
 
+    def processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def told_of(self, sequences: list[list[int]], answers: Path) -> str:
         file = Path(self.folder.name, "prompts")
         file.write_text("\n".join(" ".join(map(str, s)) for s in sequences) + "\n")
@@ -96,10 +102,15 @@ def compare(title: str, options, peer, asked, stop, precision: str, sampling: tu
     ours.write(asked[:4])
     transformers_write(peer, asked[:2], stop, **how)
     speeds: dict = {"ours": [], "peer": []}
+    processor: list = []
     for _ in range(options.rounds):
+        before = ours.processor_seconds()
         seconds, answers, work = ours.write(asked)
+        mine = (ours.processor_seconds() - before) / sum(len(a) for a in answers)
         speeds["ours"].append(sum(len(a) for a in answers) / seconds)
+        before = time.process_time()
         taken, theirs = transformers_write(peer, asked, stop, **how)
+        processor.append((time.process_time() - before) / sum(len(a) for a in theirs) / mine)
         speeds["peer"].append(sum(len(a) for a in theirs) / taken)
         print(f"  round: potstill {seconds:.1f} s, transformers {taken:.1f} s; new tokens, steps, prompt tokens read: {work}", flush=True)
     same = sum(mine == other for mine, other in zip(answers, theirs))
@@ -107,7 +118,8 @@ def compare(title: str, options, peer, asked, stop, precision: str, sampling: tu
     print(f"{title}: {len(asked)} prompts of {min(map(len, asked))} to {max(map(len, asked))} tokens, "
           f"{sum(len(a) for a in answers)} new tokens, peak {ours.close()} MiB")
     print(f"  potstill: {statistics.median(speeds['ours']):.0f} new tokens/s, transformers: {statistics.median(speeds['peer']):.0f}; "
-          f"potstill is {statistics.median(ratios):.2f} x as fast ({', '.join(f'{r:.2f}' for r in ratios)})")
+          f"potstill is {statistics.median(ratios):.2f} x as fast ({', '.join(f'{r:.2f}' for r in ratios)}), "
+          f"with 1/{statistics.median(processor):.2f} of the processors' time")
     if "do_sample" not in how or not how["do_sample"]:
         print(f"  the same answers: {same} of {len(asked)}")
         for i, (mine, other) in enumerate(zip(answers, theirs)):
@@ -128,6 +140,7 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--texts", type=int, default=64)
     parser.add_argument("--cache-mib", type=int, default=1024)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "teacher-scratch")
@@ -136,7 +149,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     print(f"{cpu()}, {options.threads} threads, torch {torch.__version__}")
     encode = tokenizer(options.model)
-    asked = prompts(encode, options.corpus)
+    asked = prompts(encode, options.corpus)[:options.prompts]
     stop = set(encode.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"]))
     peer = transformers_model(options.model, torch.float32)
     if "fp32" in options.only:

@@ -8,6 +8,7 @@ import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.potstill.checkpoints.tokenizer.Chat;
 import org.potstill.checkpoints.tokenizer.ChatMessage;
 import org.potstill.checkpoints.tokenizer.ChatTemplate;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
@@ -16,8 +17,8 @@ import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.corpus.Document;
 
 /**
- * The rendering of documents as prompts: each is a user's message, which the teacher's chat template turns into what the teacher
- * reads.
+ * The rendering of documents as prompts by the teacher's chat template: a text is a user's message, and of a conversation the last
+ * answer is left out.
  *
  * @param system           system message; empty for none
  * @param keys             which key the prompts
@@ -25,6 +26,7 @@ import org.potstill.spark.corpus.Document;
  * @param longest          tokens that the teacher reads, at most
  */
 record Prompts(String system, AnswerKeys keys, int rows, int longest) implements Serializable {
+    private static final String ASSISTANT = "assistant";
     private static final ExecutorCache<Rendering> RENDERINGS = new ExecutorCache<>();
 
     /** A teacher's template and tokenizer. */
@@ -89,10 +91,18 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
     }
 
     private Prompt prompt(Document document, Rendering rendering) {
-        if (document.text().isBlank()) {
+        List<Prompt.Message> messages;
+        if (document.isConversation()) {
+            messages = before(document.chat());
+            String problem = problem(messages, document.chat());
+            if (problem != null) {
+                return Prompt.unusable(document.id(), problem);
+            }
+        } else if (document.text().isBlank()) {
             return Prompt.unusable(document.id(), "it is blank");
+        } else {
+            messages = messages(system, document.text());
         }
-        List<Prompt.Message> messages = messages(system, document.text());
         int[] tokens = rendering.tokens(messages);
         Optional<String> beyond = rendering.tokenizer.beyondRows(tokens, rows);
         if (beyond.isPresent()) {
@@ -101,5 +111,30 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
         return tokens.length >= longest
                 ? Prompt.unusable(document.id(), "its " + tokens.length + " tokens leave no room for an answer in the teacher's " + longest)
                 : new Prompt(document.id(), keys.prompt(tokens), messages, tokens, null);
+    }
+
+    /** Returns a conversation without its last answer; a message whose content is not text has none. */
+    private List<Prompt.Message> before(Chat chat) {
+        List<Prompt.Message> messages = new ArrayList<>();
+        chat.messages().forEach(message -> messages.add(new Prompt.Message(String.valueOf(message.get("role")),
+                message.get("content") instanceof String text && message.get("tool_calls") == null ? text : null)));
+        if (!messages.isEmpty() && messages.get(messages.size() - 1).role().equals(ASSISTANT)) {
+            messages.remove(messages.size() - 1);
+        }
+        if (!system.isEmpty() && messages.stream().noneMatch(message -> message.role().equals("system"))) {
+            messages.add(0, new Prompt.Message("system", system));
+        }
+        return messages;
+    }
+
+    /** Returns why the teacher cannot continue a conversation; null if it can. */
+    private static String problem(List<Prompt.Message> messages, Chat chat) {
+        if (chat.tools() != null || messages.stream().anyMatch(message -> message.content() == null)) {
+            return "it has tools, or messages that are not text, which write does not support";
+        }
+        if (messages.isEmpty() || !messages.get(messages.size() - 1).role().equals("user")) {
+            return "no message of a user comes before its end or its last answer";
+        }
+        return null;
     }
 }

@@ -18,6 +18,7 @@ import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
@@ -32,6 +33,7 @@ import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.teacher.TeacherDescription;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
+import org.potstill.teacher.scoring.TeacherOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
@@ -72,6 +74,12 @@ public final class WriteJob {
      */
     public WriteSummary run() {
         long begin = System.nanoTime();
+        if (source.precision() == Precision.FP16) {
+            throw JobErrors.badValue("teacher.precision", "write runs on the CPU, in fp32 or int8");
+        }
+        if (source.device() == TeacherOptions.Device.CUDA) {
+            throw JobErrors.badValue("teacher.device", "write runs on the CPU: set it to cpu or auto");
+        }
         requireApart();
         new HadoopFolder("conversations", path, sc.hadoopConfiguration()).requireWritable();
         Corpus corpus = new Corpus(spark, settings);

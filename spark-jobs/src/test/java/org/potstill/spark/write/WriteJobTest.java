@@ -27,6 +27,8 @@ import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.CrashingFileSystem;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.Settings;
 import org.potstill.teacher.generation.Generator;
@@ -188,6 +190,30 @@ class WriteJobTest {
                 .select("document", "problem").distinct().orderBy("document").collectAsList();
         assertEquals(List.of("blank", "long"), bad.stream().map(row -> row.getString(0)).toList());
         assertTrue(bad.get(1).getString(1).contains("leave no room for an answer"), bad.toString());
+    }
+
+    @Test
+    void conversationsGetANewLastAnswerAndTheResultCanBeLabelled() {
+        Distillery.write(folder.resolve("chats/chats.jsonl"), """
+                {"id": "open", "messages": [{"role": "user", "content": "the first"}]}
+                {"id": "answered", "messages": [{"role": "user", "content": "the second"}, {"role": "assistant", "content": "old"}]}
+                {"id": "again", "messages": [{"role": "system", "content": "Own."}, {"role": "user", "content": "one"},\
+                 {"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}]}
+                {"id": "odd", "messages": [{"role": "system", "content": "nobody asks"}]}
+                """);
+        WriteSummary summary = write("corpus.path=" + folder.resolve("chats"), "corpus.max-bad-share=0.5", "write.keep-empty=true");
+        assertEquals(6, summary.written());
+        assertEquals(1, summary.unusable());
+        Map<String, List<String>> said = new TreeMap<>();
+        conversations(folder.resolve("answers")).stream().filter(row -> row.<Integer>getAs("answer") == 0).forEach(row -> said.put(row.getAs("document"),
+                row.<Row>getList(row.fieldIndex("messages")).stream().map(message -> message.getString(0) + ": " + message.getString(1)).toList()));
+        assertEquals(List.of("system: Be brief.", "user: the second"), said.get("answered").subList(0, 2));
+        assertEquals(3, said.get("answered").size());
+        assertEquals(List.of("system: Own.", "user: one", "assistant: two", "user: three"), said.get("again").subList(0, 4));
+        LabelSummary labelled = new LabelJob(Distillery.spark(), settings("corpus.path=" + folder.resolve("answers"), "corpus.holdout=0",
+                "sequence-length=200")).run();
+        assertEquals(6, labelled.corpus().documents());
+        assertTrue(labelled.scoredTokens() > 0);
     }
 
     @Test

@@ -11,7 +11,9 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.errors.UserException;
 import org.potstill.teacher.onnx.CalibrationText;
+import org.potstill.teacher.scoring.EngineOutOfMemory;
 import org.potstill.teacher.scoring.InputLimits;
+import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
@@ -131,7 +133,15 @@ final class BatchWriter implements AnswerWriter {
 
     /** Gives free slots to the next requests. A text that needs a longer slot waits until all are free. */
     private void admit() {
-        for (TextInSlot text = head(); text != null && hasSlotFor(text); text = head()) {
+        for (TextInSlot text = head(); text != null; text = head()) {
+            try {
+                if (!hasSlotFor(text)) {
+                    return;
+                }
+            } catch (EngineOutOfMemory e) {
+                text.result.completeExceptionally(TeacherErrors.engineFailed("hold the keys and values of one text", e.getCause()));
+                continue;
+            }
             synchronized (this) {
                 queue.remove();
             }
@@ -151,16 +161,30 @@ final class BatchWriter implements AnswerWriter {
         int need = paddedLength(Math.min(limits.maxPositionEmbeddings(), text.request.prompt().length + text.request.maxNewTokens()));
         if (active == 0 && (buffers == null || need > buffers.positions() || 2 * need <= buffers.positions())) {
             if (buffers == null || need > capacity) {
-                if (buffers != null) {
-                    buffers.close();
-                    buffers = null;
-                }
-                capacity = Math.max(capacity, need);
-                buffers = new KeyValueBuffers(config, capacity);
+                allocate(need);
             }
             slots = new TextInSlot[Math.min(maxTexts, buffers.reshape(need))];
         }
         return active < slots.length && need <= buffers.positions();
+    }
+
+    /** Allocates as much of the capacity as memory holds, but at least what one text needs. */
+    private void allocate(int need) {
+        if (buffers != null) {
+            buffers.close();
+            buffers = null;
+        }
+        capacity = Math.max(capacity, need);
+        while (buffers == null) {
+            try {
+                buffers = new KeyValueBuffers(config, capacity);
+            } catch (EngineOutOfMemory e) {
+                if (capacity / 2 < need) {
+                    throw e;
+                }
+                capacity /= 2;
+            }
+        }
     }
 
     /** Reads a prompt, but for its last token, into a slot. */

@@ -50,7 +50,7 @@ final class KeyValueBuffers implements AutoCloseable {
                 buffers.add(ByteBuffer.allocateDirect(Math.multiplyExact(4 * width(config), positions)).order(ByteOrder.nativeOrder())
                         .asFloatBuffer());
             }
-        } catch (OutOfMemoryError e) {
+        } catch (OutOfMemoryError | ArithmeticException e) {
             throw new EngineOutOfMemory(e);
         }
     }
