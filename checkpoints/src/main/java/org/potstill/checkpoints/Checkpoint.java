@@ -7,6 +7,8 @@ import org.potstill.checkpoints.graph.CachedLlamaGraph;
 import org.potstill.checkpoints.graph.ExternalWeights;
 import org.potstill.checkpoints.graph.LlamaGraph;
 import org.potstill.checkpoints.graph.OnnxModel;
+import org.potstill.checkpoints.graph.TokenChoice;
+import org.potstill.checkpoints.graph.WritingGraph;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.TensorSource;
 
@@ -56,5 +58,15 @@ public interface Checkpoint extends CausalLm, TensorSource {
      */
     default OnnxModel cached(Precision precision, Calibration calibration, Path scratch) {
         return new OnnxModel(CachedLlamaGraph.build(config(), precision), weights(precision, calibration, scratch));
+    }
+
+    /**
+     * Returns the forward pass for writing many texts at a time, see {@link WritingGraph}.
+     *
+     * @param precision   FP32 or INT8
+     * @param calibration see {@link #onnx}
+     */
+    default OnnxModel writing(Precision precision, TokenChoice choice, Calibration calibration, Path scratch) {
+        return new OnnxModel(WritingGraph.build(config(), precision, choice), weights(precision, calibration, scratch));
     }
 }

@@ -23,14 +23,15 @@ import picocli.CommandLine.IVersionProvider;
             "distil runs the whole pipeline. Its steps can also run one by one: prune (optional) cuts the teacher down to the "
                 + "initial student; label, once, scores the corpus with the teacher and caches the soft targets; train, as often as you "
                 + "like, trains a student from the cache, with no teacher in memory; evaluate compares the student with its teacher on "
-                + "held-out documents; export writes it for transformers, ONNX Runtime or llama.cpp; and generate writes text with it."},
+                + "held-out documents; export writes it for transformers, ONNX Runtime or llama.cpp; and generate writes text with it. write "
+                + "makes a corpus: the teacher's answers to prompts."},
         footer = {"", "Example:", "  potstill distil   --conf distil.conf", "or", "  potstill prune    --conf distil.conf", "  potstill label    --conf distil.conf", "  potstill train    --conf distil.conf",
             "  potstill evaluate --conf distil.conf",
             "  potstill export   --conf distil.conf --to hf --output student-hf",
             "  potstill generate --model student-hf --prompt \"Once\"",
             "  potstill cache inspect --conf distil.conf", "",
             "Exit status: 0 success; 1 failure; 2 wrong usage, or a problem whose message says how to fix it; 130 or 143 interrupted."},
-        subcommands = {DistilCommand.class, PruneCommand.class, LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
+        subcommands = {DistilCommand.class, PruneCommand.class, WriteCommand.class, LabelCommand.class, TrainCommand.class, EvaluateCommand.class, ExportCommand.class, GenerateCommand.class,
             CacheCommand.class, DefaultsCommand.class})
 public final class Potstill {
     static final int USER_ERROR = 2;

@@ -4,6 +4,7 @@ package org.potstill.spark;
 import java.io.Console;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
+import java.util.Locale;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -87,6 +88,24 @@ public final class Progress implements AutoCloseable {
     /** The same for bytes. */
     public static Progress ofBytes(String task, long total, SparkContext sc, LongAccumulator done) {
         return of(task, total, " MiB", 1 << 20, sc, done);
+    }
+
+    /**
+     * The same for answers.
+     *
+     * @param tokens counts their tokens, whose speed is shown, too
+     */
+    public static Progress ofAnswers(String task, long total, SparkContext sc, LongAccumulator done, LongAccumulator tokens) {
+        RunningTotal running = new RunningTotal(sc, done);
+        RunningTotal written = new RunningTotal(sc, tokens);
+        Progress progress = new Progress(task, total, " answers", 1, running, () -> {
+            running.close();
+            written.close();
+        });
+        long begin = System.nanoTime();
+        Future<?> unused = progress.clock.scheduleAtFixedRate(() -> progress.bar.setExtraMessage(String.format(Locale.ROOT, " %.0f tokens/s",
+                written.getAsLong() * 1e9 / (System.nanoTime() - begin))), 1, 1, TimeUnit.SECONDS);
+        return progress;
     }
 
     private static Progress of(String task, long total, String unit, long unitSize, SparkContext sc, LongAccumulator done) {

@@ -69,6 +69,11 @@ public final class OnnxGraph {
         output(value, valueInfo(name, type, dimensions));
     }
 
+    /** Declares a value as output under its own name. Unlike {@link #output(String, String, TensorProto.DataType, String...)}, it is not copied. */
+    void output(String value, TensorProto.DataType type, String... dimensions) {
+        graph.addOutput(valueInfo(value, type, dimensions));
+    }
+
     /** Moves the last declared output to the front. */
     void lastOutputFirst() {
         List<ValueInfoProto> outputs = new ArrayList<>(graph.getOutputList());
@@ -199,6 +204,12 @@ public final class OnnxGraph {
             node.setOutput(i, wanted[i] ? names[i] : "");
         }
         return names;
+    }
+
+    /** Adds such a node with outputs of given names. */
+    void contrib(String op, List<String> inputs, List<String> outputs, Attribute... attributes) {
+        node(CONTRIB_DOMAIN, op, inputs, outputs.size(), attributes);
+        graph.getNodeBuilder(graph.getNodeCount() - 1).clearOutput().addAllOutput(outputs);
     }
 
     public byte[] model() {

@@ -331,6 +331,11 @@ public final class LabelStore {
      * @return path of the new contents, JSON lines
      */
     public String quarantine(JavaRDD<Quarantined> unusable) {
+        return quarantine(spark, quarantines, unusable);
+    }
+
+    /** Replaces the contents of any quarantine. */
+    public static String quarantine(SparkSession spark, RunFolders quarantines, JavaRDD<Quarantined> unusable) {
         String run = RunFolders.newRun();
         spark.createDataFrame(unusable.map(q -> RowFactory.create(q.document(), q.sequence(), q.key(), q.problem())), QUARANTINE)
                 .coalesce(1).write().json(quarantines.path(run));

@@ -23,16 +23,16 @@ public final class RunFolders {
 
     private final HadoopFolder folder;
 
-    RunFolders(HadoopFolder folder) {
+    public RunFolders(HadoopFolder folder) {
         this.folder = folder;
     }
 
-    boolean isPublished() {
+    public boolean isPublished() {
         return folder.has(CURRENT);
     }
 
     /** Returns the data published with the current table. */
-    ObjectNode current() {
+    public ObjectNode current() {
         if (folder.readJson(CURRENT) instanceof ObjectNode json && RUN.matcher(json.path("run").asText()).matches()) {
             return json;
         }
@@ -40,16 +40,16 @@ public final class RunFolders {
     }
 
     /** Returns the path of the current table. */
-    String currentPath() {
+    public String currentPath() {
         return path(current().path("run").asText());
     }
 
     /** Returns a new unique name for a run's folder. */
-    static String newRun() {
+    public static String newRun() {
         return TIME.format(Instant.now()) + "-" + UUID.randomUUID().toString().substring(0, 8);
     }
 
-    String path(String run) {
+    public String path(String run) {
         return folder.path(run).toString();
     }
 
@@ -58,7 +58,7 @@ public final class RunFolders {
      *
      * @param about data to store with it
      */
-    void publish(String run, ObjectNode about) {
+    public void publish(String run, ObjectNode about) {
         folder.writeJson(CURRENT, about.put("run", run));
     }
 

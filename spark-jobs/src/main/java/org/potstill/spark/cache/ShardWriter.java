@@ -9,16 +9,11 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.parquet.example.data.Group;
-import org.apache.parquet.example.data.simple.SimpleGroupFactory;
-import org.apache.parquet.hadoop.ParquetWriter;
-import org.apache.parquet.hadoop.example.ExampleParquetWriter;
-import org.apache.parquet.hadoop.metadata.CompressionCodecName;
-import org.apache.parquet.io.OutputFile;
-import org.apache.parquet.io.PositionOutputStream;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
@@ -26,6 +21,7 @@ import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Types;
 import org.potstill.softlabels.SoftTargetsCodec;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.storage.ParquetRows;
 
 /**
  * Writes the cache's Parquet files on executors; each file appears atomically. Its name is a hash of its keys, so that a retried or
@@ -45,8 +41,6 @@ public record ShardWriter(String labelsPath, Labels labels, String generation) i
             .required(PrimitiveTypeName.FLOAT).named("teacher_loss")
             .required(PrimitiveTypeName.FLOAT).named("teacher_entropy")
             .named("labelled_sequence");
-    /** Row group size: a writer's memory, and the minimum that a reader's task takes. */
-    private static final int ROW_GROUP_BYTES = 32 << 20;
 
     /**
      * Writes rows, sorted by key, unless their file exists.
@@ -75,70 +69,20 @@ public record ShardWriter(String labelsPath, Labels labels, String generation) i
     }
 
     private void writeRows(Iterator<LabelledSequence> rows, FSDataOutputStream out, Configuration hadoop) throws IOException {
-        try (ParquetWriter<Group> writer = ExampleParquetWriter.builder(new OpenStream(out))
-                .withConf(hadoop)
-                .withType(SCHEMA)
-                .withCompressionCodec(CompressionCodecName.ZSTD)
-                .withRowGroupSize((long) ROW_GROUP_BYTES)
-                // A dictionary helps with repeated document names but not with token ids: 1.90 bytes each, against 1.68 with zstd alone.
-                .withDictionaryEncoding(false)
-                .withDictionaryEncoding("document", true)
-                .withExtraMetaData(Map.of(
-                        "potstill.format", String.valueOf(SoftTargetsCodec.VERSION),
-                        "potstill.teacher", labels.teacher(),
-                        "potstill.tokenizer", labels.tokenizer(),
-                        "potstill.spec", labels.spec().name()))
-                .build()) {
-            SimpleGroupFactory groups = new SimpleGroupFactory(SCHEMA);
-            while (rows.hasNext()) {
-                LabelledSequence row = rows.next();
-                Group group = groups.newGroup().append("document", row.document()).append("key", row.key());
-                Group tokens = group.addGroup("tokens");
-                for (int token : row.tokens()) {
-                    tokens.addGroup("list").append("element", token);
-                }
-                group.append("targets", Binary.fromConstantByteArray(row.targets())).append("teacher_loss", row.teacherLoss())
-                        .append("teacher_entropy", row.teacherEntropy());
-                writer.write(group);
+        Map<String, String> about = Map.of(
+                "potstill.format", String.valueOf(SoftTargetsCodec.VERSION),
+                "potstill.teacher", labels.teacher(),
+                "potstill.tokenizer", labels.tokenizer(),
+                "potstill.spec", labels.spec().name());
+        // A dictionary helps with repeated document names but not with token ids: 1.90 bytes each, against 1.68 with zstd alone.
+        ParquetRows.write(out, hadoop, SCHEMA, Set.of("document"), about, rows, (row, group) -> {
+            group.append("document", row.document()).append("key", row.key());
+            Group tokens = group.addGroup("tokens");
+            for (int token : row.tokens()) {
+                tokens.addGroup("list").append("element", token);
             }
-        }
-    }
-
-    /** Output that ignores Parquet's close: Parquet also closes a file, with a footer, after a failure to read a row. */
-    private record OpenStream(FSDataOutputStream out) implements OutputFile {
-        @Override
-        public PositionOutputStream create(long blockSize) {
-            return new PositionOutputStream() {
-                @Override
-                public long getPos() {
-                    return out.getPos();
-                }
-
-                @Override
-                public void write(int b) throws IOException {
-                    out.write(b);
-                }
-
-                @Override
-                public void write(byte[] bytes, int begin, int length) throws IOException {
-                    out.write(bytes, begin, length);
-                }
-            };
-        }
-
-        @Override
-        public PositionOutputStream createOrOverwrite(long blockSize) {
-            return create(blockSize);
-        }
-
-        @Override
-        public boolean supportsBlockSize() {
-            return false;
-        }
-
-        @Override
-        public long defaultBlockSize() {
-            return 0;
-        }
+            group.append("targets", Binary.fromConstantByteArray(row.targets())).append("teacher_loss", row.teacherLoss())
+                    .append("teacher_entropy", row.teacherEntropy());
+        });
     }
 }

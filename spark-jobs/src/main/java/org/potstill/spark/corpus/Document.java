@@ -3,6 +3,7 @@ package org.potstill.spark.corpus;
 
 import java.io.Serializable;
 import java.util.Locale;
+import org.potstill.checkpoints.tokenizer.Chat;
 
 /**
  * A document of the corpus, or the reason why it cannot be used.
@@ -50,6 +51,11 @@ public record Document(String id, String text, boolean isConversation, String pr
     /** Returns what decides whether it is held out: all that was said, and nothing of how its source orders it. */
     String content() {
         return isConversation ? Conversation.sorted(text) : text;
+    }
+
+    /** Returns its conversation. */
+    public Chat chat() {
+        return Conversation.chat(text);
     }
 
     static Document unusable(String id, String problem) {

@@ -58,6 +58,13 @@ public final class JobErrors {
                 "check the teacher: compare the file's checksum, or convert it again; in fp16, try teacher.precision = fp32");
     }
 
+    public static UserException tooManyUnanswered(long bad, long prompts, double limit, String example, String quarantine) {
+        return new UserException("the teacher could not answer " + bad + " of " + prompts + " prompts",
+                "such as: " + example + "; corpus.max-bad-share allows " + limit + "; the quarantine lists the reason for each: " + quarantine,
+                "check the teacher: compare the file's checksum, or convert it again; or raise corpus.max-bad-share if you can do without "
+                        + "these prompts");
+    }
+
     public static UserException precisionTooLow(String precision, double kl, double limit) {
         return new UserException("the teacher in " + precision + " is too far from the same teacher in fp32",
                 String.format(Locale.ROOT, "their distributions differ by %.3g nats (KL) on a sample of the corpus; "

@@ -24,7 +24,7 @@ public final class Report {
     public static final String DATA = "report.json";
     /** Sections in the order of the page: results first, then their background. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
-            new PruningSection(), new LabellingSection(), new RunsSection());
+            new PruningSection(), new LabellingSection(), new WritingSection(), new RunsSection());
 
     private final HadoopFolder folder;
     private final Settings settings;
@@ -34,14 +34,15 @@ public final class Report {
         this.folder = new HadoopFolder("report", path(settings), hadoop);
     }
 
-    /** Returns {@code report.path} if set, otherwise a folder in the student's, the cache's or the pruned model's. */
+    /** Returns {@code report.path} if set, otherwise a folder in the student's, the cache's, the pruned model's or the conversations'. */
     private static String path(Settings settings) {
         if (!settings.string("report.path").isBlank()) {
             return settings.string("report.path");
         }
-        String beside = Stream.of("student.path", "cache.path", "prune.path").filter(key -> !settings.string(key).isBlank()).findFirst()
-                .orElse("student.path");
-        return new Path(settings.required(beside), "report").toString();
+        String beside = Stream.of("student.path", "cache.path", "prune.path", "write.path").filter(key -> !settings.string(key).isBlank())
+                .findFirst().orElse("student.path");
+        // Among conversations, which are a corpus, it must not be taken for one of them.
+        return new Path(settings.required(beside), beside.equals("write.path") ? "_report" : "report").toString();
     }
 
     /** Checks, before any work is done, that {@code report.path}, if set, is writable and not on a full disk. */

@@ -155,6 +155,11 @@ public final class Settings {
         return seed("train.seed");
     }
 
+    /** The seed of the answers that the teacher writes. */
+    public long writingSeed() {
+        return seed("write.seed");
+    }
+
     private long seed(String key) {
         try {
             return config.getLong(key);

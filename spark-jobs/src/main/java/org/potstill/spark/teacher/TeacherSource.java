@@ -134,7 +134,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         }
     }
 
-    Path localPath(Configuration hadoop) {
+    public Path localPath(Configuration hadoop) {
         return localPath("teacher.path", uri, scratch, hadoop);
     }
 

@@ -61,8 +61,7 @@ final class CachedSession implements AutoCloseable {
      * Continues reading.
      *
      * @param ids at least one
-     * @return logits after the last of them, {@code [vocabSize]}
-     * @throws org.potstill.errors.UserException if a logit is not finite
+     * @return logits after the last of them, {@code [vocabSize]}; not always finite
      */
     float[] read(int... ids) {
         // The last token gets its own step, so that only its logits are copied.
@@ -72,12 +71,16 @@ final class CachedSession implements AutoCloseable {
         step(ids, ids.length - 1, ids.length, session.getOutputNames());
         float[] logits = new float[vocabSize];
         ((OnnxTensor) last.get(LlamaGraph.LOGITS).orElseThrow()).getFloatBuffer().get(logits);
+        return logits;
+    }
+
+    static boolean finite(float[] logits) {
         for (float logit : logits) {
             if (!Float.isFinite(logit)) {
-                throw TeacherErrors.notFinite(length);
+                return false;
             }
         }
-        return logits;
+        return true;
     }
 
     private void step(int[] ids, int begin, int end, Set<String> wanted) {

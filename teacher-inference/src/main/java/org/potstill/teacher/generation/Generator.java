@@ -55,7 +55,7 @@ public final class Generator implements AutoCloseable {
         session = new CachedSession(graph(model, threads, scratch, precision), model.vocabSize(), threads);
     }
 
-    private static OnnxModel graph(CausalLm model, int threads, Path scratch, Precision precision) {
+    static OnnxModel graph(CausalLm model, int threads, Path scratch, Precision precision) {
         if (precision == Precision.INT8 && model instanceof Checkpoint checkpoint) {
             TeacherOptions options = new TeacherOptions(TeacherOptions.Engine.ONNX, TeacherOptions.Device.CPU, 0, precision, threads, scratch);
             return checkpoint.cached(precision, CalibrationText.calibration(model, options), scratch);
@@ -70,15 +70,12 @@ public final class Generator implements AutoCloseable {
      * @param text   receives the text as it is generated, whole characters only
      */
     public Written write(int[] prompt, int maxNewTokens, SamplingOptions sampling, Consumer<String> text) {
-        if (prompt.length == 0 || prompt.length > limits.maxPositionEmbeddings()) {
-            throw TeacherErrors.badPrompt(prompt.length, limits.maxPositionEmbeddings());
-        }
-        limits.requireReadable(prompt);
+        limits.requirePrompt(prompt);
         session.forget();
         Sampler sampler = new Sampler(sampling);
         TextStream stream = new TextStream(tokenizer);
         long begin = System.nanoTime();
-        float[] logits = session.read(prompt);
+        float[] logits = read(prompt);
         long read = System.nanoTime();
         int written = 0;
         while (written < maxNewTokens) {
@@ -91,10 +88,18 @@ public final class Generator implements AutoCloseable {
             if (written == maxNewTokens || session.length() == limits.maxPositionEmbeddings()) {
                 break;
             }
-            logits = session.read(token);
+            logits = read(token);
         }
         text.accept(stream.end());
         return new Written(prompt.length, written, (read - begin) / 1e9, (System.nanoTime() - read) / 1e9);
+    }
+
+    private float[] read(int... ids) {
+        float[] logits = session.read(ids);
+        if (!CachedSession.finite(logits)) {
+            throw TeacherErrors.notFinite(session.length());
+        }
+        return logits;
     }
 
     @Override

@@ -21,15 +21,29 @@ final class Sampler {
      * @return a token id; of equal logits the first counts as more probable
      */
     int next(float[] logits) {
+        return options.temperature() == 0 ? choose(logits, 0) : choose(logits, random.nextDouble());
+    }
+
+    /**
+     * Chooses the token whose share of the kept probability a point falls in. The shares are in the order of ids if all tokens
+     * are kept, otherwise the most probable ones come first.
+     *
+     * @param point in [0, 1); ignored if greedy
+     */
+    int choose(float[] logits, double point) {
         int[] order = order(logits);
         if (options.temperature() == 0) {
             return order[0];
+        }
+        double largest = logits[order[0]];
+        if (options.topK() == 0 && options.topP() == 1) {
+            Arrays.sort(order);
         }
         int count = options.topK() == 0 ? order.length : Math.min(options.topK(), order.length);
         double[] weights = new double[count];
         double total = 0;
         for (int i = 0; i < count; i++) {
-            weights[i] = Math.exp((logits[order[i]] - logits[order[0]]) / options.temperature());
+            weights[i] = Math.exp((logits[order[i]] - largest) / options.temperature());
             total += weights[i];
         }
         double kept = 0;
@@ -37,7 +51,7 @@ final class Sampler {
         while (nucleus < count && (nucleus == 0 || kept < options.topP() * total)) {
             kept += weights[nucleus++];
         }
-        double draw = random.nextDouble() * kept;
+        double draw = point * kept;
         for (int i = 0; i < nucleus - 1; i++) {
             draw -= weights[i];
             if (draw < 0) {

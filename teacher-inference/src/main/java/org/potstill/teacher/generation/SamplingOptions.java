@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.generation;
 
+import org.potstill.checkpoints.graph.TokenChoice;
 import org.potstill.teacher.scoring.TeacherErrors;
 
 /**
@@ -25,5 +26,10 @@ public record SamplingOptions(double temperature, int topK, double topP, long se
         if (!(topP > 0 && topP <= 1)) {
             throw TeacherErrors.badSampling("top-p", topP, "above 0 and at most 1");
         }
+    }
+
+    /** Returns what a graph needs of them. */
+    TokenChoice choice() {
+        return new TokenChoice(temperature, topK, topP);
     }
 }

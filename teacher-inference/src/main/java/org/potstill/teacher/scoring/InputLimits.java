@@ -12,6 +12,14 @@ public record InputLimits(int vocabSize, int maxPositionEmbeddings) {
         }
     }
 
+    /** Checks a text to continue. */
+    public void requirePrompt(int[] ids) {
+        if (ids.length == 0 || ids.length > maxPositionEmbeddings) {
+            throw TeacherErrors.badPrompt(ids.length, maxPositionEmbeddings);
+        }
+        require(0, ids, 1, maxPositionEmbeddings);
+    }
+
     /** Checks a sequence for full logits, which must fit into one array. */
     public void requireReadable(int[] ids) {
         require(0, ids, 1, maxPositionEmbeddings);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.write;
+
+import org.apache.hadoop.conf.Configuration;
+import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.io.NativeWork;
+import org.potstill.spark.ExecutorCache;
+import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.teacher.generation.AnswerWriter;
+
+/** This executor's writer, which all of its tasks share: their answers are written in one batch. */
+final class ExecutorWriter {
+    private static final ExecutorCache<AnswerWriter> WRITERS = new ExecutorCache<>();
+
+    private ExecutorWriter() {
+    }
+
+    /**
+     * Returns the writer, opening it if necessary.
+     *
+     * @param fingerprint of the teacher, as the driver saw it
+     * @param cores       CPU cores of this executor
+     */
+    static AnswerWriter get(TeacherSource source, String fingerprint, WriteSettings told, int cores, Configuration hadoop) {
+        return WRITERS.get(fingerprint + source + told, () -> NativeWork.abandonable(() -> {
+            try (CausalLm model = source.model(hadoop)) {
+                if (!source.fingerprint(model).equals(fingerprint)) {
+                    throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
+                }
+                return AnswerWriter.open(model, told.sampling(), source.options(cores, 0), told.limits());
+            }
+        }));
+    }
+
+    static void release() {
+        WRITERS.clear();
+    }
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.write;
+
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.potstill.checkpoints.tokenizer.Chat;
+import org.potstill.checkpoints.tokenizer.ChatMessage;
+import org.potstill.checkpoints.tokenizer.ChatTemplate;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.ExecutorCache;
+import org.potstill.spark.corpus.Document;
+
+/**
+ * The rendering of documents as prompts by the teacher's chat template: a text is a user's message, and of a conversation the last
+ * answer is left out.
+ *
+ * @param system           system message; empty for none
+ * @param keys             which key the prompts
+ * @param rows             rows of the teacher's embedding
+ * @param longest          tokens that the teacher reads, at most
+ */
+record Prompts(String system, AnswerKeys keys, int rows, int longest) implements Serializable {
+    private static final String ASSISTANT = "assistant";
+    private static final ExecutorCache<Rendering> RENDERINGS = new ExecutorCache<>();
+
+    /** A teacher's template and tokenizer. */
+    static final class Rendering implements AutoCloseable {
+        private final Tokenizer tokenizer;
+        private final ChatTemplate template;
+
+        Rendering(TokenizerDefinition definition) {
+            tokenizer = new Tokenizer(definition);
+            template = new ChatTemplate(definition, tokenizer);
+        }
+
+        int[] tokens(List<Prompt.Message> messages) {
+            return tokenizer.encode(template.render(messages.stream().map(m -> new ChatMessage(m.role(), m.content())).toList()), true);
+        }
+
+        String text(int[] tokens) {
+            return tokenizer.decode(tokens);
+        }
+
+        @Override
+        public void close() {
+            tokenizer.close();
+        }
+    }
+
+    static Rendering rendering(String fingerprint, TokenizerDefinition definition) {
+        return RENDERINGS.get(fingerprint, () -> new Rendering(definition));
+    }
+
+    /**
+     * Returns the number of tokens with which all prompts of a system message begin: that of two that have nothing else in common.
+     *
+     * @throws org.potstill.errors.UserException if the teacher has no chat template, or it cannot render a system message
+     */
+    static int shared(TokenizerDefinition definition, String system) {
+        try (Rendering rendering = new Rendering(definition)) {
+            int[] one = rendering.tokens(messages(system, "0"));
+            int[] other = rendering.tokens(messages(system, "x"));
+            int shared = 0;
+            while (shared < Math.min(one.length, other.length) && one[shared] == other[shared]) {
+                shared++;
+            }
+            return shared;
+        }
+    }
+
+    private static List<Prompt.Message> messages(String system, String text) {
+        List<Prompt.Message> messages = new ArrayList<>();
+        if (!system.isEmpty()) {
+            messages.add(new Prompt.Message("system", system));
+        }
+        messages.add(new Prompt.Message("user", text));
+        return messages;
+    }
+
+    JavaRDD<Prompt> apply(JavaRDD<Document> documents, TokenizerDefinition definition) {
+        Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(definition);
+        Prompts self = this;
+        return documents.map(document -> document.problem() != null ? Prompt.unusable(document.id(), document.problem())
+                : self.prompt(document, rendering(self.keys.tokenizer(), shared.value())));
+    }
+
+    private Prompt prompt(Document document, Rendering rendering) {
+        List<Prompt.Message> messages;
+        if (document.isConversation()) {
+            messages = before(document.chat());
+            String problem = problem(messages, document.chat());
+            if (problem != null) {
+                return Prompt.unusable(document.id(), problem);
+            }
+        } else if (document.text().isBlank()) {
+            return Prompt.unusable(document.id(), "it is blank");
+        } else {
+            messages = messages(system, document.text());
+        }
+        int[] tokens = rendering.tokens(messages);
+        Optional<String> beyond = rendering.tokenizer.beyondRows(tokens, rows);
+        if (beyond.isPresent()) {
+            return Prompt.unusable(document.id(), beyond.get());
+        }
+        return tokens.length >= longest
+                ? Prompt.unusable(document.id(), "its " + tokens.length + " tokens leave no room for an answer in the teacher's " + longest)
+                : new Prompt(document.id(), keys.prompt(tokens), messages, tokens, null);
+    }
+
+    /** Returns a conversation without its last answer; a message whose content is not text has none. */
+    private List<Prompt.Message> before(Chat chat) {
+        List<Prompt.Message> messages = new ArrayList<>();
+        chat.messages().forEach(message -> messages.add(new Prompt.Message(String.valueOf(message.get("role")),
+                message.get("content") instanceof String text && message.get("tool_calls") == null ? text : null)));
+        if (!messages.isEmpty() && messages.get(messages.size() - 1).role().equals(ASSISTANT)) {
+            messages.remove(messages.size() - 1);
+        }
+        if (!system.isEmpty() && messages.stream().noneMatch(message -> message.role().equals("system"))) {
+            messages.add(0, new Prompt.Message("system", system));
+        }
+        return messages;
+    }
+
+    /** Returns why the teacher cannot continue a conversation; null if it can. */
+    private static String problem(List<Prompt.Message> messages, Chat chat) {
+        if (chat.tools() != null || messages.stream().anyMatch(message -> message.content() == null)) {
+            return "it has tools, or messages that are not text, which write does not support";
+        }
+        if (messages.isEmpty() || !messages.get(messages.size() - 1).role().equals("user")) {
+            return "no message of a user comes before its end or its last answer";
+        }
+        return null;
+    }
+}

@@ -1,0 +1,2 @@
+/** The writing of answers by the teacher: from prompts to conversations. */
+package org.potstill.spark.write;

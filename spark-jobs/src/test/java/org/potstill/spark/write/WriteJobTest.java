@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.write;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.model.TinyLlama;
+import org.potstill.checkpoints.tokenizer.Tokenizer;
+import org.potstill.errors.UserException;
+import org.potstill.spark.Distillery;
+import org.potstill.spark.cache.CrashingFileSystem;
+import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.label.LabelSummary;
+import org.potstill.spark.report.Report;
+import org.potstill.spark.settings.Settings;
+import org.potstill.teacher.generation.Generator;
+import org.potstill.teacher.generation.SamplingOptions;
+
+class WriteJobTest {
+    private static final String TEMPLATE = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]\n{% endfor %}"
+            + "{% if add_generation_prompt %}[assistant: {% endif %}";
+
+    @TempDir
+    private Path folder;
+    private Distillery distillery;
+
+    @BeforeEach
+    void fill() {
+        distillery = new Distillery(folder);
+        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", TEMPLATE).write(distillery.teacher());
+        StringBuilder prompts = new StringBuilder();
+        for (int i = 0; i < 12; i++) {
+            prompts.append("{\"id\": \"q").append(i).append("\", \"text\": \"").append(Distillery.text(i, 1 + 2 * i)).append("\"}\n");
+        }
+        // The second of one content, which is answered once.
+        prompts.append("{\"id\": \"a copy\", \"text\": \"").append(Distillery.text(3, 7)).append("\"}\n");
+        Distillery.write(folder.resolve("prompts/prompts.jsonl"), prompts.toString());
+    }
+
+    private Settings settings(String... overrides) {
+        List<String> all = new ArrayList<>(List.of("corpus.path=" + folder.resolve("prompts"), "corpus.id-field=id",
+                "write.path=" + folder.resolve("answers"), "write.max-new-tokens=20", "write.temperature=1.5", "write.answers=2",
+                "write.system=Be brief.", "write.keep-truncated=true", "write.shard-answers=5", "write.batch=4"));
+        all.addAll(List.of(overrides));
+        return distillery.settings(all.toArray(String[]::new));
+    }
+
+    private WriteSummary write(String... overrides) {
+        return new WriteJob(Distillery.spark(), settings(overrides)).run();
+    }
+
+    private static List<Row> conversations(Path path) {
+        return Distillery.spark().read().parquet(path.toString()).orderBy("document", "answer").collectAsList();
+    }
+
+    /** Everything about the conversations, by prompt and number. */
+    private static Map<String, String> content(Path path) {
+        Map<String, String> rows = new TreeMap<>();
+        conversations(path).forEach(row -> rows.put(row.getAs("document") + " " + row.getAs("answer"), row.toString()));
+        return rows;
+    }
+
+    private static Map<String, byte[]> files(Path folder) {
+        try (Stream<Path> tree = Files.walk(folder)) {
+            Map<String, byte[]> files = new TreeMap<>();
+            for (Path file : tree.filter(file -> file.getFileName().toString().endsWith(".parquet")).toList()) {
+                files.put(folder.relativize(file).toString(), Files.readAllBytes(file));
+            }
+            return files;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void greedyAnswersAreWhatGenerateWrites() {
+        WriteSummary summary = write("write.temperature=0", "write.answers=1");
+        assertEquals(13, summary.documents());
+        assertEquals(12, summary.prompts());
+        assertEquals(12, summary.written());
+        List<Row> rows = conversations(folder.resolve("answers"));
+        assertEquals(summary.conversations(), rows.size());
+        try (Checkpoint model = Checkpoints.open(distillery.teacher()); Tokenizer tokenizer = new Tokenizer(model.tokenizer());
+                Generator generator = new Generator(model, tokenizer, 2, distillery.path("scratch"))) {
+            for (Row row : rows) {
+                List<Row> messages = row.getList(row.fieldIndex("messages"));
+                assertEquals(List.of("system", "user", "assistant"), messages.stream().map(message -> message.getString(0)).toList());
+                StringBuilder text = new StringBuilder();
+                generator.write(tokenizer.encode("[system: Be brief.]\n[user: " + messages.get(1).getString(1) + "]\n[assistant: ", true), 20,
+                        SamplingOptions.GREEDY, text::append);
+                assertEquals(text.toString(), messages.get(2).getString(1));
+                int tokens = row.getList(row.fieldIndex("tokens")).size();
+                assertEquals(tokens == 20 ? "length" : "stop", row.getAs("finish"));
+            }
+        }
+    }
+
+    @Test
+    void aSecondRunWritesNothingAndAnAddedPromptIsAnsweredAlone() {
+        WriteSummary first = write();
+        assertEquals(24, first.written());
+        assertEquals(24, first.stopped() + first.truncated() + first.empty());
+        Map<String, byte[]> before = files(folder.resolve("answers"));
+        WriteSummary second = write();
+        assertEquals(0, second.written());
+        assertEquals(first.conversations(), second.conversations());
+        assertEquals(before.keySet(), files(folder.resolve("answers")).keySet());
+        Distillery.write(folder.resolve("prompts/more.jsonl"), "{\"id\": \"new\", \"text\": \"one more\"}\n");
+        assertEquals(2, write().written());
+        Map<String, String> all = content(folder.resolve("answers"));
+        assertEquals(2, all.keySet().stream().filter(key -> key.startsWith("new ")).count());
+        // A third answer does not change the first two.
+        assertEquals(13, write("write.answers=3").written());
+        assertTrue(content(folder.resolve("answers")).entrySet().containsAll(all.entrySet()));
+    }
+
+    @Test
+    void answersAreTheSameWhateverTheShardsAndTheBatch() {
+        write();
+        write("write.path=" + folder.resolve("other"), "write.shard-answers=100", "write.batch=64", "write.cache-mib=1");
+        assertEquals(content(folder.resolve("answers")), content(folder.resolve("other")));
+        write("write.path=" + folder.resolve("seeded"), "write.seed=1");
+        assertNotEquals(content(folder.resolve("answers")), content(folder.resolve("seeded")));
+    }
+
+    @Test
+    void aRunThatIsKilledAnywhereIsCompletedByTheNext() {
+        CrashingFileSystem.register(Distillery.spark().sparkContext().hadoopConfiguration());
+        write();
+        Map<String, String> expected = content(folder.resolve("answers"));
+        boolean inTime = false;
+        int kept = 0;
+        for (int steps = 4; !inTime; steps += 11) {
+            Path path = folder.resolve("killed-" + steps);
+            String[] there = {"write.path=crash://" + path};
+            CrashingFileSystem.crashAfter(steps);
+            try {
+                write(there);
+            } catch (Exception e) {
+                // Spark's own are checked, though nothing says so.
+                assertTrue(CrashingFileSystem.crashed(), () -> "did not crash: " + e);
+            }
+            inTime = !CrashingFileSystem.crashed();
+            CrashingFileSystem.recover();
+            long written = write(there).written();
+            kept += written > 0 && written < 24 ? 1 : 0;
+            assertEquals(expected, content(path), "after " + steps + " steps");
+        }
+        assertTrue(kept > 0, "no run kept some of its work");
+    }
+
+    @Test
+    void truncatedAndEmptyAnswersAreMarkedAndLeftOutUnlessWanted() {
+        WriteSummary all = write("write.keep-empty=true", "write.temperature=100", "write.answers=30", "write.shard-answers=100");
+        assertTrue(all.truncated() > 0 && all.stopped() > 0 && all.empty() > 0, all.toString());
+        assertEquals(360, all.conversations());
+        WriteSummary stopped = write("write.keep-truncated=false", "write.temperature=100", "write.answers=30", "write.shard-answers=100");
+        assertEquals(0, stopped.written());
+        assertEquals(all.stopped(), stopped.conversations());
+        List<Row> rows = conversations(folder.resolve("answers"));
+        assertEquals(stopped.conversations(), rows.size());
+        assertTrue(rows.stream().allMatch(row -> row.getAs("finish").equals("stop")));
+    }
+
+    @Test
+    void promptsThatCannotBeAnsweredGoToTheQuarantineAndTheRestIsWritten() {
+        Distillery.write(folder.resolve("prompts/bad.jsonl"), "{\"id\": \"blank\", \"text\": \" \"}\n{\"id\": \"long\", \"text\": \""
+                + Distillery.text(1, 300) + "\"}\n");
+        assertTrue(assertThrows(UserException.class, this::write).problem().contains("2 of 15 documents"));
+        assertEquals(24, write("corpus.max-bad-share=0.5").written());
+        List<Row> bad = Distillery.spark().read().json(folder.resolve("answers/_quarantine/*/*.json").toString()).orderBy("document")
+                .select("document", "problem").distinct().orderBy("document").collectAsList();
+        assertEquals(List.of("blank", "long"), bad.stream().map(row -> row.getString(0)).toList());
+        assertTrue(bad.get(1).getString(1).contains("leave no room for an answer"), bad.toString());
+    }
+
+    @Test
+    void conversationsGetANewLastAnswerAndTheResultCanBeLabelled() {
+        Distillery.write(folder.resolve("chats/chats.jsonl"), """
+                {"id": "open", "messages": [{"role": "user", "content": "the first"}]}
+                {"id": "answered", "messages": [{"role": "user", "content": "the second"}, {"role": "assistant", "content": "old"}]}
+                {"id": "again", "messages": [{"role": "system", "content": "Own."}, {"role": "user", "content": "one"},\
+                 {"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}]}
+                {"id": "odd", "messages": [{"role": "system", "content": "nobody asks"}]}
+                """);
+        WriteSummary summary = write("corpus.path=" + folder.resolve("chats"), "corpus.max-bad-share=0.5", "write.keep-empty=true");
+        assertEquals(6, summary.written());
+        assertEquals(1, summary.unusable());
+        Map<String, List<String>> said = new TreeMap<>();
+        conversations(folder.resolve("answers")).stream().filter(row -> row.<Integer>getAs("answer") == 0).forEach(row -> said.put(row.getAs("document"),
+                row.<Row>getList(row.fieldIndex("messages")).stream().map(message -> message.getString(0) + ": " + message.getString(1)).toList()));
+        assertEquals(List.of("system: Be brief.", "user: the second"), said.get("answered").subList(0, 2));
+        assertEquals(3, said.get("answered").size());
+        assertEquals(List.of("system: Own.", "user: one", "assistant: two", "user: three"), said.get("again").subList(0, 4));
+        LabelSummary labelled = new LabelJob(Distillery.spark(), settings("corpus.path=" + folder.resolve("answers"), "corpus.holdout=0",
+                "sequence-length=200")).run();
+        assertEquals(6, labelled.corpus().documents());
+        assertTrue(labelled.scoredTokens() > 0);
+    }
+
+    @Test
+    void conversationsAmongThePromptsAndATeacherWithoutATemplateAreRefused() {
+        assertTrue(assertThrows(UserException.class, () -> write("write.path=" + folder.resolve("prompts/answers"))).cause()
+                .contains("corpus.path"));
+        TinyLlama.write(distillery.teacher(), 7);
+        assertTrue(assertThrows(UserException.class, this::write).problem().contains("chat template"));
+    }
+
+    @Test
+    void theReportShowsFiguresAndSamples() throws IOException {
+        WriteSummary summary = write();
+        Settings settings = settings("student.path=", "cache.path=");
+        String page = new Report(settings, Distillery.spark().sparkContext().hadoopConfiguration()).put("write", summary);
+        assertTrue(page.endsWith("answers/_report/report.html"), page);
+        String html = Files.readString(folder.resolve("answers/_report/report.html"));
+        assertTrue(html.contains("Answers that the teacher wrote") && html.contains("tokens/s, all executors"), html);
+        JsonNode samples = new Report(settings, Distillery.spark().sparkContext().hadoopConfiguration()).section("write").path("samples");
+        assertEquals(3, samples.size());
+        // Not taken for conversations.
+        assertEquals(24, conversations(folder.resolve("answers")).size());
+    }
+}
