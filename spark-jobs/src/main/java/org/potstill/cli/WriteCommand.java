@@ -22,7 +22,7 @@ import picocli.CommandLine.Command;
 final class WriteCommand extends JobCommand {
     @Override
     List<String> writes() {
-        return List.of("write.path", "report.path", PathSettings.SCRATCH);
+        return List.of(PathSettings.ANSWERS, "report.path", PathSettings.SCRATCH);
     }
 
     @Override

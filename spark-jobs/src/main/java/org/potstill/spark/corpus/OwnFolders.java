@@ -79,7 +79,8 @@ final class OwnFolders {
 
     private Optional<Own> ofFolder(Path folder, Path root) {
         return all.stream().filter(own -> above(folder).anyMatch(own.path()::equals))
-                .filter(own -> own.written() || own.path().equals(root) || above(root).noneMatch(own.path()::equals)).findFirst();
+                .filter(own -> own.written() || own.path().equals(root) && !own.setting().equals(PathSettings.ANSWERS)
+                        || above(root).noneMatch(own.path()::equals)).findFirst();
     }
 
     private static Stream<Path> above(Path path) {

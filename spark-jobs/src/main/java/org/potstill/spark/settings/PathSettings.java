@@ -26,8 +26,10 @@ public final class PathSettings {
     public static final String SCRATCH = "teacher.scratch";
     /** Settings that name what jobs write. */
     public static final List<String> WRITTEN = List.of("cache.path", "student.path", "prune.path", "export.path", "report.path", SCRATCH);
-    /** Settings that name what jobs only read, besides further corpora and tasks; {@code write.path} is a corpus once it is written. */
-    public static final List<String> READ = List.of("corpus.path", "teacher.path", "student.init", "prune.model", "write.path");
+    /** Setting that names a corpus which {@code write} writes and other jobs read. */
+    public static final String ANSWERS = "write.path";
+    /** Settings that name what most jobs only read, besides further corpora and tasks. */
+    public static final List<String> READ = List.of("corpus.path", "teacher.path", "student.init", "prune.model", ANSWERS);
 
     /** Pruning writes the model that initialises the student. */
     private static final List<String> MADE_AND_READ = List.of("prune.path", "student.init");
