@@ -11,6 +11,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -27,6 +28,7 @@ public final class Progress implements AutoCloseable {
     private final ProgressBar bar;
     private final LongSupplier done;
     private final long total;
+    private final Supplier<String> more;
     private final Runnable atEnd;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("potstill-progress"));
 
@@ -35,11 +37,13 @@ public final class Progress implements AutoCloseable {
      * @param done  tokens done so far
      */
     public Progress(String task, long total, LongSupplier done) {
-        this(task, total, " tokens", 1, done, () -> { });
+        this(task, total, " tokens", 1, done, () -> "", () -> { });
     }
 
-    private Progress(String task, long total, String unit, long unitSize, LongSupplier done, Runnable atEnd) {
+    /** @param more what to show behind the speed */
+    private Progress(String task, long total, String unit, long unitSize, LongSupplier done, Supplier<String> more, Runnable atEnd) {
         this.done = done;
+        this.more = more;
         this.atEnd = atEnd;
         this.total = total;
         boolean terminal = isTerminal();
@@ -63,8 +67,13 @@ public final class Progress implements AutoCloseable {
             }, 100));
         }
         this.bar = builder.build();
+        Future<?> unused = clock.scheduleAtFixedRate(this::step, 1, 1, TimeUnit.SECONDS);
+    }
+
+    private void step() {
         // Never past the end: a task that is run again counts twice.
-        Future<?> unused = clock.scheduleAtFixedRate(() -> bar.stepTo(Math.min(total, done.getAsLong())), 1, 1, TimeUnit.SECONDS);
+        bar.stepTo(Math.min(total, done.getAsLong()));
+        bar.setExtraMessage(more.get());
     }
 
     /** Whether output goes to a terminal. From JDK 22 on there may be a console without one, which then says so. */
@@ -98,25 +107,23 @@ public final class Progress implements AutoCloseable {
     public static Progress ofAnswers(String task, long total, SparkContext sc, LongAccumulator done, LongAccumulator tokens) {
         RunningTotal running = new RunningTotal(sc, done);
         RunningTotal written = new RunningTotal(sc, tokens);
-        Progress progress = new Progress(task, total, " answers", 1, running, () -> {
-            running.close();
-            written.close();
-        });
         long begin = System.nanoTime();
-        Future<?> unused = progress.clock.scheduleAtFixedRate(() -> progress.bar.setExtraMessage(String.format(Locale.ROOT, " %.0f tokens/s",
-                written.getAsLong() * 1e9 / (System.nanoTime() - begin))), 1, 1, TimeUnit.SECONDS);
-        return progress;
+        return new Progress(task, total, " answers", 1, running,
+                () -> String.format(Locale.ROOT, " %.0f tokens/s", written.getAsLong() * 1e9 / (System.nanoTime() - begin)), () -> {
+                    running.close();
+                    written.close();
+                });
     }
 
     private static Progress of(String task, long total, String unit, long unitSize, SparkContext sc, LongAccumulator done) {
         RunningTotal running = new RunningTotal(sc, done);
-        return new Progress(task, total, unit, unitSize, running, running::close);
+        return new Progress(task, total, unit, unitSize, running, () -> "", running::close);
     }
 
     @Override
     public void close() {
         clock.shutdownNow();
-        bar.stepTo(Math.min(total, done.getAsLong()));
+        step();
         bar.close();
         atEnd.run();
     }
