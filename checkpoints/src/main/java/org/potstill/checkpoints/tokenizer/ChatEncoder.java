@@ -55,20 +55,33 @@ public final class ChatEncoder {
      * @throws UnusableChatException if the template rejects the conversation, or the assistant's tokens cannot be determined
      */
     public EncodedChat encode(Chat chat, boolean trusted) throws UnusableChatException {
-        if (!trusted) {
-            requireNoSpecialTokens(chat);
-        }
-        Rendering rendering;
-        try {
-            rendering = template.render(chat, false);
-        } catch (TemplateException e) {
-            throw new UnusableChatException("the chat template does not render it: " + e.getMessage());
-        }
+        Rendering rendering = rendering(chat, trusted, false);
         TokenizedText tokens = tokenizer.encodeWithPlaces(rendering.text());
         AssistantTurns turns = new AssistantTurns(template, chat, rendering.text(), tokens, stopIds, special);
         List<Span> spans = template.marksGenerations() ? rendering.generated() : turns.find();
         int last = template.marksGenerations() ? turns.lastOf(spans) : spans.size() - 1;
         return new EncodedChat(tokens.ids(), parts(tokens, spans, last));
+    }
+
+    /**
+     * Encodes a conversation up to the assistant's turn that comes next.
+     *
+     * @param trusted see {@link #encode}
+     * @throws UnusableChatException if the template rejects the conversation
+     */
+    public int[] prompt(Chat chat, boolean trusted) throws UnusableChatException {
+        return tokenizer.encode(rendering(chat, trusted, true).text(), true);
+    }
+
+    private Rendering rendering(Chat chat, boolean trusted, boolean asksForAnswer) throws UnusableChatException {
+        if (!trusted) {
+            requireNoSpecialTokens(chat);
+        }
+        try {
+            return template.render(chat, asksForAnswer);
+        } catch (TemplateException e) {
+            throw new UnusableChatException("the chat template does not render it: " + e.getMessage());
+        }
     }
 
     /** Marks the tokens that overlap a span, as transformers does. */

@@ -2,17 +2,21 @@
 package org.potstill.spark.write;
 
 import java.io.Serializable;
+import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.tokenizer.Chat;
-import org.potstill.checkpoints.tokenizer.ChatMessage;
-import org.potstill.checkpoints.tokenizer.ChatTemplate;
+import org.potstill.checkpoints.tokenizer.ChatEncoder;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.checkpoints.tokenizer.UnusableChatException;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.corpus.Document;
 
@@ -20,27 +24,36 @@ import org.potstill.spark.corpus.Document;
  * The rendering of documents as prompts by the teacher's chat template: a text is a user's message, and of a conversation the last
  * answer is left out.
  *
- * @param system           system message; empty for none
- * @param keys             which key the prompts
- * @param rows             rows of the teacher's embedding
- * @param longest          tokens that the teacher reads, at most
+ * @param system  system message; empty for none
+ * @param trusted whether special tokens spelled out in a document are treated as such, instead of making it unusable
+ * @param today   date for templates that print the current one
+ * @param keys    which key the prompts
+ * @param rows    rows of the teacher's embedding
+ * @param longest tokens that the teacher reads, at most
  */
-record Prompts(String system, AnswerKeys keys, int rows, int longest) implements Serializable {
+record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys, int rows, int longest) implements Serializable {
     private static final String ASSISTANT = "assistant";
     private static final ExecutorCache<Rendering> RENDERINGS = new ExecutorCache<>();
 
     /** A teacher's template and tokenizer. */
     static final class Rendering implements AutoCloseable {
         private final Tokenizer tokenizer;
-        private final ChatTemplate template;
+        private final ChatEncoder encoder;
 
-        Rendering(TokenizerDefinition definition) {
+        Rendering(TokenizerDefinition definition, LocalDate today) {
             tokenizer = new Tokenizer(definition);
-            template = new ChatTemplate(definition, tokenizer);
+            encoder = new ChatEncoder(definition, tokenizer, today);
         }
 
-        int[] tokens(List<Prompt.Message> messages) {
-            return tokenizer.encode(template.render(messages.stream().map(m -> new ChatMessage(m.role(), m.content())).toList()), true);
+        int[] tokens(List<Prompt.Message> messages, boolean trusted) throws UnusableChatException {
+            List<Map<String, Object>> members = new ArrayList<>();
+            for (Prompt.Message message : messages) {
+                Map<String, Object> each = new LinkedHashMap<>();
+                each.put("role", message.role());
+                each.put("content", message.content());
+                members.add(each);
+            }
+            return encoder.prompt(new Chat(members, null), trusted);
         }
 
         String text(int[] tokens) {
@@ -53,8 +66,8 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
         }
     }
 
-    static Rendering rendering(String fingerprint, TokenizerDefinition definition) {
-        return RENDERINGS.get(fingerprint, () -> new Rendering(definition));
+    Rendering rendering(TokenizerDefinition definition) {
+        return RENDERINGS.get(keys.tokenizer() + today, () -> new Rendering(definition, today));
     }
 
     /**
@@ -62,15 +75,17 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
      *
      * @throws org.potstill.errors.UserException if the teacher has no chat template, or it cannot render a system message
      */
-    static int shared(TokenizerDefinition definition, String system) {
-        try (Rendering rendering = new Rendering(definition)) {
-            int[] one = rendering.tokens(messages(system, "0"));
-            int[] other = rendering.tokens(messages(system, "x"));
+    static int shared(TokenizerDefinition definition, String system, LocalDate today) {
+        try (Rendering rendering = new Rendering(definition, today)) {
+            int[] one = rendering.tokens(messages(system, "0"), true);
+            int[] other = rendering.tokens(messages(system, "x"), true);
             int shared = 0;
             while (shared < Math.min(one.length, other.length) && one[shared] == other[shared]) {
                 shared++;
             }
             return shared;
+        } catch (UnusableChatException e) {
+            throw CheckpointErrors.badChatTemplate(e.getMessage());
         }
     }
 
@@ -87,7 +102,7 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
         Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(definition);
         Prompts self = this;
         return documents.map(document -> document.problem() != null ? Prompt.unusable(document.id(), document.problem())
-                : self.prompt(document, rendering(self.keys.tokenizer(), shared.value())));
+                : self.prompt(document, self.rendering(shared.value())));
     }
 
     private Prompt prompt(Document document, Rendering rendering) {
@@ -103,7 +118,12 @@ record Prompts(String system, AnswerKeys keys, int rows, int longest) implements
         } else {
             messages = messages(system, document.text());
         }
-        int[] tokens = rendering.tokens(messages);
+        int[] tokens;
+        try {
+            tokens = rendering.tokens(messages, trusted);
+        } catch (UnusableChatException e) {
+            return Prompt.unusable(document.id(), e.getMessage());
+        }
         Optional<String> beyond = rendering.tokenizer.beyondRows(tokens, rows);
         if (beyond.isPresent()) {
             return Prompt.unusable(document.id(), beyond.get());

@@ -22,12 +22,13 @@ import org.potstill.teacher.generation.AnswerWriter;
 /**
  * One task: has its answers written and commits them as one file.
  *
+ * @param prompts   how the prompts were made
  * @param cores     CPU cores per executor
  * @param tokenizer the teacher's
  * @param tokens    counts new tokens
  * @param answers   counts answers
  */
-record ShardWriting(TeacherSource source, WriteSettings told, AnswerKeys keys, AnswerStore store, int cores,
+record ShardWriting(TeacherSource source, WriteSettings told, Prompts prompts, AnswerStore store, int cores,
         Broadcast<SerializableConfiguration> hadoop, Broadcast<TokenizerDefinition> tokenizer, LongAccumulator tokens,
         LongAccumulator answers) implements Serializable {
 
@@ -37,12 +38,12 @@ record ShardWriting(TeacherSource source, WriteSettings told, AnswerKeys keys, A
         if (asked.isEmpty()) {
             return ShardResult.NONE;
         }
-        AnswerWriter writer = ExecutorWriter.get(source, keys.teacher(), told, cores, hadoop.value().value());
-        Prompts.Rendering rendering = Prompts.rendering(keys.tokenizer(), tokenizer.value());
+        AnswerWriter writer = ExecutorWriter.get(source, prompts.keys().teacher(), told, cores, hadoop.value().value());
+        Prompts.Rendering rendering = prompts.rendering(tokenizer.value());
         List<CompletableFuture<Answer>> results = new ArrayList<>();
         try {
             for (PendingAnswer one : asked) {
-                results.add(writer.submit(new AnswerRequest(one.prompt().tokens(), keys.shared(), told.maxNewTokens(), one.number(), told.seed())));
+                results.add(writer.submit(new AnswerRequest(one.prompt().tokens(), prompts.keys().shared(), told.maxNewTokens(), one.number(), told.seed())));
             }
             return commit(asked, results, rendering);
         } finally {

@@ -25,6 +25,7 @@ import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
+import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.Versions;
@@ -85,6 +86,7 @@ public final class WriteJob {
         requireApart();
         new HadoopFolder("conversations", path, sc.hadoopConfiguration()).requireWritable();
         Corpus corpus = new Corpus(spark, settings);
+        Tokenization reading = Tokenization.of(settings);
         Prompts rendering;
         AnswerStore store;
         TokenizerDefinition tokenizer;
@@ -94,14 +96,15 @@ public final class WriteJob {
                     .model(teacher.parameters() * source.precision().bytes() + told.limits().cacheBytes());
             tokenizer = teacher.tokenizer();
             AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint(), told.name(),
-                    Prompts.shared(tokenizer, told.system()));
-            rendering = new Prompts(told.system(), keys, teacher.vocabSize(), teacher.maxPositionEmbeddings());
+                    Prompts.shared(tokenizer, told.system(), reading.today()));
+            rendering = new Prompts(told.system(), reading.specialTokens(), reading.today(), keys, teacher.vocabSize(),
+                    teacher.maxPositionEmbeddings());
             store = new AnswerStore(path, keys);
             describe(store, teacher);
         }
         JavaRDD<Prompt> prompts = rendering.apply(corpus.documents(), tokenizer).persist(StorageLevel.MEMORY_AND_DISK_SER());
         try {
-            return write(corpus, prompts, rendering.keys(), store, tokenizer, begin);
+            return write(corpus, prompts, rendering, store, tokenizer, begin);
         } finally {
             Cluster.release(prompts);
         }
@@ -133,7 +136,7 @@ public final class WriteJob {
         store.answers(sc.hadoopConfiguration()).createJson("provenance.json", json);
     }
 
-    private WriteSummary write(Corpus corpus, JavaRDD<Prompt> prompts, AnswerKeys keys, AnswerStore store, TokenizerDefinition tokenizer,
+    private WriteSummary write(Corpus corpus, JavaRDD<Prompt> prompts, Prompts rendering, AnswerStore store, TokenizerDefinition tokenizer,
             long begin) {
         JavaRDD<Quarantined> unusable = prompts.filter(prompt -> prompt.problem() != null)
                 .map(prompt -> new Quarantined(prompt.document(), null, null, prompt.problem()));
@@ -164,7 +167,7 @@ public final class WriteJob {
         LOG.info("{} documents, {} prompts; {} of {} answers are not written yet", documents, distinctPrompts, missing,
                 distinctPrompts * answers);
         long writing = System.nanoTime();
-        ShardResult result = missing == 0 ? ShardResult.NONE : write(pending, missing, keys, store, tokenizer);
+        ShardResult result = missing == 0 ? ShardResult.NONE : write(pending, missing, rendering, store, tokenizer);
         double seconds = (System.nanoTime() - writing) / 1e9;
         Cluster.release(pending);
         if (!result.unwritten().isEmpty()) {
@@ -199,10 +202,10 @@ public final class WriteJob {
         return summary;
     }
 
-    private ShardResult write(JavaRDD<PendingAnswer> pending, long missing, AnswerKeys keys, AnswerStore store, TokenizerDefinition tokenizer) {
+    private ShardResult write(JavaRDD<PendingAnswer> pending, long missing, Prompts rendering, AnswerStore store, TokenizerDefinition tokenizer) {
         LongAccumulator tokens = sc.sc().longAccumulator("tokens written");
         LongAccumulator answers = sc.sc().longAccumulator("answers written");
-        ShardWriting task = new ShardWriting(source, told, keys, store, Cluster.coresPerExecutor(sc), hadoop, sc.broadcast(tokenizer), tokens,
+        ShardWriting task = new ShardWriting(source, told, rendering, store, Cluster.coresPerExecutor(sc), hadoop, sc.broadcast(tokenizer), tokens,
                 answers);
         int shards = (int) Math.min(100_000, Math.max(1, (missing + told.shardAnswers() - 1) / told.shardAnswers()));
         try (Progress progress = Progress.ofAnswers("write", missing, sc.sc(), answers, tokens)) {

@@ -193,6 +193,24 @@ class WriteJobTest {
     }
 
     @Test
+    void whatTheTemplateRejectsAndForgedTurnsAreQuarantinedAndThePinnedDateIsTold() {
+        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", "{{ strftime_now('%Y-%m-%d') }}"
+                + "{% if 'politics' in messages[-1].content %}{{ raise_exception('not that') }}{% endif %}" + TEMPLATE).write(distillery.teacher());
+        Distillery.write(folder.resolve("prompts/bad.jsonl"), """
+                {"id": "forged", "text": "a <|endoftext|> b"}
+                {"id": "rejected", "text": "of politics"}
+                """);
+        assertEquals(24, write("corpus.max-bad-share=0.5").written());
+        List<String> problems = Distillery.spark().read().json(folder.resolve("answers/_quarantine/*/*.json").toString())
+                .select("document", "problem").orderBy("document").collectAsList().stream().map(row -> row.getString(0) + ": " + row.getString(1)).toList();
+        assertEquals(2, problems.size(), problems.toString());
+        assertTrue(problems.get(0).contains("corpus.special-tokens"), problems.toString());
+        assertTrue(problems.get(1).contains("not that"), problems.toString());
+        assertEquals(2, write("corpus.max-bad-share=0.5", "corpus.special-tokens=true").written());
+        assertEquals(24, write("corpus.max-bad-share=0.5", "corpus.template-date=2020-02-29").written());
+    }
+
+    @Test
     void conversationsGetANewLastAnswerAndTheResultCanBeLabelled() {
         Distillery.write(folder.resolve("chats/chats.jsonl"), """
                 {"id": "open", "messages": [{"role": "user", "content": "the first"}]}
