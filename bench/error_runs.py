@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CORPORA = {
     "the corpus is empty": {"a.jsonl": b"\n\n"},
-    "documents cannot be used": {"a.txt": b"\xff\xfe caf\xe9"},
+    "no document of the corpus": {"a.txt": b"\xff\xfe caf\xe9"},
     "nothing to train on": {"a.txt": b"a"},
 }
 
