@@ -93,10 +93,14 @@ final class RowDocuments implements Iterator<Document> {
         } catch (TaskKilledException e) {
             throw e;
         } catch (Exception e) {
-            // Spark throws checked exceptions that it does not declare; its scheduler heeds those of its shuffle.
-            throw e instanceof RuntimeException || e instanceof SparkException ? TableErrors.unreadable(corpus, setting, e)
-                    : ExceptionUtils.<RuntimeException>rethrow(e);
+            throw explained(e);
         }
+    }
+
+    /** Explains an exception. Spark throws checked ones that it does not declare; its scheduler heeds those of its shuffle. */
+    private RuntimeException explained(Exception e) {
+        return e instanceof RuntimeException || e instanceof SparkException ? TableErrors.unreadable(corpus, setting, e)
+                : ExceptionUtils.<RuntimeException>rethrow(e);
     }
 
     /** Makes an id of the content, since rows have no place of their own. */
