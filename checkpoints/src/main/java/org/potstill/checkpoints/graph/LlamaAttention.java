@@ -3,7 +3,6 @@ package org.potstill.checkpoints.graph;
 
 import static org.potstill.checkpoints.graph.OnnxGraph.attribute;
 
-import java.util.ArrayList;
 import java.util.List;
 import onnx.Onnx.TensorProto.DataType;
 import org.potstill.checkpoints.io.Precision;
@@ -93,22 +92,9 @@ final class LlamaAttention implements LlamaLayers.Attention {
     private String fused(String q, String k, String v, int layer) {
         long heads = config.numAttentionHeads();
         long keyValueHeads = config.numKeyValueHeads();
-        int window = config.slidingWindow(layer);
-        boolean rotates = config.rotates(layer);
-        List<String> inputs = new ArrayList<>(List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), "", "",
-                lastPositions, totalLength));
-        if (rotates) {
-            inputs.addAll(List.of(tables.cos(layer), tables.sin(layer)));
-        }
-        List<OnnxGraph.Attribute> attributes = new ArrayList<>(List.of(
-                attribute("num_heads", heads), attribute("kv_num_heads", keyValueHeads),
-                attribute("do_rotary", rotates ? 1L : 0L), attribute("rotary_interleaved", 0L),
-                attribute("scale", (float) config.attentionScale()),
-                attribute("local_window_size", window > 0 ? (long) window : -1L)));
-        if (config.traits().softcaps().attention() > 0) {
-            attributes.add(attribute("softcap", (float) config.traits().softcaps().attention()));
-        }
-        String attended = graph.contrib("GroupQueryAttention", inputs, 3, attributes.toArray(OnnxGraph.Attribute[]::new));
+        GroupQuery query = new GroupQuery(config, tables);
+        String attended = graph.contrib(GroupQuery.OPERATOR, query.inputs(layer, batched(q, heads), batched(k, keyValueHeads),
+                batched(v, keyValueHeads), "", "", lastPositions, totalLength), 3, query.attributes(layer));
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
     }
 

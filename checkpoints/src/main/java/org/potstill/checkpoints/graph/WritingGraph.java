@@ -36,8 +36,7 @@ public final class WritingGraph implements LlamaLayers.Attention {
     private final CausalLmConfig config;
     private final OnnxGraph graph = new OnnxGraph("writing");
     private final String batchAndTime;
-    private final String cos;
-    private final String sin;
+    private final GroupQuery query;
 
     private WritingGraph(CausalLmConfig config, Precision precision, TokenChoice choice) {
         this.config = config;
@@ -47,8 +46,7 @@ public final class WritingGraph implements LlamaLayers.Attention {
         graph.input(LONGEST, DataType.INT32, "1");
         graph.input(ROWS, DataType.INT64, "R");
         batchAndTime = graph.node("Shape", List.of(INPUT_IDS));
-        cos = layers.weight(WeightsLayout.ROPE_COS);
-        sin = layers.weight(WeightsLayout.ROPE_SIN);
+        query = new GroupQuery(config, RotaryTables.stored(config, layers));
         String hidden = layers.hidden(graph.node("Reshape", List.of(INPUT_IDS, graph.longs(-1))), this);
         String logits = layers.logits(graph.node("Gather", List.of(hidden, ROWS)));
         graph.output(choice.add(graph, logits, config.vocabSize()), TOKENS, DataType.INT32, "R");
@@ -84,16 +82,11 @@ public final class WritingGraph implements LlamaLayers.Attention {
         long keyValueHeads = config.numKeyValueHeads();
         String[] shape = {"B", Long.toString(keyValueHeads), "S", Integer.toString(config.headDim())};
         KINDS.forEach(kind -> graph.input(past(kind, layer), DataType.FLOAT, shape));
-        int window = config.slidingWindow(layer);
         String attended = "attended." + layer;
-        graph.contrib("GroupQueryAttention",
-                List.of(batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), past("key", layer), past("value", layer),
-                        LAST_POSITIONS, LONGEST, cos, sin),
-                List.of(attended, present("key", layer), present("value", layer)),
-                attribute("num_heads", heads), attribute("kv_num_heads", keyValueHeads),
-                attribute("do_rotary", 1L), attribute("rotary_interleaved", 0L),
-                attribute("scale", (float) (1 / Math.sqrt(config.headDim()))),
-                attribute("local_window_size", window > 0 ? (long) window : -1L));
+        graph.contrib(GroupQuery.OPERATOR,
+                query.inputs(layer, batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), past("key", layer),
+                        past("value", layer), LAST_POSITIONS, LONGEST),
+                List.of(attended, present("key", layer), present("value", layer)), query.attributes(layer));
         KINDS.forEach(kind -> graph.output(present(kind, layer), DataType.FLOAT, shape));
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
     }

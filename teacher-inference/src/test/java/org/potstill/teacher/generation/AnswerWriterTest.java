@@ -81,7 +81,8 @@ class AnswerWriterTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"untied", "tied", "quantised", "scaled", "qwen2", "qwen3"})
+    @ValueSource(strings = {"untied", "tied", "quantised", "scaled", "qwen2", "qwen3", "ggml-smollm3", "ggml-granite", "ggml-phi3",
+        "ggml-olmo2", "ggml-gemma2", "ggml-gemma3", "ggml-yarn"})
     void everyFamilyWritesInABatchWhatItWritesOneByOne(String name) {
         try (Checkpoint model = Checkpoints.open(Fixtures.checkpoint(name, folder))) {
             List<AnswerRequest> requests = requests(model.vocabSize()).subList(0, 16);
