@@ -7,20 +7,23 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 
 /**
  * The columns of a record that may hold a conversation, as {@code corpus.conversations} says.
  *
  * @param layouts the possibilities, in order; empty if no conversations are read
  * @param isNamed whether the user named the columns, so that every record must have them
+ * @param members top-level members, and objects below them, that are a column or contain one
  */
-record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Serializable {
+record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> members) implements Serializable {
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final String SYSTEM = "system";
     private static final String TOOLS = "tools";
@@ -55,6 +58,23 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
         }
     }
 
+    private ConversationColumns(List<Layout> layouts, boolean isNamed) {
+        this(layouts, isNamed, members(layouts));
+    }
+
+    private static Set<String> members(List<Layout> layouts) {
+        Set<String> members = new HashSet<>();
+        for (Layout layout : layouts) {
+            for (String column : layout.columns()) {
+                members.add(column);
+                for (int dot = column.indexOf('.'); dot >= 0; dot = column.indexOf('.', dot + 1)) {
+                    members.add(column.substring(0, dot));
+                }
+            }
+        }
+        return Set.copyOf(members);
+    }
+
     /** @param setting {@code auto}, {@code none}, a column, or two with a comma between them: the user's and the assistant's part */
     static ConversationColumns of(String setting) {
         String[] names = setting.trim().split("\\s*,\\s*");
@@ -72,12 +92,28 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
 
     /** Whether a record's top-level member may be, or contain, one of the columns. */
     boolean mayHold(String member) {
-        return layouts.stream().anyMatch(layout -> layout.columns().stream()
-                .anyMatch(column -> column.equals(member) || column.startsWith(member + ".")));
+        return members.contains(member);
+    }
+
+    /**
+     * Returns the columns of the conversations in a table; empty if it holds texts.
+     *
+     * @param names lists the table's columns
+     * @throws Unreadable if it lacks columns that the user named
+     */
+    List<String> in(Predicate<String> exists, String textField, Supplier<String> names) throws Unreadable {
+        if (!isNamed && exists.test(textField)) {
+            return List.of();
+        }
+        List<String> columns = in(exists);
+        if (isNamed && columns.isEmpty()) {
+            throw new Unreadable("no column '" + named() + "': its columns are " + names.get());
+        }
+        return columns;
     }
 
     /** Returns the existing columns of the first layout that a table has; empty if it has none. */
-    List<String> in(Predicate<String> exists) {
+    private List<String> in(Predicate<String> exists) {
         return layouts.stream().filter(layout -> exists.test(layout.first) && (layout.answer.isEmpty() || exists.test(layout.answer))).findFirst()
                 .map(layout -> layout.columns().stream().filter(exists).toList()).orElse(List.of());
     }
@@ -240,14 +276,6 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed) implements Ser
     }
 
     private static String kind(JsonNode node) {
-        return switch (node.getNodeType()) {
-            case OBJECT -> "an object";
-            case ARRAY -> "a list";
-            case STRING -> "a text";
-            case NUMBER -> "a number";
-            case NULL -> "null";
-            case MISSING -> "missing";
-            default -> node.asText();
-        };
+        return node.isMissingNode() ? "missing" : JsonRecord.kind(node.asToken());
     }
 }

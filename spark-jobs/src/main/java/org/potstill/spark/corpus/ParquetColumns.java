@@ -112,15 +112,7 @@ final class ParquetColumns {
 
     /** Returns the columns of the conversations; empty if there is a text instead. */
     List<String> conversation(Reading reading) throws Unreadable {
-        ConversationColumns wanted = reading.conversations();
-        if (!wanted.isNamed() && !find(reading.textField()).isEmpty()) {
-            return List.of();
-        }
-        List<String> columns = wanted.in(path -> !find(path).isEmpty());
-        if (wanted.isNamed() && columns.isEmpty()) {
-            throw new Unreadable("no column '" + wanted.named() + "': its columns are " + names());
-        }
-        return columns;
+        return reading.conversations().in(path -> !find(path).isEmpty(), reading.textField(), this::names);
     }
 
     private void requireText(String path) throws Unreadable {
@@ -163,7 +155,11 @@ final class ParquetColumns {
 
     /** Lists the names of the top-level columns. */
     String names() {
-        List<String> names = root.children().stream().map(child -> child.element().getName()).toList();
+        return listed(root.children().stream().map(child -> child.element().getName()).toList());
+    }
+
+    /** Lists the first names, and says how many more there are. */
+    static String listed(List<String> names) {
         return String.join(", ", names.subList(0, Math.min(NAMES, names.size())))
                 + (names.size() > NAMES ? " and " + (names.size() - NAMES) + " more" : "");
     }

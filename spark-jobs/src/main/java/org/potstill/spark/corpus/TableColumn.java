@@ -2,7 +2,6 @@
 package org.potstill.spark.corpus;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.apache.spark.sql.Column;
@@ -23,8 +22,6 @@ import org.apache.spark.sql.types.StructType;
  * @param type  of its values
  */
 record TableColumn(List<String> names, DataType type) {
-    private static final int NAMES = 12;
-
     /**
      * Finds a column.
      *
@@ -77,8 +74,8 @@ record TableColumn(List<String> names, DataType type) {
     static TableColumn require(StructType fields, String what, String path) throws Unreadable {
         TableColumn column = find(fields, path);
         if (column == null) {
-            throw new Unreadable("no " + what + " column '" + path + "': its columns are " + Arrays.stream(fields.fieldNames()).limit(NAMES)
-                    .collect(Collectors.joining(", ")) + (fields.length() > NAMES ? " and " + (fields.length() - NAMES) + " more" : ""));
+            throw new Unreadable("no " + what + " column '" + path + "': its columns are "
+                    + ParquetColumns.listed(List.of(fields.fieldNames())));
         }
         return column;
     }

@@ -62,13 +62,8 @@ final class TableRows {
 
     /** Returns the columns of the conversations; empty if there is a text instead. */
     private List<String> conversation(StructType fields) throws Unreadable {
-        ConversationColumns wanted = reading.conversations();
-        if (wanted.isNamed()) {
-            TableColumn.require(fields, "conversation", wanted.layouts().get(0).first());
-        } else if (TableColumn.find(fields, reading.textField()) != null) {
-            return List.of();
-        }
-        return wanted.in(path -> TableColumn.find(fields, path) != null);
+        return reading.conversations().in(path -> TableColumn.find(fields, path) != null, reading.textField(),
+                () -> ParquetColumns.listed(List.of(fields.fieldNames())));
     }
 
     /** Returns the selected rows: the text's bytes, or the conversation's columns as text or JSON, and the id. */

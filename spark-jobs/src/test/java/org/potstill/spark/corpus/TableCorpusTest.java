@@ -244,6 +244,9 @@ class TableCorpusTest {
         Document pair = read(pairs, "corpus.conversations=question, answer").get(0);
         assertTrue(pair.isConversation() && pair.text().contains("yes") && pair.id().matches("[0-9a-f]{32}"), pair.toString());
         assertTrue(assertThrows(UserException.class, () -> read(pairs, "corpus.conversations=nosuch")).cause().contains("its columns are question, answer"));
+        // The text is not what was asked for.
+        assertTrue(assertThrows(UserException.class, () -> read("corpus.query=select 'hi' question, 'yes' answer, 'no' text",
+                "corpus.conversations=question, answr")).cause().contains("no column 'question, answr'"));
     }
 
     @Test
