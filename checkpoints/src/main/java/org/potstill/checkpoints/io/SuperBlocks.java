@@ -51,9 +51,11 @@ final class SuperBlocks {
      * nibbles. The low nibbles of 32 bytes are one sub-block, the high nibbles the next.
      */
     static void decodeQ4K(ByteBuffer source, int at, float[] target, int first) {
+        float d = Half.toFloat(source.getShort(at));
+        float dmin = Half.toFloat(source.getShort(at + 2));
         for (int sub = 0; sub < 8; sub++) {
-            float step = Half.toFloat(source.getShort(at)) * scale(source, at + 4, sub);
-            float offset = Half.toFloat(source.getShort(at + 2)) * minimum(source, at + 4, sub);
+            float step = d * scale(source, at + 4, sub);
+            float offset = dmin * minimum(source, at + 4, sub);
             int quants = at + 16 + sub / 2 * 32;
             for (int j = 0; j < 32; j++) {
                 target[first + sub * 32 + j] = step * (source.get(quants + j) >> sub % 2 * 4 & 15) - offset;
@@ -63,9 +65,11 @@ final class SuperBlocks {
 
     /** Decodes Q5_K: as Q4_K, but with 32 bytes of fifth bits before the nibbles, of which bit i belongs to sub-block i. */
     static void decodeQ5K(ByteBuffer source, int at, float[] target, int first) {
+        float d = Half.toFloat(source.getShort(at));
+        float dmin = Half.toFloat(source.getShort(at + 2));
         for (int sub = 0; sub < 8; sub++) {
-            float step = Half.toFloat(source.getShort(at)) * scale(source, at + 4, sub);
-            float offset = Half.toFloat(source.getShort(at + 2)) * minimum(source, at + 4, sub);
+            float step = d * scale(source, at + 4, sub);
+            float offset = dmin * minimum(source, at + 4, sub);
             int quants = at + 48 + sub / 2 * 32;
             for (int j = 0; j < 32; j++) {
                 int fifth = source.get(at + 16 + j) >> sub & 1;

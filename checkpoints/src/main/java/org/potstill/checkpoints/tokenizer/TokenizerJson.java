@@ -21,13 +21,9 @@ public final class TokenizerJson {
     /** Removes truncation, padding and template, which are up to the caller. What remains of the template affects the places of tokens alone. */
     static String withoutLimits(String json) {
         Map<String, Object> tokenizer = parse(json);
-        try {
-            List<Object> placing = new ArrayList<>();
-            collectPlacing(Json.object(json).get("post_processor"), placing);
-            tokenizer.put("post_processor", placing.isEmpty() ? null : members("type", "Sequence", "processors", placing));
-        } catch (Json.MalformedException e) {
-            throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
-        }
+        List<Object> placing = new ArrayList<>();
+        collectPlacing(tokenizer.get("post_processor"), placing);
+        tokenizer.put("post_processor", placing.isEmpty() ? null : members("type", "Sequence", "processors", placing));
         return write(tokenizer);
     }
 
@@ -45,6 +41,7 @@ public final class TokenizerJson {
      */
     static String withoutControlTokens(String json) {
         Map<String, Object> tokenizer = parse(json);
+        tokenizer.put("post_processor", null);
         try {
             List<Map<String, Object>> kept = new ArrayList<>();
             Set<Object> control = new HashSet<>();
@@ -124,7 +121,6 @@ public final class TokenizerJson {
             Map<String, Object> tokenizer = Json.object(json);
             tokenizer.put("truncation", null);
             tokenizer.put("padding", null);
-            tokenizer.put("post_processor", null);
             return tokenizer;
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizerDefinition(e.getMessage());
