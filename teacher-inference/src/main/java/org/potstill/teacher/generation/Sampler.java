@@ -3,6 +3,7 @@ package org.potstill.teacher.generation;
 
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.IntStream;
 
 /** Sampling of tokens from logits: temperature, then top-k, then top-p, in the order of transformers. */
 final class Sampler {
@@ -31,14 +32,13 @@ final class Sampler {
      * @param point in [0, 1); ignored if greedy
      */
     int choose(float[] logits, double point) {
-        int[] order = order(logits);
+        int best = best(logits);
         if (options.temperature() == 0) {
-            return order[0];
+            return best;
         }
-        double largest = logits[order[0]];
-        if (options.topK() == 0 && options.topP() == 1) {
-            Arrays.sort(order);
-        }
+        double largest = logits[best];
+        boolean all = options.topK() == 0 && options.topP() == 1;
+        int[] order = all ? IntStream.range(0, logits.length).toArray() : order(logits);
         int count = options.topK() == 0 ? order.length : Math.min(options.topK(), order.length);
         double[] weights = new double[count];
         double total = 0;
@@ -61,15 +61,16 @@ final class Sampler {
         return order[nucleus - 1];
     }
 
-    /** Returns ids by descending logit; only the first if greedy. */
-    private int[] order(float[] logits) {
-        if (options.temperature() == 0) {
-            int best = 0;
-            for (int id = 1; id < logits.length; id++) {
-                best = logits[id] > logits[best] ? id : best;
-            }
-            return new int[] {best};
+    private static int best(float[] logits) {
+        int best = 0;
+        for (int id = 1; id < logits.length; id++) {
+            best = logits[id] > logits[best] ? id : best;
         }
+        return best;
+    }
+
+    /** Returns ids by descending logit. */
+    private static int[] order(float[] logits) {
         // Sort keys: bits that ascend as the logit descends, above the id.
         long[] keys = new long[logits.length];
         for (int id = 0; id < keys.length; id++) {
