@@ -72,6 +72,11 @@ public final class Cluster {
         }
     }
 
+    /** Returns the number of tasks, each with one file, for so many items; bounded, as the driver keeps track of all of them. */
+    public static int shards(long items, int perShard) {
+        return (int) Math.min(100_000, Math.max(1, (items + perShard - 1) / perShard));
+    }
+
     public static int coresPerTask(JavaSparkContext sc) {
         return sc.getConf().getInt("spark.task.cpus", 1);
     }

@@ -238,7 +238,7 @@ public final class LabelStore {
         String[] names = hidden.stream().filter(path -> path.startsWith(LABEL_FILES)).map(path -> path.substring(LABEL_FILES.length())).toArray(String[]::new);
         // Must be listed after the tombstones.
         boolean any = folder.folder("labels").names().stream().anyMatch(LabelStore::isLabels);
-        Dataset<Row> all = any ? read(LABELS, labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
+        Dataset<Row> all = any ? read(spark, LABELS, labelsPath()).withColumn(FILE, functions.col("_metadata.file_name"))
                 : spark.createDataFrame(List.of(), LABELS.add(FILE, DataTypes.StringType));
         return names.length == 0 ? all : all.where(functions.not(all.col(FILE).isin((Object[]) names)));
     }
@@ -322,7 +322,7 @@ public final class LabelStore {
     }
 
     public Dataset<Row> snapshotTable() {
-        return read(SNAPSHOT, snapshots.currentPath());
+        return read(spark, SNAPSHOT, snapshots.currentPath());
     }
 
     /**
@@ -371,7 +371,7 @@ public final class LabelStore {
     }
 
     /** Reads a folder of Parquet files whose path is literal, even with characters that Spark otherwise takes for a glob. */
-    private Dataset<Row> read(StructType columns, String path) {
+    public static Dataset<Row> read(SparkSession spark, StructType columns, String path) {
         return spark.read().schema(columns).option(GLOB_PATHS, "false").parquet(path);
     }
 

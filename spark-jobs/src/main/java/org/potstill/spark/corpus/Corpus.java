@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
@@ -125,6 +126,24 @@ public final class Corpus {
         if (!counts.withoutId().isZero()) {
             LOG.warn("{} of {} documents of the corpus {} have no id in '{}' (corpus.id-field); instead, {} is their id",
                     counts.withoutId().sum(), counts.withId().sum() + counts.withoutId().sum(), name(), reading.idField(), otherIds());
+        }
+    }
+
+    /**
+     * Checks that documents can be used, and that not too many cannot.
+     *
+     * @param unusable   number of documents that cannot be used
+     * @param limit      maximum share of these
+     * @param reasons    why they cannot be used
+     * @param quarantine path of their list
+     * @throws org.potstill.errors.UserException otherwise
+     */
+    public void requireUsable(long documents, long unusable, double limit, Supplier<String> reasons, String quarantine) {
+        if (unusable == documents) {
+            throw CorpusErrors.noUsableDocument(name(), reasons.get() + "; the quarantine lists all: " + quarantine);
+        }
+        if (unusable > limit * documents) {
+            throw CorpusErrors.tooManyBadDocuments(unusable, documents, limit, reasons.get(), quarantine);
         }
     }
 

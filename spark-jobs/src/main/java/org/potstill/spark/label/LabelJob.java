@@ -2,7 +2,6 @@
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -11,7 +10,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.UUID;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -26,6 +24,7 @@ import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.cache.PassRecord;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Document;
@@ -34,7 +33,6 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
-import org.potstill.spark.errors.Versions;
 import org.potstill.spark.metrics.Comparison;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
@@ -143,13 +141,8 @@ public final class LabelJob {
         JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
                 .map(d -> new Quarantined(d.id(), null, null, d.problem()));
         String quarantine = store.quarantine(unusable);
-        if (count.unusable() == count.documents()) {
-            throw CorpusErrors.noUsableDocument(corpus.name(), corpus.problems().value() + "; the quarantine lists all: " + quarantine);
-        }
         double limit = told.maxBadShare();
-        if (count.unusable() > limit * count.documents()) {
-            throw CorpusErrors.tooManyBadDocuments(count.unusable(), count.documents(), limit, corpus.problems().value(), quarantine);
-        }
+        corpus.requireUsable(count.documents(), count.unusable(), limit, () -> corpus.problems().value(), quarantine);
         if (count.sequences() == 0) {
             throw CorpusErrors.nothingToTrainOn(corpus.name());
         }
@@ -202,7 +195,7 @@ public final class LabelJob {
         store.publishSnapshot(unscored.others(training), agreed);
         LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
         if (summary.scoredTokens() > 0) {
-            recordPass(store, summary);
+            PassRecord.write(store.folder(), summary, settings, sc.version());
         }
         return summary;
     }
@@ -217,15 +210,6 @@ public final class LabelJob {
             Arrays.setAll(one, token -> one[token] + other[token]);
             return one;
         });
-    }
-
-    /** Records the pass in the cache: its summary, versions and settings. */
-    private void recordPass(LabelStore store, LabelSummary summary) {
-        ObjectNode record = HadoopFolder.JSON.createObjectNode().put("ended", Instant.now().toString())
-                .put("potstill", Versions.potstill()).put("spark", sc.version());
-        record.set("pass", HadoopFolder.JSON.valueToTree(summary));
-        record.set("settings", settings.provenance());
-        store.folder().folder("passes").writeJson(Instant.now().toEpochMilli() + "-" + UUID.randomUUID() + ".json", record);
     }
 
     /** Scoring of the pending sequences by the teacher. */
@@ -249,7 +233,7 @@ public final class LabelJob {
             }
             ShardScoring task = new ShardScoring(source, labels, store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
                     counters);
-            int shards = (int) Math.min(100_000, Math.max(1, (pendingPositions + told.shardTokens() - 1) / told.shardTokens()));
+            int shards = Cluster.shards(pendingPositions, told.shardTokens());
             try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
                 // Longest first, so that the last tasks are short and a shard's sequences have similar lengths.
                 results.addAll(pending

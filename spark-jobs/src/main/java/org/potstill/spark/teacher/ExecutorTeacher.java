@@ -89,9 +89,7 @@ public final class ExecutorTeacher {
 
     private static Teacher load(TeacherSource source, String fingerprint, int cores, Configuration hadoop, int gpu) {
         try (CausalLm model = source.model(hadoop)) {
-            if (!source.fingerprint(model).equals(fingerprint)) {
-                throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
-            }
+            source.require(fingerprint, model);
             Teacher teacher = Teachers.open(model, source.options(cores, gpu));
             try {
                 requireFinite(teacher, source);

@@ -123,6 +123,13 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         return precision == Precision.FP32 ? model.fingerprint() : Sha256.of(model.fingerprint() + "\n" + precision);
     }
 
+    /** Checks that a model is the one that the driver saw. */
+    public void require(String fingerprint, CausalLm model) {
+        if (!fingerprint(model).equals(fingerprint)) {
+            throw JobErrors.teacherDiffers(uri, fingerprint, fingerprint(model));
+        }
+    }
+
     public int threads(int cores) {
         return threads > 0 ? threads : cores;
     }

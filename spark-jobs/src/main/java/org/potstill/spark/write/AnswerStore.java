@@ -18,13 +18,15 @@ import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Types;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.SerializableConfiguration;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.cache.RunFolders;
@@ -120,9 +122,17 @@ final class AnswerStore implements Serializable {
 
     /** Returns all answers of this teacher and sampling; one that is in two files may come twice. */
     JavaRDD<WrittenAnswer> all(SparkSession spark) {
+        return rows(spark).javaRDD().map(AnswerStore::answer);
+    }
+
+    /** Returns their ids. */
+    JavaRDD<String> ids(SparkSession spark) {
+        return rows(spark).select("id").as(Encoders.STRING()).javaRDD();
+    }
+
+    private Dataset<Row> rows(SparkSession spark) {
         boolean any = answers(spark.sparkContext().hadoopConfiguration()).folder(ROWS).names().stream().anyMatch(AnswerStore::isPart);
-        return any ? spark.read().schema(ANSWERS).option("__globPaths__", "false").parquet(answers + "/" + ROWS).javaRDD().map(AnswerStore::answer)
-                : new JavaSparkContext(spark.sparkContext()).emptyRDD();
+        return any ? LabelStore.read(spark, ANSWERS, answers + "/" + ROWS) : spark.createDataFrame(List.of(), ANSWERS);
     }
 
     private static boolean isPart(String name) {
@@ -144,7 +154,7 @@ final class AnswerStore implements Serializable {
      * @return the number of bytes
      */
     long publish(JavaRDD<WrittenAnswer> kept, long count, int perFile, Broadcast<SerializableConfiguration> hadoop) {
-        int files = (int) Math.min(100_000, Math.max(1, (count + perFile - 1) / perFile));
+        int files = Cluster.shards(count, perFile);
         AnswerStore self = this;
         // By content, so that the same answers are in the same files whatever the partitions.
         Map<String, Long> written = kept.mapToPair(row -> new Tuple2<>(Integer.parseInt(row.prompt().substring(0, 7), 16) % files, row))
@@ -154,7 +164,8 @@ final class AnswerStore implements Serializable {
                     rows.sort(Comparator.comparing(WrittenAnswer::document).thenComparing(WrittenAnswer::prompt)
                             .thenComparing(WrittenAnswer::answer));
                     Configuration conf = hadoop.value().value();
-                    return new Tuple2<>(name(rows), self.root(conf).create(name(rows), out -> write(rows, out, conf)));
+                    String name = name(rows);
+                    return new Tuple2<>(name, self.root(conf).create(name, out -> write(rows, out, conf)));
                 }).collectAsMap();
         HadoopFolder folder = root(hadoop.value().value());
         folder.names().stream().filter(name -> isPart(name) && !written.containsKey(name)).forEach(folder::delete);

@@ -5,7 +5,6 @@ import org.apache.hadoop.conf.Configuration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.spark.ExecutorCache;
-import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.generation.AnswerWriter;
 
@@ -25,15 +24,9 @@ final class ExecutorWriter {
     static AnswerWriter get(TeacherSource source, String fingerprint, WriteSettings told, int cores, Configuration hadoop) {
         return WRITERS.get(fingerprint + source + told, () -> NativeWork.abandonable(() -> {
             try (CausalLm model = source.model(hadoop)) {
-                if (!source.fingerprint(model).equals(fingerprint)) {
-                    throw JobErrors.teacherDiffers(source.uri(), fingerprint, source.fingerprint(model));
-                }
+                source.require(fingerprint, model);
                 return AnswerWriter.open(model, told.sampling(), source.options(cores, 0), told.limits());
             }
         }));
-    }
-
-    static void release() {
-        WRITERS.clear();
     }
 }

@@ -108,8 +108,9 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
     private Prompt prompt(Document document, Rendering rendering) {
         List<Prompt.Message> messages;
         if (document.isConversation()) {
-            messages = before(document.chat());
-            String problem = problem(messages, document.chat());
+            Chat chat = document.chat();
+            messages = before(chat);
+            String problem = problem(messages, chat);
             if (problem != null) {
                 return Prompt.unusable(document.id(), problem);
             }

@@ -6,7 +6,6 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
@@ -23,6 +22,7 @@ import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.Progress;
+import org.potstill.spark.cache.PassRecord;
 import org.potstill.spark.cache.Quarantined;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Tokenization;
@@ -146,12 +146,7 @@ public final class WriteJob {
         }
         long bad = unusable.count();
         String quarantine = store.quarantine(spark, unusable);
-        if (bad == documents) {
-            throw CorpusErrors.noUsableDocument(corpus.name(), unusable.first().problem() + "; the quarantine lists all: " + quarantine);
-        }
-        if (bad > told.maxBadShare() * documents) {
-            throw CorpusErrors.tooManyBadDocuments(bad, documents, told.maxBadShare(), unusable.first().problem(), quarantine);
-        }
+        corpus.requireUsable(documents, bad, told.maxBadShare(), () -> unusable.first().problem(), quarantine);
         corpus.requireIds();
 
         int answers = told.answers();
@@ -160,7 +155,7 @@ public final class WriteJob {
         JavaPairRDD<String, PendingAnswer> wanted = distinct.values()
                 .flatMap(prompt -> IntStream.range(0, answers).mapToObj(number -> new PendingAnswer(prompt, number)).iterator())
                 .mapToPair(answer -> new Tuple2<>(AnswerKeys.answer(answer.prompt().key(), answer.number()), answer));
-        JavaRDD<PendingAnswer> pending = wanted.subtractByKey(store.all(spark).mapToPair(row -> new Tuple2<>(row.id(), true))).values()
+        JavaRDD<PendingAnswer> pending = wanted.subtractByKey(store.ids(spark).mapToPair(id -> new Tuple2<>(id, true))).values()
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         long missing = pending.count();
         long distinctPrompts = distinct.count();
@@ -186,9 +181,9 @@ public final class WriteJob {
         JavaRDD<WrittenAnswer> held = store.all(spark).mapToPair(row -> new Tuple2<>(row.id(), row)).reduceByKey((one, same) -> one)
                 .join(wanted).values().map(both -> both._1().of(both._2().prompt().document())).persist(StorageLevel.MEMORY_AND_DISK_SER());
         WriteSettings kept = told;
-        JavaRDD<WrittenAnswer> conversations = held.filter(row -> row.isKept(kept));
+        JavaRDD<WrittenAnswer> conversations = held.filter(row -> kept.keeps(row.finish()));
         Map<String, Long> finishes = held.map(WrittenAnswer::finish).countByValue();
-        long count = conversations.count();
+        long count = finishes.entrySet().stream().filter(finish -> kept.keeps(finish.getKey())).mapToLong(Map.Entry::getValue).sum();
         store.publish(conversations, count, told.shardAnswers(), hadoop);
         WriteSummary summary = new WriteSummary(documents, bad, distinctPrompts, result.answers(), result.newTokens(),
                 result.unwritten().size(), finishes.getOrDefault(WrittenAnswer.STOP, 0L), finishes.getOrDefault(WrittenAnswer.LENGTH, 0L),
@@ -207,7 +202,7 @@ public final class WriteJob {
         LongAccumulator answers = sc.sc().longAccumulator("answers written");
         ShardWriting task = new ShardWriting(source, told, rendering, store, Cluster.coresPerExecutor(sc), hadoop, sc.broadcast(tokenizer), tokens,
                 answers);
-        int shards = (int) Math.min(100_000, Math.max(1, (missing + told.shardAnswers() - 1) / told.shardAnswers()));
+        int shards = Cluster.shards(missing, told.shardAnswers());
         try (Progress progress = Progress.ofAnswers("write", missing, sc.sc(), answers, tokens)) {
             return pending.mapToPair(answer -> new Tuple2<>(answer.order(), answer)).sortByKey(true, shards).values()
                     .mapPartitions(shard -> List.of(task.write(shard)).iterator()).collect().stream().reduce(ShardResult.NONE, ShardResult::plus);
@@ -217,11 +212,7 @@ public final class WriteJob {
     /** Records a run that wrote anything. */
     private void record(AnswerStore store, WriteSummary summary) {
         if (summary.written() > 0) {
-            ObjectNode record = HadoopFolder.JSON.createObjectNode().put("ended", Instant.now().toString())
-                    .put("potstill", Versions.potstill()).put("spark", sc.version());
-            record.set("pass", HadoopFolder.JSON.valueToTree(summary));
-            record.set("settings", settings.provenance());
-            store.answers(sc.hadoopConfiguration()).folder("passes").writeJson(Instant.now().toEpochMilli() + "-" + UUID.randomUUID() + ".json", record);
+            PassRecord.write(store.answers(sc.hadoopConfiguration()), summary, settings, sc.version());
         }
     }
 }

@@ -33,6 +33,15 @@ record WriteSettings(int answers, int maxNewTokens, double temperature, int topK
                 settings.real("corpus.max-bad-share", 0, 1));
     }
 
+    /** Returns whether answers that finish so are published. */
+    boolean keeps(String finish) {
+        return switch (finish) {
+            case WrittenAnswer.LENGTH -> keepTruncated;
+            case WrittenAnswer.EMPTY -> keepEmpty;
+            default -> true;
+        };
+    }
+
     SamplingOptions sampling() {
         return new SamplingOptions(temperature, topK, topP, seed);
     }

@@ -27,14 +27,6 @@ record WrittenAnswer(String id, String prompt, String document, int answer, Stri
         return new WrittenAnswer(id, prompt, other, answer, finish, messages, tokens);
     }
 
-    boolean isKept(WriteSettings told) {
-        return switch (finish) {
-            case LENGTH -> told.keepTruncated();
-            case EMPTY -> told.keepEmpty();
-            default -> true;
-        };
-    }
-
     WriteSummary.Sample sample() {
         return new WriteSummary.Sample(messages.get(messages.size() - 2).content(), messages.get(messages.size() - 1).content(), finish);
     }
