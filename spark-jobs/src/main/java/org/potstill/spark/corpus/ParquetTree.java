@@ -24,7 +24,7 @@ final class ParquetTree {
         this.tree = tree;
     }
 
-    /** Returns a column's value; null if it has none. */
+    /** Returns a column's value; a JSON null if it has none. */
     JsonNode read(Group record, List<String> path) {
         Group within = record;
         for (String name : path.subList(0, path.size() - 1)) {

@@ -16,6 +16,8 @@ import org.potstill.spark.Distillery;
 
 /** Pieces of a file. */
 class DocumentReaderTest {
+    private static final Configuration HADOOP = new Configuration();
+
     @TempDir
     private Path folder;
 
@@ -24,7 +26,7 @@ class DocumentReaderTest {
         List<String> read = new ArrayList<>();
         for (long from = 0; from == 0 || from < listed.bytes(); from += step) {
             Piece piece = new Piece(listed, format, from, from + step >= listed.bytes() ? Long.MAX_VALUE : from + step);
-            try (DocumentReader reader = DocumentReader.open(piece, reading, new Configuration())) {
+            try (DocumentReader reader = DocumentReader.open(piece, reading, HADOOP)) {
                 for (Document document = reader.next(); document != null; document = reader.next()) {
                     read.add(document.id().substring(document.id().lastIndexOf('/')) + " " + document.text() + document.problem());
                 }
@@ -63,8 +65,8 @@ class DocumentReaderTest {
     @Test
     void anyDivisionOfAParquetFileGivesEachRowOnce() throws Exception {
         Path file = folder.resolve("a.parquet");
-        ParquetFiles.write(file, IntStream.range(0, 500).mapToObj(i -> "row " + Distillery.text(i, 10)).toArray(String[]::new));
-        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20, ConversationColumns.NONE), 500);
+        ParquetFiles.write(file, IntStream.range(0, 150).mapToObj(i -> "row " + Distillery.text(i, 10)).toArray(String[]::new));
+        assertDivisible(file, FileFormat.PARQUET, new Reading("text", "", "", 1 << 20, ConversationColumns.NONE), 150);
     }
 
     @Test

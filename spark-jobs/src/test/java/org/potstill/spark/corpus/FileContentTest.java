@@ -94,9 +94,9 @@ class FileContentTest {
         assertEquals(List.of(STORY), CorpusReading.texts(read()));
     }
 
-    /** Five thousand documents as JSON lines. */
+    /** A thousand documents as JSON lines. */
     private static String lines() {
-        return IntStream.range(0, 5000).mapToObj(i -> "{\"text\": \"" + Distillery.text(i, 5) + "\"}\n").collect(Collectors.joining());
+        return IntStream.range(0, 1000).mapToObj(i -> "{\"text\": \"" + Distillery.text(i, 5) + "\"}\n").collect(Collectors.joining());
     }
 
     @ParameterizedTest

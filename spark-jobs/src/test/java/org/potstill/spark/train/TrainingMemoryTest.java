@@ -34,7 +34,7 @@ class TrainingMemoryTest {
     @BeforeEach
     void label() {
         settings = new Distillery(folder).settings("student.hidden-size=512", "student.intermediate-size=1024", "student.layers=8",
-                "student.heads=8", "student.kv-heads=4", "train.workers=1", "train.local-steps=4", "train.checkpoint-rounds=1");
+                "student.heads=8", "student.kv-heads=4", "train.workers=1", "train.local-steps=4", "train.checkpoint-rounds=1", "corpus.holdout=0.7");
         new LabelJob(Distillery.spark(), settings).run();
     }
 
