@@ -18,13 +18,13 @@ final class ExecutorWriter {
     /**
      * Returns the writer, opening it if necessary.
      *
-     * @param fingerprint of the teacher, as the driver saw it
-     * @param cores       CPU cores of this executor
+     * @param keys  of the teacher and its tokenizer, as the driver saw them
+     * @param cores CPU cores of this executor
      */
-    static AnswerWriter get(TeacherSource source, String fingerprint, WriteSettings told, int cores, Configuration hadoop) {
-        return WRITERS.get(fingerprint + source + told, () -> NativeWork.abandonable(() -> {
+    static AnswerWriter get(TeacherSource source, AnswerKeys keys, WriteSettings told, int cores, Configuration hadoop) {
+        return WRITERS.get(keys.teacher() + keys.tokenizer() + source + told, () -> NativeWork.abandonable(() -> {
             try (CausalLm model = source.model(hadoop)) {
-                source.require(fingerprint, model);
+                source.require(keys.teacher(), model);
                 return AnswerWriter.open(model, told.sampling(), source.options(cores, 0), told.limits());
             }
         }));

@@ -67,7 +67,7 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
     }
 
     Rendering rendering(TokenizerDefinition definition) {
-        return RENDERINGS.get(keys.tokenizer() + today, () -> new Rendering(definition, today));
+        return RENDERINGS.get(keys.tokenizer() + today + definition.chatTemplate(), () -> new Rendering(definition, today));
     }
 
     /**

@@ -38,7 +38,7 @@ record ShardWriting(TeacherSource source, WriteSettings told, Prompts prompts, A
         if (asked.isEmpty()) {
             return ShardResult.NONE;
         }
-        AnswerWriter writer = ExecutorWriter.get(source, prompts.keys().teacher(), told, cores, hadoop.value().value());
+        AnswerWriter writer = ExecutorWriter.get(source, prompts.keys(), told, cores, hadoop.value().value());
         Prompts.Rendering rendering = prompts.rendering(tokenizer.value());
         List<CompletableFuture<Answer>> results = new ArrayList<>();
         try {

@@ -95,7 +95,7 @@ public final class WriteJob {
                     "use a smaller teacher, teacher.precision = int8, or a smaller write.cache-mib")
                     .model(teacher.parameters() * source.precision().bytes() + told.limits().cacheBytes());
             tokenizer = teacher.tokenizer();
-            AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint(), told.name(),
+            AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint() + tokenizer.stopIds(), told.name(),
                     Prompts.shared(tokenizer, told.system(), reading.today()));
             rendering = new Prompts(told.system(), reading.specialTokens(), reading.today(), keys, teacher.vocabSize(),
                     teacher.maxPositionEmbeddings());
