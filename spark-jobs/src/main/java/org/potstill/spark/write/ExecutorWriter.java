@@ -6,9 +6,10 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.teacher.Teachers;
 import org.potstill.teacher.generation.AnswerWriter;
 
-/** This executor's writer, which all of its tasks share: their answers are written in one batch. */
+/** This executor's writer, which all of its tasks share: their answers are written in one batch, or by one server. */
 final class ExecutorWriter {
     private static final ExecutorCache<AnswerWriter> WRITERS = new ExecutorCache<>();
 
@@ -25,7 +26,7 @@ final class ExecutorWriter {
         return WRITERS.get(keys.teacher() + keys.tokenizer() + source + told, () -> NativeWork.abandonable(() -> {
             try (CausalLm model = source.model(hadoop)) {
                 source.require(keys.teacher(), model);
-                return AnswerWriter.open(model, told.sampling(), source.options(cores, 0), told.limits());
+                return Teachers.writer(model, told.sampling(), source.options(cores, 0), told.limits());
             }
         }));
     }

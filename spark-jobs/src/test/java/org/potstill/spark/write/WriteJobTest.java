@@ -35,7 +35,7 @@ import org.potstill.teacher.generation.Generator;
 import org.potstill.teacher.generation.SamplingOptions;
 
 class WriteJobTest {
-    private static final String TEMPLATE = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]\n{% endfor %}"
+    static final String TEMPLATE = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]\n{% endfor %}"
             + "{% if add_generation_prompt %}[assistant: {% endif %}";
 
     @TempDir
