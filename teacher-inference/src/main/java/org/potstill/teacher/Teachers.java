@@ -6,6 +6,9 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.io.Precision;
+import org.potstill.teacher.generation.AnswerWriter;
+import org.potstill.teacher.generation.SamplingOptions;
+import org.potstill.teacher.generation.WritingLimits;
 import org.potstill.teacher.nd4j.Nd4jDevice;
 import org.potstill.teacher.nd4j.Nd4jFile;
 import org.potstill.teacher.nd4j.Nd4jTeacher;
@@ -17,6 +20,7 @@ import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
 import org.potstill.teacher.server.ServerModel;
 import org.potstill.teacher.server.ServerTeacher;
+import org.potstill.teacher.server.ServerWriter;
 
 /** Factory of models and teachers. */
 public final class Teachers {
@@ -49,6 +53,17 @@ public final class Teachers {
             return OnnxTeacher.open(model, options);
         }
         return model instanceof Nd4jFile file ? Nd4jTeacher.open(file, options) : Nd4jTeacher.open((Checkpoint) model, options);
+    }
+
+    /**
+     * Opens a writer, on the CPU or behind a URL.
+     *
+     * @param model    not needed after this returns; stays open
+     * @param sampling its seed is not used: each request has its own
+     * @param limits   of the memory for keys and values, which a server sets itself
+     */
+    public static AnswerWriter writer(CausalLm model, SamplingOptions sampling, TeacherOptions options, WritingLimits limits) {
+        return model instanceof ServerModel server ? ServerWriter.open(server, sampling) : AnswerWriter.open(model, sampling, options, limits);
     }
 
     /**

@@ -27,6 +27,7 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
     private static final String SYSTEM = "system";
     private static final String TOOLS = "tools";
+    private static final String TOOL_CALLS = "tool_calls";
     static final ConversationColumns NONE = new ConversationColumns(List.of(), false);
     private static final ConversationColumns AUTO = new ConversationColumns(List.of(
             new Layout("messages", "", ""), new Layout("conversations", "", ""),
@@ -185,14 +186,14 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
     }
 
     private static List<ObjectNode> messages(String column, JsonNode value, JsonTree tree) throws NoConversation {
-        JsonNode list = value.isTextual() && value.textValue().stripLeading().startsWith("[") ? tree.parse(value.textValue()) : value;
+        JsonNode list = list(value, tree);
         if (!list.isArray()) {
             throw new NoConversation("'" + column + "' is " + kind(list) + ", not a list of messages");
         }
         List<ObjectNode> messages = new ArrayList<>();
         for (JsonNode each : list) {
             try {
-                messages.add(message(each));
+                messages.add(message(each, tree));
             } catch (NoConversation e) {
                 throw new NoConversation("message " + (messages.size() + 1) + " " + e.getMessage());
             }
@@ -200,7 +201,12 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
         return messages;
     }
 
-    private static ObjectNode message(JsonNode said) throws NoConversation {
+    /** Returns a list that is JSON in a text; otherwise the value. */
+    private static JsonNode list(JsonNode value, JsonTree tree) {
+        return value.isTextual() && value.textValue().stripLeading().startsWith("[") ? tree.parse(value.textValue()) : value;
+    }
+
+    private static ObjectNode message(JsonNode said, JsonTree tree) throws NoConversation {
         if (!said.isObject()) {
             throw new NoConversation("is " + kind(said) + ", not an object");
         }
@@ -218,7 +224,7 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
         Set<String> read = isShared ? Set.of("from", "content", "value") : Set.of("role", "content");
         said.fields().forEachRemaining(member -> {
             if (!read.contains(member.getKey()) && !member.getValue().isNull()) {
-                message.set(member.getKey(), member.getValue());
+                message.set(member.getKey(), member.getKey().equals(TOOL_CALLS) ? list(member.getValue(), tree) : member.getValue());
             }
         });
         return isShared && role.textValue().equals("function_call") ? call(message) : message;
@@ -241,7 +247,7 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
         JsonNode call = tree.parse(message.path("content").asText());
         if (tree.problem() == null && call.path("name").isTextual()) {
             message.remove("content");
-            message.putArray("tool_calls").addObject().put("type", "function").set("function", call);
+            message.putArray(TOOL_CALLS).addObject().put("type", "function").set("function", call);
         }
         return message;
     }

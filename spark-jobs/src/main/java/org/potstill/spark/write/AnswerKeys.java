@@ -12,7 +12,7 @@ import org.potstill.checkpoints.io.Sha256;
  * Content keys of prompts and answers: equal keys mean equal answers.
  *
  * @param teacher   fingerprint of the teacher
- * @param tokenizer fingerprint of its tokenizer
+ * @param tokenizer fingerprint of its tokenizer, with the tokens that end an answer
  * @param sampling  see {@link WriteSettings#name}
  * @param shared    number of tokens with which all prompts begin, see {@link Prompts}
  */

@@ -51,7 +51,10 @@ import scala.Tuple2;
 final class AnswerStore implements Serializable {
     private static final long serialVersionUID = 1L;
     private static final StructType MESSAGE = new StructType().add("role", DataTypes.StringType, false)
-            .add("content", DataTypes.StringType, false);
+            .add("content", DataTypes.StringType)
+            .add("tool_calls", DataTypes.StringType)
+            .add("name", DataTypes.StringType)
+            .add("tool_call_id", DataTypes.StringType);
     private static final StructType ANSWERS = new StructType()
             .add("id", DataTypes.StringType, false)
             .add("prompt", DataTypes.StringType, false)
@@ -59,6 +62,7 @@ final class AnswerStore implements Serializable {
             .add("answer", DataTypes.IntegerType, false)
             .add("finish", DataTypes.StringType, false)
             .add("messages", DataTypes.createArrayType(MESSAGE, false), false)
+            .add("tools", DataTypes.StringType)
             .add("tokens", DataTypes.createArrayType(DataTypes.IntegerType, false), false);
 
     private static final String ROWS = "rows";
@@ -81,8 +85,12 @@ final class AnswerStore implements Serializable {
                 .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("finish")
                 .requiredList().requiredGroupElement()
                 .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("role")
-                .required(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("content")
+                .optional(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("content")
+                .optional(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("tool_calls")
+                .optional(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("name")
+                .optional(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("tool_call_id")
                 .named("messages")
+                .optional(PrimitiveTypeName.BINARY).as(LogicalTypeAnnotation.stringType()).named("tools")
                 .requiredList().requiredElement(PrimitiveTypeName.INT32).named("tokens")
                 .named("answer");
     }
@@ -111,13 +119,25 @@ final class AnswerStore implements Serializable {
             group.append("id", row.id()).append("prompt", row.prompt()).append("document", row.document())
                     .append("answer", row.answer()).append("finish", row.finish());
             Group messages = group.addGroup("messages");
-            row.messages().forEach(message -> messages.addGroup("list").addGroup("element")
-                    .append("role", message.role()).append("content", message.content()));
+            for (Prompt.Message message : row.messages()) {
+                Group element = messages.addGroup("list").addGroup("element").append("role", message.role());
+                append(element, "content", message.content());
+                append(element, "tool_calls", message.toolCalls());
+                append(element, "name", message.name());
+                append(element, "tool_call_id", message.toolCallId());
+            }
+            append(group, "tools", row.tools());
             Group tokens = group.addGroup("tokens");
             for (int token : row.tokens()) {
                 tokens.addGroup("list").append("element", token);
             }
         });
+    }
+
+    private static void append(Group group, String name, String value) {
+        if (value != null) {
+            group.append(name, value);
+        }
     }
 
     /** Returns all answers of this teacher and sampling; one that is in two files may come twice. */
@@ -141,9 +161,10 @@ final class AnswerStore implements Serializable {
 
     private static WrittenAnswer answer(Row row) {
         List<Prompt.Message> messages = new ArrayList<>();
-        row.<Row>getList(5).forEach(message -> messages.add(new Prompt.Message(message.getString(0), message.getString(1))));
+        row.<Row>getList(5).forEach(message -> messages.add(new Prompt.Message(message.getString(0), message.getString(1), message.getString(2),
+                message.getString(3), message.getString(4))));
         return new WrittenAnswer(row.getString(0), row.getString(1), row.getString(2), row.getInt(3), row.getString(4), messages,
-                row.<Integer>getList(6).stream().mapToInt(Integer::intValue).toArray());
+                row.getString(6), row.<Integer>getList(7).stream().mapToInt(Integer::intValue).toArray());
     }
 
     /**

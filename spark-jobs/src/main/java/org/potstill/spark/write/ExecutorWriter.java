@@ -6,9 +6,10 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.spark.ExecutorCache;
 import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.teacher.Teachers;
 import org.potstill.teacher.generation.AnswerWriter;
 
-/** This executor's writer, which all of its tasks share: their answers are written in one batch. */
+/** This executor's writer, which all of its tasks share: their answers are written in one batch, or by one server. */
 final class ExecutorWriter {
     private static final ExecutorCache<AnswerWriter> WRITERS = new ExecutorCache<>();
 
@@ -18,14 +19,14 @@ final class ExecutorWriter {
     /**
      * Returns the writer, opening it if necessary.
      *
-     * @param fingerprint of the teacher, as the driver saw it
-     * @param cores       CPU cores of this executor
+     * @param keys  of the teacher and its tokenizer, as the driver saw them
+     * @param cores CPU cores of this executor
      */
-    static AnswerWriter get(TeacherSource source, String fingerprint, WriteSettings told, int cores, Configuration hadoop) {
-        return WRITERS.get(fingerprint + source + told, () -> NativeWork.abandonable(() -> {
+    static AnswerWriter get(TeacherSource source, AnswerKeys keys, WriteSettings told, int cores, Configuration hadoop) {
+        return WRITERS.get(keys.teacher() + keys.tokenizer() + source + told, () -> NativeWork.abandonable(() -> {
             try (CausalLm model = source.model(hadoop)) {
-                source.require(fingerprint, model);
-                return AnswerWriter.open(model, told.sampling(), source.options(cores, 0), told.limits());
+                source.require(keys.teacher(), model);
+                return Teachers.writer(model, told.sampling(), source.options(cores, 0), told.limits());
             }
         }));
     }

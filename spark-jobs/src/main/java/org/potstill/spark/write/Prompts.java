@@ -8,6 +8,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -33,6 +34,8 @@ import org.potstill.spark.corpus.Document;
  */
 record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys, int rows, int longest) implements Serializable {
     private static final String ASSISTANT = "assistant";
+    /** Roles that come before an answer. */
+    private static final Set<String> ASKING = Set.of("user", "tool");
     private static final ExecutorCache<Rendering> RENDERINGS = new ExecutorCache<>();
 
     /** A teacher's template and tokenizer. */
@@ -45,15 +48,8 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
             encoder = new ChatEncoder(definition, tokenizer, today);
         }
 
-        int[] tokens(List<Prompt.Message> messages, boolean trusted) throws UnusableChatException {
-            List<Map<String, Object>> members = new ArrayList<>();
-            for (Prompt.Message message : messages) {
-                Map<String, Object> each = new LinkedHashMap<>();
-                each.put("role", message.role());
-                each.put("content", message.content());
-                members.add(each);
-            }
-            return encoder.prompt(new Chat(members, null), trusted);
+        int[] tokens(Chat chat, boolean trusted) throws UnusableChatException {
+            return encoder.prompt(chat, trusted);
         }
 
         String text(int[] tokens) {
@@ -67,7 +63,7 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
     }
 
     Rendering rendering(TokenizerDefinition definition) {
-        return RENDERINGS.get(keys.tokenizer() + today, () -> new Rendering(definition, today));
+        return RENDERINGS.get(keys.tokenizer() + today + definition.chatTemplate(), () -> new Rendering(definition, today));
     }
 
     /**
@@ -77,8 +73,8 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
      */
     static int shared(TokenizerDefinition definition, String system, LocalDate today) {
         try (Rendering rendering = new Rendering(definition, today)) {
-            int[] one = rendering.tokens(messages(system, "0"), true);
-            int[] other = rendering.tokens(messages(system, "x"), true);
+            int[] one = rendering.tokens(new Chat(messages(system, "0"), null), true);
+            int[] other = rendering.tokens(new Chat(messages(system, "x"), null), true);
             int shared = 0;
             while (shared < Math.min(one.length, other.length) && one[shared] == other[shared]) {
                 shared++;
@@ -89,13 +85,20 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
         }
     }
 
-    private static List<Prompt.Message> messages(String system, String text) {
-        List<Prompt.Message> messages = new ArrayList<>();
+    private static List<Map<String, Object>> messages(String system, String text) {
+        List<Map<String, Object>> messages = new ArrayList<>();
         if (!system.isEmpty()) {
-            messages.add(new Prompt.Message("system", system));
+            messages.add(message("system", system));
         }
-        messages.add(new Prompt.Message("user", text));
+        messages.add(message("user", text));
         return messages;
+    }
+
+    private static Map<String, Object> message(String role, String content) {
+        Map<String, Object> members = new LinkedHashMap<>();
+        members.put("role", role);
+        members.put("content", content);
+        return members;
     }
 
     JavaRDD<Prompt> apply(JavaRDD<Document> documents, TokenizerDefinition definition) {
@@ -106,22 +109,21 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
     }
 
     private Prompt prompt(Document document, Rendering rendering) {
-        List<Prompt.Message> messages;
+        Chat chat;
         if (document.isConversation()) {
-            Chat chat = document.chat();
-            messages = before(chat);
-            String problem = problem(messages, chat);
+            chat = before(document.chat());
+            String problem = problem(chat.messages());
             if (problem != null) {
                 return Prompt.unusable(document.id(), problem);
             }
         } else if (document.text().isBlank()) {
             return Prompt.unusable(document.id(), "it is blank");
         } else {
-            messages = messages(system, document.text());
+            chat = new Chat(messages(system, document.text()), null);
         }
         int[] tokens;
         try {
-            tokens = rendering.tokens(messages, trusted);
+            tokens = rendering.tokens(chat, trusted);
         } catch (UnusableChatException e) {
             return Prompt.unusable(document.id(), e.getMessage());
         }
@@ -131,30 +133,38 @@ record Prompts(String system, boolean trusted, LocalDate today, AnswerKeys keys,
         }
         return tokens.length >= longest
                 ? Prompt.unusable(document.id(), "its " + tokens.length + " tokens leave no room for an answer in the teacher's " + longest)
-                : new Prompt(document.id(), keys.prompt(tokens), messages, tokens, null);
+                : new Prompt(document.id(), keys.prompt(tokens), chat.messages().stream().map(Prompt.Message::of).toList(),
+                        Prompt.json(chat.tools()), tokens, null);
     }
 
-    /** Returns a conversation without its last answer; a message whose content is not text has none. */
-    private List<Prompt.Message> before(Chat chat) {
-        List<Prompt.Message> messages = new ArrayList<>();
-        chat.messages().forEach(message -> messages.add(new Prompt.Message(String.valueOf(message.get("role")),
-                message.get("content") instanceof String text && message.get("tool_calls") == null ? text : null)));
-        if (!messages.isEmpty() && messages.get(messages.size() - 1).role().equals(ASSISTANT)) {
+    /** Returns a conversation without its last answer, and its messages without the members that are not kept. */
+    private Chat before(Chat chat) {
+        List<Map<String, Object>> messages = new ArrayList<>();
+        for (Map<String, Object> message : chat.messages()) {
+            Map<String, Object> members = new LinkedHashMap<>();
+            Prompt.Message.MEMBERS.stream().filter(name -> message.get(name) != null).forEach(name -> members.put(name, message.get(name)));
+            messages.add(members);
+        }
+        if (!messages.isEmpty() && ASSISTANT.equals(messages.get(messages.size() - 1).get("role"))) {
             messages.remove(messages.size() - 1);
         }
-        if (!system.isEmpty() && messages.stream().noneMatch(message -> message.role().equals("system"))) {
-            messages.add(0, new Prompt.Message("system", system));
+        if (!system.isEmpty() && messages.stream().noneMatch(message -> "system".equals(message.get("role")))) {
+            messages.add(0, message("system", system));
         }
-        return messages;
+        return new Chat(messages, chat.tools());
     }
 
     /** Returns why the teacher cannot continue a conversation; null if it can. */
-    private static String problem(List<Prompt.Message> messages, Chat chat) {
-        if (chat.tools() != null || messages.stream().anyMatch(message -> message.content() == null)) {
-            return "it has tools, or messages that are not text, which write does not support";
+    private static String problem(List<Map<String, Object>> messages) {
+        if (messages.isEmpty() || !ASKING.contains(String.valueOf(messages.get(messages.size() - 1).get("role")))) {
+            return "no message of a user or a tool comes before its end or its last answer";
         }
-        if (messages.isEmpty() || !messages.get(messages.size() - 1).role().equals("user")) {
-            return "no message of a user comes before its end or its last answer";
+        for (Map<String, Object> message : messages) {
+            boolean said = message.containsKey("content") || message.get("tool_calls") instanceof List && ASSISTANT.equals(message.get("role"));
+            boolean texts = message.entrySet().stream().allMatch(member -> member.getValue() instanceof String || member.getKey().equals("tool_calls"));
+            if (!said || !texts) {
+                return "it has messages that are not text, which write does not support";
+            }
         }
         return null;
     }

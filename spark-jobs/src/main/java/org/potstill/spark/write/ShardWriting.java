@@ -38,7 +38,7 @@ record ShardWriting(TeacherSource source, WriteSettings told, Prompts prompts, A
         if (asked.isEmpty()) {
             return ShardResult.NONE;
         }
-        AnswerWriter writer = ExecutorWriter.get(source, prompts.keys().teacher(), told, cores, hadoop.value().value());
+        AnswerWriter writer = ExecutorWriter.get(source, prompts.keys(), told, cores, hadoop.value().value());
         Prompts.Rendering rendering = prompts.rendering(tokenizer.value());
         List<CompletableFuture<Answer>> results = new ArrayList<>();
         try {
@@ -91,6 +91,6 @@ record ShardWriting(TeacherSource source, WriteSettings told, Prompts prompts, A
         messages.add(new Prompt.Message("assistant", text));
         String finish = text.isBlank() ? WrittenAnswer.EMPTY : answer.end() == Answer.End.STOP ? WrittenAnswer.STOP : WrittenAnswer.LENGTH;
         return new WrittenAnswer(AnswerKeys.answer(prompt.key(), asked.number()), prompt.key(), prompt.document(), asked.number(), finish,
-                messages, answer.tokens());
+                messages, prompt.tools(), answer.tokens());
     }
 }

@@ -74,15 +74,7 @@ public final class WriteJob {
      */
     public WriteSummary run() {
         long begin = System.nanoTime();
-        if (source.server() != null) {
-            throw JobErrors.badValue("teacher.url", "write does not use servers yet: leave it empty, and the teacher at teacher.path answers");
-        }
-        if (source.precision() == Precision.FP16) {
-            throw JobErrors.badValue("teacher.precision", "write runs on the CPU, in fp32 or int8");
-        }
-        if (source.device() == TeacherOptions.Device.CUDA) {
-            throw JobErrors.badValue("teacher.device", "write runs on the CPU: set it to cpu or auto");
-        }
+        requireCpu();
         requireApart();
         new HadoopFolder("conversations", path, sc.hadoopConfiguration()).requireWritable();
         Corpus corpus = new Corpus(spark, settings);
@@ -91,11 +83,14 @@ public final class WriteJob {
         AnswerStore store;
         TokenizerDefinition tokenizer;
         try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
-            new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters with its keys and values",
-                    "use a smaller teacher, teacher.precision = int8, or a smaller write.cache-mib")
-                    .model(teacher.parameters() * source.precision().bytes() + told.limits().cacheBytes());
+            teacher.requirePrecision(source.precision());
+            if (source.server() == null) {
+                new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters with its keys and values",
+                        "use a smaller teacher, teacher.precision = int8, or a smaller write.cache-mib")
+                        .model(teacher.parameters() * source.precision().bytes() + told.limits().cacheBytes());
+            }
             tokenizer = teacher.tokenizer();
-            AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint(), told.name(),
+            AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint() + tokenizer.stopIds(), told.name(),
                     Prompts.shared(tokenizer, told.system(), reading.today()));
             rendering = new Prompts(told.system(), reading.specialTokens(), reading.today(), keys, teacher.vocabSize(),
                     teacher.maxPositionEmbeddings());
@@ -107,6 +102,19 @@ public final class WriteJob {
             return write(corpus, prompts, rendering, store, tokenizer, begin);
         } finally {
             Cluster.release(prompts);
+        }
+    }
+
+    /** Rejects devices that executors do not write on. */
+    private void requireCpu() {
+        if (source.server() != null) {
+            return;
+        }
+        if (source.precision() == Precision.FP16) {
+            throw JobErrors.badValue("teacher.precision", "write runs on the CPU, in fp32 or int8");
+        }
+        if (source.device() == TeacherOptions.Device.CUDA) {
+            throw JobErrors.badValue("teacher.device", "write runs on the CPU: set it to cpu or auto");
         }
     }
 

@@ -14,17 +14,18 @@ import java.util.List;
  * @param answer   number of the answer, from 0
  * @param finish   {@code stop}, {@code length} or {@code empty}
  * @param messages the conversation, the answer last
+ * @param tools    JSON of the tools that the answer may call; null for none
  * @param tokens   ids of the answer's tokens, without the one that ended it
  */
-record WrittenAnswer(String id, String prompt, String document, int answer, String finish, List<Prompt.Message> messages, int[] tokens)
-        implements Serializable {
+record WrittenAnswer(String id, String prompt, String document, int answer, String finish, List<Prompt.Message> messages, String tools,
+        int[] tokens) implements Serializable {
     static final String STOP = "stop";
     static final String LENGTH = "length";
     static final String EMPTY = "empty";
 
     /** Returns a copy for another document with the same prompt. */
     WrittenAnswer of(String other) {
-        return new WrittenAnswer(id, prompt, other, answer, finish, messages, tokens);
+        return new WrittenAnswer(id, prompt, other, answer, finish, messages, tools, tokens);
     }
 
     WriteSummary.Sample sample() {

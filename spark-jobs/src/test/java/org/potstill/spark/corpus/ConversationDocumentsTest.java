@@ -58,6 +58,8 @@ class ConversationDocumentsTest {
                 + "{'name':'look','arguments':{'n':3}}}]},{'role':'tool','content':'4'}],'tools':[{'name':'look'}]}",
                 json("{'tools': '[{\\'name\\': \\'look\\'}]', 'conversations': [{'from': 'human', 'value': 'Hi'}, {'from': 'function_call', "
                         + "'value': '{\\'name\\': \\'look\\', \\'arguments\\': {\\'n\\': 3}}'}, {'from': 'observation', 'value': '4'}]}"));
+        assertSaid("{'messages':[{'role':'assistant','tool_calls':[{'function':{'name':'look'}}]}]}",
+                json("{'messages': [{'role': 'assistant', 'content': null, 'tool_calls': '[{\\'function\\': {\\'name\\': \\'look\\'}}]'}]}"));
         String parts = "{'messages':[{'role':'user','content':[{'type':'text','text':'Hi'}],'name':'a','weight':1.5}]}";
         assertSaid(parts, json(parts));
     }
@@ -90,6 +92,7 @@ class ConversationDocumentsTest {
         "{'messages': [{'role': 'user', 'content': 'Hi', 'n': 123456789012345678901}]} | it has an integer beyond 64 bits",
         "{'messages': [{'role': 'user', 'content': 'Hi'}], 'tools': 5} | 'tools' is a number, not a list",
         "{'messages': '[{'} | not JSON",
+        "{'messages': [{'role': 'assistant', 'tool_calls': '[{'}]} | not JSON",
         "{'instruction': 'Hi', 'context': '', 'response': 'Yes.'} | no text in the field 'text'"})
     void whatIsNoConversationGoesToTheQuarantineWithItsReason(String line, String reason) {
         String problem = json(line).problem();

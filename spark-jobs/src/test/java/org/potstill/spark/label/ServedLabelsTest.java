@@ -21,8 +21,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
@@ -46,12 +44,7 @@ class ServedLabelsTest {
     void start() throws IOException {
         distillery = new Distillery(folder);
         server = new ScoringServer(distillery.teacher(), folder.resolve("scratch"), "vllm", 256);
-        tokenizer = Files.createDirectories(folder.resolve("tokenizer"));
-        try (Checkpoint tiny = Checkpoints.open(distillery.teacher())) {
-            Files.writeString(tokenizer.resolve("tokenizer.json"), tiny.tokenizer().json());
-            Files.writeString(tokenizer.resolve("tokenizer_config.json"), tiny.tokenizer().configJson());
-            Files.writeString(tokenizer.resolve("config.json"), "{\"vocab_size\": 320, \"max_position_embeddings\": 256}");
-        }
+        tokenizer = ScoringServer.describe(distillery.teacher(), folder.resolve("tokenizer"));
     }
 
     @AfterEach

@@ -6,11 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.IntNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -104,36 +102,13 @@ class ServerTeacherTest {
 
     @Test
     void whatPassesIsTriedAgainAndNothingIsLostOrDoubled() {
-        ScoringServer.Fault busy = (exchange, reply) -> {
-            exchange.getResponseHeaders().add("Retry-After", "1");
-            ScoringServer.send(exchange, 429, message("slow down"));
-        };
-        ScoringServer.Fault cut = (exchange, reply) -> {
-            byte[] body = reply.toString().getBytes(StandardCharsets.UTF_8);
-            exchange.sendResponseHeaders(200, body.length);
-            exchange.getResponseBody().write(body, 0, body.length / 2);
-            exchange.getResponseBody().flush();
-            // Closing the exchange would wait for the rest.
-            throw new IOException("cut off");
-        };
-        ScoringServer.Fault cutByProxy = (exchange, reply) -> {
-            String body = reply.toString();
-            exchange.sendResponseHeaders(200, 0);
-            exchange.getResponseBody().write(body.substring(0, body.length() / 2).getBytes(StandardCharsets.UTF_8));
-            exchange.close();
-        };
-        ScoringServer.Fault tooSlow = (exchange, reply) -> {
-            exchange.sendResponseHeaders(200, 0);
-            sleep(7000);
-            exchange.close();
-        };
         int before = server.requests().size();
-        server.next(busy, status(500), cut, tooSlow, status(503), cutByProxy, status(502));
+        server.next(ServerFaults.passing());
         try (ServerTeacher teacher = open(server, 5, 60)) {
             assertExpected(teacher.score(SEQUENCES, SPEC));
         }
         List<Map.Entry<List<Integer>, Long>> sent = server.requests().subList(before, server.requests().size());
-        assertTrue(sent.size() >= SEQUENCES.size() + 7, sent.size() + " requests");
+        assertTrue(sent.size() >= SEQUENCES.size() + ServerFaults.passing().length, sent.size() + " requests");
         List<Integer> refused = sent.get(0).getKey();
         long again = sent.stream().skip(1).filter(request -> request.getKey().equals(refused)).findFirst().orElseThrow().getValue();
         assertTrue(again - sent.get(0).getValue() >= Duration.ofMillis(900).toNanos(), "Retry-After was not heeded");
@@ -146,7 +121,7 @@ class ServerTeacherTest {
             List<CompletableFuture<List<ScoredSequence>>> meanwhile = new ArrayList<>();
             server.dieDuring(() -> {
                 meanwhile.add(CompletableFuture.supplyAsync(() -> teacher.score(SEQUENCES, SPEC)));
-                sleep(2000);
+                ServerFaults.sleep(2000);
             });
             assertExpected(meanwhile.get(0).join());
         }
@@ -159,7 +134,7 @@ class ServerTeacherTest {
                 UserException refusal = assertThrows(UserException.class, () -> teacher.score(SEQUENCES, SPEC));
                 assertTrue(refusal.problem().contains("is not available") && refusal.problem().contains(server.url().toString()), refusal.getMessage());
                 assertTrue(refusal.cause().contains("tried again for 1 s"), refusal.getMessage());
-                assertTrue(refusal.remedy().contains("not scored again"), refusal.getMessage());
+                assertTrue(refusal.remedy().contains("not scored or written again"), refusal.getMessage());
             });
         }
     }
@@ -218,14 +193,14 @@ class ServerTeacherTest {
 
     @Test
     void refusalsEndAtOnceWithTheServersMessageAndNotTheKey() {
-        assertTrue(assertRefused("greater than max allowed: 20", status(400, "Requested prompt logprobs of 32, which is greater than max allowed: 20"))
+        assertTrue(assertRefused("greater than max allowed: 20", ServerFaults.status(400, "Requested prompt logprobs of 32, which is greater than max allowed: 20"))
                 .remedy().contains("targets.k"));
-        UserException unauthorised = assertRefused("status 401", status(401, "Incorrect API key provided: " + KEY + "\u001b[2J" + "x".repeat(10_000)));
+        UserException unauthorised = assertRefused("status 401", ServerFaults.status(401, "Incorrect API key provided: " + KEY + "\u001b[2J" + "x".repeat(10_000)));
         assertFalse(unauthorised.getMessage().contains(KEY), unauthorised.getMessage());
         assertFalse(unauthorised.getMessage().contains("\u001b"), unauthorised.getMessage());
         assertTrue(unauthorised.getMessage().length() < 1000 && unauthorised.remedy().contains(ServerKey.VARIABLE), unauthorised.getMessage());
         for (int status : new int[] {403, 404, 413, 422}) {
-            assertRefused("status " + status, status(status));
+            assertRefused("status " + status, ServerFaults.status(status, "no"));
         }
         assertTrue(server.keys().contains("Bearer " + KEY));
     }
@@ -261,28 +236,6 @@ class ServerTeacherTest {
             assertTrue(refusal.getMessage().contains(why), refusal.getMessage());
             assertEquals(before + 1, server.requests().size());
             return refusal;
-        }
-    }
-
-    private static ScoringServer.Fault status(int status) {
-        return status(status, "no");
-    }
-
-    private static ScoringServer.Fault status(int status, String message) {
-        return (exchange, reply) -> ScoringServer.send(exchange, status, message(message));
-    }
-
-    private static ObjectNode message(String message) {
-        ObjectNode said = new ObjectMapper().createObjectNode();
-        said.putObject("error").put("message", message);
-        return said;
-    }
-
-    private static void sleep(long millis) {
-        try {
-            Thread.sleep(millis);
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

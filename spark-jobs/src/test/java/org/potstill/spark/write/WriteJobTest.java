@@ -3,6 +3,7 @@ package org.potstill.spark.write;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,9 +13,11 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,8 +28,10 @@ import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
+import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.CrashingFileSystem;
+import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.report.Report;
@@ -35,7 +40,7 @@ import org.potstill.teacher.generation.Generator;
 import org.potstill.teacher.generation.SamplingOptions;
 
 class WriteJobTest {
-    private static final String TEMPLATE = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]\n{% endfor %}"
+    static final String TEMPLATE = "{% for m in messages %}[{{ m.role }}: {{ m.content }}]\n{% endfor %}"
             + "{% if add_generation_prompt %}[assistant: {% endif %}";
 
     @TempDir
@@ -232,6 +237,52 @@ class WriteJobTest {
                 "sequence-length=200")).run();
         assertEquals(6, labelled.corpus().documents());
         assertTrue(labelled.scoredTokens() > 0);
+    }
+
+    @Test
+    void toolsAndTheirCallsGoThroughTheTemplateAndIntoTheConversations() {
+        String template = "{% if tools %}{{ tools | tojson }}\n{% endif %}{% for m in messages %}[{{ m.role }}{% if m.name %} {{ m.name }}{% endif %}: "
+                + "{{ m.content }}{% for call in m.tool_calls %}{{ call.function.name }}{{ call.function.arguments | tojson }}{% endfor %}]\n{% endfor %}"
+                + "{% if add_generation_prompt %}[assistant: {% endif %}";
+        TinyLlama.gguf(7, TinyLlama.config()).put("tokenizer.chat_template", template).write(distillery.teacher());
+        String tools = "[{\"type\":\"function\",\"function\":{\"name\":\"add\",\"n\":2}}]";
+        String calls = "[{\"id\":\"c1\",\"function\":{\"name\":\"add\",\"arguments\":{\"b\":1,\"a\":2.5}}}]";
+        Distillery.write(folder.resolve("chats/chats.jsonl"), "{\"id\": \"called\", \"tools\": " + tools + ", \"messages\": [{\"role\": \"user\", \"content\": \"sum\"}, "
+                + "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": " + calls + "}, "
+                + "{\"role\": \"tool\", \"name\": \"add\", \"tool_call_id\": \"c1\", \"content\": \"3.5\"}]}\n"
+                + "{\"id\": \"asked\", \"tools\": " + tools + ", \"messages\": [{\"role\": \"user\", \"content\": \"sum\"}, "
+                + "{\"role\": \"assistant\", \"tool_calls\": " + calls + "}]}\n"
+                + "{\"id\": \"plain\", \"messages\": [{\"role\": \"user\", \"content\": \"sum\"}]}\n");
+        String[] there = {"corpus.path=" + folder.resolve("chats"), "write.system=", "write.answers=1", "write.keep-empty=true"};
+        assertEquals(3, write(there).written());
+        Map<String, Row> rows = new TreeMap<>();
+        conversations(folder.resolve("answers")).forEach(row -> rows.put(row.getAs("document"), row));
+        assertEquals(tools, rows.get("called").getAs("tools"));
+        assertNull(rows.get("plain").getAs("tools"));
+        List<Row> called = rows.get("called").getList(rows.get("called").fieldIndex("messages"));
+        assertEquals(Arrays.asList("assistant", null, calls, null, null), values(called.get(1)));
+        assertEquals(Arrays.asList("tool", "3.5", null, "add", "c1"), values(called.get(2)));
+        assertEquals(List.of("user", "assistant"), rows.get("asked").<Row>getList(rows.get("asked").fieldIndex("messages")).stream()
+                .map(message -> message.getString(0)).toList());
+
+        // What label learns from begins with what the teacher read.
+        LabelSummary summary = new LabelJob(Distillery.spark(), settings("corpus.path=" + folder.resolve("answers"), "corpus.holdout=0",
+                "sequence-length=250")).run();
+        assertEquals(3, summary.corpus().documents());
+        assertEquals(0, summary.corpus().unusable());
+        try (Checkpoint model = Checkpoints.open(distillery.teacher()); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+            List<String> labelled = LabelStore.find(Distillery.spark(), folder.resolve("cache").toString(), TargetSpec.topK(8), null).sequences().collect()
+                    .stream().map(row -> tokenizer.decode(row.tokens())).toList();
+            assertEquals(3, labelled.size());
+            String described = tools.replace(",", ", ").replace(":", ": ") + "\n[user: sum]\n[assistant: ";
+            for (String beginning : List.of(described + "add{\"b\": 1, \"a\": 2.5}]\n[tool add: 3.5]\n[assistant: ", described, "[user: sum]\n[assistant: ")) {
+                assertTrue(labelled.stream().anyMatch(text -> text.startsWith(beginning)), beginning + " in " + labelled);
+            }
+        }
+    }
+
+    private static List<Object> values(Row row) {
+        return IntStream.range(0, row.size()).mapToObj(row::get).toList();
     }
 
     @Test

@@ -15,7 +15,7 @@ import org.potstill.teacher.scoring.UniformNumbers;
  */
 public record AnswerRequest(int[] prompt, int shared, int maxNewTokens, int answer, long seed) {
     /** Returns the numbers that decide the draws, by position of the new token in the answer. */
-    UniformNumbers points() {
+    public UniformNumbers points() {
         return new UniformNumbers("answer " + answer + " seed " + seed, prompt);
     }
 }

@@ -9,7 +9,7 @@ import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
  * A model that continues texts, for many threads at a time. An answer is a function of its request, the model and the
- * sampling options, whatever else is being written.
+ * sampling options, whatever else is being written, unless a server writes it.
  */
 public interface AnswerWriter extends AutoCloseable {
     /**

@@ -13,15 +13,7 @@ final class ReplyScores {
     /** By how much rounding may lift a probability, or their sum, above one. */
     private static final double ROUNDING = 1e-2;
 
-    /** Thrown if the reply is about other tokens, or lacks some. */
-    static final class MismatchException extends Exception {
-        private static final long serialVersionUID = 1L;
-
-        MismatchException(String message) {
-            super(message);
-        }
-    }
-
+    private final RequestTokens request;
     private final int[] sequence;
     private final int k;
     private final int vocabSize;
@@ -37,6 +29,7 @@ final class ReplyScores {
 
     /** @param k entries to keep per position, at most {@code vocabSize} */
     ReplyScores(int[] sequence, int k, int vocabSize) {
+        this.request = new RequestTokens(sequence);
         this.sequence = sequence;
         this.k = k;
         this.vocabSize = vocabSize;
@@ -48,18 +41,8 @@ final class ReplyScores {
         this.logProbabilities = new double[k + 1];
     }
 
-    /** Checks that a token of the reply is the sequence's. */
-    void requireToken(int index, long id) throws MismatchException {
-        if (index >= sequence.length || sequence[index] != id) {
-            throw new MismatchException("token " + index + " is " + id + (index < sequence.length ? ", not " + sequence[index] : ", and the request has "
-                    + sequence.length + " tokens"));
-        }
-    }
-
-    void requireLength(long length) throws MismatchException {
-        if (length != sequence.length) {
-            throw new MismatchException("it has " + length + " tokens, and the request " + sequence.length);
-        }
+    RequestTokens request() {
+        return request;
     }
 
     /**

@@ -17,7 +17,9 @@ import java.time.format.DateTimeParseException;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicLong;
@@ -35,6 +37,9 @@ final class ServerClient {
     /** Statuses of servers that are overloaded or restarting, and of the proxies before them. */
     private static final Set<Integer> TRANSIENT = Set.of(408, 425, 429, 500, 502, 503, 504);
     private static final int MAX_ERROR_BYTES = 1 << 16;
+    /** Bytes per token or log-probability in a reply, with the token's text, which may be escaped, and per reply. */
+    private static final int ENTRY_BYTES = 1 << 10;
+    private static final int REPLY_BYTES = 1 << 20;
     private static final long FIRST_PAUSE_MILLIS = 500;
     private static final long MAX_PAUSE_MILLIS = 30_000;
     private static final int MAX_DOUBLINGS = 16;
@@ -68,6 +73,22 @@ final class ServerClient {
         // Redirects would carry the key to another host.
         this.client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(options.requestLimit()).build();
+    }
+
+    /** Returns the bytes that a reply with this many tokens or log-probabilities may have. */
+    static int longestReply(long entries) {
+        return (int) Math.min(REPLY_BYTES + entries * ENTRY_BYTES, Integer.MAX_VALUE - 8);
+    }
+
+    /** Returns threads that send as many requests at a time as the options allow. */
+    ThreadPoolExecutor threads() {
+        ThreadPoolExecutor threads = new ThreadPoolExecutor(options.requests(), options.requests(), 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), task -> {
+            Thread thread = new Thread(task, "potstill-request");
+            thread.setDaemon(true);
+            return thread;
+        });
+        threads.allowCoreThreadTimeOut(true);
+        return threads;
     }
 
     /**

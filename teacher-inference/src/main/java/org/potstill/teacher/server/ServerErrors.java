@@ -25,16 +25,16 @@ final class ServerErrors {
         String remedy = switch (status) {
             case 401, 403 -> "set the environment variable " + ServerKey.VARIABLE + " to a key that may use this model";
             case 404 -> "check teacher.url, which usually ends in /v1, and teacher.model";
-            case 413 -> "lower sequence-length, or raise the server's limit on the size of requests";
+            case 413 -> "lower sequence-length or, for write, leave out the longest prompts, or raise the server's limit on the size of requests";
             default -> said.contains("logprobs") ? "set targets.k to what the server allows, or start it with a higher limit (vLLM: --max-logprobs)"
-                    : "check that teacher.path is the tokenizer of the server's model and that sequence-length fits into its context";
+                    : "check that teacher.path is the tokenizer of the server's model and that sequence-length, or prompts with their answers, fit into its context";
         };
         return new UserException("the teacher's server at " + url + " refused a request", "status " + status + ": " + said, remedy);
     }
 
     static UserException unavailable(URI url, String why, Duration limit) {
         return new UserException("the teacher's server at " + url + " is not available", why + "; tried again for " + limit.toSeconds() + " s",
-                "check the server, then run the same command again: what is in the cache is not scored again. teacher.retry-seconds sets how long to try");
+                "check the server, then run the same command again: what is stored is not scored or written again. teacher.retry-seconds sets how long to try");
     }
 
     static UserException untrusted(URI url, Throwable origin) {
@@ -49,7 +49,8 @@ final class ServerErrors {
 
     static UserException malformed(URI url, String why) {
         return new UserException("cannot read the reply of the teacher's server at " + url, why,
-                "check that teacher.url is a vLLM or SGLang server; others do not return the log-probabilities of a prompt");
+                "check that teacher.url is a vLLM server, for write of version 0.10.2 or later, or an SGLang server; others do not return the log-probabilities of a "
+                        + "prompt and the ids of an answer");
     }
 
     static UserException otherTokens(URI url, String why) {

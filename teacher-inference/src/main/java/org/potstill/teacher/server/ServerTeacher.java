@@ -6,9 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.teacher.scoring.InputLimits;
 import org.potstill.teacher.scoring.ScoredSequence;
@@ -20,34 +18,23 @@ import org.potstill.teacher.scoring.TeacherOptions;
  * several are in flight at a time.
  */
 public final class ServerTeacher implements Teacher {
-    /** Bytes per log-probability in a reply, with the token's text, which may be escaped, and per reply. */
-    private static final int ENTRY_BYTES = 1 << 10;
-    private static final int REPLY_BYTES = 1 << 20;
-
     private final ServerOptions options;
     private final ServerClient client;
     private final InputLimits limits;
-    private final ScoringProtocol protocol;
+    private final ServerProtocol protocol;
     private final URI address;
     private final String model;
     private final ThreadPoolExecutor requests;
-    private int inFlight;
-    private long busySince;
-    private long busyNanos;
+    private final BusyTime busy = new BusyTime();
 
     private ServerTeacher(ServerModel model) {
         this.options = model.options();
         this.client = model.client();
         this.limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
-        this.protocol = ScoringProtocol.of(model.listed().owner());
+        this.protocol = ServerProtocol.of(model.listed().owner());
         this.address = protocol.address(options.url());
         this.model = model.id();
-        this.requests = new ThreadPoolExecutor(options.requests(), options.requests(), 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(), task -> {
-            Thread thread = new Thread(task, "potstill-request");
-            thread.setDaemon(true);
-            return thread;
-        });
-        requests.allowCoreThreadTimeOut(true);
+        this.requests = client.threads();
     }
 
     public static ServerTeacher open(ServerModel model) {
@@ -104,39 +91,25 @@ public final class ServerTeacher implements Teacher {
     }
 
     private ScoredSequence score(int[] sequence, int k) throws InterruptedException {
-        count(1);
+        busy.begin();
         try {
-            long maxBytes = REPLY_BYTES + (long) sequence.length * (k + 2) * ENTRY_BYTES;
-            return client.call(address, protocol.request(model, sequence, k), (int) Math.min(maxBytes, Integer.MAX_VALUE - 8), body -> {
+            return client.call(address, protocol.scoring(model, sequence, k), ServerClient.longestReply(sequence.length * (k + 2L)), body -> {
                 ReplyScores scores = new ReplyScores(sequence, k, limits.vocabSize());
                 try {
-                    protocol.read(body, scores);
+                    protocol.readScores(body, scores);
                     return scores.result();
-                } catch (ReplyScores.MismatchException e) {
+                } catch (MismatchException e) {
                     throw ServerErrors.otherTokens(options.url(), e.getMessage());
                 }
             });
         } finally {
-            count(-1);
+            busy.end();
         }
-    }
-
-    /** Counts requests in flight, to measure the time when there are any. */
-    private synchronized void count(int more) {
-        long now = System.nanoTime();
-        if (inFlight > 0) {
-            busyNanos += now - busySince;
-        }
-        busySince = now;
-        inFlight += more;
     }
 
     @Override
-    public synchronized Work takeWork() {
-        count(0);
-        Work work = new Work(busyNanos / 1e9, 0, Integer.MAX_VALUE);
-        busyNanos = 0;
-        return work;
+    public Work takeWork() {
+        return new Work(busy.take() / 1e9, 0, Integer.MAX_VALUE);
     }
 
     @Override

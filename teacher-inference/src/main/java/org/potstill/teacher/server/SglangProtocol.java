@@ -8,12 +8,14 @@ import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import org.potstill.checkpoints.io.Json;
+import org.potstill.teacher.generation.SamplingOptions;
 
 /**
  * SGLang's own {@code /generate}, as its completions name tokens by their text: lists of {@code [log-probability, id, text]}, of the
- * actual tokens and of the most probable ones, each list with null for the first token.
+ * actual tokens and of the most probable ones, each list with null for the first token; and the ids of an answer, with the token that
+ * ended it.
  */
-final class SglangProtocol extends ScoringProtocol {
+final class SglangProtocol extends ServerProtocol {
     /** Of an actual token. */
     private record Entry(Double logProbability, long id) {
     }
@@ -24,7 +26,7 @@ final class SglangProtocol extends ScoringProtocol {
     }
 
     @Override
-    void write(JsonWriter json, String model, int[] sequence, int k) throws IOException {
+    void writeScoring(JsonWriter json, String model, int[] sequence, int k) throws IOException {
         json.name("input_ids");
         writeIds(json, sequence);
         json.name("return_logprob").value(true).name("logprob_start_len").value(0).name("top_logprobs_num").value(k);
@@ -32,7 +34,55 @@ final class SglangProtocol extends ScoringProtocol {
     }
 
     @Override
-    void read(JsonReader json, ReplyScores scores) throws IOException, ReplyScores.MismatchException, Json.MalformedException {
+    void writeAnswering(JsonWriter json, String model, Continuation asked) throws IOException {
+        json.name("input_ids");
+        writeIds(json, asked.prompt().ids());
+        SamplingOptions sampling = asked.sampling();
+        json.name("sampling_params").beginObject();
+        json.name("max_new_tokens").value(asked.maxNewTokens()).name("temperature").value(sampling.temperature()).name("top_p").value(sampling.topP());
+        json.name("top_k").value(sampling.topK() == 0 ? -1 : sampling.topK()).name("sampling_seed").value(asked.seed()).name("n").value(1);
+        json.name("stop_token_ids");
+        writeIds(json, asked.stopIds());
+        json.endObject();
+    }
+
+    @Override
+    void readAnswer(JsonReader json, ReplyAnswer answer) throws IOException, MismatchException {
+        json.beginObject();
+        while (json.hasNext()) {
+            switch (json.nextName()) {
+                case "output_ids" -> answer.readTokens(json);
+                case "meta_info" -> readEnd(json, answer);
+                default -> json.skipValue();
+            }
+        }
+        json.endObject();
+    }
+
+    private static void readEnd(JsonReader json, ReplyAnswer answer) throws IOException, MismatchException {
+        json.beginObject();
+        while (json.hasNext()) {
+            switch (json.nextName()) {
+                case "prompt_tokens" -> answer.prompt().requireLength(json.nextLong());
+                case "finish_reason" -> {
+                    json.beginObject();
+                    while (json.hasNext()) {
+                        switch (json.nextName()) {
+                            case "type" -> answer.readFinish(json);
+                            case "matched" -> answer.readStop(json);
+                            default -> json.skipValue();
+                        }
+                    }
+                    json.endObject();
+                }
+                default -> json.skipValue();
+            }
+        }
+        json.endObject();
+    }
+
+    @Override
+    void readScores(JsonReader json, ReplyScores scores) throws IOException, MismatchException, Json.MalformedException {
         List<Entry> actual = null;
         List<List<Entry>> top = null;
         json.beginObject();
@@ -44,7 +94,7 @@ final class SglangProtocol extends ScoringProtocol {
             json.beginObject();
             while (json.hasNext()) {
                 switch (json.nextName()) {
-                    case "prompt_tokens" -> scores.requireLength(json.nextLong());
+                    case "prompt_tokens" -> scores.request().requireLength(json.nextLong());
                     case "input_token_logprobs" -> actual = entries(json);
                     case "input_top_logprobs" -> top = positions(json);
                     default -> json.skipValue();
@@ -59,12 +109,12 @@ final class SglangProtocol extends ScoringProtocol {
         join(actual, top, scores);
     }
 
-    private static void join(List<Entry> actual, List<List<Entry>> top, ReplyScores scores) throws ReplyScores.MismatchException {
-        scores.requireLength(actual.size());
-        scores.requireLength(top.size());
+    private static void join(List<Entry> actual, List<List<Entry>> top, ReplyScores scores) throws MismatchException {
+        scores.request().requireLength(actual.size());
+        scores.request().requireLength(top.size());
         for (int t = 0; t < top.size(); t++) {
             Entry next = actual.get(t);
-            scores.requireToken(t, next.id());
+            scores.request().requireToken(t, next.id());
             if (t == 0) {
                 continue;
             }
