@@ -114,11 +114,6 @@ public final class StoredForm {
         return stored;
     }
 
-    /** Returns whether files have the tensors as they are. */
-    public boolean isPlain() {
-        return !lessOne && config.traits().rotary().dimensions() == 0 && stored.keySet().equals(tensors.keySet());
-    }
-
     public boolean has(String tensor) {
         return places.containsKey(tensor);
     }
