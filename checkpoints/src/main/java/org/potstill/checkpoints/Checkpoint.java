@@ -10,6 +10,7 @@ import org.potstill.checkpoints.graph.OnnxModel;
 import org.potstill.checkpoints.graph.TokenChoice;
 import org.potstill.checkpoints.graph.WritingGraph;
 import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.TensorSource;
 
 /** A Llama-family model on disk with access to its tensors, whatever the file format. */
@@ -30,6 +31,13 @@ public interface Checkpoint extends CausalLm, TensorSource {
     @Override
     default long parameters() {
         return tensors().values().stream().mapToLong(shape -> Arrays.stream(shape).reduce(1, Math::multiplyExact)).sum();
+    }
+
+    @Override
+    default void requirePrecision(Precision precision) {
+        if (precision == Precision.INT8 && config().traits().experts().count() > 0) {
+            throw UnsupportedErrors.int8Experts(config().variant().family());
+        }
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +20,6 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.huggingface.HuggingFaceCheckpoint;
 import org.potstill.checkpoints.formats.huggingface.Safetensors;
-import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
 import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -51,7 +49,6 @@ import org.potstill.student.options.TrainingOptions;
 public final class Student implements AutoCloseable {
     public static final String CONFIG = "config.json";
     public static final String WEIGHTS = "model.safetensors";
-    private static final int VALUES_AT_ONCE = 1 << 20;
 
     static {
         NativeLibraries.keepPrivate();
@@ -119,42 +116,9 @@ public final class Student implements AutoCloseable {
      * @throws org.potstill.errors.UserException if the folder cannot be read, or a tensor is missing or has the wrong shape
      */
     public static Student load(Path folder, TrainingOptions options) {
-        Path file = folder.resolve(WEIGHTS);
-        CausalLmConfig config;
-        try {
-            config = CausalLmConfig.fromJson(Files.readString(folder.resolve(CONFIG)), folder.resolve(CONFIG).toString());
-        } catch (IOException e) {
-            throw StudentErrors.unusableFolder(folder, e);
-        }
-        Map<String, long[]> shapes = Weights.shapes(config);
-        if (!StoredForm.huggingFace(config, shapes).isPlain()) {
-            try (Checkpoint checkpoint = HuggingFaceCheckpoint.open(folder)) {
-                Student student = uninitialized(config, options);
-                InitialWeights.copy(checkpoint, folder.toString(), student, LayerChoice.EVENLY_SPACED);
-                return student;
-            }
-        }
-        try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
-            // Checked before allocating: config.json may claim any size.
-            shapes.forEach((name, shape) -> {
-                if (!tensors.names().contains(name)) {
-                    throw StudentErrors.missingTensor(file, name);
-                }
-                if (!Arrays.equals(tensors.shape(name), shape)) {
-                    throw StudentErrors.wrongShape(file, name, tensors.shape(name), shape);
-                }
-            });
-            Student student = uninitialized(config, options);
-            int from = 0;
-            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
-                int count = Math.toIntExact(Weights.count(tensor.getValue()));
-                FloatBuffer values = FloatBuffer.allocate(Math.min(count, VALUES_AT_ONCE));
-                for (int at = 0; at < count; at += values.limit()) {
-                    tensors.read(tensor.getKey(), at, Math.min(values.capacity(), count - at), values.clear());
-                    student.writeParameters(from + at, values.flip());
-                }
-                from += count;
-            }
+        try (Checkpoint checkpoint = HuggingFaceCheckpoint.open(folder)) {
+            Student student = uninitialized(checkpoint.config(), options);
+            InitialWeights.copy(checkpoint, folder.toString(), student, LayerChoice.EVENLY_SPACED);
             return student;
         }
     }

@@ -76,10 +76,10 @@ class StudentFolderTest {
         String json = Files.readString(config);
         Files.writeString(config, json.replace("\"vocab_size\": 37", "\"vocab_size\": 4000000"));
         UserException shape = assertThrows(UserException.class, () -> Student.load(folder, Fixtures.adamW()));
-        assertTrue(shape.cause().contains("model.embed_tokens.weight"), shape.cause());
+        assertTrue(shape.getMessage().contains("4000000"), shape.getMessage());
         Files.writeString(config, json.replace("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3"));
         UserException missing = assertThrows(UserException.class, () -> Student.load(folder, Fixtures.adamW()));
-        assertTrue(missing.cause().contains("model.layers.2."), missing.cause());
+        assertTrue(missing.getMessage().contains("model.layers.2."), missing.getMessage());
         Files.delete(config);
         assertThrows(UserException.class, () -> Student.load(folder, Fixtures.adamW()));
     }

@@ -33,6 +33,11 @@ final class Elementwise {
         return factor == 1 ? x : mul(x, number(factor));
     }
 
+    /** Adds {@code cap · tanh(x / cap)}; nothing for a cap of 0. */
+    String softcapped(String x, double cap) {
+        return cap == 0 ? x : scaled(graph.node("Tanh", List.of(scaled(x, 1 / cap))), cap);
+    }
+
     /** Adds the activation of the feed-forward's gate. */
     String activated(String x) {
         if (activation == Traits.Activation.SILU) {

@@ -149,9 +149,7 @@ final class LlamaLayers {
 
     /** Adds the language-model head; returns logits [N, V], in half precision for FP16. */
     String rawLogits(String hidden) {
-        double cap = config.traits().softcaps().logits();
-        String logits = linear(math.scaled(hidden, config.traits().scales().logits()), HEAD)[0];
-        return cap == 0 ? logits : math.scaled(graph.node("Tanh", List.of(math.scaled(logits, 1 / cap))), cap);
+        return math.softcapped(linear(math.scaled(hidden, config.traits().scales().logits()), HEAD)[0], config.traits().softcaps().logits());
     }
 
     /** Adds the embedding, [N] to [N, H]. */

@@ -16,6 +16,7 @@ import org.potstill.checkpoints.model.CausalLmConfig;
  */
 final class PlainAttention {
     private final OnnxGraph graph;
+    private final Elementwise math;
     private final long heads;
     private final long keyValueHeads;
     private final long headDim;
@@ -27,6 +28,7 @@ final class PlainAttention {
     /** @param batchAndTime [2], B and T */
     PlainAttention(OnnxGraph graph, CausalLmConfig config, Precision precision, String batchAndTime) {
         this.graph = graph;
+        this.math = new Elementwise(graph, config.traits().activation(), false, Precision.FP32);
         this.heads = config.numAttentionHeads();
         this.keyValueHeads = config.numKeyValueHeads();
         this.headDim = config.headDim();
@@ -95,11 +97,7 @@ final class PlainAttention {
     String mix(String queries, String keys, String values, String mask) {
         String scores = node("MatMul", queries,
                 graph.node("Transpose", List.of(keys), attribute("perm", new long[] {0, 1, 2, 4, 3})));
-        scores = node("Mul", scores, graph.scalar(scale));
-        if (cap > 0) {
-            scores = node("Mul", node("Tanh", node("Mul", scores, graph.scalar((float) (1 / cap)))), graph.scalar((float) cap));
-        }
-        scores = node("Add", scores, mask);
+        scores = node("Add", math.softcapped(node("Mul", scores, graph.scalar(scale)), cap), mask);
         String weights = graph.node("Softmax", List.of(scores), attribute("axis", -1L));
         String mixed = graph.node("Transpose", List.of(node("MatMul", weights, values)),
                 attribute("perm", new long[] {0, 3, 1, 2, 4}));

@@ -104,7 +104,7 @@ public final class CheckpointErrors {
 
     public static UserException unsupportedArchitecture(Path file, Object architecture) {
         return error("cannot use " + file + " as a model",
-                "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2, qwen3, smollm3, granite, phi3, olmo2, gemma2 and gemma3",
+                "its architecture (general.architecture) is " + architecture + "; supported are llama, qwen2, qwen3, qwen3moe, smollm3, granite, phi3, olmo2, gemma2 and gemma3",
                 "use the same model's Hugging Face folder: " + UnsupportedErrors.ONNX);
     }
 

@@ -27,9 +27,13 @@ public final class UnsupportedErrors {
                 + "; supported natively are llama, mistral, qwen2, qwen3, smollm3, granite, phi3, olmo2, gemma2, gemma3_text, mixtral and qwen3_moe", ONNX);
     }
 
-    public static UserException int8Experts(String source) {
-        return error("cannot use the model of " + source + " in int8", "it is a mixture of experts, which run in fp32 and fp16",
+    public static UserException int8Experts(Object family) {
+        return error("cannot run a " + family + " model in int8", "it is a mixture of experts, which run in fp32 and fp16",
                 "set teacher.precision to fp32, or to fp16 on a GPU");
+    }
+
+    public static UserException prunedExperts(Object family) {
+        return error("cannot prune a " + family + " model", "it is a mixture of experts", "prune a model without experts; this one can be its teacher");
     }
 
     public static UserException feature(String source, String cause) {

@@ -38,6 +38,8 @@ public record CausalLmConfig(
         Variant variant) implements Serializable {
     public static final int MAX_LAYERS = 1 << 10;
     public static final int MAX_HEAD_DIM = 1 << 12;
+    /** Most experts of all layers together. */
+    private static final int MAX_EXPERTS = 1 << 16;
 
     /** Architecture that a model is read and written as; its {@code model_type} is the name in lower case. */
     public enum Family {
@@ -53,8 +55,8 @@ public record CausalLmConfig(
             return this == MISTRAL || this == PHI3 || this == MIXTRAL;
         }
 
-        /** Returns whether the gains of norms are stored less 1, as in Gemma. */
-        public boolean storesGainsLessOne() {
+        /** Returns whether this is a Gemma: Hugging Face folders store the gains of its norms less 1. */
+        public boolean isGemma() {
             return this == GEMMA2 || this == GEMMA3_TEXT;
         }
     }
@@ -129,7 +131,7 @@ public record CausalLmConfig(
         require(rotated == 0 || rotated >= 2 && rotated < headDim && rotated % 2 == 0,
                 rotated + " of " + headDim + " dimensions of a head are rotated");
         int divisors = variant.ropeDivisors.size();
-        int pairs = (rotated == 0 ? headDim : rotated) / 2;
+        int pairs = rotatedDimensions(rotary, headDim) / 2;
         require(divisors == 0 || divisors == pairs, divisors + " rotary frequencies are scaled, not " + pairs);
         for (int layer : variant.slidingLayers) {
             require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " slides");
@@ -137,9 +139,11 @@ public record CausalLmConfig(
         for (int layer : rotary.unrotatedLayers()) {
             require(layer >= 0 && layer < numHiddenLayers, "layer " + layer + " of " + numHiddenLayers + " is not rotated");
         }
+        int experts = variant.traits.experts().count();
+        require((long) experts * numHiddenLayers <= MAX_EXPERTS, experts + " experts in each of " + numHiddenLayers + " layers are more than "
+                + MAX_EXPERTS);
         Traits.Scales scales = variant.traits.scales();
-        boolean gemma = variant.family == Family.GEMMA2 || variant.family == Family.GEMMA3_TEXT;
-        require(!gemma || scales.attention() > 0 && Math.abs(scales.embedding() / Math.sqrt(hiddenSize) - 1) < 1e-6,
+        require(!variant.family.isGemma() || scales.attention() > 0 && Math.abs(scales.embedding() / Math.sqrt(hiddenSize) - 1) < 1e-6,
                 "embeddings are scaled by " + scales.embedding() + " and attention by " + scales.attention() + ", which " + variant.family
                         + " with hidden_size " + hiddenSize + " does not have");
         int sliding = variant.slidingLayers.size();
@@ -208,15 +212,18 @@ public record CausalLmConfig(
         return frequencies(variant.traits.rotary().localTheta(), List.of());
     }
 
-    /** Returns the number of a head's pairs of dimensions that are rotated. */
-    int rotatedPairs() {
-        int rotated = variant.traits.rotary().dimensions();
-        return (rotated == 0 ? headDim : rotated) / 2;
+    /** Returns the number of a head's dimensions that are rotated. */
+    public int rotatedDimensions() {
+        return rotatedDimensions(variant.traits.rotary(), headDim);
+    }
+
+    private static int rotatedDimensions(Traits.Rotary rotary, int headDim) {
+        return rotary.dimensions() == 0 ? headDim : rotary.dimensions();
     }
 
     private float[] frequencies(float theta, List<Float> divisors) {
         float[] frequencies = new float[headDim / 2];
-        int rotated = 2 * rotatedPairs();
+        int rotated = rotatedDimensions();
         for (int j = 0; j < rotated / 2; j++) {
             float frequency = (float) (1 / Math.pow(theta, 2.0 * j / rotated));
             frequencies[j] = divisors.isEmpty() ? frequency : frequency / divisors.get(j);

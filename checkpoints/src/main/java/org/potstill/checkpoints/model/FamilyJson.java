@@ -32,12 +32,8 @@ final class FamilyJson {
         } + "ForCausalLM";
     }
 
-    private boolean isGemma() {
-        return family == Family.GEMMA2 || family == Family.GEMMA3_TEXT;
-    }
-
     void requireActivation() {
-        if (isGemma()) {
+        if (family.isGemma()) {
             json.requireDefault("hidden_activation", GELU_TANH);
             if (json.flag("use_bidirectional_attention")) {
                 throw UnsupportedErrors.feature(json.source(), "use_bidirectional_attention is true, and what is read natively is causal");
@@ -89,7 +85,7 @@ final class FamilyJson {
     }
 
     boolean tied() {
-        boolean otherwise = family == Family.SMOLLM3 || isGemma();
+        boolean otherwise = family == Family.SMOLLM3 || family.isGemma();
         return json.member("tie_word_embeddings") == null ? otherwise : json.flag("tie_word_embeddings");
     }
 

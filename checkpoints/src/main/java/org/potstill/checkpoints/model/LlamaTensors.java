@@ -4,6 +4,7 @@ package org.potstill.checkpoints.model;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** The tensors of a Llama-family model, by their Hugging Face names. */
 public final class LlamaTensors {
@@ -12,22 +13,8 @@ public final class LlamaTensors {
     public static final String HEAD = "lm_head.weight";
     /** The router of a mixture of experts, {@code [experts, hiddenSize]}. */
     public static final String ROUTER = "mlp.gate";
-    /** Name of GGUF's tensor of rotary-frequency divisors; Hugging Face has none. */
-    public static final String GGML_ROPE_DIVISORS = "rope_freqs.weight";
 
-    private static final Map<String, String> GGML_LAYER_NAMES = Map.ofEntries(
-            Map.entry("attn_norm", "input_layernorm"),
-            Map.entry("post_ffw_norm", "post_feedforward_layernorm"),
-            Map.entry("attn_q", "self_attn.q_proj"),
-            Map.entry("attn_k", "self_attn.k_proj"),
-            Map.entry("attn_v", "self_attn.v_proj"),
-            Map.entry("attn_q_norm", "self_attn.q_norm"),
-            Map.entry("attn_k_norm", "self_attn.k_norm"),
-            Map.entry("attn_qkv", "self_attn.qkv_proj"),
-            Map.entry("attn_output", "self_attn.o_proj"),
-            Map.entry("ffn_gate", "mlp.gate_proj"),
-            Map.entry("ffn_up", "mlp.up_proj"),
-            Map.entry("ffn_down", "mlp.down_proj"));
+    private static final Pattern EXPERT = Pattern.compile("mlp\\.experts\\.[0-9]+\\.");
 
     private LlamaTensors() {
     }
@@ -45,9 +32,14 @@ public final class LlamaTensors {
         return "mlp.experts." + expert + ".";
     }
 
-    /** Returns the least number of tensors per layer of a model of this shape, for a check before any names are made. */
-    public static long leastPerLayer(CausalLmConfig config) {
-        return 6 + 3L * config.traits().experts().count();
+    /** Returns the name of an expert's projection without the expert's number; other names as they are. */
+    static String ofAllExperts(String name) {
+        return EXPERT.matcher(name).replaceFirst("mlp.experts.");
+    }
+
+    /** Returns the least number of tensors that files of a model of this shape have, for a check before any names are made. */
+    public static long least(CausalLmConfig config) {
+        return 6L * config.numHiddenLayers() + 2;
     }
 
     /** Returns whether this is the gain of a norm. */
@@ -140,64 +132,6 @@ public final class LlamaTensors {
         shapes.put(weight, new long[] {out, in});
         if (biased) {
             shapes.put(bias(weight), new long[] {out});
-        }
-    }
-
-    /** Returns the ggml names of a layer's parts and what these are in Hugging Face. */
-    private static Map<String, String> ggmlLayerNames(CausalLmConfig config) {
-        Traits.NormPlacement norms = config.traits().norms();
-        Map<String, String> names = new LinkedHashMap<>(GGML_LAYER_NAMES);
-        if (config.variant().family() == CausalLmConfig.Family.PHI3) {
-            names.put("ffn_up", "mlp.gate_up_proj");
-        }
-        if (norms.after()) {
-            names.put("post_attention_norm", "post_attention_layernorm");
-        }
-        if (norms.before()) {
-            names.put("ffn_norm", norms.after() ? "pre_feedforward_layernorm" : "post_attention_layernorm");
-        }
-        return names;
-    }
-
-    /** Returns the Hugging Face name of a ggml tensor, or null if no model of the family has it. */
-    public static String ofGgml(String name, CausalLmConfig config) {
-        Map<String, String> layerNames = ggmlLayerNames(config);
-        switch (name) {
-            case "token_embd.weight":
-                return EMBEDDING;
-            case "output_norm.weight":
-                return FINAL_NORM;
-            case "output.weight":
-                return HEAD;
-            default:
-                String[] parts = name.split("\\.");
-                if (parts.length != 4 || !parts[0].equals("blk") || !parts[1].matches("0|[1-9][0-9]{0,3}")
-                        || !parts[3].matches("weight|bias") || !layerNames.containsKey(parts[2])) {
-                    return null;
-                }
-                String weight = layer(Integer.parseInt(parts[1]), layerNames.get(parts[2]));
-                return parts[3].equals("bias") ? bias(weight) : weight;
-        }
-    }
-
-    /** Returns the ggml name of a Hugging Face tensor. */
-    public static String toGgml(String name, CausalLmConfig config) {
-        switch (name) {
-            case EMBEDDING:
-                return "token_embd.weight";
-            case FINAL_NORM:
-                return "output_norm.weight";
-            case HEAD:
-                return "output.weight";
-            default:
-                String[] parts = name.split("\\.", 4);
-                int dot = parts[3].lastIndexOf('.');
-                for (Map.Entry<String, String> entry : ggmlLayerNames(config).entrySet()) {
-                    if (entry.getValue().equals(parts[3].substring(0, dot))) {
-                        return "blk." + parts[2] + "." + entry.getKey() + parts[3].substring(dot);
-                    }
-                }
-                throw new IllegalArgumentException(name);
         }
     }
 }

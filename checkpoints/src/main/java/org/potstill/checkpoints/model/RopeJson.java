@@ -65,6 +65,10 @@ final class RopeJson {
         return real(parameters, "partial_rotary_factor", real(members, "partial_rotary_factor", 1));
     }
 
+    private int rotated() {
+        return (int) (headDim * share());
+    }
+
     /** Returns the longest sequence, which for a longrope of two kinds is that for which the short one is meant. */
     int positions() {
         return longropeOfTwoKinds() ? (int) Math.min(positions, original()) : positions;
@@ -72,7 +76,7 @@ final class RopeJson {
 
     /** Returns all but the divisors. */
     Traits.Rotary rotary(List<Integer> unrotatedLayers) {
-        int rotated = (int) (headDim * share());
+        int rotated = rotated();
         float localTheta = family == Family.GEMMA3_TEXT
                 ? (float) real(local, "rope_theta", real(members, "rope_local_base_freq", 10_000)) : 0;
         return new Traits.Rotary(rotated == headDim ? 0 : rotated, unrotatedLayers, localTheta, factor());
@@ -123,7 +127,7 @@ final class RopeJson {
 
     /** Returns what the frequencies are divided by; empty for 1. */
     List<Float> divisors() {
-        int rotated = (int) (headDim * share());
+        int rotated = rotated();
         return switch (type()) {
             // Within max_position_embeddings, the dynamic type changes nothing.
             case "default", "dynamic" -> List.of();
@@ -172,7 +176,7 @@ final class RopeJson {
             json.name("rope_type").value("longrope");
             for (String name : List.of("short_factor", "long_factor")) {
                 json.name(name).beginArray();
-                for (int j = 0; j < config.rotatedPairs(); j++) {
+                for (int j = 0; j < config.rotatedDimensions() / 2; j++) {
                     json.value(divisors.isEmpty() ? 1 : ConfigJson.decimal(divisors.get(j)));
                 }
                 json.endArray();

@@ -24,4 +24,17 @@ public final class RotatedRows {
                 : rotated + second * (half - rotated / 2) + pair - rotated / 2;
         return row - inHead + place;
     }
+
+    /** Returns the row of query or key projections that is stored as this one: the inverse of {@link #stored}. */
+    static long unstored(long stored, CausalLmConfig config) {
+        int rotated = config.traits().rotary().dimensions();
+        if (rotated == 0) {
+            return stored;
+        }
+        int half = config.headDim() / 2;
+        long inHead = stored % config.headDim();
+        int width = inHead < rotated ? rotated / 2 : half - rotated / 2;
+        long place = inHead < rotated ? inHead : inHead - rotated;
+        return stored - inHead + place / width * half + place % width + (inHead < rotated ? 0 : rotated / 2);
+    }
 }

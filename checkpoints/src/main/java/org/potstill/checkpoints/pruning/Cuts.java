@@ -27,7 +27,7 @@ public record Cuts(int[] layers, int[] channels, int[][] neurons, int[][] groups
     /** Returns cuts that keep the whole model. */
     public static Cuts none(CausalLmConfig config) {
         if (config.traits().experts().count() > 0) {
-            throw UnsupportedErrors.feature("pruning", "the model is a mixture of " + config.traits().experts().count() + " experts");
+            throw UnsupportedErrors.prunedExperts(config.variant().family());
         }
         int layers = config.numHiddenLayers();
         int[][] neurons = new int[layers][];

@@ -22,7 +22,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.Checkpoint;
-import org.potstill.checkpoints.formats.huggingface.Safetensors;
+import org.potstill.checkpoints.formats.huggingface.WholeSafetensors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.checkpoints.model.TinyLlama;
@@ -80,7 +80,7 @@ final class HostileFilesTest {
         TinyLlama.write(gguf, 1, CONFIG);
         try (Checkpoint checkpoint = Checkpoints.open(gguf)) {
             Map<String, long[]> shapes = LlamaTensors.shapes(CONFIG);
-            Safetensors.write(folder.resolve("model.safetensors"), shapes, Map.of("format", "pt"), name -> {
+            WholeSafetensors.write(folder.resolve("model.safetensors"), shapes, Map.of("format", "pt"), name -> {
                 FloatBuffer values = FloatBuffer.allocate((int) Arrays.stream(shapes.get(name)).reduce(1, (a, b) -> a * b));
                 checkpoint.read(name, values);
                 return values.flip();

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.formats.gguf.GgmlNames;
 import org.potstill.checkpoints.formats.gguf.GgufWriter;
 import org.potstill.checkpoints.formats.onnx.ReadyMade;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -407,7 +408,7 @@ final class PublishedCheckpointsTest {
         TinyLlama.gguf(1, TIED).put("general.type", type).write(file);
         assertTrue(refusal(file).remedy().contains(remedy));
         GgufWriter vocabulary = TinyLlama.gguf(1, TIED);
-        LlamaTensors.shapes(TIED).keySet().forEach(name -> vocabulary.removeTensor(LlamaTensors.toGgml(name, TIED)));
+        LlamaTensors.shapes(TIED).keySet().forEach(name -> vocabulary.removeTensor(new GgmlNames(TIED).ggml(name)));
         vocabulary.write(file);
         assertTrue(refusal(file).cause().contains("a tokenizer and no weights"));
         TinyLlama.gguf(1, TIED).put("general.architecture", "gemma3n").write(file);
@@ -433,7 +434,7 @@ final class PublishedCheckpointsTest {
     /** As llama-gguf-split makes them: the first part has the metadata. */
     private List<Path> split(boolean emptyFirst) throws IOException {
         Map<String, long[]> shapes = new LinkedHashMap<>();
-        LlamaTensors.shapes(TIED).forEach((name, shape) -> shapes.put(LlamaTensors.toGgml(name, TIED), shape));
+        LlamaTensors.shapes(TIED).forEach((name, shape) -> shapes.put(new GgmlNames(TIED).ggml(name), shape));
         int parts = emptyFirst ? 3 : 2;
         List<Path> files = new ArrayList<>();
         for (int i = 0; i < parts; i++) {
@@ -467,7 +468,7 @@ final class PublishedCheckpointsTest {
                 FloatBuffer read = FloatBuffer.allocate(16);
                 for (String name : List.of(LlamaTensors.layer(0, "input_layernorm"), LlamaTensors.layer(0, "post_attention_layernorm"))) {
                     checkpoint.read(name, read.clear());
-                    assertArrayEquals(values(LlamaTensors.toGgml(name, TIED), 16), read.array());
+                    assertArrayEquals(values(new GgmlNames(TIED).ggml(name), 16), read.array());
                 }
                 assertTrue(fingerprint == null || fingerprint.equals(checkpoint.fingerprint()));
                 fingerprint = checkpoint.fingerprint();

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.potstill.checkpoints.formats.gguf.GgmlNames;
 import org.potstill.checkpoints.formats.gguf.GgufWriter;
 
 /**
@@ -45,7 +46,7 @@ public final class TinyLlama {
     /** The file before it is written, for tests that spoil it. */
     public static GgufWriter gguf(long seed, CausalLmConfig config) {
         String architecture = switch (config.variant().family()) {
-            case LLAMA, MISTRAL -> "llama";
+            case LLAMA, MISTRAL, MIXTRAL -> "llama";
             case QWEN2 -> "qwen2";
             case QWEN3 -> "qwen3";
             case OLMO2 -> "olmo2";
@@ -69,10 +70,15 @@ public final class TinyLlama {
         if (config.variant().slidingWindow() > 0) {
             gguf.put(architecture + ".attention.sliding_window", config.variant().slidingWindow());
         }
+        if (config.traits().experts().count() > 0) {
+            gguf.put(architecture + ".expert_count", config.traits().experts().count())
+                    .put(architecture + ".expert_used_count", config.traits().experts().perToken());
+        }
         tokenizer(gguf);
+        GgmlNames names = new GgmlNames(config);
         Random random = new Random(seed);
         for (Map.Entry<String, long[]> tensor : LlamaTensors.shapes(config).entrySet()) {
-            gguf.tensor(LlamaTensors.toGgml(tensor.getKey(), config), tensor.getValue(),
+            gguf.tensor(names.ggml(tensor.getKey()), tensor.getValue(),
                     values(tensor.getKey(), tensor.getValue(), random));
         }
         return gguf;

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.formats.Checkpoints;
-import org.potstill.checkpoints.formats.huggingface.Safetensors;
+import org.potstill.checkpoints.formats.huggingface.WholeSafetensors;
 import org.potstill.checkpoints.io.Json;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
@@ -102,7 +102,7 @@ class ChatTemplateTest {
         try (Checkpoint tiny = Checkpoints.open(target.resolve("tiny.gguf"))) {
             Files.writeString(folder.resolve("config.json"), tiny.config().toJson());
             Files.writeString(folder.resolve("tokenizer.json"), tiny.tokenizer().json());
-            Safetensors.write(folder.resolve("model.safetensors"), tiny.tensors(), Map.of(), name -> {
+            WholeSafetensors.write(folder.resolve("model.safetensors"), tiny.tensors(), Map.of(), name -> {
                 FloatBuffer values = FloatBuffer.allocate((int) Arrays.stream(tiny.tensors().get(name)).reduce(1, (a, b) -> a * b));
                 tiny.read(name, values);
                 return values.flip();

@@ -2,7 +2,6 @@
 package org.potstill.student.errors;
 
 import java.nio.file.Path;
-import java.util.Arrays;
 import org.potstill.errors.UserException;
 
 /** Factory of all user errors of this module. */
@@ -63,18 +62,6 @@ public final class StudentErrors {
     public static UserException initialWeightNotFinite(String checkpoint, String tensor, float value) {
         return new UserException("cannot initialise the student from " + checkpoint, "its tensor " + tensor + " holds " + value,
                 "check the model: compare the file's checksum, or convert it again");
-    }
-
-    public static UserException missingTensor(Path file, String name) {
-        return new UserException("cannot load a student from " + file, "it has no tensor " + name,
-                "point to a folder that a student was saved to");
-    }
-
-    public static UserException wrongShape(Path file, String name, long[] shape, long[] expected) {
-        return new UserException("cannot load a student from " + file,
-                "tensor " + name + " has shape " + Arrays.toString(shape) + ", but config.json asks for "
-                        + Arrays.toString(expected),
-                "use config.json and model.safetensors of one and the same student");
     }
 
     public static UserException unusableFolder(Path folder, Exception origin) {

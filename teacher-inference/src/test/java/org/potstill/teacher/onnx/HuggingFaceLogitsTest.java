@@ -35,7 +35,7 @@ final class HuggingFaceLogitsTest {
         return Stream.of("untied", "tied", "quantised", "kquants", "scaled", "qwen2", "qwen3", "llama3-f32", "mistral-bf16",
                         "qwen2-f16", "qwen3-f32", "smollm3", "smollm3-windows", "granite", "phi3", "phi3-longrope", "olmo2", "gemma2",
                         "gemma3", "llama-linear", "qwen3-yarn", "llama-yarn", "ggml-smollm3", "ggml-granite", "ggml-phi3", "ggml-olmo2",
-                        "ggml-gemma2", "ggml-gemma3", "ggml-yarn", "mixtral", "qwen3-moe")
+                        "ggml-gemma2", "ggml-gemma3", "ggml-yarn", "mixtral", "qwen3-moe", "ggml-mixtral", "ggml-qwen3-moe")
                 .flatMap(name -> Arrays.stream(LlamaGraph.Kernels.values()).map(kernels -> Arguments.of(name, kernels)));
     }
 

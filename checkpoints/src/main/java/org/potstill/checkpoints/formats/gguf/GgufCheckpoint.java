@@ -4,7 +4,6 @@ package org.potstill.checkpoints.formats.gguf;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -31,42 +30,39 @@ public final class GgufCheckpoint implements Checkpoint {
     private final Map<String, GgufHeader.Tensor> tensors;
     private String fingerprint;
 
-    private GgufCheckpoint(Path path, GgufParts parts, CausalLmConfig config, Map<String, Object> metadata,
-            Map<String, GgufHeader.Tensor> tensors) {
+    private GgufCheckpoint(Path path, GgufParts parts, CausalLmConfig config) {
         this.path = path;
         this.parts = parts;
         this.config = config;
-        this.metadata = metadata;
-        this.form = StoredForm.gguf(config);
-        this.tensors = tensors;
+        this.metadata = parts.header().metadata();
+        // With few tensors, a huge layer count must not make us build names for missing layers.
+        if (parts.header().tensors().size() < LlamaTensors.least(config)) {
+            throw CheckpointErrors.tooFewTensors(path, parts.header().tensors().size(), config.numHiddenLayers());
+        }
+        this.form = StoredForm.gguf(config, !parts.header().tensors().containsKey(GgmlNames.FIRST_EXPERT));
+        this.tensors = byHuggingFaceName(path, parts.header(), config, form.shapes());
     }
 
     public static GgufCheckpoint open(Path path) {
         GgufParts parts = GgufParts.of(path);
         try {
-            GgufHeader header = parts.header();
-            CausalLmConfig config = GgufConfig.read(path, header);
-            return new GgufCheckpoint(path, parts, config, header.metadata(), byHuggingFaceName(path, header, config));
+            return new GgufCheckpoint(path, parts, GgufConfig.read(path, parts.header()));
         } catch (RuntimeException e) {
             parts.close();
             throw e;
         }
     }
 
-    private static Map<String, GgufHeader.Tensor> byHuggingFaceName(Path path, GgufHeader header,
-            CausalLmConfig config) {
+    private static Map<String, GgufHeader.Tensor> byHuggingFaceName(Path path, GgufHeader header, CausalLmConfig config,
+            Map<String, long[]> expected) {
+        GgmlNames names = new GgmlNames(config);
         Map<String, GgufHeader.Tensor> tensors = new LinkedHashMap<>();
-        // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (header.tensors().size() < 6L * config.numHiddenLayers() + 2) {
-            throw CheckpointErrors.tooFewTensors(path, header.tensors().size(), config.numHiddenLayers());
-        }
-        Map<String, long[]> expected = StoredForm.gguf(config).shapes();
         for (GgufHeader.Tensor tensor : header.tensors().values()) {
             if (GgufRope.isDivisors(tensor.name(), config)) {
                 // Already part of the configuration.
                 continue;
             }
-            String name = LlamaTensors.ofGgml(tensor.name(), config);
+            String name = names.huggingFace(tensor.name());
             long[] shape = name == null ? null : expected.get(name);
             if (shape == null) {
                 throw UnsupportedErrors.tensor(path, tensor.name(), config.numHiddenLayers());
@@ -78,7 +74,7 @@ public final class GgufCheckpoint implements Checkpoint {
         }
         for (String name : expected.keySet()) {
             if (!tensors.containsKey(name)) {
-                throw CheckpointErrors.missingTensor(path, LlamaTensors.toGgml(name, config));
+                throw CheckpointErrors.missingTensor(path, names.ggml(name));
             }
         }
         return tensors;
@@ -91,7 +87,7 @@ public final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public Map<String, long[]> tensors() {
-        return Collections.unmodifiableMap(LlamaTensors.shapes(config));
+        return form.tensors();
     }
 
     @Override

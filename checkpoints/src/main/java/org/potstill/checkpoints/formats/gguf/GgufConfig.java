@@ -21,10 +21,16 @@ final class GgufConfig {
     private static final List<String> SCALES = List.of("logit_scale", "embedding_scale", "residual_scale", "attention.scale");
     private static final String WINDOW = "attention.sliding_window";
     private static final String PATTERN = "attention.sliding_window_pattern";
+    private static final String EXPERTS = "expert_count";
+    private static final String USED_EXPERTS = "expert_used_count";
     static final String ATTENTION_CAP = "attn_logit_softcapping";
     static final String LOGITS_CAP = "final_logit_softcapping";
     /** The rhythm of layers without rotary embedding in llama.cpp's SmolLM3. */
     static final int SMOLLM3_PERIOD = 4;
+
+    /** What llama.cpp's graphs of these architectures do, in the terms of others': softmax over all, weights that add up to 1. */
+    private static final Map<String, List<Object>> ROUTING = Map.of("expert_gating_func", List.of(0L, 1L), "expert_weights_norm", List.of(true),
+            "expert_weights_scale", List.of(0.0, 1.0), "expert_group_count", List.of(0L, 1L), "expert_shared_count", List.of(0L));
 
     private final Path path;
     private final GgufHeader header;
@@ -46,19 +52,18 @@ final class GgufConfig {
             throw CheckpointErrors.missingKey(path, "general.architecture");
         }
         this.architecture = String.valueOf(name);
-        // A Llama with a sliding window is a Mistral.
+        // A Llama with experts is a Mixtral, and one with a sliding window a Mistral.
         Family named = Arrays.stream(Family.values()).filter(each -> architecture(each).equals(name)).findFirst()
                 .orElseThrow(() -> CheckpointErrors.unsupportedArchitecture(path, name));
-        this.family = named == Family.LLAMA && integer(WINDOW, 0) > 0 ? Family.MISTRAL : named;
+        this.family = named != Family.LLAMA ? named : integer(EXPERTS, 0) > 0 ? Family.MIXTRAL : integer(WINDOW, 0) > 0 ? Family.MISTRAL : named;
     }
 
     /** Returns GGUF's name of a family's architecture. */
     static String architecture(Family family) {
         return switch (family) {
-            case MISTRAL -> "llama";
+            case MISTRAL, MIXTRAL -> "llama";
             case GEMMA3_TEXT -> "gemma3";
-            // Of mixtures of experts, GGUF files are not read.
-            case MIXTRAL, QWEN3_MOE -> "";
+            case QWEN3_MOE -> "qwen3moe";
             default -> family.name().toLowerCase(Locale.ROOT);
         };
     }
@@ -92,7 +97,7 @@ final class GgufConfig {
         return new CausalLmConfig(
                 vocabSize,
                 hiddenSize,
-                integer("feed_forward_length", null),
+                innerSize(),
                 layers,
                 heads,
                 integer("attention.head_count_kv", heads),
@@ -104,24 +109,26 @@ final class GgufConfig {
                 variant(layers, hiddenSize, heads, headDim, rope));
     }
 
+    /** Returns the inner width of the feed-forward, or of each expert; Qwen3-MoE's expert is as wide as its share if the file does not say it. */
+    private int innerSize() {
+        int inner = family == Family.QWEN3_MOE ? integer("expert_feed_forward_length", 0) : 0;
+        return inner > 0 ? inner : integer("feed_forward_length", null) / (family == Family.QWEN3_MOE ? Math.max(1, integer(USED_EXPERTS, null)) : 1);
+    }
+
     /** Returns the variant: biases and divisors exist if their tensors do. */
     private Variant variant(int layers, int hiddenSize, int heads, int headDim, GgufRope rope) {
         int window = integer(WINDOW, 0);
         if (window > 0 && (!family.slides() || family == Family.QWEN2 || family == Family.QWEN3 || family == Family.SMOLLM3
-                || !isGemma() && metadata.containsKey(architecture + "." + PATTERN))) {
+                || !family.isGemma() && metadata.containsKey(architecture + "." + PATTERN))) {
             throw unsupported("a sliding window in some of the layers", architecture + "." + WINDOW);
         }
         int some = Math.min(layers, CausalLmConfig.MAX_LAYERS);
-        List<Integer> slidingLayers = IntStream.range(0, window == 0 ? 0 : some).filter(layer -> !isGemma() || slides(layer)).boxed().toList();
+        List<Integer> slidingLayers = IntStream.range(0, window == 0 ? 0 : some).filter(layer -> !family.isGemma() || slides(layer)).boxed().toList();
         List<Integer> unrotated = IntStream.range(0, family == Family.SMOLLM3 ? some : 0).filter(layer -> (layer + 1) % SMOLLM3_PERIOD == 0)
                 .boxed().toList();
         return new Variant(family, family == Family.QWEN2 || header.tensors().containsKey("blk.0.attn_q.bias"),
                 header.tensors().containsKey("blk.0.ffn_gate.bias"), slidingLayers.isEmpty() ? 0 : window, slidingLayers, rope.divisors(),
                 traits(layers, hiddenSize, heads, headDim).with(rope.rotary(unrotated)));
-    }
-
-    private boolean isGemma() {
-        return family == Family.GEMMA2 || family == Family.GEMMA3_TEXT;
     }
 
     /** Returns whether a Gemma's layer slides: as listed, or all but every second (Gemma 2) or sixth one, or every so many as given. */
@@ -140,7 +147,11 @@ final class GgufConfig {
             return traits.with(new Traits.Scales(scale("embedding_scale"), scale("residual_scale"), real("attention.scale", 0.0),
                     1 / scale("logit_scale")));
         }
-        if (!isGemma()) {
+        if (family == Family.MIXTRAL || family == Family.QWEN3_MOE) {
+            // As in llama.cpp, the weights of those chosen add up to 1, which the file does not say.
+            return traits.with(new Traits.Experts(integer(EXPERTS, null), integer(USED_EXPERTS, null), true));
+        }
+        if (!family.isGemma()) {
             return traits;
         }
         // As in llama.cpp: the models of 27 billion parameters are the ones with another scale, which the file does not have.
@@ -164,7 +175,7 @@ final class GgufConfig {
                 throw unsupported("a scale of " + factor, key);
             }
         }
-        for (String suffix : isGemma() ? List.<String>of() : List.of(ATTENTION_CAP, LOGITS_CAP)) {
+        for (String suffix : family.isGemma() ? List.<String>of() : List.of(ATTENTION_CAP, LOGITS_CAP)) {
             if (real(suffix, 0.0) != 0) {
                 throw unsupported("a softcap", architecture + "." + suffix);
             }
@@ -173,11 +184,15 @@ final class GgufConfig {
         if (family == Family.GRANITE && Boolean.FALSE.equals(metadata.get(architecture + ".rope.scaling.finetuned"))) {
             throw unsupported("no rotary embedding", architecture + ".rope.scaling.finetuned");
         }
-        String expertCount = architecture + ".expert_count";
-        Object experts = metadata.get(expertCount);
-        if (experts != null && !Long.valueOf(0).equals(experts)) {
-            throw CheckpointErrors.unsupportedFeature(path, "a mixture of " + experts + " experts", expertCount);
+        if (family != Family.MIXTRAL && family != Family.QWEN3_MOE && integer(EXPERTS, 0) > 0) {
+            throw unsupported("a mixture of " + integer(EXPERTS, 0) + " experts", EXPERTS);
         }
+        ROUTING.forEach((suffix, usual) -> {
+            Object value = metadata.get(architecture + "." + suffix);
+            if (value != null && !usual.contains(value)) {
+                throw unsupported("a mixture of experts with " + suffix + " " + value, suffix);
+            }
+        });
     }
 
     Family family() {

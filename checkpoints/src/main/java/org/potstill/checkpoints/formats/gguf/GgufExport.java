@@ -16,7 +16,6 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.checkpoints.model.StoredForm;
 
 /**
@@ -61,7 +60,7 @@ public final class GgufExport {
         this.checkpoint = checkpoint;
         this.config = checkpoint.config();
         this.numbers = numbers;
-        this.form = StoredForm.gguf(config);
+        this.form = StoredForm.gguf(config, true);
         this.traits = new GgufTraits(config);
         traits.requireKnownToLlamaCpp();
         this.tokenizer = new GgufTokenizerWriter(checkpoint.tokenizer(), config.vocabSize());
@@ -132,13 +131,14 @@ public final class GgufExport {
                 .put(architecture + ".attention.value_length", config.headDim())
                 .put(architecture + ".attention.layer_norm_rms_epsilon", config.rmsNormEps())
                 .put(architecture + ".rope.freq_base", config.ropeTheta())
-                .put(architecture + ".rope.dimension_count", traits.rotatedDimensions())
+                .put(architecture + ".rope.dimension_count", config.rotatedDimensions())
                 .put(architecture + ".vocab_size", config.vocabSize());
         traits.write(header, architecture, context);
         tokenizer.write(header);
+        GgmlNames names = new GgmlNames(config);
         form.shapes().forEach((tensor, shape) -> {
             long elements = shape.length == 1 ? shape[0] : Math.multiplyExact(shape[0], shape[1]);
-            header.tensor(LlamaTensors.toGgml(tensor, config), types.get(tensor), shape, types.get(tensor).bytes(elements));
+            header.tensor(names.ggml(tensor), types.get(tensor), shape, types.get(tensor).bytes(elements));
         });
         long divisors = traits.storedDivisors().size();
         traits.divisorTensors().forEach(tensor -> header.tensor(tensor, ElementType.F32, new long[] {divisors}, 4 * divisors));

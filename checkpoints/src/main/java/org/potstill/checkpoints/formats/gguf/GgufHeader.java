@@ -43,8 +43,9 @@ public record GgufHeader(Map<String, Object> metadata, Map<String, Tensor> tenso
      * @param offset of its first byte in the file
      */
     record Tensor(BoundedFile file, String name, ElementType type, long[] shape, long offset) {
+        /** Returns the number of rows, of all matrices of a stack together. */
         long rows() {
-            return shape.length == 1 ? 1 : shape[0];
+            return Arrays.stream(shape).limit(shape.length - 1).reduce(1, (a, b) -> a * b);
         }
 
         long columns() {

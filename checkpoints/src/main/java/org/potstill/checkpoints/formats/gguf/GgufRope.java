@@ -10,7 +10,6 @@ import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.TensorReader;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
-import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.checkpoints.model.Traits;
 import org.potstill.checkpoints.model.YarnScaling;
 
@@ -46,7 +45,7 @@ final class GgufRope {
 
     /** Returns whether this is a tensor of divisors, which are part of the configuration. */
     static boolean isDivisors(String tensor, CausalLmConfig config) {
-        return tensor.equals(LlamaTensors.GGML_ROPE_DIVISORS)
+        return tensor.equals(GgmlNames.ROPE_DIVISORS)
                 || config.variant().family() == Family.PHI3 && (tensor.equals(SHORT) || tensor.equals(LONG));
     }
 
@@ -75,9 +74,9 @@ final class GgufRope {
 
     /** Returns the divisors of the frequencies; empty for 1. */
     List<Float> divisors() {
-        for (String name : List.of(LlamaTensors.GGML_ROPE_DIVISORS, SHORT)) {
+        for (String name : List.of(GgmlNames.ROPE_DIVISORS, SHORT)) {
             GgufHeader.Tensor tensor = header.tensors().get(name);
-            if (tensor != null && (name.equals(LlamaTensors.GGML_ROPE_DIVISORS) || config.family() == Family.PHI3)) {
+            if (tensor != null && (name.equals(GgmlNames.ROPE_DIVISORS) || config.family() == Family.PHI3)) {
                 if (factor() != 1 && !type.equals("longrope")) {
                     throw config.unsupported("a scale of " + factor() + " beside the tensor " + name, FACTOR);
                 }

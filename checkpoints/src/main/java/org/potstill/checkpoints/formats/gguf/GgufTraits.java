@@ -7,7 +7,6 @@ import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
-import org.potstill.checkpoints.model.LlamaTensors;
 import org.potstill.checkpoints.model.Traits;
 
 /** What sets a model apart, in the terms of GGUF metadata: the inverse of {@link GgufConfig}. */
@@ -36,7 +35,7 @@ final class GgufTraits {
         if (!variant.ropeDivisors().isEmpty() && !isLinear() && divisorTensors().isEmpty()) {
             throw CheckpointErrors.notForGguf("llama.cpp scales no rotary frequencies one by one in a " + family + " model");
         }
-        boolean biasOfOutput = family == Family.QWEN3 || family == Family.OLMO2 || family == Family.GEMMA2 || family == Family.GEMMA3_TEXT;
+        boolean biasOfOutput = family == Family.QWEN3 || family == Family.OLMO2 || family.isGemma();
         if (biasOfOutput && variant.attentionBias()) {
             throw CheckpointErrors.notForGguf("llama.cpp knows no bias of the output projection in a " + family + " model");
         }
@@ -49,7 +48,7 @@ final class GgufTraits {
             require(traits.rotary().unrotatedLayers().equals(layers(true, GgufConfig.SMOLLM3_PERIOD)),
                     "leaves out the rotary embedding in every fourth layer");
         }
-        if (family == Family.GEMMA2 || family == Family.GEMMA3_TEXT) {
+        if (family.isGemma()) {
             require(variant.slidingLayers().equals(layers(false, family == Family.GEMMA2 ? 2 : 6)), "has its sliding windows in other layers");
             require(Math.abs(config.attentionScale() * Math.sqrt(config.headDim()) - 1) < 1e-6, "scales attention by the width of heads");
             require(traits.rotary().localTheta() == (family == Family.GEMMA3_TEXT ? 10_000 : 0), "turns local layers by the base 10000");
@@ -69,11 +68,7 @@ final class GgufTraits {
 
     /** Returns whether llama.cpp knows the model's sliding windows. */
     boolean hasWindows() {
-        return family == Family.GEMMA2 || family == Family.GEMMA3_TEXT;
-    }
-
-    int rotatedDimensions() {
-        return traits.rotary().dimensions() == 0 ? config.headDim() : traits.rotary().dimensions();
+        return family.isGemma();
     }
 
     private boolean isLinear() {
@@ -87,7 +82,7 @@ final class GgufTraits {
             return List.of();
         }
         return switch (family) {
-            case LLAMA, MISTRAL -> List.of(LlamaTensors.GGML_ROPE_DIVISORS);
+            case LLAMA, MISTRAL -> List.of(GgmlNames.ROPE_DIVISORS);
             case PHI3 -> List.of(GgufRope.SHORT, GgufRope.LONG);
             default -> List.of();
         };

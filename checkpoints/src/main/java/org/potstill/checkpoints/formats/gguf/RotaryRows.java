@@ -12,7 +12,7 @@ import org.potstill.checkpoints.model.CausalLmConfig.Family;
  * halves, too, and rows stay in their order.
  */
 final class RotaryRows {
-    private static final Set<Family> INTERLEAVED = Set.of(Family.LLAMA, Family.MISTRAL, Family.SMOLLM3, Family.GRANITE);
+    private static final Set<Family> INTERLEAVED = Set.of(Family.LLAMA, Family.MISTRAL, Family.MIXTRAL, Family.SMOLLM3, Family.GRANITE);
 
     private RotaryRows() {
     }

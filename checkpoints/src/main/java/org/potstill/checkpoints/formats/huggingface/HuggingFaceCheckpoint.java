@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -22,7 +21,6 @@ import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.CheckpointErrors;
 import org.potstill.checkpoints.io.ElementType;
 import org.potstill.checkpoints.io.Json;
-import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.io.UnsupportedErrors;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -66,13 +64,17 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     private String fingerprint;
 
     private HuggingFaceCheckpoint(Path folder, String configJson, CausalLmConfig config,
-            SortedMap<String, SafetensorsFile> shards, Map<String, Stored> tensors) {
+            SortedMap<String, SafetensorsFile> shards, Map<String, Stored> found) {
         this.folder = folder;
         this.configJson = configJson;
         this.config = config;
         this.shards = shards;
+        // With few tensors, a huge layer count must not make us build names for missing layers.
+        if (found.size() < LlamaTensors.least(config)) {
+            throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
+        }
         this.form = StoredForm.huggingFace(config, LlamaTensors.shapes(config));
-        this.tensors = tensors;
+        this.tensors = checked(folder, config, found, form.shapes());
     }
 
     public static HuggingFaceCheckpoint open(Path folder) {
@@ -93,7 +95,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
                 // As in transformers, a head in the file takes precedence over the tying in the configuration.
                 config = config.untied();
             }
-            return new HuggingFaceCheckpoint(folder, json, config, shards, checked(folder, config, found));
+            return new HuggingFaceCheckpoint(folder, json, config, shards, found);
         } catch (RuntimeException e) {
             shards.values().forEach(SafetensorsFile::close);
             throw e;
@@ -175,12 +177,7 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     /** Returns the tensors that the model needs, in forward order. */
-    private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found) {
-        // With few tensors, a huge layer count must not make us build names for missing layers.
-        if (found.size() < LlamaTensors.leastPerLayer(config) * config.numHiddenLayers() + 2) {
-            throw CheckpointErrors.tooFewTensors(folder, found.size(), config.numHiddenLayers());
-        }
-        Map<String, long[]> expected = StoredForm.huggingFace(config, LlamaTensors.shapes(config)).shapes();
+    private static Map<String, Stored> checked(Path folder, CausalLmConfig config, Map<String, Stored> found, Map<String, long[]> expected) {
         boolean senses = found.keySet().stream().anyMatch(TensorNames::isOfOtherSenses);
         found.forEach((name, stored) -> {
             boolean passedBy = TensorNames.isBuffer(name, stored.shard.typeName(stored.name)) || senses && TensorNames.isOfOtherSenses(name);
@@ -207,20 +204,13 @@ public final class HuggingFaceCheckpoint implements Checkpoint {
     }
 
     @Override
-    public void requirePrecision(Precision precision) {
-        if (precision == Precision.INT8 && config.traits().experts().count() > 0) {
-            throw UnsupportedErrors.int8Experts(folder.toString());
-        }
-    }
-
-    @Override
     public CausalLmConfig config() {
         return config;
     }
 
     @Override
     public Map<String, long[]> tensors() {
-        return Collections.unmodifiableMap(LlamaTensors.shapes(config));
+        return form.tensors();
     }
 
     @Override

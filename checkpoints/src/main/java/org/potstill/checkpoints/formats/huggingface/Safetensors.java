@@ -30,12 +30,6 @@ public final class Safetensors {
     private Safetensors() {
     }
 
-    /** Supplies a tensor's values, from the buffer's position to its limit, when it is written. */
-    @FunctionalInterface
-    public interface Values {
-        FloatBuffer of(String name);
-    }
-
     /** Reads rows of a tensor into a buffer, from its position on; a vector is one row. */
     @FunctionalInterface
     public interface Rows {
@@ -48,22 +42,12 @@ public final class Safetensors {
     }
 
     /**
-     * Writes a file from whole tensors.
+     * Writes a file from rows, for tensors larger than the heap: rows are requested in order.
      *
      * @param target   replaced if it exists
      * @param shapes   name to shape, written in the map's order: use an ordered map
      * @param metadata string pairs for the header, sorted by key; may be empty
-     * @param values   called once per name, in order; must return exactly as many values as the shape has
      */
-    public static void write(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Values values) {
-        create(target, shapes, metadata, channel -> {
-            for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {
-                writeValues(channel, tensor.getKey(), elements(tensor.getValue()), values.of(tensor.getKey()));
-            }
-        });
-    }
-
-    /** Writes a file from rows, for tensors larger than the heap: rows are requested in order. */
     public static void writeRows(Path target, Map<String, long[]> shapes, Map<String, String> metadata, Rows source) {
         create(target, shapes, metadata, channel -> {
             for (Map.Entry<String, long[]> tensor : shapes.entrySet()) {

@@ -143,7 +143,7 @@ final class GgufCheckpointTest {
         refused(g -> g.put("llama.embedding_scale", 2f), "llama.embedding_scale");
         refused(g -> g.put("llama.final_logit_softcapping", 30f), "llama.final_logit_softcapping");
         refused(g -> g.put("llama.rope.dimension_count", 4), "llama.rope.dimension_count");
-        refused(g -> g.put("llama.expert_count", 8), "experts");
+        refused(g -> g.put("llama.expert_count", 8), "llama.expert_used_count");
         refused(g -> g.put("general.alignment", 33), "general.alignment");
         refused(g -> g.put("llama.attention.sliding_window", 8).put("llama.attention.sliding_window_pattern", 4),
                 "sliding window");

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -41,6 +42,23 @@ public final class GgufWriter {
         shapes.remove(ggmlName);
         values.remove(ggmlName);
         return this;
+    }
+
+    long[] shape(String ggmlName) {
+        return shapes.get(ggmlName);
+    }
+
+    float[] values(String ggmlName) {
+        return values.get(ggmlName);
+    }
+
+    /** Replaces matrices of one shape by a stack of them. */
+    GgufWriter stack(String ggmlName, List<String> parts) {
+        long[] shape = shapes.get(parts.get(0));
+        FloatBuffer stack = FloatBuffer.allocate((int) (parts.size() * shape[0] * shape[1]));
+        parts.forEach(part -> stack.put(values.get(part)));
+        parts.forEach(this::removeTensor);
+        return tensor(ggmlName, new long[] {parts.size(), shape[0], shape[1]}, stack.array());
     }
 
     public void write(Path file) {

@@ -255,7 +255,7 @@ final class HuggingFaceCheckpointTest {
     }
 
     private void safetensors(String name, Map<String, long[]> shapes) {
-        Safetensors.write(folder.resolve(name), shapes, Map.of(), tensor ->
+        WholeSafetensors.write(folder.resolve(name), shapes, Map.of(), tensor ->
                 FloatBuffer.allocate((int) Arrays.stream(shapes.get(tensor)).reduce(1, (a, b) -> a * b)));
     }
 
