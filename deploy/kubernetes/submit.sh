@@ -54,9 +54,13 @@ done
 if [ "$kind" = gpu ]; then
   properties="$here/../../conf/gpu-kubernetes.properties"
   executor_pod="$here/gpu-executor-pod.yaml"
+  # ONNX Runtime's libraries as the image has them; otherwise each JVM unpacks 650 MB to its temporary folder.
+  natives=-Donnxruntime.native.path=/opt/potstill/natives
+  options=(--conf "spark.driver.extraJavaOptions=$natives" --conf "spark.executor.extraJavaOptions=$natives")
 else
   properties="$here/cpu.properties"
   executor_pod="$here/executor-pod.yaml"
+  options=()
 fi
 submit=("${SPARK_HOME:+$SPARK_HOME/bin/}spark-submit" --master "$master" --deploy-mode cluster --name "potstill-$command"
   --class org.potstill.cli.Potstill --properties-file "$properties"
@@ -65,7 +69,7 @@ submit=("${SPARK_HOME:+$SPARK_HOME/bin/}spark-submit" --master "$master" --deplo
   --conf spark.kubernetes.authenticate.driver.serviceAccountName=potstill
   --conf "spark.kubernetes.driver.podTemplateFile=$here/driver-pod.yaml"
   --conf "spark.kubernetes.executor.podTemplateFile=$executor_pod"
-  --conf "spark.executor.instances=$executors"
+  --conf "spark.executor.instances=$executors" ${options[@]+"${options[@]}"}
   local:///opt/potstill/potstill.jar "$command" --conf file:///opt/potstill/conf/distil.conf ${settings[@]+"${settings[@]}"})
 if [ "$dry_run" = yes ]; then
   printf '%q ' "${submit[@]}"
