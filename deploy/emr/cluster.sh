@@ -13,7 +13,7 @@
 #   --workers N          core nodes, 2 by default; a node has one GPU, or two executors without one
 #   --instance TYPE      of core nodes
 #   --release LABEL      emr-7.14.0 by default; for Spark 4, emr-spark-8.1.0 and a jar built with -Pspark4
-#   --service-role NAME, --profile NAME   EMR_DefaultRole_V2 and EMR_EC2_DefaultRole by default
+#   --service-role NAME, --instance-profile NAME   EMR_DefaultRole_V2 and EMR_EC2_DefaultRole by default
 #   --name NAME          of the cluster
 #   --dry-run            print the command and its files, call nothing
 # Commands (label, or train evaluate) come last, then settings as KEY=VALUE. The AWS CLI's own variables, such as AWS_REGION, are heeded.
@@ -23,7 +23,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/common.sh"
 
 kind='' jar='' conf='' logs='' subnet='' bootstrap='' cluster='' workers=2 instance='' release=emr-7.14.0
-service_role=EMR_DefaultRole_V2 profile=EMR_EC2_DefaultRole name=potstill
+service_role=EMR_DefaultRole_V2 instance_profile=EMR_EC2_DefaultRole name=potstill
 while [ $# -gt 0 ]; do
   case "$1" in
     --dry-run | --help | -h) option "$1"; shift; continue ;;
@@ -42,7 +42,7 @@ while [ $# -gt 0 ]; do
     --instance) take instance "$2" '[a-z0-9-]+\.[a-z0-9-]+' g5.4xlarge ;;
     --release) take release "$2" 'emr-(spark-)?[0-9]+\.[0-9]+\.[0-9]+' emr-7.14.0 ;;
     --service-role) take service_role "$2" "$label|$role" EMR_DefaultRole_V2 ;;
-    --profile) take profile "$2" "$label" EMR_EC2_DefaultRole ;;
+    --instance-profile) take instance_profile "$2" "$label" EMR_EC2_DefaultRole ;;
     --name) take name "$2" "$label" potstill ;;
     *) fail "there is no option $1" "see $0 --help" ;;
   esac
@@ -88,7 +88,7 @@ fi
 need logs subnet
 steps TERMINATE_CLUSTER
 create=(aws emr create-cluster --name "$name" --release-label "$release" --applications Name=Hadoop Name=Spark
-  --service-role "$service_role" --ec2-attributes "SubnetId=$subnet,InstanceProfile=$profile" --log-uri "$logs"
+  --service-role "$service_role" --ec2-attributes "SubnetId=$subnet,InstanceProfile=$instance_profile" --log-uri "$logs"
   --instance-groups "Name=primary,InstanceGroupType=MASTER,InstanceCount=1,InstanceType=m6i.xlarge"
   "Name=core,InstanceGroupType=CORE,InstanceCount=$workers,InstanceType=$instance"
   --configurations "file://$here/$kind-configurations.json" --steps "file://$work/steps.json" --auto-terminate)
