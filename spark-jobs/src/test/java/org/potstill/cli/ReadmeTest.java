@@ -40,6 +40,7 @@ class ReadmeTest {
     private static final Pattern HEADING = Pattern.compile("(?m)^#+ +(.*)$");
     private static final Pattern FILE = Pattern.compile("(?<![\\w/.:-])(?:bench|conf|deploy|docs|[a-z-]+/src)/[\\w./-]*\\w");
     private static final Pattern WORD = Pattern.compile("\"([^\"]*)\"|(\\S+)");
+    private static final List<String> PLATFORMS = List.of("databricks", "emr", "kubernetes");
     private static final Config DEFAULTS = ConfigFactory.parseString(Settings.defaults());
 
     private static List<Path> pages;
@@ -52,6 +53,9 @@ class ReadmeTest {
         pages = new ArrayList<>(List.of(ROOT.resolve("README.md"), ROOT.resolve("CONTRIBUTING.md"), ROOT.resolve("SECURITY.md")));
         try (Stream<Path> files = Files.walk(ROOT.resolve("docs"))) {
             files.filter(file -> file.toString().endsWith(".md")).sorted().forEach(pages::add);
+        }
+        for (String platform : PLATFORMS) {
+            pages.add(ROOT.resolve("deploy").resolve(platform).resolve("README.md"));
         }
     }
 
@@ -217,6 +221,7 @@ class ReadmeTest {
             // The others are properties of Spark's.
             shipped.filter(file -> file.getFileName().toString().matches(".*\\.conf")).forEach(files::add);
         }
+        PLATFORMS.forEach(platform -> files.add(ROOT.resolve("deploy").resolve(platform).resolve("distil.conf")));
         files.forEach(file -> assertDoesNotThrow(() -> Settings.load(List.of(file.toString()), List.of()), file::toString));
     }
 

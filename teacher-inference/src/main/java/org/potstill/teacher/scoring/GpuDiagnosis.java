@@ -38,7 +38,7 @@ public record GpuDiagnosis(String cause, String remedy) {
         }
         if (missing.find() && !missing.group(1).startsWith("libcuda.so")) {
             return diagnosis("the library " + missing.group(1) + " is not installed or not found", text,
-                    "install the CUDA 12 and cuDNN 9 libraries and name their folders in LD_LIBRARY_PATH "
+                    "install the libraries of CUDA 12 (cudart, cuBLAS, cuRAND) and name their folders in LD_LIBRARY_PATH "
                             + "(spark.executorEnv.LD_LIBRARY_PATH)");
         }
         if (text.contains("no kernel image is available") || text.contains("NoKernelImageForDevice")) {
@@ -63,11 +63,11 @@ public record GpuDiagnosis(String cause, String remedy) {
                     "check CUDA_VISIBLE_DEVICES, the access rights of /dev/nvidia*, and nvidia-smi");
         }
         if (text.contains("CUDNN_STATUS") || text.contains("CUBLAS_STATUS") || text.contains("undefined symbol")) {
-            return diagnosis("the CUDA or cuDNN libraries do not fit ONNX Runtime or the driver", text,
-                    "install CUDA 12 and cuDNN 9, and leave no other versions in LD_LIBRARY_PATH");
+            return diagnosis("the CUDA libraries do not fit ONNX Runtime or the driver", text,
+                    "install CUDA 12 and leave no other version in LD_LIBRARY_PATH");
         }
         return diagnosis("ONNX Runtime could not start its CUDA provider", text,
-                "check nvidia-smi, the driver and the CUDA 12 and cuDNN 9 libraries");
+                "check nvidia-smi, the driver and the libraries of CUDA 12");
     }
 
     /** Returns whether a pass failed for lack of memory, on the CPU or a GPU. */
