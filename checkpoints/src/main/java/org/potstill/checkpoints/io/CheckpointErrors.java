@@ -276,6 +276,12 @@ public final class CheckpointErrors {
         return error("cannot use the tokenizer in " + file, cause, FETCH_AGAIN);
     }
 
+    public static UserException otherToken(Path file, String token, long id) {
+        return error("the tokenizer in " + file + " lacks a token", "tokenizer_config.json says that \"" + token + "\" has the id " + id
+                + ", which tokenizer.json does not have, and transformers would give it another",
+                "convert the tokenizer again: AutoTokenizer.from_pretrained(model).save_pretrained(folder)");
+    }
+
     public static UserException tokenBeyondRows(Path file, String token, Object id, int rows) {
         return error("the tokenizer in " + file + " does not match the model", "the token " + token + " has the id " + id
                 + " but the model's embedding has " + rows + " rows",

@@ -56,7 +56,7 @@ public final class HuggingFaceTokenizer {
             Map<String, Object> tokenizerConfig = members(folder.resolve("tokenizer_config.json"));
             return new HuggingFaceTokenizer(file, Json.object(json), tokenizerConfig, Json.object(configJson),
                     members(folder.resolve("generation_config.json")), vocabSize)
-                    .definition(json, chatTemplate(folder, tokenizerConfig));
+                    .definition(json, ChatTemplateSource.in(folder, tokenizerConfig));
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.badTokenizer(file, e.getMessage());
         }
@@ -72,20 +72,6 @@ public final class HuggingFaceTokenizer {
         } catch (Json.MalformedException e) {
             throw CheckpointErrors.malformed(file, "JSON", e.getMessage());
         }
-    }
-
-    /** Reads the chat template, from its own file or tokenizer_config.json: a single one, or several with names. */
-    private static String chatTemplate(Path folder, Map<String, Object> tokenizerConfig) {
-        Path file = folder.resolve("chat_template.jinja");
-        if (BoundedFile.exists(file)) {
-            return BoundedFile.text(file, MAX_CONFIG_BYTES);
-        }
-        Object template = tokenizerConfig.get("chat_template");
-        if (template instanceof List<?> several) {
-            template = several.stream().filter(each -> each instanceof Map<?, ?> named && "default".equals(named.get("name")))
-                    .map(each -> ((Map<?, ?>) each).get("template")).findFirst().orElse(null);
-        }
-        return template instanceof String text ? text : "";
     }
 
     /** Writes a {@code tokenizer_config.json} from which {@link #read} restores the definition's document tokens and template. */
@@ -156,6 +142,9 @@ public final class HuggingFaceTokenizer {
 
     private TokenizerDefinition definition(String json, String chatTemplate) throws Json.MalformedException {
         collectIds();
+        // Our own tokenizer.json has all of its tokens, and is read back as it was written.
+        boolean changed = !OUR_CONFIG.containsAll(tokenizerConfig.keySet()) && new ConfiguredTokens(file, tokenizer, ids).add(tokenizerConfig);
+        String complete = changed ? TokenizerJson.write(tokenizer) : json;
         int eos = documentToken("eos");
         TokenizerTemplate template = template();
         for (int id : template.begin()) {
@@ -165,7 +154,7 @@ public final class HuggingFaceTokenizer {
             checked("eos", (long) id);
         }
         int bos = template.begin().isEmpty() ? documentToken("bos") : template.begin().get(0);
-        return new TokenizerDefinition(withPrefixSpace(json), bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
+        return new TokenizerDefinition(withPrefixSpace(complete), bos, eos, template.begin(), template.end(), chatTemplate, stopIds());
     }
 
     /** Adds or removes the space before texts as transformers would. */

@@ -19,7 +19,10 @@ final class ChatDump {
     private ChatDump() {
     }
 
-    /** {@code OUTPUT INPUT}: models (name, tokenizer: a file, template, bos, eos, stop) and conversations (messages, tools). */
+    /**
+     * {@code OUTPUT INPUT}: models (name and folder; or name, tokenizer: a file, template, bos, eos, stop) and conversations (messages,
+     * tools).
+     */
     public static void main(String[] arguments) throws IOException, Json.MalformedException {
         Map<String, Object> input = Json.object(Files.readString(Path.of(arguments[1])));
         List<Chat> chats = new ArrayList<>();
@@ -29,9 +32,7 @@ final class ChatDump {
         try (var lines = Files.newBufferedWriter(Path.of(arguments[0]))) {
             for (Object each : (List<?>) input.get("models")) {
                 Map<String, Object> model = Json.asObject(each);
-                List<Integer> stops = ((List<?>) model.get("stop")).stream().map(id -> ((Long) id).intValue()).toList();
-                TokenizerDefinition definition = new TokenizerDefinition(Files.readString(Path.of((String) model.get("tokenizer"))),
-                        ((Long) model.get("bos")).intValue(), ((Long) model.get("eos")).intValue(), false, (String) model.get("template"), stops);
+                TokenizerDefinition definition = definition(model);
                 try (Tokenizer tokenizer = new Tokenizer(definition)) {
                     ChatEncoder encoder = encoder(definition, tokenizer);
                     for (int i = 0; i < chats.size(); i++) {
@@ -44,6 +45,15 @@ final class ChatDump {
                 }
             }
         }
+    }
+
+    private static TokenizerDefinition definition(Map<String, Object> model) throws IOException {
+        if (model.get("folder") instanceof String folder) {
+            return HuggingFaceTokenizer.read(Path.of(folder), "{}", Integer.MAX_VALUE);
+        }
+        List<Integer> stops = ((List<?>) model.get("stop")).stream().map(id -> ((Long) id).intValue()).toList();
+        return new TokenizerDefinition(Files.readString(Path.of((String) model.get("tokenizer"))), ((Long) model.get("bos")).intValue(),
+                ((Long) model.get("eos")).intValue(), false, (String) model.get("template"), stops);
     }
 
     @SuppressWarnings("unchecked")

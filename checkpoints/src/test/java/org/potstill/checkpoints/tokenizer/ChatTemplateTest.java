@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
@@ -15,6 +16,7 @@ import java.time.Duration;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -117,7 +119,7 @@ class ChatTemplateTest {
         String quoted = TokenizerJson.write(Map.of("t", TEMPLATE)).substring(5).replaceFirst("}$", "");
         List<Path> models = new ArrayList<>(List.of(
                 folder(temporary.resolve("text"), "{\"chat_template\": " + quoted + "}"),
-                folder(temporary.resolve("list"), "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"x\"}, "
+                folder(temporary.resolve("list"), "{\"chat_template\": [{\"name\": \"rag\", \"template\": \"x\"}, "
                         + "{\"name\": \"default\", \"template\": " + quoted + "}]}"),
                 folder(temporary.resolve("file"), "{\"chat_template\": \"older\"}")));
         Files.writeString(models.get(2).resolve("chat_template.jinja"), TEMPLATE);
@@ -132,6 +134,43 @@ class ChatTemplateTest {
                 Tokenizer tokenizer = new Tokenizer(none.tokenizer())) {
             UserException error = assertThrows(UserException.class, () -> new ChatTemplate(none.tokenizer(), tokenizer));
             assertTrue(error.problem().contains("no chat template"), error.getMessage());
+        }
+    }
+
+    @Test
+    void conversationsWithToolsHaveTheModelsTemplateForThem(@TempDir Path temporary) throws IOException {
+        List<Path> models = new ArrayList<>(List.of(
+                folder(temporary.resolve("list"), "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"tools\"}, "
+                        + "{\"name\": \"default\", \"template\": \"none\"}]}"),
+                folder(temporary.resolve("files"), "{\"chat_template\": \"older\"}"), temporary.resolve("chat.gguf")));
+        Files.writeString(models.get(1).resolve("chat_template.jinja"), "none");
+        Files.writeString(Files.createDirectory(models.get(1).resolve("additional_chat_templates")).resolve("tool_use.jinja"), "tools");
+        TinyLlama.gguf(1, TinyLlama.config()).put("tokenizer.chat_template", "none").put("tokenizer.chat_template.tool_use", "tools")
+                .write(models.get(2));
+        List<Map<String, Object>> messages = List.of(Map.of("role", "user", "content", "hi"));
+        for (Path path : models) {
+            try (Checkpoint model = Checkpoints.open(path); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
+                ChatTemplate template = new ChatTemplate(model.tokenizer(), tokenizer);
+                assertEquals("none", assertDoesNotThrow(() -> template.render(new Chat(messages, null), true)).text(), path.toString());
+                assertEquals("tools", assertDoesNotThrow(() -> template.render(new Chat(messages, List.of()), true)).text(), path.toString());
+            }
+        }
+    }
+
+    @Test
+    void joinedTemplatesRenderAsEachAlone() throws TemplateException {
+        Map<String, Object> plain = new HashMap<>(Map.of("name", "x"));
+        plain.put("tools", null);
+        Map<String, Object> withTools = Map.of("name", "y", "tools", List.of(1));
+        List<String> templates = List.of("\n a \n", "  {%- if name %} b {% endif -%}  \n\n", "{% set n = name %}\n  {{ n }}  ", "c\r\n", " {# d #}\n ",
+                "\t{% macro m(a) %}{{ a }}{% endmacro %}\n{{ m(name) }}\n");
+        for (String one : templates) {
+            for (String other : templates) {
+                String joined = ChatTemplateSource.join(one, other);
+                assertEquals(render(one, plain), render(joined, plain), joined);
+                assertEquals(render(one, Map.of("name", "x")), render(joined, Map.of("name", "x")), joined);
+                assertEquals(render(other, withTools), render(joined, withTools), joined);
+            }
         }
     }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.checkpoints.tokenizer;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -25,6 +27,7 @@ import org.potstill.checkpoints.formats.gguf.GgufHeader;
 import org.potstill.checkpoints.formats.gguf.GgufTokenizer;
 import org.potstill.checkpoints.io.BoundedFile;
 import org.potstill.checkpoints.io.Json;
+import org.potstill.errors.UserException;
 
 final class HuggingFaceTokensTest {
     private static final List<String> NORMALISED = List.of("qwen2", "qwen35");
@@ -65,6 +68,23 @@ final class HuggingFaceTokensTest {
                 assertEquals(((List<?>) tested.get("decoded")).get(i), tokenizer.decode(ids));
             }
         }
+    }
+
+    @Test
+    void tokensThatOnlyTheConfigurationHasAreFoundInTextsAsInTransformers() throws IOException {
+        Files.writeString(folder.resolve("tokenizer.json"), "{\"added_tokens\": [], \"model\": {\"type\": \"BPE\", \"vocab\": "
+                + "{\"a\": 0, \"b\": 1, \"<\": 2, \"e\": 3, \">\": 4, \"<e>\": 5, \"n\": 6}, \"merges\": []}}");
+        Path config = folder.resolve("tokenizer_config.json");
+        String listed = "{\"eos_token\": \"<e>\", \"pad_token\": \"<b>\", \"additional_special_tokens\": [\"<n>\"], "
+                + "\"added_tokens_decoder\": {\"7\": {\"content\": \"<n>\", \"special\": false}}}";
+        Files.writeString(config, listed);
+        try (Tokenizer tokenizer = new Tokenizer(HuggingFaceTokenizer.read(folder, "{}", 8))) {
+            assertArrayEquals(new int[] {0, 5, 7, 2, 1, 4}, tokenizer.encode("a<e><n><b>", true));
+            assertArrayEquals(new int[] {0, 2, 3, 4, 2, 6, 4}, tokenizer.encode("a<e><n>"));
+        }
+        Files.writeString(config, listed.replace("\"7\"", "\"8\""));
+        UserException other = assertThrows(UserException.class, () -> HuggingFaceTokenizer.read(folder, "{}", 9));
+        assertTrue(other.cause().contains("\"<n>\" has the id 8"), other.getMessage());
     }
 
     @ParameterizedTest

@@ -13,10 +13,14 @@ import org.potstill.errors.UserException;
 public final class TableErrors {
     private static final int MAX_REASON = 400;
     private static final Pattern CODE = Pattern.compile("^\\s*\\[[A-Z0-9_.]+\\]\\s*|\\s*SQLSTATE: \\w+");
+    private static final String MISSING =
+            "(?:DATA_SOURCE_NOT_FOUND|[Ff]ailed to find (?:the )?data source|find catalog plugin class|ClassNotFoundException|NoClassDefFoundError)";
     private static final List<Known> KNOWN = List.of(
-            new Known("DATA_SOURCE_NOT_FOUND|[Ff]ailed to find (the )?data source|find catalog plugin class|ClassNotFoundException|NoClassDefFoundError",
-                    "; if it is right, give spark-submit the jar that has it, such as with --packages io.delta:delta-spark_" + Versions.scala()
-                            + ":VERSION, made for this Spark"),
+            new Known(MISSING + ".*[ ./]avro\\b", "; if it is right, give spark-submit --packages org.apache.spark:spark-avro_" + Versions.scala()
+                    + ":" + Versions.spark()),
+            new Known(MISSING + ".*[ ./]iceberg\\b",
+                    packages("org.apache.iceberg:iceberg-spark-runtime-" + StringUtils.substringBeforeLast(Versions.spark(), "."))),
+            new Known(MISSING, packages("io.delta:delta-spark")),
             new Known("TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE",
                     "; Spark knows a catalog by spark.sql.catalog.NAME, and Hive's tables with spark.sql.catalogImplementation = hive and a "
                             + "hive-site.xml on its class path"),
@@ -32,6 +36,11 @@ public final class TableErrors {
     }
 
     private TableErrors() {
+    }
+
+    private static String packages(String example) {
+        return "; if it is right, give spark-submit the jar that has it, such as with --packages " + example + "_" + Versions.scala()
+                + ":VERSION, made for this Spark";
     }
 
     /**

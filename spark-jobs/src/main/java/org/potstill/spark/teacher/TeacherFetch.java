@@ -34,6 +34,7 @@ import org.potstill.spark.errors.JobErrors;
 final class TeacherFetch {
     private static final String ONNX = ".onnx";
     private static final String ONNX_FOLDER = "onnx";
+    private static final String TEMPLATES_FOLDER = "additional_chat_templates";
     private static final Pattern PART = Pattern.compile("(.*)-[0-9]{5}-of-([0-9]{5})\\.gguf");
     private static final int MAX_FILES = 10_000;
     private static final int CHUNK_BYTES = 1 << 20;
@@ -96,11 +97,19 @@ final class TeacherFetch {
                 files.put(name, file);
             }
         }
-        Path onnx = new Path(path, ONNX_FOLDER);
-        if (!safetensors && fs.exists(onnx)) {
-            plainFiles(onnx).forEach(file -> files.put(ONNX_FOLDER + "/" + file.getPath().getName(), file));
+        inside(path, TEMPLATES_FOLDER, files);
+        if (!safetensors) {
+            inside(path, ONNX_FOLDER, files);
         }
         return files;
+    }
+
+    /** Adds the files of a folder's inner folder, if there is one. */
+    private void inside(Path folder, String inner, Map<String, FileStatus> files) throws IOException {
+        Path path = new Path(folder, inner);
+        if (fs.exists(path)) {
+            plainFiles(path).forEach(file -> files.put(inner + "/" + file.getPath().getName(), file));
+        }
     }
 
     /** Adds the other files of a split GGUF model. */
@@ -122,7 +131,8 @@ final class TeacherFetch {
         List<FileStatus> siblings = plainFiles(folder);
         List<String> others = siblings.stream().map(file -> file.getPath().getName())
                 .filter(name -> name.endsWith(ONNX) && !name.equals(model.getPath().getName())).toList();
-        boolean nested = folder.getName().equals(ONNX_FOLDER);
+        boolean nested = folder.getName().equals(ONNX_FOLDER) && folder.getParent() != null;
+        inside(nested ? folder.getParent() : folder, TEMPLATES_FOLDER, files);
         for (FileStatus file : siblings) {
             String name = file.getPath().getName();
             // Such as model_fp16.onnx and its model_fp16.onnx_data.
@@ -130,7 +140,7 @@ final class TeacherFetch {
                 files.put(nested ? ONNX_FOLDER + "/" + name : name, file);
             }
         }
-        if (nested && folder.getParent() != null) {
+        if (nested) {
             for (FileStatus file : plainFiles(folder.getParent())) {
                 if (isDescription(file.getPath().getName())) {
                     files.put(file.getPath().getName(), file);

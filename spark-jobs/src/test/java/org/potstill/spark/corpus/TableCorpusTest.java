@@ -210,6 +210,7 @@ class TableCorpusTest {
         "corpus.table=docs_delta; corpus.text-field=doc.m | its columns are doc, domain, id, text | corpus.text-field",
         "corpus.table=docs_delta; corpus.id-field=doc | struct<n:bigint,text:string>, not a single value | corpus.id-field",
         "corpus.path=/x; corpus.format=hudi | data source: hudi | --packages",
+        "corpus.path=/x; corpus.format=avro | data source: avro | org.apache.spark:spark-avro_",
         "corpus.path=/nosuch; corpus.format=orc | /nosuch | corpus.path",
         "corpus.path=/x; corpus.table=docs_delta | only one of them | \"\"",
         "corpus.path=/x; corpus.format=parquet; corpus.where=n = 1 | parquet.`/path` | corpus.where",

@@ -106,10 +106,10 @@ class TeacherFetchTest {
     void ofAHuggingFaceFolderComeTheWeightsOnceAndWhatDescribesThem() throws Exception {
         for (String name : List.of("config.json", "tokenizer.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                 "model.safetensors.index.json", "merges.txt", "pytorch_model.bin", ".gitattributes", "odd name.json",
-                "onnx/model.onnx", "original/consolidated.00.pth")) {
+                "onnx/model.onnx", "original/consolidated.00.pth", "additional_chat_templates/tool_use.jinja")) {
             put("llama/" + name, 100);
         }
-        assertEquals(Set.of("config.json", "tokenizer.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+        assertEquals(Set.of("additional_chat_templates/tool_use.jinja", "config.json", "tokenizer.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
                 "model.safetensors.index.json", "merges.txt"), tree(fetch("llama")));
     }
 
@@ -124,12 +124,12 @@ class TeacherFetchTest {
     @Test
     void anOnnxFileComesWithItsExternalDataAndItsTokenizerButNotWithItsVariants() throws Exception {
         for (String name : List.of("config.json", "tokenizer.json", "model.safetensors", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/weights.bin",
-                "onnx/model_fp16.onnx", "onnx/model_fp16.onnx_data")) {
+                "onnx/model_fp16.onnx", "onnx/model_fp16.onnx_data", "additional_chat_templates/tool_use.jinja")) {
             put("exported/" + name, 100);
         }
         Path model = fetch("exported/onnx/model.onnx");
         assertTrue(model.endsWith("onnx/model.onnx"));
-        assertEquals(Set.of("config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/weights.bin"),
+        assertEquals(Set.of("additional_chat_templates/tool_use.jinja", "config.json", "tokenizer.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/weights.bin"),
                 tree(model.getParent().getParent()));
     }
 

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.io.CheckpointErrors;
+import org.potstill.checkpoints.tokenizer.ChatTemplateSource;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.checkpoints.tokenizer.TokenizerJson;
 import org.potstill.checkpoints.tokenizer.VocabularyPadding;
@@ -61,7 +62,11 @@ public final class GgufTokenizer {
         return new TokenizerDefinition(TokenizerJson.write(json), bos, eos,
                 flag("tokenizer.ggml.add_bos_token", sentencePiece || pre.addsBos()) && bos >= 0 ? List.of(bos) : List.of(),
                 flag("tokenizer.ggml.add_eos_token", false) && eos >= 0 ? List.of(eos) : List.of(),
-                metadata.get("tokenizer.chat_template") instanceof String template ? template : "", stopIds());
+                ChatTemplateSource.join(text("tokenizer.chat_template"), text("tokenizer.chat_template.tool_use")), stopIds());
+    }
+
+    private String text(String key) {
+        return metadata.get(key) instanceof String text ? text : "";
     }
 
     private Map<String, Object> byteLevel(GgufPreTokenizer pre, String[] tokens, long[] types, String[] written) {
