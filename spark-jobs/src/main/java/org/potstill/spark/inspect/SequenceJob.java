@@ -91,8 +91,9 @@ public final class SequenceJob {
         if (entries.size() > 1) {
             throw JobErrors.ambiguousSequence(selection.cache(), wanted, entries.keySet().stream().map(s -> s.labels().folder()).toList());
         }
-        LabelStore store = entries.keySet().iterator().next();
-        List<Place> places = places(store, entries.get(store).key());
+        Map.Entry<LabelStore, SnapshotEntry> only = entries.entrySet().iterator().next();
+        LabelStore store = only.getKey();
+        List<Place> places = places(store, only.getValue().key());
         if (places.isEmpty()) {
             throw JobErrors.missingLabels(store.folder().path().toString(), 1, 1);
         }
