@@ -54,7 +54,7 @@ final class CacheVerifyCommand implements Callable<Integer> {
         }
         int rows = sample != null ? sample : teacher != null ? SAMPLE : 0;
         Settings loaded = options.load(List.of());
-        Settings settings = teacher == null ? loaded : loaded.with("teacher.path", teacher);
+        Settings settings = teacher == null ? loaded : loaded.withTeacher(teacher);
         settings.require(rows > 0 ? List.of("cache.path", "teacher.path") : List.of("cache.path"));
         String cache = settings.string("cache.path");
         List<VerifySummary> summaries = Sessions.run("cache verify", settings,

@@ -12,13 +12,13 @@ import org.potstill.spark.Sessions;
 import org.potstill.spark.distil.FinishedSteps;
 import org.potstill.spark.distil.PrunedStart;
 import org.potstill.spark.distil.TrainingAhead;
+import org.potstill.spark.evaluate.MixtureEvaluateJob;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.teacher.ExecutorTeacher;
-import org.potstill.spark.teacher.TeacherSource;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -28,7 +28,7 @@ import picocli.CommandLine.Spec;
     "Runs the whole pipeline in one application: prune, label, train, evaluate, export.", "",
     "A step is skipped if it is not requested (prune without prune.path, export without export.path) or if its result already "
         + "exists: after a failure, the same command does what is missing. Writes one report at the end."},
-    footer = {"", "Needs teacher.path, corpus.path, cache.path and student.path. Without prune.path and student.init the student begins with "
+    footer = {"", "Needs teacher.path (or teachers), corpus.path, cache.path and student.path. Without prune.path and student.init the student begins with "
         + "random weights.", "",
         "Example:", "  potstill distil --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75 --set export.path=student-hf"})
 final class DistilCommand implements Callable<Integer> {
@@ -64,7 +64,7 @@ final class DistilCommand implements Callable<Integer> {
         }
         jobs.put("label", new LabelCommand());
         jobs.put("train", new TrainCommand());
-        if (TeacherSource.isServed(settings)) {
+        if (MixtureEvaluateJob.areAllServed(settings)) {
             say("evaluate is left out: it compares whole distributions, which a teacher behind a URL does not give");
         } else {
             jobs.put("evaluate", new EvaluateCommand());

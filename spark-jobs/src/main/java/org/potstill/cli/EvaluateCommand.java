@@ -7,6 +7,8 @@ import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.EvaluateSummary;
+import org.potstill.spark.evaluate.MixtureEvaluateJob;
+import org.potstill.spark.evaluate.MixtureEvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TextScore;
@@ -19,7 +21,7 @@ import picocli.CommandLine.Command;
     "Quality: perplexity, next-token accuracy, agreement, KL(teacher || student) over whole distributions and calibration, beside bigram and "
         + "unigram counts of the training documents; on further texts (evaluate.corpora) and multiple-choice tasks (evaluate.tasks), too. "
         + "Cost: tokens/s, milliseconds per generated token and peak memory of both in the same engine, at the same precision."},
-    footer = {"", "Needs teacher.path, corpus.path and student.path.", "",
+    footer = {"", "Needs teacher.path (or teachers), corpus.path and student.path.", "",
         "Example:", "  potstill evaluate --conf distil.conf --set evaluate.max-tokens=100000 --set evaluate.corpora.news=/data/news"})
 final class EvaluateCommand extends JobCommand {
     @Override
@@ -34,13 +36,27 @@ final class EvaluateCommand extends JobCommand {
 
     @Override
     Object run(SparkSession spark, Settings settings) {
-        return new EvaluateJob(spark, settings).run();
+        return settings.teachers().isEmpty() ? new EvaluateJob(spark, settings).run() : new MixtureEvaluateJob(spark, settings).run();
     }
 
     @Override
     String describe(Object summary) {
-        EvaluateSummary evaluate = (EvaluateSummary) summary;
         List<String> lines = new ArrayList<>();
+        if (summary instanceof MixtureEvaluateSummary mixture) {
+            mixture.teachers().forEach((name, evaluate) -> {
+                lines.add("against the teacher '" + name + "', on its documents:");
+                describe(evaluate, lines);
+            });
+            mixture.leftOut().forEach((name, why) -> lines.add("not against the teacher '" + name + "': " + why));
+            lines.add(String.format(Locale.ROOT, "all %,d held-out tokens, each against its document's teacher: agreement %.1f %%, KL %.3f", mixture.positions(),
+                    100 * mixture.agreement(), mixture.kl()));
+        } else {
+            describe((EvaluateSummary) summary, lines);
+        }
+        return String.join(System.lineSeparator(), lines);
+    }
+
+    private static void describe(EvaluateSummary evaluate, List<String> lines) {
         describe("held-out documents", evaluate.heldOut(), lines);
         evaluate.corpora().forEach((name, score) -> describe(name, score, lines));
         evaluate.tasks().forEach((name, task) -> lines.add(String.format(Locale.ROOT,
@@ -51,7 +67,6 @@ final class EvaluateCommand extends JobCommand {
             describe("teacher", evaluate.serving().teacher(), lines);
             describe("student", evaluate.serving().student(), lines);
         }
-        return String.join(System.lineSeparator(), lines);
     }
 
     private static void describe(String text, TextScore score, List<String> lines) {

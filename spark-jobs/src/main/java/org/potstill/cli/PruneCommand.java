@@ -22,7 +22,8 @@ import picocli.CommandLine.Command;
 final class PruneCommand extends JobCommand {
     @Override
     List<String> needs(Settings settings) {
-        return List.of("corpus.path", "prune.path", settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model");
+        return List.of("corpus.path", "prune.path",
+                settings.string("prune.model").isBlank() && settings.teachers().isEmpty() ? "teacher.path" : "prune.model");
     }
 
     @Override

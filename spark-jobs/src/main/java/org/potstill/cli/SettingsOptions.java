@@ -14,6 +14,7 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.settings.TeacherSections;
 import org.potstill.spark.storage.FileSystems;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.spark.write.WriteJob;
@@ -50,13 +51,18 @@ final class SettingsOptions {
         Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
         settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check,
-                Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check,
+                TeacherSections::check, SettingsOptions::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check,
                 DistilCommand::check));
         if (!paths.isEmpty()) {
             Configuration hadoop = FileSystems.configuration(settings.spark());
             paths.forEach((option, path) -> PathSettings.require(option, path, hadoop));
         }
         return settings;
+    }
+
+    /** Checks the settings of each of several teachers. */
+    private static void checkTeachers(Settings settings) {
+        settings.teachers().forEach(name -> LabelJob.check(settings.ofTeacher(name)));
     }
 
     /** Returns the paths that options name, by option, but for {@code --conf}. */

@@ -14,7 +14,8 @@ import picocli.CommandLine.Command;
     "Trains the student on the soft labels in the cache, with parameter averaging.", "",
     "In each round, every worker takes train.local-steps steps on its own batches, and the results are averaged, weighted by tokens. "
         + "An interrupted run, started again with the same settings, resumes from its last checkpoint."},
-    footer = {"", "Needs cache.path and student.path. teacher.path is optional: with it, a cache of another teacher is refused.", "",
+    footer = {"", "Needs cache.path and student.path. teacher.path (or teachers) is optional: with it, a cache of another teacher "
+        + "is refused.", "",
         "Example:", "  potstill train --conf distil.conf --set train.epochs=3 --set train.workers=8"})
 final class TrainCommand extends JobCommand {
     @Override

@@ -4,6 +4,7 @@ package org.potstill.cli;
 import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
+import org.potstill.spark.errors.MixtureErrors;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.write.WriteJob;
@@ -32,6 +33,9 @@ final class WriteCommand extends JobCommand {
 
     @Override
     Object run(SparkSession spark, Settings settings) {
+        if (!settings.teachers().isEmpty()) {
+            throw MixtureErrors.onlyOne("write");
+        }
         return new WriteJob(spark, settings).run();
     }
 

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -250,22 +251,47 @@ public final class LabelStore {
      * @throws UserException if labels of some sequences are missing, for example because they were pruned since the run began
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
+        publish(draft(entries), settings);
+    }
+
+    /**
+     * A snapshot that is not written yet.
+     *
+     * @param table      its rows
+     * @param rows       number of rows
+     * @param id         see {@link LabelStore#currentSnapshot}
+     * @param generation see {@link Tombstones#generation}, before its labels were looked for
+     */
+    public record Draft(Dataset<Row> table, long rows, String id, String generation) {
+    }
+
+    /**
+     * Identifies a snapshot of the corpus's sequences.
+     *
+     * @throws UserException if labels of some sequences are missing
+     */
+    public Draft draft(JavaRDD<SnapshotEntry> entries) {
         Dataset<Row> table = spark.createDataFrame(entries.map(LabelStore::row), SNAPSHOT).persist();
         String generation = tombstones.generation();
         Row sums = requirePresent(table);
-        String id = String.format(Locale.ROOT, "%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1));
-        settings.put("id", id);
-        if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(id)) {
+        return new Draft(table, sums.getLong(1), String.format(Locale.ROOT, "%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1)), generation);
+    }
+
+    /** Writes a snapshot and makes it the current one, see {@link #publishSnapshot}. */
+    public void publish(Draft draft, ObjectNode settings) {
+        Dataset<Row> table = draft.table();
+        settings.put("id", draft.id());
+        if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(draft.id())) {
             snapshots.publish(snapshots.current().path("run").asText(), settings);
         } else {
             String run = RunFolders.newRun();
-            int files = (int) Math.min(10_000, 1 + sums.getLong(1) / SNAPSHOT_ROWS_PER_FILE);
+            int files = (int) Math.min(10_000, 1 + draft.rows() / SNAPSHOT_ROWS_PER_FILE);
             table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
                     .write().parquet(snapshots.path(run));
             snapshots.publish(run, settings);
         }
         // Pruning checks the current snapshot again after writing its tombstones, so at least one of the two notices the other.
-        if (!tombstones.generation().equals(generation)) {
+        if (!tombstones.generation().equals(draft.generation())) {
             requirePresent(table);
         }
         table.unpersist();
@@ -302,6 +328,11 @@ public final class LabelStore {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
         }
         return snapshots.current();
+    }
+
+    /** Returns the teachers that share the corpus of the current snapshot, which then has only this teacher's documents; empty if none do. */
+    public Optional<TeacherMixture> mixture() {
+        return hasSnapshot() ? TeacherMixture.in(currentSnapshot()) : Optional.empty();
     }
 
     public JavaRDD<SnapshotEntry> snapshot() {

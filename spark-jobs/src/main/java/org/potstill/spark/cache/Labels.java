@@ -2,6 +2,7 @@
 package org.potstill.spark.cache;
 
 import java.io.Serializable;
+import java.util.List;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SequenceKey;
 import org.potstill.softlabels.SoftTargets;
@@ -43,6 +44,11 @@ public record Labels(String teacher, String tokenizer, int vocabSize, TargetSpec
     /** Returns the folder in the cache, such as {@code teacher=0123456789abcdef/spec=top-32}. */
     public String folder() {
         return FOLDER + teacher.substring(0, 16) + "/spec=" + spec.name();
+    }
+
+    /** Decodes a row by the one of several labels whose key it has, see {@link #decode(LabelledSequence, String)}. */
+    public static SoftTargets decode(List<Labels> all, LabelledSequence row, String cache) {
+        return all.stream().skip(1).filter(labels -> labels.key(row.tokens()).equals(row.key())).findFirst().orElse(all.get(0)).decode(row, cache);
     }
 
     /**

@@ -4,6 +4,7 @@ package org.potstill.spark.corpus;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -154,6 +155,17 @@ public final class Corpus {
      */
     public Progress progress() {
         return bytes < SHOWN ? null : Progress.ofBytes("read", bytes, sc.sc(), counts.bytes());
+    }
+
+    /**
+     * Counts the rows for which the same conditions hold.
+     *
+     * @param conditions of teachers, SQL, by the teacher's name
+     * @return numbers of rows by the names, sorted, of the conditions that hold
+     * @throws org.potstill.errors.UserException if Spark cannot read the source or does not understand a condition
+     */
+    public Map<List<String>, Long> countByConditions(SortedMap<String, String> conditions) {
+        return new TeacherConditions(source, conditions).count(spark);
     }
 
     /**

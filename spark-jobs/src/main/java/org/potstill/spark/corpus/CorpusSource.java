@@ -13,6 +13,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.settings.TeacherSections;
 import org.potstill.spark.storage.HadoopFolder;
 
 /**
@@ -43,6 +44,7 @@ record CorpusSource(String path, String table, String query, String format, Map<
         if (!source.isRows()) {
             String remedy = " needs corpus.table, corpus.query, or a corpus.format that Spark reads, such as orc; for Parquet and JSON lines set "
                     + "corpus.query = \"select * from parquet.`/path` where ...\", or json.`/path`";
+            TeacherSections.conditions(settings).keySet().forEach(name -> settings.reject("teachers." + name + ".where", "it" + remedy));
             if (!source.where.isBlank()) {
                 settings.reject("corpus.where", "it" + remedy);
             } else if (!source.options.isEmpty()) {

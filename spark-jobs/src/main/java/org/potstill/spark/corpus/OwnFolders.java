@@ -45,7 +45,7 @@ final class OwnFolders {
         this.fs = fs;
         URI home = FileSystem.getDefaultUri(hadoop);
         PathSettings.WRITTEN.forEach(key -> add(key, settings.string(key), true, key.equals(PathSettings.SCRATCH) ? FsConstants.LOCAL_FS_URI : home));
-        PathSettings.READ.stream().filter(key -> !key.equals("corpus.path")).forEach(key -> add(key, settings.string(key), false, home));
+        PathSettings.read(settings).stream().filter(key -> !key.equals("corpus.path")).forEach(key -> add(key, settings.string(key), false, home));
         if (spark.getBoolean("spark.eventLog.enabled", false)) {
             add(EVENT_LOG, spark.get(EVENT_LOG, ""), false, home);
         }

@@ -41,6 +41,9 @@ public final class FinishedSteps {
         for (String section : List.of(step, "corpus", "teacher", "report", "seed", "sequence-length")) {
             all.append('\n').append(said.path(section));
         }
+        if (!settings.teachers().isEmpty()) {
+            all.append('\n').append(said.path("teachers"));
+        }
         return Sha256.of(all.toString());
     }
 }

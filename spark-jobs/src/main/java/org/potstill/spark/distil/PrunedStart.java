@@ -28,6 +28,10 @@ public final class PrunedStart {
             }
             return settings;
         }
+        if (!settings.teachers().isEmpty() && settings.string("prune.model").isBlank()) {
+            // None of the teachers is the teacher.
+            throw JobErrors.missingKeys(List.of("prune.model"));
+        }
         String init = settings.string("student.init");
         if (init.isBlank()) {
             return settings.with("student.init", settings.string("prune.path"));

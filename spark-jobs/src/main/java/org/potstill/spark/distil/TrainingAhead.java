@@ -7,6 +7,7 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.EachTeacher;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.teacher.Teachers;
@@ -29,8 +30,11 @@ public final class TrainingAhead {
             return;
         }
         if (!PrunedStart.isAskedFor(settings)) {
-            try (CausalLm teacher = TeacherSource.of(settings).model(hadoop)) {
-                training.requireMemory(teacher.vocabSize());
+            if (settings.teachers().isEmpty()) {
+                training.requireMemory(vocabSize(settings, hadoop));
+            } else {
+                training.requireMemory(settings.teachers().stream().mapToInt(name -> EachTeacher.of(name, () -> vocabSize(settings.ofTeacher(name), hadoop)))
+                        .max().getAsInt());
             }
             return;
         }
@@ -39,6 +43,12 @@ public final class TrainingAhead {
             if (model instanceof Checkpoint checkpoint) {
                 training.requireMemory(PruneJob.shape(settings, checkpoint.config()));
             }
+        }
+    }
+
+    private static int vocabSize(Settings ofTeacher, Configuration hadoop) {
+        try (CausalLm teacher = TeacherSource.of(ofTeacher).model(hadoop)) {
+            return teacher.vocabSize();
         }
     }
 

@@ -6,6 +6,7 @@ import java.net.UnknownHostException;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.commons.lang3.exception.ExceptionUtils;
@@ -14,6 +15,8 @@ import org.potstill.errors.UserException;
 /** User errors of the jobs and the command line; see also {@link CorpusErrors} and {@link PlatformErrors}. */
 public final class JobErrors {
     private static final int MAX_KEYS = 8;
+    private static final Pattern OF_TEACHER = Pattern.compile("(?<![\\w./-])teacher\\.(?=(path|url|model|requests|request-seconds|retry-seconds|engine|device"
+            + "|precision|max-precision-kl|threads)\\b)");
     private static final Pattern HUB_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+");
 
     private JobErrors() {
@@ -176,6 +179,12 @@ public final class JobErrors {
     public static UserException ambiguousCache(String path, Collection<String> held) {
         return new UserException("the cache " + path + " holds the labels of several teachers",
                 "teacher.path is not set, and the cache holds " + held, "set teacher.path to the one to learn from");
+    }
+
+    /** Explains an error as one of several teachers, whose settings the user wrote in another section. */
+    public static UserException ofTeacher(String name, UserException e) {
+        UnaryOperator<String> own = text -> OF_TEACHER.matcher(text).replaceAll("teachers." + name + ".");
+        return new UserException("the teacher '" + name + "': " + own.apply(e.problem()), own.apply(e.cause()), own.apply(e.remedy()), e);
     }
 
     public static UserException settingsDiffer(String what, String key, Object now, Object then) {

@@ -5,16 +5,21 @@ import org.potstill.errors.UserException;
 
 /** User errors of evaluation. */
 final class EvaluateErrors {
+    /** The problem of {@link #teacherIsServed}. */
+    static final String SERVED = "cannot evaluate with a teacher behind a URL";
+    /** The problem of {@link #noHeldOutDocument}. */
+    static final String NOTHING_HELD_OUT = "no document is held out for evaluation";
+
     private EvaluateErrors() {
     }
 
     static UserException teacherIsServed() {
-        return new UserException("cannot evaluate with a teacher behind a URL", "whole distributions are compared, and a server returns only the most "
+        return new UserException(SERVED, "whole distributions are compared, and a server returns only the most "
                 + "probable tokens", "set teacher.url to \"\" and teacher.path to a model that runs here");
     }
 
     static UserException noHeldOutDocument(double holdout, long documents) {
-        return new UserException("no document is held out for evaluation",
+        return new UserException(NOTHING_HELD_OUT,
                 "corpus.holdout = " + holdout + " of " + documents + " documents selected none",
                 "raise corpus.holdout, or change the seed, before you label and train");
     }

@@ -2,9 +2,13 @@
 package org.potstill.spark.export;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.potstill.spark.train.StudentFolder;
 
 /**
  * The model card of an exported student: its origin and quality. Only the last component of paths is shown, as the rest may reveal
@@ -39,15 +43,21 @@ final class ModelCard {
     String markdown() {
         JsonNode training = provenance.path("training");
         JsonNode corpus = provenance.path("corpus");
-        String teacher = name(provenance.path("teacher").path("name").asText());
+        Map<String, JsonNode> teachers = new LinkedHashMap<>();
+        provenance.path(StudentFolder.TEACHERS).fields().forEachRemaining(each -> teachers.put("teacher " + name(each.getKey()), each.getValue()));
+        if (teachers.isEmpty()) {
+            teachers.put("teacher", provenance.path("teacher"));
+        }
+        String teacher = teachers.values().stream().map(each -> name(each.path("name").asText())).collect(Collectors.joining(" and "));
+        String sizes = teachers.values().stream().map(each -> String.format(Locale.ROOT, "%,d", each.path("parameters").asLong())).collect(Collectors.joining(" and "));
         out.append("---\nlibrary_name: ").append(format == ExportFormat.GGUF ? "llama.cpp" : "transformers")
                 .append("\npipeline_tag: text-generation\ntags:\n- distillation\n- potstill\n");
         out.append(format == ExportFormat.HF ? "---\n" : "- " + format + "\n---\n");
         line("\n# A student of %s", teacher);
-        line("\nA causal language model of %,d parameters, distilled with Potstill from %s, which has %,d.", training.path("parameters").asLong(),
-                teacher, provenance.path("teacher").path("parameters").asLong());
+        line("\nA causal language model of %,d parameters, distilled with Potstill from %s, which %s %s.", training.path("parameters").asLong(),
+                teacher, teachers.size() == 1 ? "has" : "have", sizes);
         line("\n| | |\n|---|---|");
-        line("| teacher | %s, SHA-256 %s |", teacher, name(provenance.path("teacher").path("weights").asText()));
+        teachers.forEach((which, each) -> line("| %s | %s, SHA-256 %s |", which, name(each.path("name").asText()), name(each.path("weights").asText())));
         line("| soft labels | %s |", name(provenance.path("identity").path("data").path("spec").asText()));
         line("| corpus | %s: %,d documents, of which %,d are held out; %,d tokens in sequences of %,d |",
                 name(corpus()), corpus.path("documents").asLong(), corpus.path("held_out").asLong(),
@@ -64,24 +74,26 @@ final class ModelCard {
         line("| exported | as %s in %s |", format, precision);
         line("| KL to the student before export | %s |", fidelity.describe(ModelCard::name));
         remarks.forEach(remark -> line("\nNote: %s.", remark));
-        // The report may be another student's.
-        if (evaluation.path("student").path("parameters").asLong(-1) == training.path("parameters").asLong()) {
-            evaluation();
-        }
+        evaluation(evaluation, "");
+        evaluation.path("teachers").fields().forEachRemaining(each -> evaluation(each.getValue(), " for the teacher " + name(each.getKey())));
         return out.toString();
     }
 
-    private void evaluation() {
-        line("\n## On %,d tokens of held-out documents", evaluation.path("heldOut").path("positions").asLong());
+    private void evaluation(JsonNode evaluation, String which) {
+        // The report may be another student's.
+        if (evaluation.path("student").path("parameters").asLong(-1) != provenance.path("training").path("parameters").asLong()) {
+            return;
+        }
+        line("\n## On %,d tokens of held-out documents%s", evaluation.path("heldOut").path("positions").asLong(), which);
         line("\n| | teacher | student | bigram counts |\n|---|---:|---:|---:|");
-        row("perplexity", "perplexity", "%,.1f", 1);
-        row("next-token accuracy, %", "accuracy", "%.1f", 100);
-        row("top-1 agreement with the teacher, %", "agreement", "%.1f", 100);
-        row("KL(teacher ‖ model), nats per token", "kl", "%.3f", 1);
-        row("calibration error (ECE), %", "calibrationError", "%.1f", 100);
+        row(evaluation, "perplexity", "perplexity", "%,.1f", 1);
+        row(evaluation, "next-token accuracy, %", "accuracy", "%.1f", 100);
+        row(evaluation, "top-1 agreement with the teacher, %", "agreement", "%.1f", 100);
+        row(evaluation, "KL(teacher ‖ model), nats per token", "kl", "%.3f", 1);
+        row(evaluation, "calibration error (ECE), %", "calibrationError", "%.1f", 100);
     }
 
-    private void row(String label, String key, String format, double scale) {
+    private void row(JsonNode evaluation, String label, String key, String format, double scale) {
         out.append("| ").append(label).append(" |");
         for (String model : new String[] {"teacher", "student", "bigram"}) {
             JsonNode value = evaluation.path("heldOut").path(model).path(key).path("value");

@@ -45,8 +45,9 @@ public record CacheSummary(String folder, JsonNode provenance, String writtenFro
      * @param keys        number of distinct keys
      * @param missingKeys keys without a row
      * @param unnamedRows rows whose keys are not in the snapshot
+     * @param teachers    names of the teachers that share the corpus, of which the snapshot has this one's documents; empty if none do
      */
-    public record Snapshot(String id, long documents, long sequences, long keys, long missingKeys, long unnamedRows) {
+    public record Snapshot(String id, long documents, long sequences, long keys, long missingKeys, long unnamedRows, List<String> teachers) {
     }
 
     /** The number of rows whose mean entropy is at least {@code from} and below {@code to}. */

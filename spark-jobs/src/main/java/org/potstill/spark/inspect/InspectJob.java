@@ -45,7 +45,8 @@ public final class InspectJob {
         JavaRDD<SnapshotEntry> snapshot = finished ? store.snapshot() : sc.emptyRDD();
         KeyCount count = KeyCount.of(files.keys(), snapshot.map(SnapshotEntry::key));
         CacheSummary.Snapshot current = !finished ? null : new CacheSummary.Snapshot(store.currentSnapshot().path("id").asText(),
-                snapshot.map(SnapshotEntry::document).distinct().count(), snapshot.count(), count.named(), count.missingKeys(), count.unnamedRows());
+                snapshot.map(SnapshotEntry::document).distinct().count(), snapshot.count(), count.named(), count.missingKeys(), count.unnamedRows(),
+                store.mixture().map(mixture -> List.copyOf(mixture.teachers().keySet())).orElse(List.of()));
         boolean any = sums.positions > 0;
         return new CacheSummary(store.folder().path().toString(), store.provenance(), footers.files() == 0 ? null : time(footers.first()),
                 footers.files() == 0 ? null : time(footers.last()), footers.writers(), footers.files(),

@@ -47,6 +47,9 @@ public final class InspectText {
         } else {
             fact("snapshot", "%,d documents, %,d sequences, %,d keys; %,d rows are not in the snapshot", s.snapshot().documents(),
                     s.snapshot().sequences(), s.snapshot().keys(), s.snapshot().unnamedRows());
+            if (!s.snapshot().teachers().isEmpty()) {
+                fact("", "this teacher's part of a corpus that %s share", visible(String.join(", ", s.snapshot().teachers())));
+            }
         }
         warnings(s);
         if (s.teacherLoss() == null) {

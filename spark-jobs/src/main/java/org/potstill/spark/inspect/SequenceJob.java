@@ -3,7 +3,9 @@ package org.potstill.spark.inspect;
 
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -76,16 +78,22 @@ public final class SequenceJob {
     public DecodedSequence ofDocument(String id, int sequence) {
         String wanted = "the number " + sequence + " of the document " + VisibleText.of(id, 200);
         List<LabelStore> stores = selection.stores(spark).stream().filter(LabelStore::hasSnapshot).toList();
-        if (stores.size() != 1) {
-            throw stores.isEmpty() ? JobErrors.noSuchSequence(selection.cache(), wanted, "no label run has finished")
-                    : JobErrors.ambiguousSequence(selection.cache(), wanted, stores.stream().map(s -> s.labels().folder()).toList());
+        if (stores.isEmpty()) {
+            throw JobErrors.noSuchSequence(selection.cache(), wanted, "no label run has finished");
         }
-        LabelStore store = stores.get(0);
-        List<SnapshotEntry> entries = store.snapshot().filter(e -> e.document().equals(id) && e.sequence() == sequence).take(1);
+        Map<LabelStore, SnapshotEntry> entries = new LinkedHashMap<>();
+        for (LabelStore store : stores) {
+            store.snapshot().filter(e -> e.document().equals(id) && e.sequence() == sequence).take(1).forEach(entry -> entries.put(store, entry));
+        }
         if (entries.isEmpty()) {
             throw JobErrors.noSuchSequence(selection.cache(), wanted, "it is not in the current snapshot");
         }
-        List<Place> places = places(store, entries.get(0).key());
+        if (entries.size() > 1) {
+            throw JobErrors.ambiguousSequence(selection.cache(), wanted, entries.keySet().stream().map(s -> s.labels().folder()).toList());
+        }
+        Map.Entry<LabelStore, SnapshotEntry> only = entries.entrySet().iterator().next();
+        LabelStore store = only.getKey();
+        List<Place> places = places(store, only.getValue().key());
         if (places.isEmpty()) {
             throw JobErrors.missingLabels(store.folder().path().toString(), 1, 1);
         }

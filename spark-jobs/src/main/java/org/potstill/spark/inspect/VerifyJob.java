@@ -2,7 +2,9 @@
 package org.potstill.spark.inspect;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
@@ -18,6 +20,7 @@ import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.inspect.Problem.Kind;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.EachTeacher;
 import scala.Tuple2;
 
 /** Verification of every row of a cache, and of a sample with the live teacher. Unreadable files do not stop it. */
@@ -43,7 +46,7 @@ public final class VerifyJob {
 
     /** Returns one summary per teacher and target specification. */
     public List<VerifySummary> run() {
-        Rescoring rescoring = sample == 0 ? null : new Rescoring(sc, settings);
+        Map<String, Rescoring> rescorings = rescorings();
         List<VerifySummary> summaries = new ArrayList<>();
         List<LabelStore> stores = new ArrayList<>();
         for (String folder : selection.folders(spark)) {
@@ -58,13 +61,26 @@ public final class VerifyJob {
             }
         }
         List<LabelStore> meant = stores.stream()
-                .filter(store -> rescoring == null || store.labels().teacher().equals(rescoring.fingerprint())).toList();
-        if (meant.isEmpty() && rescoring != null) {
-            throw JobErrors.cacheOfAnotherTeacher(selection.cache(), rescoring.fingerprint(),
+                .filter(store -> rescorings.isEmpty() || rescorings.containsKey(store.labels().teacher())).toList();
+        if (meant.isEmpty() && !rescorings.isEmpty()) {
+            throw JobErrors.cacheOfAnotherTeacher(selection.cache(), String.join(" and ", rescorings.keySet()),
                     stores.stream().map(store -> store.labels().teacher()).toList());
         }
-        meant.forEach(store -> summaries.add(verify(store, rescoring)));
+        meant.forEach(store -> summaries.add(verify(store, rescorings.get(store.labels().teacher()))));
         return summaries;
+    }
+
+    /** Opens the teachers that score again, by fingerprint; none if there is no sample. */
+    private Map<String, Rescoring> rescorings() {
+        Map<String, Rescoring> rescorings = new LinkedHashMap<>();
+        if (sample > 0 && settings.teachers().isEmpty()) {
+            Rescoring only = new Rescoring(sc, settings);
+            rescorings.put(only.fingerprint(), only);
+        } else if (sample > 0) {
+            settings.teachers().stream().map(name -> EachTeacher.of(name, () -> new Rescoring(sc, settings.ofTeacher(name))))
+                    .forEach(rescoring -> rescorings.put(rescoring.fingerprint(), rescoring));
+        }
+        return rescorings;
     }
 
     private VerifySummary verify(LabelStore store, Rescoring rescoring) {

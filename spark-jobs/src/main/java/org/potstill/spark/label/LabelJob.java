@@ -2,12 +2,9 @@
 package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Iterator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.api.java.JavaRDD;
@@ -17,7 +14,6 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
@@ -26,6 +22,7 @@ import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.PassRecord;
 import org.potstill.spark.cache.Quarantined;
+import org.potstill.spark.cache.TeacherMixture;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.corpus.Document;
 import org.potstill.spark.corpus.Responses;
@@ -33,11 +30,9 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
-import org.potstill.spark.metrics.Comparison;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.teacher.ExecutorTeacher;
-import org.potstill.spark.teacher.PassCounters;
 import org.potstill.spark.teacher.TeacherDescription;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
@@ -45,8 +40,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
-/** The first pass: scores all sequences of the corpus that are not yet in the cache and stores the teacher's soft targets. */
-public final class LabelJob {
+/**
+ * The first pass: scores all sequences of the corpus that are not yet in the cache and stores the teacher's soft targets. Its steps, which
+ * {@link MixtureLabelJob} takes for several teachers in turn, are {@link #open}, {@link #read}, {@link #score} and {@link #publish}.
+ */
+public final class LabelJob implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LabelJob.class);
 
     private final SparkSession spark;
@@ -54,6 +52,32 @@ public final class LabelJob {
     private final Settings settings;
     private final int cores;
     private final Broadcast<SerializableConfiguration> hadoop;
+    private final LabelSettings told;
+    private final Tokenization tokenization;
+    private final TeacherSource source;
+    private Corpus corpus;
+    private JavaRDD<Document> texts;
+    private OpenedTeacher teacher;
+    private LabelStore store;
+    private JavaRDD<TokenizedDocument> documents;
+    private JavaRDD<TokenizedDocument> training;
+    private JavaRDD<Quarantined> unusable;
+    private CorpusCount count;
+    private String quarantine;
+    private List<ShardResult> results;
+    private PrecisionCost precisionCost;
+    private UnscoredSequences unscored;
+    private LabelStore.Draft draft;
+    private double seconds;
+
+    /**
+     * What is known of the teacher before it scores.
+     *
+     * @param longest     maximum sequence length
+     * @param description for the provenance
+     */
+    record OpenedTeacher(Labels labels, TokenizerDefinition tokenizer, int longest, ObjectNode description) {
+    }
 
     public LabelJob(SparkSession spark, Settings settings) {
         this.spark = spark;
@@ -61,6 +85,9 @@ public final class LabelJob {
         this.settings = settings;
         this.cores = Cluster.coresPerExecutor(sc);
         this.hadoop = Cluster.hadoop(sc);
+        this.told = LabelSettings.of(settings);
+        this.tokenization = Tokenization.of(settings);
+        this.source = TeacherSource.of(settings);
     }
 
     /**
@@ -69,47 +96,12 @@ public final class LabelJob {
      * @return what the report shows of it
      */
     public LabelSummary run() {
-        Corpus corpus = new Corpus(spark, settings);
-        Tokenization tokenization = Tokenization.of(settings);
-        TeacherSource source = TeacherSource.of(settings);
-        if (source.server() == null) {
-            Teachers.requireDevice(source.options(1, 0));
-        }
-        String cache = settings.required("cache.path");
-        LabelSettings told = LabelSettings.of(settings);
-        new HadoopFolder("cache", cache, sc.hadoopConfiguration()).requireWritable();
-        JavaRDD<Document> read = corpus.documents();
-
-        Labels labels;
-        LabelStore store;
-        TokenizerDefinition tokenizer;
-        int longest;
-        int rows;
-        try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
-            TeacherSource.warnOf(teacher);
-            Teachers.require(teacher, source.options(1, 0));
-            new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")
-                    .model(teacher.parameters() * source.precision().bytes());
-            longest = teacher.maxPositionEmbeddings();
-            rows = teacher.vocabSize();
-            if (tokenization.sequenceLength() > longest) {
-                throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
-            }
-            tokenizer = teacher.tokenizer();
-            labels = new Labels(source.fingerprint(teacher), tokenizer.fingerprint(), teacher.vocabSize(), told.spec());
-            store = new LabelStore(spark, cache, labels);
-            store.describe(TeacherDescription.of(teacher, source), tokenizer);
-        }
-        if (store.isEmpty()) {
-            prefetch(source, labels.teacher());
-        }
-
-        JavaRDD<TokenizedDocument> documents = tokenization.apply(read, tokenizer, rows)
-                .persist(StorageLevel.MEMORY_AND_DISK_SER());
-        try {
-            return label(corpus, tokenization, source, told, longest, labels, store, documents);
-        } finally {
-            Cluster.release(documents);
+        try (this) {
+            open();
+            prefetch();
+            read();
+            score();
+            return publish(null);
         }
     }
 
@@ -119,30 +111,58 @@ public final class LabelJob {
         TeacherSource.of(settings);
     }
 
-    /** Makes executors load the teacher while the corpus is read and tokenized; used if the cache is still empty. */
-    private void prefetch(TeacherSource source, String fingerprint) {
+    /** Finds the corpus, and opens the teacher's file to learn what it is. */
+    OpenedTeacher open() {
+        corpus = new Corpus(spark, settings);
+        if (source.server() == null) {
+            Teachers.requireDevice(source.options(1, 0));
+        }
+        new HadoopFolder("cache", settings.required("cache.path"), sc.hadoopConfiguration()).requireWritable();
+        texts = corpus.documents();
+        try (CausalLm model = source.model(sc.hadoopConfiguration())) {
+            TeacherSource.warnOf(model);
+            Teachers.require(model, source.options(1, 0));
+            new MemoryNeed(sc.getConf(), "a teacher of " + model.parameters() + " parameters", "use a smaller teacher, or teacher.precision = int8")
+                    .model(model.parameters() * source.precision().bytes());
+            int longest = model.maxPositionEmbeddings();
+            if (tokenization.sequenceLength() > longest) {
+                throw JobErrors.badValue("sequence-length", "the teacher was made for at most " + longest + " positions");
+            }
+            TokenizerDefinition tokenizer = model.tokenizer();
+            teacher = new OpenedTeacher(new Labels(source.fingerprint(model), tokenizer.fingerprint(), model.vocabSize(), told.spec()), tokenizer, longest,
+                    TeacherDescription.of(model, source));
+        }
+        store = new LabelStore(spark, settings.required("cache.path"), teacher.labels());
+        return teacher;
+    }
+
+    /** Makes executors load the teacher while the corpus is read and tokenized, if the cache is still empty. */
+    void prefetch() {
+        if (!store.isEmpty()) {
+            return;
+        }
+        TeacherSource from = source;
         int ofExecutor = cores;
         Broadcast<SerializableConfiguration> shared = hadoop;
         int slots = Cluster.taskSlots(sc);
-        sc.parallelize(Collections.nCopies(slots, fingerprint), slots)
-                .foreach(print -> ExecutorTeacher.prefetch(source, print, ofExecutor, shared.value().value()));
+        sc.parallelize(Collections.nCopies(slots, teacher.labels().teacher()), slots)
+                .foreach(print -> ExecutorTeacher.prefetch(from, print, ofExecutor, shared.value().value()));
     }
 
-    private LabelSummary label(Corpus corpus, Tokenization tokenization, TeacherSource source, LabelSettings told,
-            int longest, Labels labels, LabelStore store, JavaRDD<TokenizedDocument> documents) {
+    /** Reads and tokenizes the corpus, and checks that it can be used. */
+    void read() {
         long begin = System.nanoTime();
-        CorpusCount count;
+        store.describe(teacher.description(), teacher.tokenizer());
+        documents = tokenization.apply(texts, teacher.tokenizer(), teacher.labels().vocabSize()).persist(StorageLevel.MEMORY_AND_DISK_SER());
         try (Progress progress = corpus.progress()) {
-            count = CorpusCount.of(documents, new UnscoredSequences(labels, Map.of()));
+            count = CorpusCount.of(documents, new UnscoredSequences(teacher.labels(), Map.of()));
         }
         if (count.documents() == 0) {
             throw CorpusErrors.emptyCorpus(corpus.name());
         }
-        JavaRDD<Quarantined> unusable = documents.filter(d -> d.problem() != null)
-                .map(d -> new Quarantined(d.id(), null, null, d.problem()));
-        String quarantine = store.quarantine(unusable);
-        double limit = told.maxBadShare();
-        corpus.requireUsable(count.documents(), count.unusable(), limit, () -> corpus.problems().value(), quarantine);
+        unusable = documents.filter(d -> d.problem() != null).map(d -> new Quarantined(d.id(), null, null, d.problem()));
+        quarantine = store.quarantine(unusable);
+        corpus.requireUsable(count.documents(), count.unusable(), told.maxBadShare(), () -> corpus.problems().value(), quarantine);
         if (count.sequences() == 0) {
             throw CorpusErrors.nothingToTrainOn(corpus.name());
         }
@@ -154,9 +174,20 @@ public final class LabelJob {
             LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),
                     corpus.problems().value(), quarantine);
         }
-
-        JavaRDD<TokenizedDocument> training = documents.filter(d -> !d.heldOut());
+        training = documents.filter(d -> !d.heldOut());
         Responses.of(settings, store.tokenizer()).requireIn(training, store.tokenizer());
+        seconds += (System.nanoTime() - begin) / 1e9;
+    }
+
+    /** Whether a document that was read is a conversation. */
+    boolean hasConversations() {
+        return !documents.filter(document -> document.parts() != null).isEmpty();
+    }
+
+    /** Has the teacher score what the cache lacks, and stores it. */
+    void score() {
+        long begin = System.nanoTime();
+        Labels labels = teacher.labels();
         JavaRDD<PendingSequence> pending = training
                 .flatMap(d -> d.sequences().stream().map(tokens -> new PendingSequence(d.id(), labels.key(tokens), tokens)).iterator())
                 .mapToPair(s -> new Tuple2<>(s.key(), s))
@@ -169,35 +200,70 @@ public final class LabelJob {
         if (pendingPositions > 0) {
             store.requirePrior(() -> tokenCounts(training, labels.vocabSize()));
         }
-        Pass pass = new Pass(source, told, store.labels());
-        List<ShardResult> results = pendingPositions == 0 ? List.of() : pass.score(longest, store, pending, pendingPositions);
+        TeacherPass pass = new TeacherPass(sc, source, told, store.labels());
+        results = pendingPositions == 0 ? List.of() : pass.score(teacher.longest(), store, pending, pendingPositions);
+        precisionCost = pass.precisionCost();
         Cluster.release(pending);
-        UnscoredSequences unscored = unscored(labels, results);
+        unscored = unscored(labels, results);
         if (!unscored.reasons().isEmpty()) {
-            quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));
-            long sequences = count.sequences();
-            count = CorpusCount.of(documents, unscored);
-            String reasons = unscored.commonReasons(training);
-            if (count.unscored() > limit * sequences || count.sequences() == 0) {
-                throw JobErrors.tooManyUnscored(count.unscored(), sequences, limit, reasons, quarantine);
-            }
-            LOG.warn("the teacher could not score {} of {} sequences: {}; the reasons of all are in {}", count.unscored(), sequences,
-                    reasons, quarantine);
+            reportUnscored();
         }
+        seconds += (System.nanoTime() - begin) / 1e9;
+    }
 
+    private void reportUnscored() {
+        quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));
+        long sequences = count.sequences();
+        count = CorpusCount.of(documents, unscored);
+        String reasons = unscored.commonReasons(training);
+        if (count.unscored() > told.maxBadShare() * sequences || count.sequences() == 0) {
+            throw JobErrors.tooManyUnscored(count.unscored(), sequences, told.maxBadShare(), reasons, quarantine);
+        }
+        LOG.warn("the teacher could not score {} of {} sequences: {}; the reasons of all are in {}", count.unscored(), sequences,
+                reasons, quarantine);
+    }
+
+    /** Returns the id of the snapshot that {@link #publish} will make the current one. */
+    String draft() {
+        LOG.info("recording which {} sequences the corpus consists of", count.sequences());
+        draft = store.draft(unscored.others(training));
+        return draft.id();
+    }
+
+    /**
+     * Records of which sequences the corpus consists.
+     *
+     * @param mixture the teachers that share the corpus with this one; null for none
+     */
+    LabelSummary publish(TeacherMixture mixture) {
+        long begin = System.nanoTime();
         ObjectNode agreed = HadoopFolder.JSON.createObjectNode();
         agreed.put("sequence-length", tokenization.sequenceLength()).put("corpus.holdout", tokenization.holdout())
                 .put("seed", tokenization.seed())
                 .put("documents", count.documents()).put("held_out", count.heldOut())
                 .put("sequences", count.sequences()).put("positions", count.positions());
         agreed.setAll(corpus.provenance());
-        LOG.info("recording which {} sequences the corpus consists of", count.sequences());
-        store.publishSnapshot(unscored.others(training), agreed);
-        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost, (System.nanoTime() - begin) / 1e9, store);
+        if (mixture != null) {
+            mixture.addTo(agreed);
+        }
+        if (draft == null) {
+            draft();
+        }
+        store.publish(draft, agreed);
+        seconds += (System.nanoTime() - begin) / 1e9;
+        LabelSummary summary = summary(corpus, count, results, source, precisionCost, seconds, store);
         if (summary.scoredTokens() > 0) {
             PassRecord.write(store.folder(), summary, settings, sc.version());
         }
         return summary;
+    }
+
+    /** Frees the tokenized corpus. */
+    @Override
+    public void close() {
+        if (documents != null) {
+            Cluster.release(documents);
+        }
     }
 
     private static long[] tokenCounts(JavaRDD<TokenizedDocument> documents, int vocabSize) {
@@ -210,59 +276,6 @@ public final class LabelJob {
             Arrays.setAll(one, token -> one[token] + other[token]);
             return one;
         });
-    }
-
-    /** Scoring of the pending sequences by the teacher. */
-    private final class Pass {
-        private final TeacherSource source;
-        private final LabelSettings told;
-        private final Labels labels;
-        private final PassCounters counters = PassCounters.of(sc.sc());
-        private PrecisionCost precisionCost;
-
-        Pass(TeacherSource source, LabelSettings told, Labels labels) {
-            this.source = source;
-            this.told = told;
-            this.labels = labels;
-        }
-
-        List<ShardResult> score(int longest, LabelStore store, JavaRDD<PendingSequence> pending, long pendingPositions) {
-            List<ShardResult> results = new ArrayList<>();
-            if (source.precision() != Precision.FP32) {
-                results.add(checkPrecision(pending.map(PendingSequence::tokens)));
-            }
-            ShardScoring task = new ShardScoring(source, labels, store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
-                    counters);
-            int shards = Cluster.shards(pendingPositions, told.shardTokens());
-            try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
-                // Longest first, so that the last tasks are short and a shard's sequences have similar lengths.
-                results.addAll(pending
-                        .mapToPair(s -> new Tuple2<>(String.format(Locale.ROOT, "%08x%s", Integer.MAX_VALUE - s.tokens().length, s.key()), s))
-                        .sortByKey(true, shards).values()
-                        .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect());
-            }
-            return results;
-        }
-
-        private ShardResult checkPrecision(JavaRDD<int[]> pending) {
-            List<int[]> sample = new ArrayList<>();
-            Iterator<int[]> all = pending.toLocalIterator();
-            for (int positions = 0; positions < PrecisionCheck.POSITIONS && all.hasNext();) {
-                sample.add(all.next());
-                positions += sample.get(sample.size() - 1).length - 1;
-            }
-            PrecisionCheck check = new PrecisionCheck(source, labels.teacher(), cores, hadoop, counters);
-            PrecisionCheck.Result result = sc.parallelize(List.of(sample), 1).map(check::run).first();
-            Comparison sums = result.sums();
-            String name = source.precision().name().toLowerCase(Locale.ROOT);
-            precisionCost = new PrecisionCost(name, sums.kl() / sums.positions(), (double) sums.agreed() / sums.positions(), sums.positions());
-            LOG.info("in {} the teacher's distributions are {} nats (KL) from those in fp32, over {} positions", name,
-                    String.format(Locale.ROOT, "%.4f", precisionCost.kl()), precisionCost.positions());
-            if (!(precisionCost.kl() <= told.maxPrecisionKl())) {
-                throw JobErrors.precisionTooLow(name, precisionCost.kl(), told.maxPrecisionKl());
-            }
-            return result.work();
-        }
     }
 
     private static UnscoredSequences unscored(Labels labels, List<ShardResult> results) {

@@ -16,12 +16,30 @@ final class EvaluationSection implements ReportSection {
 
     @Override
     public void write(JsonNode report, ReportPage page) {
-        JsonNode e = report.path("evaluate");
-        if (!e.has("heldOut")) {
+        JsonNode evaluate = report.path("evaluate");
+        if (evaluate.has("heldOut")) {
+            write(evaluate, "", page);
+        }
+        if (!evaluate.has("teachers")) {
             return;
         }
+        page.paragraph("The student has several teachers. Over all %,d held-out tokens, each compared with the teacher of its document, the two agree on the "
+                + "most probable token at %.0f %% of positions, at a KL of %.3f nats per token.", evaluate.path("positions").asLong(),
+                100 * evaluate.path("agreement").asDouble(), evaluate.path("kl").asDouble());
+        evaluate.path("leftOut").fields().forEachRemaining(left -> page.paragraph("**Note:** not compared with the teacher %s: %s.", ReportPage.escape(left.getKey()),
+                ReportPage.escape(left.getValue().asText())));
+        evaluate.path("teachers").fields().forEachRemaining(teacher -> {
+            page.heading("Compared with the teacher %s, on its documents", ReportPage.escape(teacher.getKey()));
+            write(teacher.getValue(), teacher.getKey() + "-", page);
+        });
+    }
+
+    /** @param prefix of the names of figures */
+    private static void write(JsonNode e, String prefix, ReportPage page) {
         answer(e, page);
-        page.figures(plots(e), List.of("The student's size, memory, time and accuracy as percentages of the teacher's",
+        Map<String, String> plots = new LinkedHashMap<>();
+        plots(e).forEach((name, plot) -> plots.put(prefix + name, plot));
+        page.figures(plots, List.of("The student's size, memory, time and accuracy as percentages of the teacher's",
                 "Bits per token of teacher, student and n-gram counts on held-out documents"));
         table(e, page);
         texts(e, page);

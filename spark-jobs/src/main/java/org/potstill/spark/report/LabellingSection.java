@@ -8,13 +8,18 @@ import java.util.Locale;
 final class LabellingSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
-        JsonNode l = report.path("label");
-        if (l.isMissingNode()) {
-            return;
-        }
+        JsonNode label = report.path("label");
         JsonNode pass = report.path("pass");
+        if (label.has("corpus")) {
+            write(label, pass, "The teacher pass", page);
+        }
+        label.path("teachers").fields().forEachRemaining(teacher -> write(teacher.getValue(), pass.path("teachers").path(teacher.getKey()),
+                "The pass of the teacher " + ReportPage.escape(teacher.getKey()), page));
+    }
+
+    private static void write(JsonNode l, JsonNode pass, String heading, ReportPage page) {
         JsonNode corpus = l.path("corpus");
-        page.heading("The teacher pass");
+        page.heading("%s", heading);
         page.table("", "");
         page.fact("teacher", "%s", ReportPage.escape(l.path("teacher").asText()));
         page.fact("labels", "%s", ReportPage.escape(l.path("cache").asText()));
@@ -27,7 +32,7 @@ final class LabellingSection implements ReportSection {
         page.fact("target tokens for training", "%,d", corpus.path("positions").asLong());
         page.fact("tokens scored in this run", "%,d", l.path("scoredTokens").asLong());
         page.fact("seconds, including reading and tokenizing", "%,.0f", l.path("seconds").asDouble());
-        if (pass.path("cache").equals(l.path("cache"))) {
+        if (pass.path("cache").equals(l.path("cache")) && pass.path("scoredTokens").asLong() > 0) {
             passed(page, pass, l.path("scoredTokens").asLong() == 0);
         }
         page.endTable();

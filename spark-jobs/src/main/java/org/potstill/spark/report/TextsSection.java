@@ -7,11 +7,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 final class TextsSection implements ReportSection {
     @Override
     public void write(JsonNode report, ReportPage page) {
-        JsonNode texts = report.path("evaluate").path("serving").path("texts");
+        JsonNode evaluate = report.path("evaluate");
+        write(evaluate, "", page);
+        evaluate.path("teachers").fields().forEachRemaining(teacher -> write(teacher.getValue(), ", teacher " + ReportPage.escape(teacher.getKey()), page));
+    }
+
+    private static void write(JsonNode evaluate, String which, ReportPage page) {
+        JsonNode texts = evaluate.path("serving").path("texts");
         if (texts.isEmpty()) {
             return;
         }
-        page.heading("Sample continuations");
+        page.heading("Sample continuations%s", which);
         page.paragraph("Both models continue the beginnings of held-out documents by greedy decoding: they always take the most probable token.");
         for (JsonNode text : texts) {
             page.quote("*" + ReportPage.escape(text.path("beginning").asText()) + "* …");

@@ -29,7 +29,7 @@ public final class PathSettings {
     /** Setting that names a corpus which {@code write} writes and other jobs read. */
     public static final String ANSWERS = "write.path";
     /** Settings that name what most jobs only read, besides further corpora and tasks. */
-    public static final List<String> READ = List.of("corpus.path", "teacher.path", "student.init", "prune.model", ANSWERS);
+    private static final List<String> READ = List.of("corpus.path", "teacher.path", "student.init", "prune.model", ANSWERS);
 
     /** Pruning writes the model that initialises the student. */
     private static final List<String> MADE_AND_READ = List.of("prune.path", "student.init");
@@ -41,10 +41,16 @@ public final class PathSettings {
     private PathSettings() {
     }
 
+    /** Lists the settings that name what most jobs only read, with those of all teachers. */
+    public static List<String> read(Settings settings) {
+        return Stream.concat(READ.stream(), settings.teachers().stream().map(name -> TeacherSections.PREFIX + name + ".path").filter(settings::isGiven))
+                .toList();
+    }
+
     /** Returns the paths on Hadoop file systems, by setting. */
     private static SortedMap<String, String> hadoopPaths(Settings settings) {
         SortedMap<String, String> paths = new TreeMap<>();
-        READ.forEach(key -> paths.put(key, settings.string(key)));
+        read(settings).forEach(key -> paths.put(key, settings.string(key)));
         WRITTEN.stream().filter(key -> !key.equals(SCRATCH)).forEach(key -> paths.put(key, settings.string(key)));
         for (String section : List.of("evaluate.corpora", "evaluate.tasks")) {
             settings.texts(section).forEach((name, path) -> paths.put(section + "." + name, path));

@@ -15,6 +15,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
@@ -28,6 +30,12 @@ final class SettingKinds {
     /** Fractions whose defaults are whole. */
     private static final Set<String> FRACTIONS = Set.of("train.max-loss-beyond-chance", "train.outer-momentum",
             "student.rope-scaling.original-positions");
+    /** Section whose sections, which the user names, have the settings of {@code teacher}, but for the shared scratch folder. */
+    static final String TEACHERS = "teachers";
+    private static final Pattern OF_TEACHER = Pattern.compile(TEACHERS + "\\.[^.]+(\\..+)?");
+    private static final Pattern TEACHER_NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,63}");
+    /** What is known of the condition of any of them. */
+    private static final String WHERE_OF_ANY = TEACHERS + ".*.where";
     /** Length of the longest key that is compared with the known ones. */
     private static final int MAX_LIKE = 200;
     private static final String DIGITS = "[-+]?[0-9]+";
@@ -39,6 +47,7 @@ final class SettingKinds {
     /** @param defaults resolved */
     SettingKinds(Config defaults) {
         collect("", defaults.root());
+        kinds.put(WHERE_OF_ANY, Kind.TEXT);
     }
 
     private void collect(String above, ConfigObject object) {
@@ -62,7 +71,19 @@ final class SettingKinds {
     }
 
     boolean isSection(String key) {
-        return sections.contains(key);
+        return sections.contains(key) || isTeacher(key);
+    }
+
+    private static boolean isTeacher(String key) {
+        Matcher ofTeacher = OF_TEACHER.matcher(key);
+        return ofTeacher.matches() && ofTeacher.group(1) == null;
+    }
+
+    /** Returns the setting of {@code teacher} that has the kind of a named teacher's; other keys as they are. */
+    private static String ruling(String key) {
+        Matcher ofTeacher = OF_TEACHER.matcher(key);
+        return !ofTeacher.matches() || ofTeacher.group(1) == null || ofTeacher.group(1).equals(".scratch") ? key
+                : ofTeacher.group(1).equals(".where") ? WHERE_OF_ANY : "teacher" + ofTeacher.group(1);
     }
 
     static boolean isOpen(String key) {
@@ -70,7 +91,7 @@ final class SettingKinds {
     }
 
     Kind kind(String key) {
-        return kinds.getOrDefault(key, Kind.TEXT);
+        return kinds.getOrDefault(ruling(key), Kind.TEXT);
     }
 
     /** Finds the values in a resolved source of settings that cannot be used. */
@@ -97,6 +118,9 @@ final class SettingKinds {
 
     /** Lists the first settings of a section. */
     private List<String> below(String section) {
+        if (section.equals(TEACHERS) || isTeacher(section)) {
+            return List.of(section + (isTeacher(section) ? "" : ".NAME") + ".path");
+        }
         return kinds.keySet().stream().filter(key -> key.startsWith(section + ".")).limit(4).toList();
     }
 
@@ -107,9 +131,11 @@ final class SettingKinds {
             if (!isOpen(above) && name.indexOf('.') >= 0) {
                 // Flattened, it would look like the setting of that path, which nobody set.
                 findings.add(SettingsErrors.quotedKey(above, name, where(value)));
+            } else if (above.equals(TEACHERS + ".") && !TEACHER_NAME.matcher(name).matches()) {
+                findings.add(JobErrors.badValue(TEACHERS, "'" + name + "' is not a name of letters, digits, - and _" + where(value)));
             } else if (isSection(key) && !section) {
                 findings.add(SettingsErrors.sectionValue(key, isOpen(key + ".") ? List.of(key + ".NAME") : below(key)));
-            } else if (section && kinds.containsKey(key)) {
+            } else if (section && kinds.containsKey(ruling(key))) {
                 findings.add(JobErrors.badValue(key, "it takes a single value, not a section"));
             } else if (section && !isSection(key) && ((ConfigObject) value).isEmpty()) {
                 findings.add(isOpen(key) ? JobErrors.badValue(key, "it is an empty section" + where(value)) : SettingsErrors.unknownKey(key, nearest(key)));
@@ -117,8 +143,8 @@ final class SettingKinds {
                 find(key + ".", (ConfigObject) value, findings);
             } else if (isOpen(key)) {
                 problem(value, Kind.TEXT).or(() -> blank(key, value)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
-            } else if (kinds.containsKey(key)) {
-                problem(value, kinds.get(key)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
+            } else if (kinds.containsKey(ruling(key))) {
+                problem(value, kind(key)).ifPresent(why -> findings.add(JobErrors.badValue(key, why)));
             } else {
                 findings.add(SettingsErrors.unknownKey(key, nearest(key)));
             }
@@ -132,6 +158,10 @@ final class SettingKinds {
     private String nearest(String key) {
         if (key.length() > MAX_LIKE) {
             return "";
+        }
+        String ruling = ruling(key);
+        if (!ruling.equals(key)) {
+            return nearest(ruling).replaceFirst("^teacher(?=\\.)", key.substring(0, key.indexOf('.', TEACHERS.length() + 1)));
         }
         LevenshteinDistance distance = LevenshteinDistance.getDefaultInstance();
         return kinds.keySet().stream().min(Comparator.comparingInt(known -> distance.apply(known, key)))

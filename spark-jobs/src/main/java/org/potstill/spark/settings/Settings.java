@@ -44,12 +44,15 @@ public final class Settings {
     private final Set<String> given;
     /** Collects errors instead of throwing them; null otherwise. */
     private final List<UserException> findings;
+    /** The named teacher whose settings are those of {@code teacher}; empty for none. */
+    private final String teacher;
 
-    private Settings(Config config, SortedMap<String, String> spark, Set<String> given, List<UserException> findings) {
+    private Settings(Config config, SortedMap<String, String> spark, Set<String> given, List<UserException> findings, String teacher) {
         this.config = config;
         this.spark = spark;
         this.given = given;
         this.findings = findings;
+        this.teacher = teacher;
     }
 
     /**
@@ -62,7 +65,7 @@ public final class Settings {
      */
     public static Settings load(List<String> files, List<String> overrides) {
         SettingsStack stack = SettingsStack.read(files, overrides);
-        return new Settings(stack.config(), stack.spark(), stack.given(), null);
+        return new Settings(stack.config(), stack.spark(), stack.given(), null, "");
     }
 
     /** Returns the defaults file as shipped, with its comments. */
@@ -76,7 +79,7 @@ public final class Settings {
      * @throws UserException if they reject any
      */
     public void check(List<Consumer<Settings>> readers) {
-        Settings lenient = new Settings(config, spark, given, new ArrayList<>());
+        Settings lenient = new Settings(config, spark, given, new ArrayList<>(), teacher);
         for (Consumer<Settings> reader : readers) {
             int before = lenient.findings.size();
             try {
@@ -97,7 +100,8 @@ public final class Settings {
 
     /** @return a fallback to continue with, where rejected values are collected */
     private <T> T refuse(String key, String why, T instead) {
-        UserException refused = JobErrors.badValue(key, why);
+        String own = TeacherSections.PREFIX + teacher + key.replaceFirst("^teacher(?=\\.)", "");
+        UserException refused = JobErrors.badValue(!teacher.isEmpty() && key.startsWith("teacher.") && given.contains(own) ? own : key, why);
         if (findings == null) {
             throw refused;
         }
@@ -115,10 +119,45 @@ public final class Settings {
         return given.contains(key);
     }
 
-    /** Whether it has a value, or another setting stands in its place: a corpus is a path, a table, a query or what options describe. */
+    /**
+     * Whether it has a value, or another setting stands in its place: a corpus is a path, a table, a query or what options describe; there
+     * may be several teachers.
+     */
     public boolean has(String key) {
         return !string(key).isBlank() || key.equals("corpus.path")
-                && !(string("corpus.table").isBlank() && string("corpus.query").isBlank() && sourceOptions().isEmpty());
+                && !(string("corpus.table").isBlank() && string("corpus.query").isBlank() && sourceOptions().isEmpty())
+                || key.equals("teacher.path") && !teachers().isEmpty();
+    }
+
+    /** Returns the names of the teachers that share the corpus, sorted; empty if there is only that of {@code teacher}. */
+    public List<String> teachers() {
+        return config.getObject(SettingKinds.TEACHERS).keySet().stream().sorted().toList();
+    }
+
+    /**
+     * Returns the settings for one of several teachers and its documents: those that a user would write for it alone. What is
+     * not set for it is as in {@code teacher}.
+     */
+    public Settings ofTeacher(String name) {
+        Config own = config.getConfig(TeacherSections.PREFIX + name);
+        Config alone = config.withValue("teacher", own.withoutPath(TeacherSections.WHERE).root().withFallback(config.getValue("teacher")))
+                .withValue(SettingKinds.TEACHERS, ConfigValueFactory.fromMap(Map.of()))
+                .withValue("corpus.where", ConfigValueFactory.fromAnyRef(TeacherSections.corpusWhere(this, name)));
+        Set<String> said = new TreeSet<>(given);
+        own.withoutPath(TeacherSections.WHERE).entrySet().forEach(setting -> said.add("teacher." + setting.getKey()));
+        said.add("corpus.where");
+        return new Settings(alone, spark, said, findings, name);
+    }
+
+    /** Returns the name of the teacher whose settings these are, see {@link #ofTeacher}; empty if there is only one. */
+    public String teacher() {
+        return teacher;
+    }
+
+    /** Returns the same settings with one teacher, at a path. */
+    public Settings withTeacher(String path) {
+        return new Settings(config.withValue(SettingKinds.TEACHERS, ConfigValueFactory.fromMap(Map.of())), spark, given, findings, "")
+                .with("teacher.path", path);
     }
 
     /** @throws UserException that names all of the keys without a value, if there are any */
@@ -221,7 +260,8 @@ public final class Settings {
     public SortedMap<String, String> given() {
         SortedMap<String, String> values = new TreeMap<>();
         for (String key : given) {
-            if (!SettingKinds.isOpen(key)) {
+            // Of one of several teachers, those of all were given.
+            if (!SettingKinds.isOpen(key) && config.hasPath(key)) {
                 values.put(key, config.getString(key));
             }
         }
@@ -281,6 +321,6 @@ public final class Settings {
     public Settings with(String key, Object value) {
         Set<String> said = new TreeSet<>(given);
         said.add(key);
-        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), spark, said, findings);
+        return new Settings(config.withValue(key, ConfigValueFactory.fromAnyRef(value)), spark, said, findings, teacher);
     }
 }

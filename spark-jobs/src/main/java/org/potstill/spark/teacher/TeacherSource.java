@@ -74,7 +74,7 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
             return null;
         }
         // Read here alone: executors get the key with their tasks.
-        return new ServerOptions(ServerOptions.parse(url), settings.string("teacher.model"), ServerKey.of(System.getenv()), requests, requestLimit,
+        return new ServerOptions(ServerOptions.parse(url), settings.string("teacher.model"), ServerKey.of(System.getenv(), settings.teacher()), requests, requestLimit,
                 retryLimit);
     }
 

@@ -13,7 +13,7 @@ import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Identity;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.CorpusLabels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.Versions;
 import org.potstill.spark.settings.Settings;
@@ -36,6 +36,9 @@ public final class StudentFolder {
 
     /** Member that only the provenance of an export has, not that of a student. */
     public static final String EXPORT = "export";
+
+    /** Member of the provenance of a student of several teachers: each one's description by its name. */
+    public static final String TEACHERS = "teachers";
 
     /** Member that only the provenance of a student has. */
     private static final String TRAINING = "training";
@@ -122,11 +125,11 @@ public final class StudentFolder {
         return ids;
     }
 
-    void publish(StateCopy state, LabelStore store, ObjectNode identity, Settings settings, TrainSummary summary) {
+    void publish(StateCopy state, CorpusLabels labels, ObjectNode identity, Settings settings, TrainSummary summary) {
         TokenizerDefinition tokenizer;
         try {
             String config = Files.readString(state.file(Student.CONFIG));
-            tokenizer = store.tokenizer().below(CausalLmConfig.fromJson(config, Student.CONFIG).vocabSize());
+            tokenizer = labels.tokenizer().below(CausalLmConfig.fromJson(config, Student.CONFIG).vocabSize());
             folder.writeJson(Student.CONFIG, withTokenIds(config, tokenizer));
         } catch (IOException e) {
             throw JobErrors.unwritable("temporary files", state.folder(), e);
@@ -136,10 +139,14 @@ public final class StudentFolder {
         folder.writeText("tokenizer_config.json", tokenizer.configJson());
         folder.writeJson(GENERATION_CONFIG, tokenIds(tokenizer));
         ObjectNode provenance = HadoopFolder.JSON.createObjectNode();
-        provenance.set("teacher", store.provenance().path("teacher"));
-        provenance.set("tokenizer", store.provenance().path("tokenizer"));
-        provenance.set("targets", store.provenance().path("targets"));
-        provenance.set("corpus", store.currentSnapshot());
+        if (labels.isMixture()) {
+            provenance.set(TEACHERS, labels.teachers());
+        } else {
+            provenance.set("teacher", labels.provenance().path("teacher"));
+        }
+        provenance.set("tokenizer", labels.provenance().path("tokenizer"));
+        provenance.set("targets", labels.provenance().path("targets"));
+        provenance.set("corpus", labels.snapshot());
         provenance.set("identity", identity);
         provenance.set(TRAINING, HadoopFolder.JSON.valueToTree(summary));
         provenance.set("settings", settings.provenance());

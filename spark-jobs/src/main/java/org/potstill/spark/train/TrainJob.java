@@ -11,12 +11,14 @@ import org.apache.spark.util.Utils;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.CorpusLabels;
+import org.potstill.spark.cache.Labels;
 import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.storage.TemporaryFolder;
+import org.potstill.spark.teacher.EachTeacher;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.data.TrainingData;
 import org.potstill.spark.train.data.TrainingPlan;
@@ -106,26 +108,26 @@ public final class TrainJob {
                     CACHED_TIMEOUT);
         }
         requireFolder();
-        LabelStore store = LabelStore.find(spark, cache, settings.targetSpec(), teacherFingerprint());
-        ObjectNode snapshot = (ObjectNode) store.currentSnapshot();
+        CorpusLabels labels = CorpusLabels.find(spark, cache, settings.targetSpec(), teachers());
+        ObjectNode snapshot = labels.snapshot();
         for (String key : List.of("sequence-length", "corpus.holdout", "seed")) {
             if (snapshot.path(key).asDouble() != Double.parseDouble(settings.string(key))) {
                 throw JobErrors.settingsDiffer("the cache " + cache, key, settings.string(key), snapshot.path(key).asText());
             }
         }
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
-            int rows = store.labels().vocabSize();
-            init.requireVocabulary(store.tokenizer(), rows, cache);
+            int rows = labels.vocabSize();
+            init.requireVocabulary(labels.tokenizer(), rows, cache);
             CausalLmConfig config = init.shape(rows);
             if (config.vocabSize() != rows) {
                 LOG.info("the teacher's embedding table has {} rows and the student's {}: both are padded, and the teacher's probabilities of ids that "
                         + "the student does not have, none of which is a token, are left out", rows, config.vocabSize());
             }
             folder.requireWritable();
-            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), store.bytes());
-            Responses responses = Responses.of(settings, store.tokenizer());
-            try (TrainingData data = new TrainingData(store, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
-                return train(store, snapshot, data, config, init, copies.path());
+            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), labels.bytes());
+            Responses responses = Responses.of(settings, labels.tokenizer());
+            try (TrainingData data = new TrainingData(sc, labels, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
+                return train(labels, snapshot, data, config, init, copies.path());
             }
         }
     }
@@ -160,12 +162,16 @@ public final class TrainJob {
         }
     }
 
-    /** Returns the fingerprint of the teacher at teacher.path, to detect another teacher's cache, without loading it; null if unset. */
-    private String teacherFingerprint() {
-        if (settings.string("teacher.path").isBlank()) {
-            return null;
+    /** Returns the fingerprints of the teachers, to detect another teacher's cache, without loading them; empty if none is set. */
+    private List<String> teachers() {
+        if (settings.teachers().isEmpty()) {
+            return settings.string("teacher.path").isBlank() ? List.of() : List.of(fingerprint(settings));
         }
-        TeacherSource source = TeacherSource.of(settings);
+        return settings.teachers().stream().map(name -> EachTeacher.of(name, () -> fingerprint(settings.ofTeacher(name)))).toList();
+    }
+
+    private String fingerprint(Settings ofTeacher) {
+        TeacherSource source = TeacherSource.of(ofTeacher);
         try (CausalLm teacher = source.model(sc.hadoopConfiguration())) {
             return source.fingerprint(teacher);
         }
@@ -176,13 +182,13 @@ public final class TrainJob {
      *
      * @param copies local folder for copies of the state
      */
-    private TrainSummary train(LabelStore store, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
+    private TrainSummary train(CorpusLabels labels, ObjectNode snapshot, TrainingData data, CausalLmConfig config, StudentInit init, Path copies) {
         int workers = workers();
         TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
         ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
-                .put("teacher", store.labels().teacher()).put("tokenizer", store.labels().tokenizer())
-                .put("spec", store.labels().spec().name()).put("snapshot", snapshot.path("id").asText()));
+                .put("teacher", labels.joined(Labels::teacher)).put("tokenizer", labels.joined(Labels::tokenizer))
+                .put("spec", settings.targetSpec().name()).put("snapshot", snapshot.path("id").asText()));
         StudentFolder result = new StudentFolder(folder);
         if (result.isFinished()) {
             LOG.info("the student in {} is already trained", folder.path());
@@ -197,13 +203,13 @@ public final class TrainJob {
         if (begin.history().isEmpty()) {
             checkpoints.requireRoom(begin);
         }
-        WorkerSetup setup = new WorkerSetup(config, options, store.labels(), cache, Cluster.coresPerTask(sc),
+        WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString(), end.simd());
-        result.publish(end.state(), store, identity, init.shaped(), summary);
+        result.publish(end.state(), labels, identity, init.shaped(), summary);
         return summary;
     }
 

@@ -10,11 +10,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.storage.HadoopFolder;
@@ -292,5 +295,64 @@ class SettingsTest {
                 "train.outer-momentum", "train.max-loss-beyond-chance")) {
             assertEquals(0.7, Settings.load(List.of(), List.of(key + "=0.7")).real(key, 0, 1));
         }
+    }
+
+    @Test
+    void oneOfSeveralTeachersHasItsOwnSettingsAndTheCommonOnes() {
+        Path file = folder.resolve("teachers.conf");
+        Distillery.write(file, """
+                corpus { table = docs, where = "lang = 'en'" }
+                teacher { precision = int8, threads = 3 }
+                teachers {
+                  code { path = /code, where = "domain = 'code'" }
+                  7b { path = /seven, precision = fp32, threads = 4 }
+                  maths { where = "domain = 'maths'" }
+                }
+                """);
+        Settings settings = Settings.load(List.of(file.toString()), List.of("teachers.maths.path=/maths", "teachers.7b.threads=2"));
+        settings.check(List.of(TeacherSections::check));
+        assertEquals(List.of("7b", "code", "maths"), settings.teachers());
+        assertTrue(settings.has("teacher.path"));
+        Settings code = settings.ofTeacher("code");
+        assertEquals("/code int8 3", String.join(" ", code.string("teacher.path"), code.string("teacher.precision"), code.string("teacher.threads")));
+        assertEquals("(lang = 'en') and (domain = 'code')", code.string("corpus.where"));
+        assertEquals(List.of(), code.teachers());
+        Settings rest = settings.ofTeacher("7b");
+        assertEquals("/seven fp32 2", String.join(" ", rest.string("teacher.path"), rest.string("teacher.precision"), rest.string("teacher.threads")));
+        assertEquals("(lang = 'en') and (not coalesce((domain = 'code') or (domain = 'maths'), false))", rest.string("corpus.where"));
+        assertEquals("/maths", settings.given().get("teachers.maths.path"));
+        assertEquals("/seven", rest.given().get("teacher.path"));
+        assertEquals("domain = 'code'", settings.provenance().path("teachers").path("code").path("where").asText());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "teachers.code.paths=x | did you mean 'teachers.code.path'",
+        "teachers.code.threads=many | 'many' is not a whole number",
+        "teachers.code.scratch=/x | unknown configuration key 'teachers.code.scratch'",
+        "teachers.path=/x | 'teachers.path' is a section",
+        "teachers=/x | such as teachers.NAME.path",
+        "teachers={ \"a b\" { path = x } } | 'a b' is not a name",
+        "teachers={ a { path = x }, b { where = y } } | 'teachers.b.path' is not set",
+        "teachers={ a { path = x }, b { path = y } } | like that of a",
+        "teachers.a.path=~/x | only shells expand",
+        "teachers.a.precision=int9 | 'teachers.a.precision'"})
+    void badSectionsOfTeachersAreRefused(String set, String message) {
+        UserException error = assertThrows(UserException.class, () -> check(set));
+        assertTrue(error.getMessage().contains(message), error.getMessage());
+    }
+
+    private static void check(String set) {
+        Settings.load(List.of(), List.of(set)).check(List.of(TeacherSections::check, all -> PathSettings.check(all, Map.of()),
+                all -> all.teachers().forEach(name -> all.ofTeacher(name).choice("teacher.precision", Precision.class))));
+    }
+
+    @Test
+    void oneTeacherAndSeveralExcludeEachOther() {
+        Settings settings = Settings.load(List.of(), List.of("teacher.path=/x", "teacher.url=http://h/v1", "teachers.a.path=/a"));
+        UserException error = assertThrows(UserException.class, () -> settings.check(List.of(TeacherSections::check)));
+        assertTrue(error.cause().contains("'teacher.path'") && error.cause().contains("'teacher.url'"), error.getMessage());
+        assertEquals("/y", settings.withTeacher("/y").string("teacher.path"));
+        assertEquals(List.of(), settings.withTeacher("/y").teachers());
     }
 }

@@ -210,6 +210,8 @@ class ServerTeacherTest {
         assertFalse(new ServerOptions(server.url(), "", new ServerKey(KEY), 1, Duration.ZERO, Duration.ZERO).toString().contains(KEY));
         assertEquals(KEY, ServerKey.of(Map.of("OPENAI_API_KEY", "other", ServerKey.VARIABLE, KEY + "\n")).value());
         assertEquals("other", ServerKey.of(Map.of("OPENAI_API_KEY", "other", ServerKey.VARIABLE, " ")).value());
+        assertEquals("own", ServerKey.of(Map.of("POTSTILL_TEACHER_KEY_BIG_CODE", "own", ServerKey.VARIABLE, KEY), "big-code").value());
+        assertEquals(KEY, ServerKey.of(Map.of("POTSTILL_TEACHER_KEY_BIG_CODE", "own", ServerKey.VARIABLE, KEY), "other").value());
         assertFalse(assertThrows(UserException.class, () -> new ServerKey("two\nlines")).getMessage().contains("two"));
         for (String url : List.of("http://me:secret@host/v1", "http://host/v1?key=secret", "ftp://secret/v1", "http:///secret", "secret host")) {
             assertFalse(assertThrows(UserException.class, () -> ServerOptions.parse(url)).getMessage().contains("secret"), url);

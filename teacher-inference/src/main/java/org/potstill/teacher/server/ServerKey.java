@@ -2,6 +2,7 @@
 package org.potstill.teacher.server;
 
 import java.io.Serializable;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 
@@ -25,7 +26,18 @@ public record ServerKey(String value) implements Serializable {
 
     /** Returns the value of {@value #VARIABLE} or, if that is not set, of {@code OPENAI_API_KEY}. */
     public static ServerKey of(Map<String, String> environment) {
-        return new ServerKey(Stream.of(VARIABLE, USUAL_VARIABLE).map(name -> environment.getOrDefault(name, "").strip())
+        return of(environment, "");
+    }
+
+    /**
+     * Returns the key for one of several teachers: the value of {@value #VARIABLE} with the teacher's name in capitals after another
+     * underscore, or, if that is not set, the key for all, see {@link #of(Map)}.
+     *
+     * @param teacher letters, digits, hyphens and underscores; empty for the only teacher
+     */
+    public static ServerKey of(Map<String, String> environment, String teacher) {
+        String own = VARIABLE + "_" + teacher.toUpperCase(Locale.ROOT).replace('-', '_');
+        return new ServerKey(Stream.of(own, VARIABLE, USUAL_VARIABLE).map(name -> environment.getOrDefault(name, "").strip())
                 .filter(value -> !value.isEmpty()).findFirst().orElse(""));
     }
 

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
+import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.train.data.LearntSequence;
@@ -106,7 +107,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
     private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
         try {
             StepLoss loss = student.step(batch.stream()
-                    .map(sequence -> sequence.with(setup.labels().decode(sequence.row(), setup.cache()))).toList(), step);
+                    .map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList(), step);
             if (loss.total() > setup.maxLoss()) {
                 throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
             }

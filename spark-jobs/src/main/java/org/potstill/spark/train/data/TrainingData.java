@@ -6,10 +6,11 @@ import java.util.Arrays;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.Cluster;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.CorpusLabels;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.Responses;
@@ -35,19 +36,19 @@ public final class TrainingData implements AutoCloseable {
     private final double teacherLoss;
     private final long seed;
 
-    public TrainingData(LabelStore store, Responses responses, long seed) {
+    public TrainingData(JavaSparkContext sc, CorpusLabels labels, Responses responses, long seed) {
         this.seed = seed;
-        this.snapshot = store.snapshot().persist(StorageLevel.MEMORY_AND_DISK_SER());
+        this.snapshot = labels.entries(sc).persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
         HashPartitioner byKey = new HashPartitioner(Math.max(1, wanted.getNumPartitions()));
-        this.sequences = store.sequences().mapToPair(s -> new Tuple2<>(s.key(), s))
+        this.sequences = labels.sequences(sc).mapToPair(s -> new Tuple2<>(s.key(), s))
                 .join(wanted, byKey).mapValues(Tuple2::_1).persist(StorageLevel.MEMORY_AND_DISK_SER());
         long distinct = wanted.count();
         long held = sequences.count();
         if (held < distinct) {
-            throw JobErrors.missingLabels(store.folder().path().toString(), distinct - held, distinct);
+            throw JobErrors.missingLabels(labels.name(), distinct - held, distinct);
         }
-        this.places = ResponseMasks.of(snapshot, sequences, responses, store.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        this.places = ResponseMasks.of(snapshot, sequences, responses, labels.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
         this.learnt = places.filter(LearntPlace::isLearntFrom);
         this.size = learnt.count();
         if (!responses.isEverything()) {

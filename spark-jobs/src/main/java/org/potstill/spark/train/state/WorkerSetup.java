@@ -2,6 +2,7 @@
 package org.potstill.spark.train.state;
 
 import java.io.Serializable;
+import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.cache.Labels;
 import org.potstill.student.options.TrainingOptions;
@@ -11,13 +12,13 @@ import org.potstill.student.options.TrainingOptions;
  *
  * @param config       shape of the student
  * @param options      hyperparameters of training
- * @param labels       identity of the soft labels
+ * @param labels       identity of the soft labels of each teacher
  * @param cache        the cache's name in messages
  * @param coresPerTask threads per worker
  * @param payload      encoding of the worker's results
  * @param outer        optimizer that is applied to the average
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
-public record WorkerSetup(CausalLmConfig config, TrainingOptions options, Labels labels, String cache, int coresPerTask,
+public record WorkerSetup(CausalLmConfig config, TrainingOptions options, List<Labels> labels, String cache, int coresPerTask,
         Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
 }

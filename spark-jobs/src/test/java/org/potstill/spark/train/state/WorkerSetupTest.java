@@ -4,6 +4,7 @@ package org.potstill.spark.train.state;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 
+import java.util.List;
 import org.apache.commons.lang3.SerializationUtils;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -16,7 +17,7 @@ class WorkerSetupTest {
     @Test
     void aSetupThatTravelledToAnExecutorIsTheSame() {
         WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE,
-                new Labels("a", "b", 37, TargetSpec.parse("top-8")), "cache", 1,
+                List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))), "cache", 1,
                 Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
         WorkerSetup travelled = SerializationUtils.clone(setup);
         assertNotSame(setup, travelled);
