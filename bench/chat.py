@@ -83,16 +83,19 @@ def encoded(tokenizer, messages: list[dict]) -> tuple[list[int], int]:
 
 
 def compare(texts: list[tuple[list[int], int]]) -> dict[str, dict[str, np.ndarray]]:
-    """For each model and figure, the sum over each text's answer."""
-    teacher = load(TEACHER)
+    """For each model and figure, the sum over each text's answer. The teacher comes first."""
+    teachers: list = []
     sums = {}
     for name, path in MODELS.items():
-        model = teacher if path == TEACHER else load(path)
+        model = load(path)
         found = []
         with torch.inference_mode():
-            for tokens, begin in texts:
+            for i, (tokens, begin) in enumerate(texts):
                 ids = torch.tensor([tokens])
-                theirs, its = (each(ids).logits[0, begin - 1:-1].log_softmax(-1) for each in (teacher, model))
+                its = model(ids).logits[0, begin - 1:-1].log_softmax(-1)
+                if path == TEACHER:
+                    teachers.append(its)
+                theirs = teachers[i]
                 found.append([(theirs.exp() * (theirs - its)).sum().item(), (theirs.argmax(-1) == its.argmax(-1)).sum().item(),
                               -its.gather(1, ids[0, begin:, None]).sum().item()])
         sums[name] = dict(zip(("kl", "agreement", "loss"), np.array(found).T))
