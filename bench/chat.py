@@ -12,6 +12,7 @@ answers they end themselves, and how long these are. What is there is not made a
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def train_on_own_answers(prompts: dict[str, dict], documents: set[str]) -> None:
 
 def answers(name: str, model: Path, held_out: Path, max_new_tokens: int) -> dict[str, dict]:
     """The model's answers to the held-out prompts, by document."""
-    folder = CHAT / "held-out" / f"{name.replace(' ', '-').replace(',', '')}-{max_new_tokens}"
+    folder = CHAT / "held-out" / f"{re.sub('[^a-z]+', '-', name)}-{max_new_tokens}"
     if not folder.exists():
         potstill("write", "--conf", CONF,
                  {"corpus.path": held_out, "teacher.path": model, "teacher.precision": "fp32", "write.path": folder,
