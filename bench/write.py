@@ -38,6 +38,7 @@ QUESTIONS = [
     "Why do leaves change their colour in autumn?", "Suggest a vegetarian dinner with rice and beans.", "What is a black hole?",
     "How many legs does a spider have, and is it an insect?", "Name a famous painting and say who made it.", "What is an atom made of?",
     "Write the first sentence of a detective story."]
+SYSTEM = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
 MAX_NEW_TOKENS = 128
 BATCH = 16
 
@@ -50,9 +51,12 @@ def prompts(encode, corpus: Path) -> list[list[int]]:
         begin = rng.randrange(len(words) - 300)
         asked.append("Summarise this text in two sentences: " + " ".join(words[begin:begin + 20 + 280 * i // 31]))
     rng.shuffle(asked)
-    system = "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-    return [encode(f"{system}<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n", add_special_tokens=False).input_ids
-            for text in asked]
+    return [chat(encode, text) for text in asked]
+
+
+def chat(encode, text: str) -> list[int]:
+    """The prompt that SmolLM2's chat template makes of a message."""
+    return encode(f"{SYSTEM}<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n", add_special_tokens=False).input_ids
 
 
 class Writer(Ours):
@@ -63,20 +67,20 @@ class Writer(Ours):
         self.process = java("org.potstill.teacher.WritingBenchmark", *settings, jvm=("-Xmx2g",))
         self.said("the writer did not start")
 
-    def write(self, sequences: list[list[int]]) -> tuple[float, list[list[int]], str]:
-        """Seconds, the new tokens, and the work done."""
+    def write(self, sequences: list[list[int]], shared: int = 0) -> tuple[float, list[list[int]], str]:
+        """Seconds, the new tokens, and the work done. shared: how many tokens all sequences begin with, to be read once."""
         answers = Path(self.folder.name, "answers")
-        seconds, *work = self.told_of(sequences, answers).split()
+        seconds, *work = self.told_of(sequences, answers, shared).split()
         return float(seconds), [[int(word) for word in line.split()[1:]] for line in answers.read_text().split("\n")], " ".join(work)
 
     def processor_seconds(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def told_of(self, sequences: list[list[int]], answers: Path) -> str:
+    def told_of(self, sequences: list[list[int]], answers: Path, shared: int) -> str:
         file = Path(self.folder.name, "prompts")
         file.write_text("\n".join(" ".join(map(str, s)) for s in sequences) + "\n")
-        print(file, answers, sep="\t", file=self.process.stdin, flush=True)
+        print(file, answers, shared, sep="\t", file=self.process.stdin, flush=True)
         return self.said("the writer could not write")
 
 

@@ -25,10 +25,10 @@ import org.potstill.teacher.scoring.TeacherOptions;
 import org.potstill.teacher.scoring.TeacherOptions.Device;
 
 /**
- * The bare writer, for the comparisons in {@code bench}. For each line {@code PROMPTS ANSWERS} on standard input it continues the
- * prompts of a file, a line of token ids each, writes the new tokens to another, and says how many seconds it took, how many tokens it
- * wrote, in how many steps, and how many prompt tokens it read. Arguments: {@code PRECISION THREADS MAX_NEW_TOKENS TEXTS CACHE_MIB
- * TEMPERATURE TOP_K TOP_P MODEL SCRATCH}.
+ * The bare writer, for the comparisons in {@code bench}. For each line {@code PROMPTS ANSWERS [SHARED]} on standard input it continues
+ * the prompts of a file, a line of token ids each, all of which begin with the same SHARED ones, by default 0; writes the new tokens to
+ * another file, and says how many seconds it took, how many tokens it wrote, in how many steps, and how many prompt tokens it read.
+ * Arguments: {@code PRECISION THREADS MAX_NEW_TOKENS TEXTS CACHE_MIB TEMPERATURE TOP_K TOP_P MODEL SCRATCH}.
  */
 final class WritingBenchmark {
     private WritingBenchmark() {
@@ -46,9 +46,10 @@ final class WritingBenchmark {
             System.out.println("ready");
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 String[] files = line.split("\t");
+                int shared = files.length > 2 ? Integer.parseInt(files[2]) : 0;
                 List<AnswerRequest> requests = Files.readAllLines(Path.of(files[0])).stream()
                         .map(text -> Arrays.stream(text.split(" ")).mapToInt(Integer::parseInt).toArray())
-                        .map(prompt -> new AnswerRequest(prompt, 0, maxNewTokens, 0, 0)).toList();
+                        .map(prompt -> new AnswerRequest(prompt, shared, maxNewTokens, 0, 0)).toList();
                 List<AnswerRequest> longestFirst = new ArrayList<>(requests);
                 longestFirst.sort((one, other) -> other.prompt().length - one.prompt().length);
                 writer.takeWork();
