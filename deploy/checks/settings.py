@@ -49,6 +49,7 @@ def keys(tree: dict, prefix: str = "") -> Iterator[str]:
 
 def shell(deploy: Path) -> Findings:
     scripts = [file for file in files(deploy, "*") if file.is_file() and file.suffix in ("", ".sh") and b"bash" in file.read_bytes()[:40]]
-    linted = tool("shellcheck", "--external-sources", "--format", "json", *scripts)
+    # A sourced file is found from the repository, and from the copy that has mistakes.
+    linted = tool("shellcheck", "--external-sources", "--source-path", deploy.parent, "--format", "json", *scripts)
     for found in json.loads(linted.stdout or "[]"):
         yield Path(found["file"]), f"line {found['line']}: SC{found['code']} {found['message']}"
