@@ -44,13 +44,15 @@ final class ConfiguredTokens {
         Set<Object> known = added.stream().map(each -> ((Map<?, ?>) each).get("content")).collect(Collectors.toSet());
         int before = added.size();
         Map<String, Map<?, ?>> special = special(tokenizerConfig);
+        long next = 1 + ids.values().stream().mapToLong(Long::longValue).max().orElse(-1);
         for (Map.Entry<Long, Map<?, ?>> listed : listed(tokenizerConfig)) {
             if (listed.getValue().get("content") instanceof String content && known.add(content)) {
-                long id = ids.getOrDefault(content, 1 + ids.values().stream().mapToLong(Long::longValue).max().orElse(-1));
+                long id = ids.getOrDefault(content, next);
                 if (id != listed.getKey()) {
                     throw CheckpointErrors.otherToken(file, content, listed.getKey());
                 }
                 ids.put(content, id);
+                next = Math.max(next, id + 1);
                 added.add(token(content, id, listed.getValue(), special.containsKey(content) || isSet(listed.getValue(), "special")));
             }
         }

@@ -67,10 +67,15 @@ final class HostileFilesTest {
         StringBuilder index = new StringBuilder("{\"metadata\":{\"total_size\":1},\"weight_map\":{\"x\":\"part.safetensors\"");
         LlamaTensors.shapes(CONFIG).keySet().forEach(name -> index.append(",\"" + name + "\":\"part.safetensors\""));
         Files.writeString(folder.resolve("model.safetensors.index.json"), index + "}}");
-        for (String name : List.of("config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json")) {
+        List<String> names = List.of("config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json");
+        long all = 0;
+        for (String name : names) {
+            all += Files.size(folder.resolve(name));
+        }
+        for (String name : names) {
             Path file = folder.resolve(name);
             byte[] whole = Files.readAllBytes(file);
-            bend(1500, file, whole, whole.length, folder);
+            bend(1500, file, whole, whole.length, folder, all);
             overwrite(file, whole);
         }
     }
@@ -91,14 +96,21 @@ final class HostileFilesTest {
         }
     }
 
-    /** @param header how much of {@code whole} is worth bending */
     private void bend(int times, Path file, byte[] whole, int header, Path checkpoint) throws IOException {
-        openWithinBounds(checkpoint, whole.length);
+        bend(times, file, whole, header, checkpoint, whole.length);
+    }
+
+    /**
+     * @param header how much of {@code whole} is worth bending
+     * @param read   bytes that opening reads
+     */
+    private void bend(int times, Path file, byte[] whole, int header, Path checkpoint, long read) throws IOException {
+        openWithinBounds(checkpoint, read);
         int refused = 0;
         for (int i = 0; i < times; i++) {
             byte[] bent = bent(whole, header);
             overwrite(file, bent);
-            TokenizerDefinition definition = openWithinBounds(checkpoint, whole.length);
+            TokenizerDefinition definition = openWithinBounds(checkpoint, read);
             if (definition == null) {
                 refused++;
             } else if (file.endsWith("tokenizer.json")) {
@@ -161,17 +173,27 @@ final class HostileFilesTest {
 
     /** @return null if it did not open */
     private TokenizerDefinition openWithinBounds(Path path, long fileBytes) {
+        long bound = FIXED_BYTES + BYTES_PER_BYTE * fileBytes;
         long before = THREADS.getCurrentThreadAllocatedBytes();
-        TokenizerDefinition definition = null;
+        TokenizerDefinition definition = open(path);
+        if (THREADS.getCurrentThreadAllocatedBytes() - before >= bound) {
+            // The first time, classes may have been loaded.
+            before = THREADS.getCurrentThreadAllocatedBytes();
+            definition = open(path);
+            long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
+            assertTrue(allocated < bound, allocated + " bytes for a file of " + fileBytes);
+        }
+        return definition;
+    }
+
+    private TokenizerDefinition open(Path path) {
         try (Checkpoint checkpoint = Checkpoints.open(path)) {
-            definition = checkpoint.tokenizer();
+            return checkpoint.tokenizer();
         } catch (UserException e) {
             assertFalse(e.cause().isBlank() || e.cause().equals("null"), e.getMessage());
             assertTrue(e.problem().contains(folder.toString()), e.getMessage());
             assertTrue(e.getMessage().length() < 2000, e.getMessage());
+            return null;
         }
-        long allocated = THREADS.getCurrentThreadAllocatedBytes() - before;
-        assertTrue(allocated < FIXED_BYTES + BYTES_PER_BYTE * fileBytes, allocated + " bytes for a file of " + fileBytes);
-        return definition;
     }
 }
