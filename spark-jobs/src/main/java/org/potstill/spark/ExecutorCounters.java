@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 import org.potstill.teacher.scoring.Teacher;
 
-/** Totals of this executor's teachers since it started, over all jobs; the source of its metrics. */
+/** Totals of this process as an executor since it started, over all jobs; the source of its metrics. */
 public final class ExecutorCounters {
     private static final LongAdder TOKENS = new LongAdder();
     private static final LongAdder MODEL_LOADS = new LongAdder();
@@ -13,6 +13,9 @@ public final class ExecutorCounters {
     private static final LongAdder HALVINGS = new LongAdder();
     private static final DoubleAdder SECONDS = new DoubleAdder();
     private static final DoubleAdder ENTROPY = new DoubleAdder();
+    private static final LongAdder RECEIVED = new LongAdder();
+    private static final LongAdder SENT = new LongAdder();
+    private static final LongAdder EXCHANGE_NANOS = new LongAdder();
 
     private ExecutorCounters() {
     }
@@ -35,31 +38,23 @@ public final class ExecutorCounters {
         HALVINGS.add(work.halvings());
     }
 
-    public static long tokens() {
-        return TOKENS.sum();
+    public static void received(long bytes) {
+        RECEIVED.add(bytes);
     }
 
-    public static long modelLoads() {
-        return MODEL_LOADS.sum();
+    public static void sent(long bytes) {
+        SENT.add(bytes);
     }
 
-    public static long quarantined() {
-        return QUARANTINED.sum();
+    /** Counts time for which a worker waited for the state that it begins a round with. */
+    public static void exchanged(long nanos) {
+        EXCHANGE_NANOS.add(nanos);
     }
 
-    public static long halvings() {
-        return HALVINGS.sum();
-    }
-
-    /** Returns tokens per second of scoring time; 0 before anything was scored. */
-    public static double tokensPerSecond() {
-        double seconds = SECONDS.sum();
-        return seconds == 0 ? 0 : TOKENS.sum() / seconds;
-    }
-
-    /** Returns the mean entropy per token in nats; 0 before anything was scored. */
-    public static double meanEntropy() {
+    static ExecutorReport report() {
         long tokens = TOKENS.sum();
-        return tokens == 0 ? 0 : ENTROPY.sum() / tokens;
+        double seconds = SECONDS.sum();
+        return new ExecutorReport(tokens, seconds == 0 ? 0 : tokens / seconds, MODEL_LOADS.sum(), QUARANTINED.sum(), HALVINGS.sum(), ENTROPY.sum(),
+                RECEIVED.sum(), SENT.sum(), EXCHANGE_NANOS.sum() / 1e9);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import org.apache.spark.SparkConf;
@@ -76,11 +77,20 @@ public final class Sessions {
 
     static void prepare(SparkConf conf) {
         addPlugin(conf);
+        addPrometheus(conf);
         // Kryo, the default of some clusters, cannot deserialize Java records.
         conf.set(SERIALIZER, JAVA_SERIALIZER);
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // Otherwise a task's error ends this process before it can be reported.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+        }
+    }
+
+    /** Serves the driver's metrics on its UI's port, unless the user has set up sinks. */
+    private static void addPrometheus(SparkConf conf) {
+        if (Arrays.stream(conf.getAll()).noneMatch(set -> set._1().startsWith("spark.metrics.conf"))) {
+            conf.set("spark.metrics.conf.driver.sink.prometheusServlet.class", "org.apache.spark.metrics.sink.PrometheusServlet");
+            conf.set("spark.metrics.conf.driver.sink.prometheusServlet.path", "/metrics/prometheus");
         }
     }
 

@@ -8,6 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -19,6 +25,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.commons.io.FileUtils;
@@ -29,6 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.Eventually;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.prune.PruneSummary;
@@ -173,6 +181,47 @@ class StandaloneClusterIT {
                 """.formatted(corpus, distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
                 folder.resolve(student), localSteps, events()));
         return conf;
+    }
+
+    /** Of one page, as counters go on between two. The corpus is larger than the test waits for. */
+    @Test
+    void theDriversPageShowsBothExecutorsAndTheirSums() throws Exception {
+        Path corpus = folder.resolve("corpus");
+        for (int i = 0; i < 300; i++) {
+            Distillery.write(corpus.resolve(i + ".txt"), Distillery.text(i, 3000));
+        }
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        Path conf = writeConf("executor { cores = 1, memory = 1g }, ui.port = " + port);
+        Files.writeString(conf, "spark.ui.enabled = true\ncorpus.path = \"" + corpus + "\"\ncache.shard-tokens = 20000\n", StandardOpenOption.APPEND);
+        Process driver = cluster.begin("label", conf, "");
+        HttpClient http = HttpClient.newHttpClient();
+        HttpRequest page = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics/prometheus/")).build();
+        Eventually.until(() -> {
+            try {
+                Map<String, Double> shown = metrics(http.send(page, HttpResponse.BodyHandlers.ofString()).body());
+                double one = shown.getOrDefault("executor_0_tokensScored", 0.0);
+                double other = shown.getOrDefault("executor_1_tokensScored", 0.0);
+                return one > 0 && other > 0 && one + other == shown.get("tokensScored") && shown.get("executorsReporting") == 2;
+            } catch (IOException e) {
+                return false;
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }, () -> "no such page; the driver is alive: " + driver.isAlive());
+        driver.destroyForcibly().waitFor();
+    }
+
+    /** Potstill's metrics by their own names. */
+    private static Map<String, Double> metrics(String page) {
+        Map<String, Double> metrics = new TreeMap<>();
+        Matcher line = Pattern.compile("(?m)^metrics_.*_PotstillPlugin_(\\w+)_Value\\{.*} (\\S+)$").matcher(page);
+        while (line.find()) {
+            metrics.put(line.group(1), Double.valueOf(line.group(2)));
+        }
+        return metrics;
     }
 
     /** There are no GPUs, and the teacher runs on the CPU: what is tested is that each task scores with the address it is given. */

@@ -14,6 +14,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
 import org.potstill.spark.Progress;
+import org.potstill.spark.TrainingProgress;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.train.averaging.AveragingRound;
@@ -145,6 +146,7 @@ public final class TrainingLoop {
         learnt.addAndGet(Losses.positions(losses));
         boolean end = epoch == plan.epochs() - 1 && round == plan.roundsPerEpoch() - 1;
         StepLoss loss = Losses.mean(losses);
+        TrainingProgress.learnt(epoch * plan.roundsPerEpoch() + round + 1, loss.total(), loss.kl());
         String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                 plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy());
         if (!end && System.nanoTime() - logged < LOG_NANOS) {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.potstill.errors.UserException;
+import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
@@ -79,10 +80,13 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         }
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
+        long asked = System.nanoTime();
         try {
             slices = executor.begin(begin, worker);
         } catch (PeersLostException e) {
             return new Result(Exchange.get().address(), null, List.of(), e, null);
+        } finally {
+            ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
         Student student = executor.students().borrow(begin.version());
         boolean kept = false;

@@ -32,6 +32,7 @@ import org.apache.spark.network.util.MapConfigProvider;
 import org.apache.spark.network.util.TransportConf;
 import org.apache.spark.util.Utils;
 import org.potstill.spark.DaemonThreads;
+import org.potstill.spark.ExecutorCounters;
 import scala.Tuple2;
 
 /**
@@ -132,7 +133,10 @@ public final class Exchange {
         } catch (IOException e) {
             received.completeExceptionally(e);
         }
-        return received;
+        return received.thenApply(bytes -> {
+            ExecutorCounters.received(bytes.length);
+            return bytes;
+        });
     }
 
     /** Asks a peer a question that may take it some time to answer. */
@@ -242,6 +246,7 @@ public final class Exchange {
                     @Override
                     public ManagedBuffer release() {
                         reading.done().run();
+                        ExecutorCounters.sent(size());
                         return super.release();
                     }
                 };
