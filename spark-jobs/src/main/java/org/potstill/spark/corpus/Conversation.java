@@ -66,7 +66,7 @@ final class Conversation {
     private static Object sorted(JsonNode node) {
         if (node.isObject()) {
             Map<String, Object> members = new TreeMap<>();
-            node.fields().forEachRemaining(member -> members.put(member.getKey(), sorted(member.getValue())));
+            node.properties().forEach(member -> members.put(member.getKey(), sorted(member.getValue())));
             return members;
         }
         if (node.isArray()) {
@@ -87,7 +87,7 @@ final class Conversation {
 
     private static Map<String, Object> members(JsonNode node) {
         Map<String, Object> members = new LinkedHashMap<>();
-        node.fields().forEachRemaining(member -> members.put(member.getKey(), value(member.getValue())));
+        node.properties().forEach(member -> members.put(member.getKey(), value(member.getValue())));
         return members;
     }
 

@@ -222,7 +222,7 @@ record ConversationColumns(List<Layout> layouts, boolean isNamed, Set<String> me
             message.set("content", content);
         }
         Set<String> read = isShared ? Set.of("from", "content", "value") : Set.of("role", "content");
-        said.fields().forEachRemaining(member -> {
+        said.properties().forEach(member -> {
             if (!read.contains(member.getKey()) && !member.getValue().isNull()) {
                 message.set(member.getKey(), member.getKey().equals(TOOL_CALLS) ? list(member.getValue(), tree) : member.getValue());
             }

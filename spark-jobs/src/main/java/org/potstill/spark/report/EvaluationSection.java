@@ -187,7 +187,7 @@ final class EvaluationSection implements ReportSection {
     private static void texts(JsonNode e, ReportPage page) {
         page.subheading("Compared with n-gram counts%s", e.path("corpora").isEmpty() ? "" : ", and on other text");
         models(page, "Held-out documents", e.path("heldOut"));
-        e.path("corpora").fields().forEachRemaining(text -> models(page, ReportPage.escape(text.getKey()), text.getValue()));
+        e.path("corpora").properties().forEach(text -> models(page, ReportPage.escape(text.getKey()), text.getValue()));
         page.paragraph("Bigram and unigram counts are taken from the training documents and smoothed by Witten–Bell interpolation: they show how well "
                 + "the frequencies of tokens and token pairs alone predict.%s", e.path("corpora").isEmpty()
                 ? " The student was trained on text like this; set `evaluate.corpora` to evaluate it on other text." : "");
@@ -212,7 +212,7 @@ final class EvaluationSection implements ReportSection {
         }
         page.subheading("Tasks");
         page.table("task", "questions", "chance, %", "teacher, %", "student, %", "teacher by byte, %", "student by byte, %");
-        e.path("tasks").fields().forEachRemaining(task -> {
+        e.path("tasks").properties().forEach(task -> {
             JsonNode t = task.getValue();
             page.row(ReportPage.escape(task.getKey()), number(t.path("questions").asLong()), String.format(Locale.ROOT, "%.1f", 100 * t.path("chance").asDouble()),
                     answers(t.path("teacher"), "accuracy"), answers(t.path("student"), "accuracy"), answers(t.path("teacher"), "normalisedAccuracy"),

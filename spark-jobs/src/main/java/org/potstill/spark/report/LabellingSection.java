@@ -23,7 +23,7 @@ final class LabellingSection implements ReportSection {
         page.table("", "");
         page.fact("teacher", "%s", ReportPage.escape(l.path("teacher").asText()));
         page.fact("labels", "%s", ReportPage.escape(l.path("cache").asText()));
-        l.path("source").fields().forEachRemaining(said -> page.fact(said.getKey(), "%s",
+        l.path("source").properties().forEach(said -> page.fact(said.getKey(), "%s",
                 ReportPage.escape(said.getValue().isObject() ? said.getValue().toString() : said.getValue().asText())));
         page.fact("documents", "%,d", corpus.path("documents").asLong());
         page.fact("documents in quarantine", "%,d", corpus.path("unusable").asLong());

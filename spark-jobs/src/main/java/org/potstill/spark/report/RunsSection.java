@@ -2,7 +2,6 @@
 package org.potstill.spark.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.Iterator;
 import java.util.Locale;
 import java.util.Map;
 
@@ -17,8 +16,7 @@ final class RunsSection implements ReportSection {
         page.heading("About these runs");
         page.textTable("job", "finished", "versions", "machine");
         JsonNode last = null;
-        for (Iterator<Map.Entry<String, JsonNode>> each = runs.fields(); each.hasNext();) {
-            Map.Entry<String, JsonNode> run = each.next();
+        for (Map.Entry<String, JsonNode> run : runs.properties()) {
             JsonNode r = run.getValue();
             page.row(ReportPage.escape(run.getKey()), ReportPage.escape(r.path("finished").asText().replace("T", " ").replace("Z", " UTC")), ReportPage.escape(String.format(Locale.ROOT,
                     "Potstill %s, Spark %s, Java %s", r.path("potstill").asText(), r.path("spark").asText(), r.path("java").asText())),
@@ -29,7 +27,7 @@ final class RunsSection implements ReportSection {
         page.endTable();
         page.paragraph("Settings given to the last run; all others have their defaults:");
         page.textTable("setting", "value");
-        last.path("settings").fields().forEachRemaining(setting ->
+        last.path("settings").properties().forEach(setting ->
                 page.row(ReportPage.escape(setting.getKey()), ReportPage.escape(setting.getValue().asText())));
         page.endTable();
     }

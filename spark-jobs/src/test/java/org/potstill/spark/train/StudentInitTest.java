@@ -241,7 +241,7 @@ class StudentInitTest {
         try (Checkpoint tiny = Checkpoints.open(distillery.teacher())) {
             JsonNode vocabulary = HadoopFolder.JSON.readTree(tiny.tokenizer().json()).path("model").path("vocab");
             String[] tokens = new String[vocabulary.size()];
-            vocabulary.fields().forEachRemaining(token -> tokens[token.getValue().asInt()] = token.getKey());
+            vocabulary.properties().forEach(token -> tokens[token.getValue().asInt()] = token.getKey());
             List<String> order = Arrays.asList(tokens);
             Collections.swap(order, order.indexOf("A"), order.indexOf("B"));
             return tokens;
