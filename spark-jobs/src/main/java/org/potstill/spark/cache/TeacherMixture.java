@@ -36,7 +36,7 @@ public record TeacherMixture(String id, SortedMap<String, String> teachers) {
     static Optional<TeacherMixture> in(JsonNode snapshot) {
         JsonNode mixture = snapshot.path(MEMBER);
         SortedMap<String, String> teachers = new TreeMap<>();
-        mixture.path("teachers").fields().forEachRemaining(teacher -> teachers.put(teacher.getKey(), teacher.getValue().asText()));
+        mixture.path("teachers").properties().forEach(teacher -> teachers.put(teacher.getKey(), teacher.getValue().asText()));
         return mixture.isObject() ? Optional.of(new TeacherMixture(mixture.path("id").asText(), teachers)) : Optional.empty();
     }
 

@@ -44,7 +44,7 @@ final class ModelCard {
         JsonNode training = provenance.path("training");
         JsonNode corpus = provenance.path("corpus");
         Map<String, JsonNode> teachers = new LinkedHashMap<>();
-        provenance.path(StudentFolder.TEACHERS).fields().forEachRemaining(each -> teachers.put("teacher " + name(each.getKey()), each.getValue()));
+        provenance.path(StudentFolder.TEACHERS).properties().forEach(each -> teachers.put("teacher " + name(each.getKey()), each.getValue()));
         if (teachers.isEmpty()) {
             teachers.put("teacher", provenance.path("teacher"));
         }
@@ -75,7 +75,7 @@ final class ModelCard {
         line("| KL to the student before export | %s |", fidelity.describe(ModelCard::name));
         remarks.forEach(remark -> line("\nNote: %s.", remark));
         evaluation(evaluation, "");
-        evaluation.path("teachers").fields().forEachRemaining(each -> evaluation(each.getValue(), " for the teacher " + name(each.getKey())));
+        evaluation.path("teachers").properties().forEach(each -> evaluation(each.getValue(), " for the teacher " + name(each.getKey())));
         return out.toString();
     }
 

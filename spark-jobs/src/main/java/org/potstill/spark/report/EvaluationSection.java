@@ -26,9 +26,9 @@ final class EvaluationSection implements ReportSection {
         page.paragraph("The student has several teachers. Over all %,d held-out tokens, each compared with the teacher of its document, the two agree on the "
                 + "most probable token at %.0f %% of positions, at a KL of %.3f nats per token.", evaluate.path("positions").asLong(),
                 100 * evaluate.path("agreement").asDouble(), evaluate.path("kl").asDouble());
-        evaluate.path("leftOut").fields().forEachRemaining(left -> page.paragraph("**Note:** not compared with the teacher %s: %s.", ReportPage.escape(left.getKey()),
+        evaluate.path("leftOut").properties().forEach(left -> page.paragraph("**Note:** not compared with the teacher %s: %s.", ReportPage.escape(left.getKey()),
                 ReportPage.escape(left.getValue().asText())));
-        evaluate.path("teachers").fields().forEachRemaining(teacher -> {
+        evaluate.path("teachers").properties().forEach(teacher -> {
             page.heading("Compared with the teacher %s, on its documents", ReportPage.escape(teacher.getKey()));
             write(teacher.getValue(), teacher.getKey() + "-", page);
         });

@@ -13,7 +13,7 @@ final class LabellingSection implements ReportSection {
         if (label.has("corpus")) {
             write(label, pass, "The teacher pass", page);
         }
-        label.path("teachers").fields().forEachRemaining(teacher -> write(teacher.getValue(), pass.path("teachers").path(teacher.getKey()),
+        label.path("teachers").properties().forEach(teacher -> write(teacher.getValue(), pass.path("teachers").path(teacher.getKey()),
                 "The pass of the teacher " + ReportPage.escape(teacher.getKey()), page));
     }
 

@@ -9,7 +9,7 @@ final class TextsSection implements ReportSection {
     public void write(JsonNode report, ReportPage page) {
         JsonNode evaluate = report.path("evaluate");
         write(evaluate, "", page);
-        evaluate.path("teachers").fields().forEachRemaining(teacher -> write(teacher.getValue(), ", teacher " + ReportPage.escape(teacher.getKey()), page));
+        evaluate.path("teachers").properties().forEach(teacher -> write(teacher.getValue(), ", teacher " + ReportPage.escape(teacher.getKey()), page));
     }
 
     private static void write(JsonNode evaluate, String which, ReportPage page) {
