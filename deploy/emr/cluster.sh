@@ -24,12 +24,7 @@ source "$here/common.sh"
 
 kind='' jar='' conf='' logs='' subnet='' bootstrap='' cluster='' workers=2 instance='' release=emr-7.14.0
 service_role=EMR_DefaultRole_V2 instance_profile=EMR_EC2_DefaultRole name=potstill
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --dry-run | --help | -h) option "$1"; shift; continue ;;
-    --*) [ $# -ge 2 ] || fail "$1 needs a value" ;;
-    *) break ;;
-  esac
+set_option() {
   case "$1" in
     --kind) take kind "$2" 'gpu|cpu' 'gpu or cpu' ;;
     --jar) take jar "$2" "$s3_file" s3://bucket/potstill.jar ;;
@@ -44,10 +39,11 @@ while [ $# -gt 0 ]; do
     --service-role) take service_role "$2" "$label|$role" EMR_DefaultRole_V2 ;;
     --instance-profile) take instance_profile "$2" "$label" EMR_EC2_DefaultRole ;;
     --name) take name "$2" "$label" potstill ;;
-    *) fail "there is no option $1" "see $0 --help" ;;
+    *) return 1 ;;
   esac
-  shift 2
-done
+}
+options "$@"
+set -- "${words[@]}"
 need kind jar conf
 command_words "$conf" "$@"
 

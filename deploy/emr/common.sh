@@ -37,13 +37,21 @@ need() {
   setting='[a-z0-9][a-z0-9.-]*=[A-Za-z0-9._:/=,@-]*'
 }
 
-# option NAME VALUE...: handles an option that all scripts have. The status is 1 if it is another.
-option() {
-  case "$1" in
-    --dry-run) dry_run=yes ;;
-    --help | -h) usage; exit 0 ;;
-    *) return 1 ;;
-  esac
+# options WORD...: handles the options that all scripts have, and calls the script's own "set_option NAME VALUE" for others, whose status is 1 if
+# there is no such option. Leaves the words after the options in the array "words".
+options() {
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --dry-run) dry_run=yes; shift; continue ;;
+      --help | -h) usage; exit 0 ;;
+      --*) [ $# -ge 2 ] || fail "$1 needs a value" ;;
+      *) break ;;
+    esac
+    set_option "$1" "$2" || fail "there is no option $1" "see $0 --help"
+    shift 2
+  done
+  # shellcheck disable=SC2034
+  words=("$@")
 }
 
 # command_words CONF WORD...: Potstill's commands, and the settings that follow them, as arrays "commands" and "settings".

@@ -19,12 +19,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 source "$here/common.sh"
 
 kind='' virtual_cluster='' role_arn='' jar='' conf='' logs='' executors=2 release='' name=potstill
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --dry-run | --help | -h) option "$1"; shift; continue ;;
-    --*) [ $# -ge 2 ] || fail "$1 needs a value" ;;
-    *) break ;;
-  esac
+set_option() {
   case "$1" in
     --kind) take kind "$2" 'gpu|cpu' 'gpu or cpu' ;;
     --virtual-cluster) take virtual_cluster "$2" '[0-9a-z]{1,64}' abcdefghijklmnopqrstuvwxy ;;
@@ -35,10 +30,11 @@ while [ $# -gt 0 ]; do
     --executors) take executors "$2" "$number" 2 ;;
     --release) take release "$2" 'emr-(spark-)?[0-9]+\.[0-9]+\.[0-9]+-[a-z0-9-]+' emr-7.14.0-latest ;;
     --name) take name "$2" "$label" potstill ;;
-    *) fail "there is no option $1" "see $0 --help" ;;
+    *) return 1 ;;
   esac
-  shift 2
-done
+}
+options "$@"
+set -- "${words[@]}"
 need kind virtual_cluster jar conf logs
 [ -n "$role_arn" ] || fail "--role is missing" "see $0 --help"
 command_words "$conf" "$@"

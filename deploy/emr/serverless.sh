@@ -24,12 +24,7 @@ case "${1-}" in
   *) fail "the first word must be create or run" "see $0 --help" ;;
 esac
 name=potstill release=emr-7.14.0 application='' role_arn='' jar='' conf='' logs='' executors=4 minutes=720
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --dry-run | --help | -h) option "$1"; shift; continue ;;
-    --*) [ $# -ge 2 ] || fail "$1 needs a value" ;;
-    *) break ;;
-  esac
+set_option() {
   case "$1" in
     --name) take name "$2" "$label" potstill ;;
     --release) take release "$2" 'emr-(spark-)?[0-9]+\.[0-9]+\.[0-9]+' emr-7.14.0 ;;
@@ -40,10 +35,11 @@ while [ $# -gt 0 ]; do
     --logs) take logs "$2" "$s3_folder" s3://bucket/logs/ ;;
     --executors) take executors "$2" "$number" 4 ;;
     --minutes) take minutes "$2" '[1-9][0-9]{0,4}' 720 ;;
-    *) fail "there is no option $1" "see $0 --help" ;;
+    *) return 1 ;;
   esac
-  shift 2
-done
+}
+options "$@"
+set -- "${words[@]}"
 
 if [ "$action" = create ]; then
   [ $# -eq 0 ] || fail "create takes no command" "use run"
