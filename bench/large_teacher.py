@@ -20,7 +20,7 @@ from peer import Ours, cpu
 from transformers import LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).parent / "fixtures"))
-from make_tiny_models import ggml_name, permute
+from make_tiny_models import add_sizes, add_vocabulary, ggml_name, permute
 from tiny_tokenizers import vocabulary
 
 LIMIT = 1e-4
@@ -72,21 +72,12 @@ def write_folder(folder: Path, config: LlamaConfig) -> None:
 
 def write_gguf(file: Path, config: LlamaConfig) -> None:
     writer = gguf.GGUFWriter(file, "llama")
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
+    add_sizes(writer, config)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     tokens, merges = vocabulary()
     tokens += [f"<unused{i}>" for i in range(config.vocab_size - len(tokens))]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("smollm")
-    writer.add_token_list(tokens)
-    writer.add_token_types([3] + [1] * (len(tokens) - 1))
-    writer.add_token_merges(merges)
+    add_vocabulary(writer, "smollm", tokens, merges)
     writer.add_eos_token_id(0)
     tensors = shapes(config)
     for name, shape in tensors.items():
