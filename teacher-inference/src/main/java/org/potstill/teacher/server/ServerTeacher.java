@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.server;
 
-import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.ThreadPoolExecutor;
 import org.potstill.softlabels.TargetSpec;
-import org.potstill.teacher.scoring.InputLimits;
 import org.potstill.teacher.scoring.ScoredSequence;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -18,23 +15,10 @@ import org.potstill.teacher.scoring.TeacherOptions;
  * several are in flight at a time.
  */
 public final class ServerTeacher implements Teacher {
-    private final ServerOptions options;
-    private final ServerClient client;
-    private final InputLimits limits;
-    private final ServerProtocol protocol;
-    private final URI address;
-    private final String model;
-    private final ThreadPoolExecutor requests;
-    private final BusyTime busy = new BusyTime();
+    private final ServerRequests requests;
 
     private ServerTeacher(ServerModel model) {
-        this.options = model.options();
-        this.client = model.client();
-        this.limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
-        this.protocol = ServerProtocol.of(model.listed().owner());
-        this.address = protocol.address(options.url());
-        this.model = model.id();
-        this.requests = client.threads();
+        this.requests = new ServerRequests(model);
     }
 
     public static ServerTeacher open(ServerModel model) {
@@ -54,7 +38,7 @@ public final class ServerTeacher implements Teacher {
 
     @Override
     public int vocabSize() {
-        return limits.vocabSize();
+        return requests.limits().vocabSize();
     }
 
     /** Returns the CPU, as no GPU of this machine is used. */
@@ -66,11 +50,11 @@ public final class ServerTeacher implements Teacher {
     @Override
     public List<ScoredSequence> score(List<int[]> sequences, TargetSpec spec) {
         require(spec);
-        limits.requireScorable(sequences);
+        requests.limits().requireScorable(sequences);
         List<Future<ScoredSequence>> replies = new ArrayList<>();
         try {
             for (int[] sequence : sequences) {
-                replies.add(requests.submit(() -> score(sequence, Math.min(spec.k(), limits.vocabSize()))));
+                replies.add(requests.threads().submit(() -> score(sequence, Math.min(spec.k(), vocabSize()))));
             }
             List<ScoredSequence> results = new ArrayList<>();
             for (Future<ScoredSequence> reply : replies) {
@@ -91,25 +75,16 @@ public final class ServerTeacher implements Teacher {
     }
 
     private ScoredSequence score(int[] sequence, int k) throws InterruptedException {
-        busy.begin();
-        try {
-            return client.call(address, protocol.scoring(model, sequence, k), ServerClient.longestReply(sequence.length * (k + 2L)), body -> {
-                ReplyScores scores = new ReplyScores(sequence, k, limits.vocabSize());
-                try {
-                    protocol.readScores(body, scores);
-                    return scores.result();
-                } catch (MismatchException e) {
-                    throw ServerErrors.otherTokens(options.url(), e.getMessage());
-                }
-            });
-        } finally {
-            busy.end();
-        }
+        return requests.call(requests.protocol().scoring(requests.model(), sequence, k), sequence.length * (k + 2L), body -> {
+            ReplyScores scores = new ReplyScores(sequence, k, vocabSize());
+            requests.protocol().readScores(body, scores);
+            return scores.result();
+        });
     }
 
     @Override
     public Work takeWork() {
-        return new Work(busy.take() / 1e9, 0, Integer.MAX_VALUE);
+        return new Work(requests.takeBusy() / 1e9, 0, Integer.MAX_VALUE);
     }
 
     @Override
@@ -119,6 +94,6 @@ public final class ServerTeacher implements Teacher {
 
     @Override
     public void close() {
-        requests.shutdownNow();
+        requests.threads().shutdownNow();
     }
 }
