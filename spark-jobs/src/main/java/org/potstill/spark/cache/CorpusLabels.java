@@ -13,7 +13,6 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.softlabels.TargetSpec;
@@ -44,31 +43,24 @@ public final class CorpusLabels {
      * @throws org.potstill.errors.UserException if there are none, if they are ambiguous, or if they are not those of a whole corpus
      */
     public static CorpusLabels find(SparkSession spark, String cache, TargetSpec wanted, Collection<String> teachers) {
-        List<LabelStore> found = teachers.isEmpty() ? ofOneCorpus(spark, cache, wanted)
-                : teachers.stream().map(teacher -> LabelStore.find(spark, cache, wanted, teacher)).toList();
-        Optional<TeacherMixture> mixture = found.get(0).mixture();
-        if (mixture.isEmpty() && found.size() == 1) {
-            return new CorpusLabels(cache, Map.of("", found.get(0)), null);
+        List<LabelStore> all = LabelStore.all(spark, cache, wanted);
+        List<LabelStore> found = teachers.isEmpty() ? all : teachers.stream().map(teacher -> LabelStore.ofTeacher(all, cache, teacher)).toList();
+        Set<Optional<TeacherMixture>> mixtures = found.stream().map(LabelStore::mixture).collect(Collectors.toSet());
+        TeacherMixture mixture = mixtures.size() > 1 ? null : mixtures.iterator().next().orElse(null);
+        if (mixture == null && (teachers.isEmpty() || found.size() == 1)) {
+            return new CorpusLabels(cache, Map.of("", LabelStore.ofTeacher(found, cache, null)), null);
         }
-        Set<String> prints = found.stream().map(store -> store.labels().teacher()).collect(Collectors.toSet());
         if (found.size() == 1) {
-            throw MixtureErrors.partOfMixture(found.get(0).folder().path().toString(), mixture.get().teachers().keySet());
+            throw MixtureErrors.partOfMixture(found.get(0).folder().path().toString(), mixture.teachers().keySet());
         }
-        if (mixture.isEmpty() || !found.stream().allMatch(store -> store.mixture().equals(mixture))
-                || !prints.equals(new HashSet<>(mixture.get().teachers().values()))) {
+        Map<String, LabelStore> byTeacher = new LinkedHashMap<>();
+        found.forEach(store -> byTeacher.put(store.labels().teacher(), store));
+        if (mixture == null || !byTeacher.keySet().equals(new HashSet<>(mixture.teachers().values()))) {
             throw MixtureErrors.notOneMixture(cache, found.stream().map(store -> store.labels().folder()).toList());
         }
         Map<String, LabelStore> stores = new LinkedHashMap<>();
-        mixture.get().teachers().forEach((name, print) ->
-                stores.put(name, found.stream().filter(store -> store.labels().teacher().equals(print)).findFirst().orElseThrow()));
-        return new CorpusLabels(cache, stores, mixture.get());
-    }
-
-    private static List<LabelStore> ofOneCorpus(SparkSession spark, String cache, TargetSpec wanted) {
-        List<LabelStore> all = LabelStore.folders(spark, cache).stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
-                .map(held -> LabelStore.open(spark, cache, held)).toList();
-        boolean mixed = all.size() > 1 && all.stream().allMatch(store -> store.mixture().isPresent() && store.mixture().equals(all.get(0).mixture()));
-        return mixed ? all : List.of(LabelStore.find(spark, cache, wanted, null));
+        mixture.teachers().forEach((name, print) -> stores.put(name, byTeacher.get(print)));
+        return new CorpusLabels(cache, stores, mixture);
     }
 
     /** Returns the labels by the teacher's name, in its order; the only teacher has the name "". */
@@ -126,17 +118,17 @@ public final class CorpusLabels {
     }
 
     /** Returns the places of all sequences of the corpus. */
-    public JavaRDD<SnapshotEntry> entries(JavaSparkContext sc) {
-        return union(sc, stores.values().stream().map(LabelStore::snapshot).toList());
+    public JavaRDD<SnapshotEntry> entries() {
+        return union(LabelStore::snapshot);
     }
 
     /** Returns one row per key. */
-    public JavaRDD<LabelledSequence> sequences(JavaSparkContext sc) {
-        return union(sc, stores.values().stream().map(LabelStore::sequences).toList());
+    public JavaRDD<LabelledSequence> sequences() {
+        return union(LabelStore::sequences);
     }
 
-    private static <T> JavaRDD<T> union(JavaSparkContext sc, List<JavaRDD<T>> all) {
-        return all.stream().reduce(JavaRDD::union).orElseGet(sc::emptyRDD);
+    private <T> JavaRDD<T> union(Function<LabelStore, JavaRDD<T>> part) {
+        return stores.values().stream().map(part).reduce(JavaRDD::union).orElseThrow();
     }
 
     /** Returns the description of each teacher, by its name, with its tokenizer's fingerprint. */

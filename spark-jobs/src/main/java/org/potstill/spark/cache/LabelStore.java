@@ -106,12 +106,32 @@ public final class LabelStore {
      * @throws UserException if there are no such labels, or several teachers' and {@code teacher} is null
      */
     public static LabelStore find(SparkSession spark, String cache, TargetSpec wanted, String teacher) {
+        return ofTeacher(all(spark, cache, wanted), cache, teacher);
+    }
+
+    /**
+     * Returns a cache's labels for a target specification, of all teachers.
+     *
+     * @throws UserException if there are none
+     */
+    static List<LabelStore> all(SparkSession spark, String cache, TargetSpec wanted) {
         List<String> all = folders(spark, cache);
         List<LabelStore> found = all.stream().filter(held -> held.endsWith("/spec=" + wanted.name()))
                 .map(held -> open(spark, cache, held)).toList();
         if (found.isEmpty()) {
             throw JobErrors.noCache(cache, wanted.name(), all);
         }
+        return found;
+    }
+
+    /**
+     * Selects the labels of a teacher.
+     *
+     * @param found   see {@link #all}
+     * @param teacher fingerprint; null if there is only one
+     * @throws UserException if there are none, or if they are ambiguous
+     */
+    static LabelStore ofTeacher(List<LabelStore> found, String cache, String teacher) {
         List<String> teachers = found.stream().map(store -> store.labels().teacher()).toList();
         if (teacher == null && found.size() > 1) {
             throw JobErrors.ambiguousCache(cache, teachers);

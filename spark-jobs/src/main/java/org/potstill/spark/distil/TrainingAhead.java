@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.distil;
 
+import java.util.Collections;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.CausalLm;
@@ -30,12 +31,8 @@ public final class TrainingAhead {
             return;
         }
         if (!PrunedStart.isAskedFor(settings)) {
-            if (settings.teachers().isEmpty()) {
-                training.requireMemory(vocabSize(settings, hadoop));
-            } else {
-                training.requireMemory(settings.teachers().stream().mapToInt(name -> EachTeacher.of(name, () -> vocabSize(settings.ofTeacher(name), hadoop)))
-                        .max().getAsInt());
-            }
+            int vocabSize = Collections.max(EachTeacher.all(settings, ofOne -> vocabSize(ofOne, hadoop)));
+            training.requireMemory(vocabSize);
             return;
         }
         try (CausalLm model = model(settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model", settings, hadoop)) {

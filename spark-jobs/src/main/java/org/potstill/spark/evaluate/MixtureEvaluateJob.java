@@ -7,6 +7,7 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.teacher.EachTeacher;
 import org.potstill.spark.teacher.TeacherSource;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,8 +26,7 @@ public final class MixtureEvaluateJob {
 
     /** Whether servers run all of the teachers, which then cannot be compared with. */
     public static boolean areAllServed(Settings settings) {
-        return settings.teachers().isEmpty() ? TeacherSource.isServed(settings)
-                : settings.teachers().stream().allMatch(name -> TeacherSource.isServed(settings.ofTeacher(name)));
+        return !EachTeacher.all(settings, TeacherSource::isServed).contains(false);
     }
 
     /**

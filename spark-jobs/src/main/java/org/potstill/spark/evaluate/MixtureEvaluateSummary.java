@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
-import java.util.Map;
+import java.util.List;
 import java.util.SortedMap;
 import java.util.function.ToDoubleFunction;
 
@@ -17,17 +17,17 @@ import java.util.function.ToDoubleFunction;
 public record MixtureEvaluateSummary(SortedMap<String, EvaluateSummary> teachers, SortedMap<String, String> leftOut, long positions, double kl,
         double agreement) {
     static MixtureEvaluateSummary of(SortedMap<String, EvaluateSummary> teachers, SortedMap<String, String> leftOut) {
-        return new MixtureEvaluateSummary(teachers, leftOut, teachers.values().stream().mapToLong(summary -> summary.heldOut().positions()).sum(),
-                mean(teachers, student -> student.kl().value()), mean(teachers, student -> student.agreement().value()));
+        List<TextScore> texts = teachers.values().stream().map(EvaluateSummary::heldOut).toList();
+        long positions = texts.stream().mapToLong(TextScore::positions).sum();
+        return new MixtureEvaluateSummary(teachers, leftOut, positions, sum(texts, student -> student.kl().value()) / positions,
+                sum(texts, student -> student.agreement().value()) / positions);
     }
 
-    private static double mean(Map<String, EvaluateSummary> teachers, ToDoubleFunction<ModelScore> figure) {
+    private static double sum(List<TextScore> texts, ToDoubleFunction<ModelScore> figure) {
         double sum = 0;
-        double positions = 0;
-        for (EvaluateSummary summary : teachers.values()) {
-            sum += summary.heldOut().positions() * figure.applyAsDouble(summary.heldOut().student());
-            positions += summary.heldOut().positions();
+        for (TextScore text : texts) {
+            sum += text.positions() * figure.applyAsDouble(text.student());
         }
-        return sum / positions;
+        return sum;
     }
 }

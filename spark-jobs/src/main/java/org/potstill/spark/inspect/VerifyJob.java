@@ -73,12 +73,8 @@ public final class VerifyJob {
     /** Opens the teachers that score again, by fingerprint; none if there is no sample. */
     private Map<String, Rescoring> rescorings() {
         Map<String, Rescoring> rescorings = new LinkedHashMap<>();
-        if (sample > 0 && settings.teachers().isEmpty()) {
-            Rescoring only = new Rescoring(sc, settings);
-            rescorings.put(only.fingerprint(), only);
-        } else if (sample > 0) {
-            settings.teachers().stream().map(name -> EachTeacher.of(name, () -> new Rescoring(sc, settings.ofTeacher(name))))
-                    .forEach(rescoring -> rescorings.put(rescoring.fingerprint(), rescoring));
+        if (sample > 0) {
+            EachTeacher.all(settings, ofOne -> new Rescoring(sc, ofOne)).forEach(rescoring -> rescorings.put(rescoring.fingerprint(), rescoring));
         }
         return rescorings;
     }

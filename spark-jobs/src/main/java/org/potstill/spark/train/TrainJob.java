@@ -126,7 +126,7 @@ public final class TrainJob {
             folder.requireWritable();
             requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), labels.bytes());
             Responses responses = Responses.of(settings, labels.tokenizer());
-            try (TrainingData data = new TrainingData(sc, labels, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
+            try (TrainingData data = new TrainingData(labels, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
                 return train(labels, snapshot, data, config, init, copies.path());
             }
         }
@@ -164,10 +164,8 @@ public final class TrainJob {
 
     /** Returns the fingerprints of the teachers, to detect another teacher's cache, without loading them; empty if none is set. */
     private List<String> teachers() {
-        if (settings.teachers().isEmpty()) {
-            return settings.string("teacher.path").isBlank() ? List.of() : List.of(fingerprint(settings));
-        }
-        return settings.teachers().stream().map(name -> EachTeacher.of(name, () -> fingerprint(settings.ofTeacher(name)))).toList();
+        boolean none = settings.teachers().isEmpty() && settings.string("teacher.path").isBlank();
+        return none ? List.of() : EachTeacher.all(settings, this::fingerprint);
     }
 
     private String fingerprint(Settings ofTeacher) {

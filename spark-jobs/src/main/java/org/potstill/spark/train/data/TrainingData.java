@@ -6,7 +6,6 @@ import java.util.Arrays;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.Cluster;
@@ -36,12 +35,12 @@ public final class TrainingData implements AutoCloseable {
     private final double teacherLoss;
     private final long seed;
 
-    public TrainingData(JavaSparkContext sc, CorpusLabels labels, Responses responses, long seed) {
+    public TrainingData(CorpusLabels labels, Responses responses, long seed) {
         this.seed = seed;
-        this.snapshot = labels.entries(sc).persist(StorageLevel.MEMORY_AND_DISK_SER());
+        this.snapshot = labels.entries().persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
         HashPartitioner byKey = new HashPartitioner(Math.max(1, wanted.getNumPartitions()));
-        this.sequences = labels.sequences(sc).mapToPair(s -> new Tuple2<>(s.key(), s))
+        this.sequences = labels.sequences().mapToPair(s -> new Tuple2<>(s.key(), s))
                 .join(wanted, byKey).mapValues(Tuple2::_1).persist(StorageLevel.MEMORY_AND_DISK_SER());
         long distinct = wanted.count();
         long held = sequences.count();
