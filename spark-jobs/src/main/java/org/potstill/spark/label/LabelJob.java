@@ -3,16 +3,13 @@ package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
-import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
@@ -32,7 +29,6 @@ import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
-import org.potstill.spark.teacher.ExecutorTeacher;
 import org.potstill.spark.teacher.TeacherDescription;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.Teachers;
@@ -50,11 +46,10 @@ public final class LabelJob implements AutoCloseable {
     private final SparkSession spark;
     private final JavaSparkContext sc;
     private final Settings settings;
-    private final int cores;
-    private final Broadcast<SerializableConfiguration> hadoop;
     private final LabelSettings told;
     private final Tokenization tokenization;
     private final TeacherSource source;
+    private final TeacherPass pass;
     private Corpus corpus;
     private JavaRDD<Document> texts;
     private OpenedTeacher teacher;
@@ -65,7 +60,6 @@ public final class LabelJob implements AutoCloseable {
     private CorpusCount count;
     private String quarantine;
     private List<ShardResult> results;
-    private PrecisionCost precisionCost;
     private UnscoredSequences unscored;
     private LabelStore.Draft draft;
     private double seconds;
@@ -83,11 +77,10 @@ public final class LabelJob implements AutoCloseable {
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = settings;
-        this.cores = Cluster.coresPerExecutor(sc);
-        this.hadoop = Cluster.hadoop(sc);
         this.told = LabelSettings.of(settings);
         this.tokenization = Tokenization.of(settings);
         this.source = TeacherSource.of(settings);
+        this.pass = new TeacherPass(sc, source, told);
     }
 
     /**
@@ -101,6 +94,7 @@ public final class LabelJob implements AutoCloseable {
             prefetch();
             read();
             score();
+            draft();
             return publish(null);
         }
     }
@@ -138,15 +132,9 @@ public final class LabelJob implements AutoCloseable {
 
     /** Makes executors load the teacher while the corpus is read and tokenized, if the cache is still empty. */
     void prefetch() {
-        if (!store.isEmpty()) {
-            return;
+        if (store.isEmpty()) {
+            pass.prefetch(teacher.labels().teacher());
         }
-        TeacherSource from = source;
-        int ofExecutor = cores;
-        Broadcast<SerializableConfiguration> shared = hadoop;
-        int slots = Cluster.taskSlots(sc);
-        sc.parallelize(Collections.nCopies(slots, teacher.labels().teacher()), slots)
-                .foreach(print -> ExecutorTeacher.prefetch(from, print, ofExecutor, shared.value().value()));
     }
 
     /** Reads and tokenizes the corpus, and checks that it can be used. */
@@ -200,9 +188,7 @@ public final class LabelJob implements AutoCloseable {
         if (pendingPositions > 0) {
             store.requirePrior(() -> tokenCounts(training, labels.vocabSize()));
         }
-        TeacherPass pass = new TeacherPass(sc, source, told, store.labels());
         results = pendingPositions == 0 ? List.of() : pass.score(teacher.longest(), store, pending, pendingPositions);
-        precisionCost = pass.precisionCost();
         Cluster.release(pending);
         unscored = unscored(labels, results);
         if (!unscored.reasons().isEmpty()) {
@@ -225,13 +211,15 @@ public final class LabelJob implements AutoCloseable {
 
     /** Returns the id of the snapshot that {@link #publish} will make the current one. */
     String draft() {
+        long begin = System.nanoTime();
         LOG.info("recording which {} sequences the corpus consists of", count.sequences());
         draft = store.draft(unscored.others(training));
+        seconds += (System.nanoTime() - begin) / 1e9;
         return draft.id();
     }
 
     /**
-     * Records of which sequences the corpus consists.
+     * Records of which sequences the corpus consists, as {@link #draft} found.
      *
      * @param mixture the teachers that share the corpus with this one; null for none
      */
@@ -246,12 +234,9 @@ public final class LabelJob implements AutoCloseable {
         if (mixture != null) {
             mixture.addTo(agreed);
         }
-        if (draft == null) {
-            draft();
-        }
         store.publish(draft, agreed);
         seconds += (System.nanoTime() - begin) / 1e9;
-        LabelSummary summary = summary(corpus, count, results, source, precisionCost, seconds, store);
+        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost(), seconds, store);
         if (summary.scoredTokens() > 0) {
             PassRecord.write(store.folder(), summary, settings, sc.version());
         }

@@ -2,6 +2,7 @@
 package org.potstill.spark.label;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -13,9 +14,9 @@ import org.potstill.checkpoints.io.Precision;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
-import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.metrics.Comparison;
+import org.potstill.spark.teacher.ExecutorTeacher;
 import org.potstill.spark.teacher.PassCounters;
 import org.potstill.spark.teacher.TeacherSource;
 import org.slf4j.Logger;
@@ -29,17 +30,15 @@ final class TeacherPass {
     private final JavaSparkContext sc;
     private final TeacherSource source;
     private final LabelSettings told;
-    private final Labels labels;
     private final int cores;
     private final Broadcast<SerializableConfiguration> hadoop;
     private final PassCounters counters;
     private PrecisionCost precisionCost;
 
-    TeacherPass(JavaSparkContext sc, TeacherSource source, LabelSettings told, Labels labels) {
+    TeacherPass(JavaSparkContext sc, TeacherSource source, LabelSettings told) {
         this.sc = sc;
         this.source = source;
         this.told = told;
-        this.labels = labels;
         this.cores = Cluster.coresPerExecutor(sc);
         this.hadoop = Cluster.hadoop(sc);
         this.counters = PassCounters.of(sc.sc());
@@ -50,12 +49,22 @@ final class TeacherPass {
         return precisionCost;
     }
 
+    /** Makes executors load the teacher that has this fingerprint. */
+    void prefetch(String fingerprint) {
+        TeacherSource from = source;
+        int ofExecutor = cores;
+        Broadcast<SerializableConfiguration> shared = hadoop;
+        int slots = Cluster.taskSlots(sc);
+        sc.parallelize(Collections.nCopies(slots, fingerprint), slots)
+                .foreach(print -> ExecutorTeacher.prefetch(from, print, ofExecutor, shared.value().value()));
+    }
+
     List<ShardResult> score(int longest, LabelStore store, JavaRDD<PendingSequence> pending, long pendingPositions) {
         List<ShardResult> results = new ArrayList<>();
         if (source.precision() != Precision.FP32) {
-            results.add(checkPrecision(pending.map(PendingSequence::tokens)));
+            results.add(checkPrecision(store.labels().teacher(), pending.map(PendingSequence::tokens)));
         }
-        ShardScoring task = new ShardScoring(source, labels, store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
+        ShardScoring task = new ShardScoring(source, store.labels(), store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
                 counters);
         int shards = Cluster.shards(pendingPositions, told.shardTokens());
         try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
@@ -68,14 +77,14 @@ final class TeacherPass {
         return results;
     }
 
-    private ShardResult checkPrecision(JavaRDD<int[]> pending) {
+    private ShardResult checkPrecision(String fingerprint, JavaRDD<int[]> pending) {
         List<int[]> sample = new ArrayList<>();
         Iterator<int[]> all = pending.toLocalIterator();
         for (int positions = 0; positions < PrecisionCheck.POSITIONS && all.hasNext();) {
             sample.add(all.next());
             positions += sample.get(sample.size() - 1).length - 1;
         }
-        PrecisionCheck check = new PrecisionCheck(source, labels.teacher(), cores, hadoop, counters);
+        PrecisionCheck check = new PrecisionCheck(source, fingerprint, cores, hadoop, counters);
         PrecisionCheck.Result result = sc.parallelize(List.of(sample), 1).map(check::run).first();
         Comparison sums = result.sums();
         String name = source.precision().name().toLowerCase(Locale.ROOT);
