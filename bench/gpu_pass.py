@@ -38,7 +38,7 @@ import torch
 from gpu_pack import join, pack
 from peer import ROOT, Ours, cpu
 from teacher_speed import K, transformers_pass
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, PretrainedConfig, PreTrainedModel, Qwen3Config
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 sys.path.append(str(ROOT / "bench/fixtures"))
@@ -50,8 +50,21 @@ GOAL = 1.2
 # hidden, layers, heads, key/value heads, FFN, vocabulary
 SHAPES = {"tiny": (64, 2, 4, 2, 128, 1024), "135m": (576, 30, 9, 3, 1536, 49152), "1.7b": (2048, 24, 32, 32, 8192, 49152),
           "mistral": (1024, 8, 16, 4, 3584, 32768), "qwen3": (1024, 28, 16, 8, 3072, 151936)}
-# Otherwise Llama's. A window of less than a sequence; norms of queries and keys, and heads of a size of their own.
-FAMILIES = {"mistral": partial(MistralConfig, sliding_window=100), "qwen3": partial(Qwen3Config, head_dim=128)}
+SMALL = (256, 4, 4, 2, 512, 4096)
+# Otherwise Llama's. A window of less than a sequence; norms of queries and keys, and heads of a size of their own; caps and scales that show.
+CHANGES: dict = {"mistral": dict(model_type="mistral", sliding_window=100), "qwen3": dict(model_type="qwen3", head_dim=128)}
+GEMMA = dict(head_dim=64, query_pre_attn_scalar=80, sliding_window=100)
+FAMILIES: dict = {
+    "gemma2": dict(GEMMA, model_type="gemma2", attn_logit_softcapping=5.0, final_logit_softcapping=8.0),
+    "gemma3": dict(GEMMA, model_type="gemma3_text", layer_types=["sliding_attention", "full_attention"] * 2),
+    "phi3": dict(model_type="phi3", sliding_window=100, pad_token_id=0), "smollm3": dict(model_type="smollm3", pad_token_id=0),
+    "olmo2": dict(model_type="olmo2"),
+    "granite": dict(model_type="granite", embedding_multiplier=6.0, residual_multiplier=0.22, logits_scaling=4.0, attention_multiplier=0.1),
+    "yarn": dict(model_type="qwen3", head_dim=64, rope_parameters=dict(
+        rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=512)),
+    "qwen3-moe": dict(model_type="qwen3_moe", head_dim=64, num_experts=8, num_experts_per_tok=3, moe_intermediate_size=128),
+    "mixtral": dict(model_type="mixtral", num_local_experts=8, num_experts_per_tok=2)}
+DRAWS = ["systematic-50-seed-0", "top-8-systematic-50-seed-0"]
 # Dense fp16 on tensor cores, TFLOP/s, by what CUDA calls the card; the vendor's figures. The first that fits counts.
 PEAKS = {"H100 PCIe": 756, "H100 NVL": 835, "H100": 989, "H200": 989, "B200": 2250, "A100": 312, "A10G": 70, "A10": 125, "L40S": 362,
          "L4": 121, "T4": 65, "V100": 125}
@@ -59,16 +72,17 @@ PEAKS = {"H100 PCIe": 756, "H100 NVL": 835, "H100": 989, "H200": 989, "B200": 22
 
 def checkpoint(shape: str, device: str, folder: Path) -> PretrainedConfig:
     """A Hugging Face folder in fp16. Logits spread as a trained model's do, so that first choices are choices."""
-    hidden, layers, heads, kv_heads, ffn, vocabulary = SHAPES[shape]
-    config = FAMILIES.get(shape, LlamaConfig)(
-        hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
+    hidden, layers, heads, kv_heads, ffn, vocabulary = SHAPES.get(shape, SMALL)
+    changes = {"model_type": "llama"} | (CHANGES | FAMILIES).get(shape, {})
+    config = AutoConfig.for_model(
+        **changes, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads,
         intermediate_size=ffn, vocab_size=vocabulary, max_position_embeddings=2048, tie_word_embeddings=True)
     if not (folder / "tokenizer.json").exists():
         torch.manual_seed(1)
         with torch.device(device):
             model = AutoModelForCausalLM.from_config(config)
             for name, value in model.named_parameters():
-                spread = 0.1 if value.dim() == 1 else 3 * hidden ** -0.5 if "embed" in name else value.shape[1] ** -0.5
+                spread = 0.1 if value.dim() == 1 else 3 * hidden ** -0.5 if "embed" in name else value.shape[-1] ** -0.5
                 value.data = torch.randn_like(value) * spread + (1 if value.dim() == 1 else 0)
             model.half().save_pretrained(folder)
         qwen().save(str(folder / "tokenizer.json"))
@@ -76,7 +90,17 @@ def checkpoint(shape: str, device: str, folder: Path) -> PretrainedConfig:
 
 
 def load(folder: Path, dtype: torch.dtype, device: str) -> PreTrainedModel:
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+    # Eager attention is the one that knows Gemma 2's caps.
+    attention = {"attn_implementation": "eager"} if folder.name == "gemma2" else {}
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **attention).to(device).eval()
+
+
+class Engine(Ours):
+    """Our engine for a checkpoint; how and what more TeacherBenchmark is told."""
+
+    def __init__(self, options, folder: Path, device: str, precision: str, threads: int, targets: str, **how):
+        super().__init__("ONNX", device, precision, threads, targets, options.batch_tokens, folder, options.scratch / "weights",
+                         runtime=options.runtime, **how)
 
 
 def logits_of(model: PreTrainedModel, sequence: list[int]) -> torch.Tensor:
@@ -94,12 +118,32 @@ def distance(reference: torch.Tensor, logits: torch.Tensor) -> tuple[str, float]
 
 
 def parity(ours: Ours, reference: torch.Tensor, sequence: list[int], options) -> bool:
-    logits, ids, probabilities = map(torch.from_numpy, ours.dump(sequence, min(K, reference.shape[1]), reference.shape[1]))
+    dumped, targets = ours.dump(sequence, reference.shape[1])
+    logits = torch.from_numpy(dumped)
     words, kl = distance(reference, logits)
-    off = (probabilities.log() - torch.log_softmax(logits, -1).gather(1, ids.long())).abs().max().item()
+    ids, probabilities = torch.tensor([list(each) for each in targets]), torch.tensor([list(each.values()) for each in targets])
+    off = (probabilities.log() - torch.log_softmax(logits, -1).gather(1, ids)).abs().max().item()
     print(f"  potstill {options.precision}: {words}")
     print(f"  potstill's top {ids.shape[1]}: log-probabilities at most {off:.2e} from those of its own logits")
     return kl <= options.max_kl and off <= 0.01
+
+
+def drawn(start, options, vocabulary: int) -> bool:
+    """The same points fall on the same tokens on both devices, but for those at the border of two, as sums are rounded differently."""
+    sequence, alike = random_sequences(vocabulary, [LENGTH])[0], True
+    for spec in DRAWS:
+        sides = []
+        for device in (options.device, "cpu"):
+            ours = start(device.upper(), "FP32", options.threads, spec)
+            sides.append(ours.dump(sequence, vocabulary)[1])
+            ours.close()
+        drawn, other, both = (sum(len(mine.keys() & theirs.keys()) for mine, theirs in zip(left, right))
+                              for left, right in ((sides[0], sides[0]), (sides[1], sides[1]), sides))
+        off = max(abs(mine[i] - theirs[i]) for mine, theirs in zip(*sides) if mine.keys() == theirs.keys() for i in mine)
+        print(f"  {spec} in fp32, {drawn} tokens on {options.device} and {other} on the CPU: {both} the same, their probabilities at most "
+              f"{off:.1e} apart where a position has only such")
+        alike &= both >= 0.97 * max(drawn, other) and off <= 1e-4
+    return alike
 
 
 def company(ours: Ours, options, vocabulary: int) -> None:
@@ -201,7 +245,7 @@ def run(options) -> bool:
     disable_progress_bar()
     print(f"{card}, torch {torch.__version__}, {options.precision}, {options.batch_tokens} tokens a batch")
     well = True
-    for shape in options.shapes:
+    for shape in [*options.shapes, *options.families]:
         folder = options.scratch / shape
         config = checkpoint(shape, options.device, folder)
         sequence = random_sequences(config.vocab_size, [LENGTH])[0]
@@ -213,16 +257,24 @@ def run(options) -> bool:
             torch.cuda.empty_cache()
         # The heap is touched at once, so that what grows later is no heap; and young garbage is collected often: buffers outside
         # the heap go with it.
-        start = partial(Ours, "ONNX", options.device.upper(), options.precision.upper(), options.threads, f"top-{K}",
-                        options.batch_tokens, folder, options.scratch / "weights", runtime=options.runtime)
-        ours = start(jvm=("-Xms1g", "-Xmx1g", "-Xmn64m", "-XX:+AlwaysPreTouch"))
+        engine = partial(Engine, options, folder)
+        start = partial(engine, options.device.upper(), options.precision.upper(), options.threads)
+        ours = start(f"top-{K}", jvm=("-Xms1g", "-Xmx1g", "-Xmn64m", "-XX:+AlwaysPreTouch"))
         well &= parity(ours, reference, sequence, options)
         company(ours, options, config.vocab_size)
-        well &= flat(ours, options, config.vocab_size)
-        speed(ours, peer, options, config)
+        if shape in SHAPES:
+            well &= flat(ours, options, config.vocab_size)
+            speed(ours, peer, options, config)
         print(f"  potstill's peak on the host: {ours.close()} MiB", flush=True)
+        if options.draws:
+            well &= drawn(engine, options, config.vocab_size)
+            if shape in SHAPES:
+                ours = start(DRAWS[0])
+                print(f"  with {DRAWS[0]}:")
+                speed(ours, peer, options, config)
+                ours.close()
         if options.profile:
-            profile(start, options, config.vocab_size)
+            profile(partial(start, f"top-{K}"), options, config.vocab_size)
     return well
 
 
@@ -241,6 +293,8 @@ def main() -> None:
     running.add_argument("--device", choices=["cuda", "cpu"], required=True)
     running.add_argument("--precision", choices=["fp32", "fp16", "int8"], help="fp16 on a GPU and fp32 on a CPU unless given")
     running.add_argument("--shapes", nargs="+", choices=SHAPES, default=["tiny", "135m", "1.7b"])
+    running.add_argument("--families", nargs="*", choices=FAMILIES, default=[])
+    running.add_argument("--draws", action="store_true")
     running.add_argument("--runtime", type=Path, help="what join unpacked; else this reactor's classes")
     running.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "potstill-gpu-pass")
     running.add_argument("--batch-tokens", type=int, default=8192)

@@ -96,7 +96,7 @@ def write_gguf(file: Path, config: LlamaConfig) -> None:
 def scored(model: Path, sequences: list[list[int]], vocabulary_size: int, scratch: Path) -> np.ndarray:
     ours = Ours("ONNX", "CPU", "FP32", 2, f"top-{K}", 2048, model, scratch)
     seconds = ours.score(sequences)
-    logits = ours.dump(sequences[0], K, vocabulary_size)[0]
+    logits = ours.dump(sequences[0], vocabulary_size)[0]
     peak = ours.close()
     shutil.rmtree(scratch)
     size = sum(file.stat().st_size for file in ([model] if model.is_file() else model.iterdir()))

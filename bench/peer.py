@@ -97,13 +97,16 @@ class Ours:
         """Seconds."""
         return float(self.told("score", sequences))
 
-    def dump(self, sequence: list[int], k: int, vocabulary: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Logits [n, vocabulary], and the ids and probabilities of the top k [n, k]."""
+    def dump(self, sequence: list[int], vocabulary: int) -> tuple[np.ndarray, list[dict[int, float]]]:
+        """Logits [n, vocabulary], and the soft targets of each position, by id, in their order."""
         file = Path(self.folder.name, "dump")
         self.told("dump", [sequence], file)
         n = len(sequence) - 1
-        logits, ids, probabilities = np.split(np.fromfile(file, "<f4"), [n * vocabulary, n * (vocabulary + k)])
-        return logits.reshape(n, vocabulary), ids.view("<i4").reshape(n, k), probabilities.reshape(n, k)
+        logits, counts, entries = np.split(np.fromfile(file, "<f4"), [n * vocabulary, n * (vocabulary + 1)])
+        ids, probabilities = np.split(entries, 2)
+        ends = np.cumsum(counts.view("<i4"))
+        targets = [dict(zip(ids.view("<i4")[begin:end].tolist(), probabilities[begin:end].tolist())) for begin, end in zip([0, *ends], ends)]
+        return logits.reshape(n, vocabulary), targets
 
     def company(self, sequences: list[list[int]]) -> str:
         """How the targets of sequences scored together differ from those of each scored alone, in words."""

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
@@ -97,15 +98,16 @@ final class TeacherBenchmark {
                 .formatted(otherIds, positions, furthest);
     }
 
-    /** Little-endian: V logits for each of the n positions; the ids of the top k of each, int32; the probabilities of these. */
+    /** Little-endian: V logits for each of the n positions; the number of targets of each, int32; their ids, int32; their probabilities. */
     private static String dump(Teacher teacher, int[] sequence, TargetSpec spec, Path file) throws IOException {
         float[] logits = teacher.logits(Arrays.copyOf(sequence, sequence.length - 1));
         SoftTargets targets = teacher.score(List.of(sequence), spec).get(0).targets();
-        ByteBuffer bytes = ByteBuffer.allocate(4 * (logits.length + 2 * targets.ids().length)).order(ByteOrder.LITTLE_ENDIAN);
+        int[] counts = IntStream.range(0, targets.positions()).map(t -> targets.end(t) - targets.begin(t)).toArray();
+        ByteBuffer bytes = ByteBuffer.allocate(4 * (logits.length + counts.length + 2 * targets.ids().length)).order(ByteOrder.LITTLE_ENDIAN);
         bytes.asFloatBuffer().put(logits);
         bytes.position(4 * logits.length);
-        bytes.asIntBuffer().put(targets.ids());
-        bytes.position(bytes.position() + 4 * targets.ids().length);
+        bytes.asIntBuffer().put(counts).put(targets.ids());
+        bytes.position(bytes.position() + 4 * (counts.length + targets.ids().length));
         bytes.asFloatBuffer().put(targets.probabilities());
         Files.write(file, bytes.array());
         return "dumped";

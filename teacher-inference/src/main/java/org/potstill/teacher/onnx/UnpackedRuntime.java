@@ -2,6 +2,7 @@
 package org.potstill.teacher.onnx;
 
 import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtLoggingLevel;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -24,7 +25,8 @@ final class UnpackedRuntime {
     }
 
     static synchronized OrtEnvironment environment() {
-        NativeLibraries.load("ONNX Runtime", OrtEnvironment::getEnvironment);
+        // The first call decides. Warnings tell of copies between devices, and once per node that indices must differ.
+        NativeLibraries.load("ONNX Runtime", () -> OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "potstill"));
         if (!deletes) {
             folder().ifPresent(folder -> NativeWork.atEnd(() -> delete(folder.toFile())));
             deletes = true;
