@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.label.LabelJob;
 import picocli.CommandLine;
 
@@ -42,7 +42,7 @@ class CacheUpkeepCommandTest {
     }
 
     private int files(int k) {
-        return LabelStore.find(Distillery.spark(), cache, TargetSpec.topK(k), null).files().size();
+        return LabelStores.find(Distillery.spark(), cache, TargetSpec.topK(k), null).files().size();
     }
 
     @Test

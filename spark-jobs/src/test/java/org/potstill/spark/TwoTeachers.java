@@ -8,6 +8,7 @@ import java.util.Locale;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.settings.Settings;
 
 /** A corpus with a column that says which of two tiny teachers scores a document: what the tests of several teachers begin with. */
@@ -63,6 +64,6 @@ public final class TwoTeachers {
 
     /** The labels that one teacher made. */
     public LabelStore store(String cache, String teacher) {
-        return LabelStore.find(Distillery.spark(), folder.resolve(cache).toString(), TargetSpec.topK(8), teacher);
+        return LabelStores.find(Distillery.spark(), folder.resolve(cache).toString(), TargetSpec.topK(8), teacher);
     }
 }

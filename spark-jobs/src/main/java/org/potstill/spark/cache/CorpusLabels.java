@@ -43,12 +43,12 @@ public final class CorpusLabels {
      * @throws org.potstill.errors.UserException if there are none, if they are ambiguous, or if they are not those of a whole corpus
      */
     public static CorpusLabels find(SparkSession spark, String cache, TargetSpec wanted, Collection<String> teachers) {
-        List<LabelStore> all = LabelStore.all(spark, cache, wanted);
-        List<LabelStore> found = teachers.isEmpty() ? all : teachers.stream().map(teacher -> LabelStore.ofTeacher(all, cache, teacher)).toList();
+        List<LabelStore> all = LabelStores.all(spark, cache, wanted);
+        List<LabelStore> found = teachers.isEmpty() ? all : teachers.stream().map(teacher -> LabelStores.ofTeacher(all, cache, teacher)).toList();
         Set<Optional<TeacherMixture>> mixtures = found.stream().map(LabelStore::mixture).collect(Collectors.toSet());
         TeacherMixture mixture = mixtures.size() > 1 ? null : mixtures.iterator().next().orElse(null);
         if (mixture == null && (teachers.isEmpty() || found.size() == 1)) {
-            return new CorpusLabels(cache, Map.of("", LabelStore.ofTeacher(found, cache, null)), null);
+            return new CorpusLabels(cache, Map.of("", LabelStores.ofTeacher(found, cache, null)), null);
         }
         if (found.size() == 1) {
             throw MixtureErrors.partOfMixture(found.get(0).folder().path().toString(), mixture.teachers().keySet());

@@ -5,6 +5,7 @@ import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.slf4j.Logger;
@@ -22,7 +23,7 @@ public record Selection(String cache, String teacher, String spec) {
 
     /** Returns the folders that match; a folder's name has only part of the fingerprint, so {@link #stores} checks the rest. */
     List<String> folders(SparkSession spark) {
-        List<String> all = LabelStore.folders(spark, cache);
+        List<String> all = LabelStores.folders(spark, cache);
         List<String> meant = all.stream().filter(this::admits).filter(this::isKnown).toList();
         if (meant.isEmpty()) {
             throw JobErrors.noSuchLabels(cache, teacher, spec, all);
@@ -36,10 +37,10 @@ public record Selection(String cache, String teacher, String spec) {
      * @throws org.potstill.errors.UserException if none matches or the description of one is damaged
      */
     public List<LabelStore> stores(SparkSession spark) {
-        List<LabelStore> stores = folders(spark).stream().map(held -> LabelStore.open(spark, cache, held))
+        List<LabelStore> stores = folders(spark).stream().map(held -> LabelStores.open(spark, cache, held))
                 .filter(store -> store.labels().teacher().startsWith(teacher)).toList();
         if (stores.isEmpty()) {
-            throw JobErrors.noSuchLabels(cache, teacher, spec, LabelStore.folders(spark, cache));
+            throw JobErrors.noSuchLabels(cache, teacher, spec, LabelStores.folders(spark, cache));
         }
         return stores;
     }

@@ -16,6 +16,7 @@ import org.potstill.errors.UserException;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.inspect.Problem.Kind;
@@ -51,7 +52,7 @@ public final class VerifyJob {
         List<LabelStore> stores = new ArrayList<>();
         for (String folder : selection.folders(spark)) {
             try {
-                LabelStore store = LabelStore.open(spark, selection.cache(), folder);
+                LabelStore store = LabelStores.open(spark, selection.cache(), folder);
                 // The priors, with which rows are decoded, must be intact, too.
                 store.labels().codec();
                 stores.add(store);

@@ -93,7 +93,7 @@ class LabelStoreTest {
         assertEquals(ROWS, store.snapshot().count());
 
         assertEquals(1, compact(store, 1 << 20).filesAfter());
-        LabelStore found = LabelStore.find(Distillery.spark(), cache, Rows.LABELS.spec(), null);
+        LabelStore found = LabelStores.find(Distillery.spark(), cache, Rows.LABELS.spec(), null);
         assertEquals(Rows.content(Rows.of(0, ROWS)), Rows.content(found.sequences().collect()));
         found.quarantine(new JavaSparkContext(Distillery.spark().sparkContext()).parallelize(List.of(new Quarantined("d", 0, "k", "why"))));
         assertTrue(Files.isDirectory(folder.resolve("k").resolve(name)));

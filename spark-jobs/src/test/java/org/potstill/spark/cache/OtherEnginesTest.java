@@ -31,7 +31,7 @@ class OtherEnginesTest {
     void everyColumnReadsAsWeReadItAndFiltersWork() throws SQLException {
         Distillery distillery = new Distillery(folder);
         new LabelJob(Distillery.spark(), distillery.settings("targets.k=0", "targets.draws=20")).run();
-        LabelStore store = LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.systematic(20, 0), null);
+        LabelStore store = LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.systematic(20, 0), null);
         Map<String, LabelledSequence> rows = new HashMap<>();
         store.sequences().collect().forEach(row -> rows.put(row.key(), row));
 

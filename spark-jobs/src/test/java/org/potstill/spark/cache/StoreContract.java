@@ -62,7 +62,7 @@ abstract class StoreContract {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), root + "/cache", TargetSpec.topK(8), null);
+        return LabelStores.find(Distillery.spark(), root + "/cache", TargetSpec.topK(8), null);
     }
 
     private Map<String, String> content() {

@@ -27,6 +27,7 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.settings.Settings;
@@ -85,7 +86,7 @@ class TableCorpusTest {
         all.addAll(List.of(corpus));
         Settings settings = distillery.settings(all.toArray(String[]::new));
         new LabelJob(lakehouse.spark(), settings).run();
-        return LabelStore.find(lakehouse.spark(), folder.resolve(name).toString(), TargetSpec.topK(8), null);
+        return LabelStores.find(lakehouse.spark(), folder.resolve(name).toString(), TargetSpec.topK(8), null);
     }
 
     @Test

@@ -13,6 +13,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelFile;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 
@@ -40,7 +41,7 @@ final class LabelledCache {
     }
 
     LabelStore store() {
-        return LabelStore.find(Distillery.spark(), folder.toString(), SPEC, null);
+        return LabelStores.find(Distillery.spark(), folder.toString(), SPEC, null);
     }
 
     Selection selection() {

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.label.LabelJob;
 
@@ -37,7 +38,7 @@ class SampledCacheTest {
     }
 
     private static LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), SPEC, null);
+        return LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), SPEC, null);
     }
 
     @Test

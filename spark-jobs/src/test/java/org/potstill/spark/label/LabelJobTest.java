@@ -26,6 +26,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.TokenizedDocument;
@@ -49,7 +50,7 @@ class LabelJobTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
+        return LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     @Test
@@ -99,7 +100,7 @@ class LabelJobTest {
         store().sequences().collect().forEach(row -> expected.put(row.key(), row));
         LabelSummary summary = label("teacher.engine=nd4j", "cache.path=" + folder.resolve("by-nd4j"));
         assertEquals(1, summary.executors().get(0).modelLoads());
-        LabelStore store = LabelStore.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), TargetSpec.topK(8), null);
+        LabelStore store = LabelStores.find(Distillery.spark(), folder.resolve("by-nd4j").toString(), TargetSpec.topK(8), null);
         List<LabelledSequence> rows = store.sequences().collect();
         assertEquals(expected.size(), rows.size());
         int differentIds = 0;
@@ -154,7 +155,7 @@ class LabelJobTest {
         Map<String, byte[]> once = new HashMap<>();
         store().sequences().collect().forEach(row -> once.put(row.key(), row.targets()));
         label("cache.shard-tokens=100000", "batch-tokens=4096", "cache.path=" + folder.resolve("other"));
-        List<LabelledSequence> again = LabelStore.find(Distillery.spark(), folder.resolve("other").toString(), TargetSpec.topK(8), null)
+        List<LabelledSequence> again = LabelStores.find(Distillery.spark(), folder.resolve("other").toString(), TargetSpec.topK(8), null)
                 .sequences().collect();
         assertEquals(once.size(), again.size());
         again.forEach(row -> assertArrayEquals(once.get(row.key()), row.targets()));

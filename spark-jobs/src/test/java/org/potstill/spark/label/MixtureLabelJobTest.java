@@ -31,6 +31,7 @@ import org.potstill.spark.TwoTeachers;
 import org.potstill.spark.cache.CorpusLabels;
 import org.potstill.spark.cache.CrashingFileSystem;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.settings.Settings;
 
@@ -264,7 +265,7 @@ class MixtureLabelJobTest {
     }
 
     private static List<String> labelsOf(Settings settings) {
-        return LabelStore.folders(Distillery.spark(), settings.string("cache.path")).stream()
-                .map(held -> LabelStore.open(Distillery.spark(), settings.string("cache.path"), held).labels().teacher()).toList();
+        return LabelStores.folders(Distillery.spark(), settings.string("cache.path")).stream()
+                .map(held -> LabelStores.open(Distillery.spark(), settings.string("cache.path"), held).labels().teacher()).toList();
     }
 }

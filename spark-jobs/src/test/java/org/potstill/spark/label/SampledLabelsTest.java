@@ -18,6 +18,7 @@ import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.TextScore;
@@ -51,7 +52,7 @@ class SampledLabelsTest {
 
     private Map<String, LabelledSequence> rows(String cache, TargetSpec spec) {
         Map<String, LabelledSequence> rows = new HashMap<>();
-        LabelStore.find(Distillery.spark(), distillery.path(cache).toString(), spec, null).sequences().collect()
+        LabelStores.find(Distillery.spark(), distillery.path(cache).toString(), spec, null).sequences().collect()
                 .forEach(row -> rows.put(row.key(), row));
         return rows;
     }
@@ -60,7 +61,7 @@ class SampledLabelsTest {
     void whatIsDecodedIsWhatTheTeacherDrew() {
         label(SAMPLED);
         TargetSpec spec = TargetSpec.systematic(20, 3);
-        LabelStore store = LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), spec, null);
+        LabelStore store = LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), spec, null);
         List<LabelledSequence> rows = store.sequences().take(20);
         try (Teacher teacher = OnnxTeacher.open(distillery.teacher(),
                 new TeacherOptions(TeacherOptions.Device.CPU, 2, distillery.path("scratch")))) {

@@ -27,6 +27,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.teacher.ScoringServer;
 import org.potstill.spark.train.TrainJob;
@@ -82,8 +83,8 @@ class ServedLabelsTest {
         assertEquals(own.teacherLoss(), summary.teacherLoss(), 1e-4);
         assertTrue(summary.teacherEntropy() > 0 && summary.teacherEntropy() < own.teacherEntropy(), summary.toString());
 
-        LabelStore ownStore = LabelStore.find(Distillery.spark(), folder.resolve("cache").toString(), TargetSpec.topK(8), null);
-        LabelStore servedStore = LabelStore.find(Distillery.spark(), folder.resolve("served").toString(), TargetSpec.topK(8), null);
+        LabelStore ownStore = LabelStores.find(Distillery.spark(), folder.resolve("cache").toString(), TargetSpec.topK(8), null);
+        LabelStore servedStore = LabelStores.find(Distillery.spark(), folder.resolve("served").toString(), TargetSpec.topK(8), null);
         Map<List<Integer>, LabelledSequence> expected = rows(ownStore);
         Map<List<Integer>, LabelledSequence> actual = rows(servedStore);
         assertEquals(expected.keySet(), actual.keySet());

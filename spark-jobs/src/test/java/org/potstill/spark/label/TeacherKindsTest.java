@@ -29,7 +29,7 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.train.TrainJob;
 
@@ -50,7 +50,7 @@ class TeacherKindsTest {
 
     private Map<String, LabelledSequence> rows(String cache, String teacher) {
         Map<String, LabelledSequence> rows = new HashMap<>();
-        LabelStore.find(Distillery.spark(), folder.resolve(cache).toString(), TargetSpec.topK(8), teacher).sequences().collect()
+        LabelStores.find(Distillery.spark(), folder.resolve(cache).toString(), TargetSpec.topK(8), teacher).sequences().collect()
                 .forEach(row -> rows.put(row.key(), row));
         return rows;
     }

@@ -21,6 +21,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.train.TrainJob;
 
@@ -54,7 +55,7 @@ class UnscoredSequencesTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
+        return LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     private List<Row> quarantine() {

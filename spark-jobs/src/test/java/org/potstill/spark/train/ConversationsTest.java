@@ -34,6 +34,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.LearnFrom;
 import org.potstill.spark.evaluate.EvaluateJob;
@@ -78,7 +79,7 @@ class ConversationsTest {
     }
 
     private static LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), new TargetSpec(8, 0, 0), null);
+        return LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), new TargetSpec(8, 0, 0), null);
     }
 
     private static TrainSummary train(String... overrides) {
@@ -170,7 +171,7 @@ class ConversationsTest {
         Distillery.spark().read().json(folder.resolve("chats").toString()).write().mode(SaveMode.Overwrite).parquet(folder.resolve("rows").toString());
         Set<List<Object>> before = content(store());
         new LabelJob(Distillery.spark(), distillery.settings("corpus.path=" + folder.resolve("rows"), "cache.path=" + folder.resolve("other"))).run();
-        assertEquals(before, content(LabelStore.find(Distillery.spark(), folder.resolve("other").toString(), new TargetSpec(8, 0, 0), null)));
+        assertEquals(before, content(LabelStores.find(Distillery.spark(), folder.resolve("other").toString(), new TargetSpec(8, 0, 0), null)));
     }
 
     private static Set<List<Object>> content(LabelStore store) {

@@ -23,6 +23,7 @@ import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.TwoTeachers;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.evaluate.EvaluateJob;
@@ -61,8 +62,8 @@ class MixtureTrainingTest {
 
     private static List<Learnt> all() {
         List<Learnt> all = new ArrayList<>();
-        for (String held : LabelStore.folders(Distillery.spark(), folder.resolve("cache").toString())) {
-            LabelStore store = LabelStore.open(Distillery.spark(), folder.resolve("cache").toString(), held);
+        for (String held : LabelStores.folders(Distillery.spark(), folder.resolve("cache").toString())) {
+            LabelStore store = LabelStores.open(Distillery.spark(), folder.resolve("cache").toString(), held);
             Map<String, LabelledSequence> rows = new HashMap<>();
             store.sequences().collect().forEach(row -> rows.put(row.key(), row));
             store.snapshot().collect().forEach(place -> all.add(new Learnt(place, new TrainingSequence(rows.get(place.key()).tokens(),

@@ -43,6 +43,7 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.averaging.Losses;
@@ -419,7 +420,7 @@ class TrainJobTest {
     }
 
     private LabelStore store() {
-        return LabelStore.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
+        return LabelStores.find(Distillery.spark(), distillery.path("cache").toString(), TargetSpec.topK(8), null);
     }
 
     private static String[] concat(String[] some, String... more) {

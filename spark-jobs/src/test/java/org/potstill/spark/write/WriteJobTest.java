@@ -31,7 +31,7 @@ import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.cache.CrashingFileSystem;
-import org.potstill.spark.cache.LabelStore;
+import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.report.Report;
@@ -271,7 +271,7 @@ class WriteJobTest {
         assertEquals(3, summary.corpus().documents());
         assertEquals(0, summary.corpus().unusable());
         try (Checkpoint model = Checkpoints.open(distillery.teacher()); Tokenizer tokenizer = new Tokenizer(model.tokenizer())) {
-            List<String> labelled = LabelStore.find(Distillery.spark(), folder.resolve("cache").toString(), TargetSpec.topK(8), null).sequences().collect()
+            List<String> labelled = LabelStores.find(Distillery.spark(), folder.resolve("cache").toString(), TargetSpec.topK(8), null).sequences().collect()
                     .stream().map(row -> tokenizer.decode(row.tokens())).toList();
             assertEquals(3, labelled.size());
             String described = tools.replace(",", ", ").replace(":", ": ") + "\n[user: sum]\n[assistant: ";
