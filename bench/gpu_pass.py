@@ -229,18 +229,23 @@ def profile(start, options, vocabulary: int) -> None:
         print(f"    {name} on {provider}: {ms:.2f} ms in {count}")
 
 
-def run(options) -> bool:
-    card = cpu()
+def cuda_libraries(options) -> None:
+    """Lets ONNX Runtime find the libraries that torch brought."""
     if options.device == "cuda":
         if not torch.cuda.is_available():
             raise SystemExit("--device cuda: PyTorch sees no NVIDIA GPU here; see nvidia-smi, or try --device cpu")
+        libraries = [str(folder) for folder in Path(torch.__file__).parents[1].glob("nvidia/*/lib")]
+        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(os.pathsep)
+
+
+def run(options) -> bool:
+    card = cpu()
+    cuda_libraries(options)
+    if options.device == "cuda":
         card = torch.cuda.get_device_name(0)
         options.peak_tflops = options.peak_tflops or next((peak for name, peak in PEAKS.items() if name in card), None)
         if not options.peak_tflops:
             print(f"no peak known for {card}: give --peak-tflops to have its share")
-        # What torch brought: ONNX Runtime looks for the same libraries.
-        libraries = [str(folder) for folder in Path(torch.__file__).parents[1].glob("nvidia/*/lib")]
-        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).rstrip(os.pathsep)
     torch.set_num_threads(options.threads)
     disable_progress_bar()
     print(f"{card}, torch {torch.__version__}, {options.precision}, {options.batch_tokens} tokens a batch")

@@ -62,9 +62,9 @@ def chat(encode, text: str) -> list[int]:
 class Writer(Ours):
     """Our writer in a process of its own. settings: the arguments of WritingBenchmark."""
 
-    def __init__(self, *settings):
+    def __init__(self, *settings, **start):
         self.folder = tempfile.TemporaryDirectory()
-        self.process = java("org.potstill.teacher.WritingBenchmark", *settings, jvm=("-Xmx2g",))
+        self.process = java("org.potstill.teacher.WritingBenchmark", *settings, jvm=("-Xmx2g",), **start)
         self.said("the writer did not start")
 
     def write(self, sequences: list[list[int]], shared: int = 0) -> tuple[float, list[list[int]], str]:

@@ -4,6 +4,7 @@ package org.potstill.checkpoints;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.potstill.checkpoints.graph.CachedLlamaGraph;
+import org.potstill.checkpoints.graph.DecodingLoop;
 import org.potstill.checkpoints.graph.ExternalWeights;
 import org.potstill.checkpoints.graph.LlamaGraph;
 import org.potstill.checkpoints.graph.OnnxModel;
@@ -76,5 +77,14 @@ public interface Checkpoint extends CausalLm, TensorSource {
      */
     default OnnxModel writing(Precision precision, TokenChoice choice, Calibration calibration, Path scratch) {
         return new OnnxModel(WritingGraph.build(config(), precision, choice), weights(precision, calibration, scratch));
+    }
+
+    /**
+     * Returns the forward pass that writes many texts on a GPU, see {@link DecodingLoop}.
+     *
+     * @param precision FP16 or, on CPUs, FP32
+     */
+    default OnnxModel decoding(Precision precision, TokenChoice choice, Path scratch) {
+        return new OnnxModel(DecodingLoop.build(config(), precision, choice), weights(precision, null, scratch));
     }
 }

@@ -56,14 +56,20 @@ public final class Teachers {
     }
 
     /**
-     * Opens a writer, on the CPU or behind a URL.
+     * Opens a writer, in half precision on a GPU, otherwise on the CPU, or behind a URL.
      *
      * @param model    not needed after this returns; stays open
      * @param sampling its seed is not used: each request has its own
      * @param limits   of the memory for keys and values, which a server sets itself
      */
     public static AnswerWriter writer(CausalLm model, SamplingOptions sampling, TeacherOptions options, WritingLimits limits) {
-        return model instanceof ServerModel server ? ServerWriter.open(server, sampling) : AnswerWriter.open(model, sampling, options, limits);
+        if (model instanceof ServerModel server) {
+            return ServerWriter.open(server, sampling);
+        }
+        if (options.precision() == Precision.FP16) {
+            requireDevice(options);
+        }
+        return AnswerWriter.open(model, sampling, options, limits);
     }
 
     /**

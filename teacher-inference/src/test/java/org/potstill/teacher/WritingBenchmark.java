@@ -23,6 +23,7 @@ import org.potstill.teacher.generation.WritingLimits;
 import org.potstill.teacher.generation.WritingWork;
 import org.potstill.teacher.scoring.TeacherOptions;
 import org.potstill.teacher.scoring.TeacherOptions.Device;
+import org.potstill.teacher.scoring.TeacherOptions.Engine;
 
 /**
  * The bare writer, for the comparisons in {@code bench}. For each line {@code PROMPTS ANSWERS [SHARED]} on standard input it continues
@@ -35,8 +36,9 @@ final class WritingBenchmark {
     }
 
     public static void main(String[] arguments) throws IOException {
-        TeacherOptions options = new TeacherOptions(Device.CPU, Integer.parseInt(arguments[1]), Path.of(arguments[9]))
-                .with(Precision.valueOf(arguments[0]));
+        Precision precision = Precision.valueOf(arguments[0]);
+        TeacherOptions options = new TeacherOptions(Engine.ONNX, precision == Precision.FP16 ? Device.CUDA : Device.CPU, 0, precision,
+                Integer.parseInt(arguments[1]), Path.of(arguments[9]));
         int maxNewTokens = Integer.parseInt(arguments[2]);
         WritingLimits limits = new WritingLimits(Integer.parseInt(arguments[3]), Long.parseLong(arguments[4]) << 20);
         SamplingOptions sampling = new SamplingOptions(Double.parseDouble(arguments[5]), Integer.parseInt(arguments[6]),

@@ -34,9 +34,13 @@ public final class OnnxGraph {
 
     private final GraphProto.Builder graph = GraphProto.newBuilder();
     private final Set<String> initializers = new HashSet<>();
+    /** In front of the names of an inner graph's nodes and constants, which must differ from those outside. */
+    private final String prefix;
+    /** Holds the weights; null if this graph does. */
+    private final OnnxGraph outer;
     private int nodes;
 
-    /** A node attribute: a Long, Float or {@code long[]}. */
+    /** A node attribute: a Long, Float, {@code long[]} or inner graph. */
     public record Attribute(String name, Object value) {
     }
 
@@ -45,7 +49,18 @@ public final class OnnxGraph {
     }
 
     public OnnxGraph(String name) {
+        this(name, "", null);
+    }
+
+    private OnnxGraph(String name, String prefix, OnnxGraph outer) {
         graph.setName(name);
+        this.prefix = prefix;
+        this.outer = outer;
+    }
+
+    /** Returns a graph for an attribute of one of our nodes, which reads our values and weights. Its inputs and outputs need names of their own. */
+    OnnxGraph inner(String name) {
+        return new OnnxGraph(name, name + "/", this);
     }
 
     public String input(String name, TensorProto.DataType type, String... dimensions) {
@@ -119,6 +134,9 @@ public final class OnnxGraph {
 
     /** Refers to a weight in another file; repeated calls declare it once. */
     String external(String name, WeightsLayout.Span span) {
+        if (outer != null) {
+            return outer.external(name, span);
+        }
         if (initializers.add(name)) {
             TensorProto.Builder tensor = TensorProto.newBuilder().setName(name)
                     .setDataType(span.type().getNumber())
@@ -169,6 +187,13 @@ public final class OnnxGraph {
     String half(float value) {
         ByteBuffer bytes = ByteBuffer.allocate(2).order(ByteOrder.LITTLE_ENDIAN).putShort(Half.of(value)).flip();
         return constant("scalar[" + value + "h]", TensorProto.DataType.FLOAT16, bytes);
+    }
+
+    /** Adds an INT32 constant [n]. */
+    String ints(int... values) {
+        ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asIntBuffer().put(values);
+        return constant("ints" + Arrays.toString(values).replace(" ", ""), TensorProto.DataType.INT32, bytes, values.length);
     }
 
     String floats(String name, float... values) {
@@ -233,11 +258,11 @@ public final class OnnxGraph {
 
     private String[] node(String domain, String op, List<String> inputs, int outputs, Attribute... attributes) {
         int number = nodes++;
-        NodeProto.Builder node = NodeProto.newBuilder().setDomain(domain).setOpType(op).setName(op + "_" + number)
+        NodeProto.Builder node = NodeProto.newBuilder().setDomain(domain).setOpType(op).setName(prefix + op + "_" + number)
                 .addAllInput(inputs);
         String[] names = new String[outputs];
         for (int i = 0; i < outputs; i++) {
-            names[i] = op + "_" + number + (i == 0 ? "" : "_" + i);
+            names[i] = prefix + op + "_" + number + (i == 0 ? "" : "_" + i);
             node.addOutput(names[i]);
         }
         for (Attribute attribute : attributes) {
@@ -255,13 +280,17 @@ public final class OnnxGraph {
         if (attribute.value instanceof Float number) {
             return proto.setType(AttributeProto.AttributeType.FLOAT).setF(number).build();
         }
+        if (attribute.value instanceof OnnxGraph inner) {
+            return proto.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph).build();
+        }
         for (long number : (long[]) attribute.value) {
             proto.addInts(number);
         }
         return proto.setType(AttributeProto.AttributeType.INTS).build();
     }
 
-    private String constant(String name, TensorProto.DataType type, ByteBuffer bytes, long... shape) {
+    private String constant(String unprefixed, TensorProto.DataType type, ByteBuffer bytes, long... shape) {
+        String name = prefix + unprefixed;
         if (initializers.add(name)) {
             TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(type.getNumber())
                     .setRawData(ByteString.copyFrom(bytes));

@@ -15,23 +15,22 @@ import onnx.Onnx.TensorProto.DataType;
  * @param topP        draws only from the most probable tokens whose probabilities together reach this; 1 for all
  */
 public record TokenChoice(double temperature, int topK, double topP) {
-    /** Returns whether no draw decides, so that the graph has no input {@link LlamaGraph#POINTS}. */
+    /** Returns whether no draw decides, so that a graph has no input {@link LlamaGraph#POINTS}. */
     public boolean greedy() {
         return temperature == 0;
     }
 
     /**
-     * Adds the choice and, unless greedy, its input {@code points [R, 1]}: a point in [0, 1) per row, which falls on a
-     * token whose share of the probability it is in.
+     * Adds the choice.
      *
      * @param logits [R, V]
+     * @param points [R, 1], a point in [0, 1) per row, which falls on the token whose share of the probability it is in; null if greedy
      * @return tokens [R], INT32
      */
-    String add(OnnxGraph graph, String logits, int vocabSize) {
+    String add(OnnxGraph graph, String logits, String points, int vocabSize) {
         if (greedy()) {
             return graph.cast(graph.node("ArgMax", List.of(logits), attribute("axis", -1L), attribute("keepdims", 0L)), DataType.INT32);
         }
-        String points = graph.input(LlamaGraph.POINTS, DataType.DOUBLE, "R", "1");
         String scaled = graph.node("Div", List.of(logits, graph.scalar((float) temperature)));
         boolean all = topK == 0 || topK >= vocabSize;
         String drawn;

@@ -49,7 +49,8 @@ public final class WritingGraph implements LlamaLayers.Attention {
         query = new GroupQuery(config, RotaryTables.stored(config, layers));
         String hidden = layers.hidden(graph.node("Reshape", List.of(INPUT_IDS, graph.longs(-1))), this);
         String logits = layers.logits(graph.node("Gather", List.of(hidden, ROWS)));
-        graph.output(choice.add(graph, logits, config.vocabSize()), TOKENS, DataType.INT32, "R");
+        String points = choice.greedy() ? null : graph.input(POINTS, DataType.DOUBLE, "R", "1");
+        graph.output(choice.add(graph, logits, points, config.vocabSize()), TOKENS, DataType.INT32, "R");
         // Cheaper than a test of each logit: a sum is finite only if all its terms are.
         graph.output(graph.node("ReduceSum", List.of(logits, graph.longs(-1)), attribute("keepdims", 0L)), CHECK, DataType.FLOAT, "R");
     }

@@ -130,6 +130,11 @@ public record TeacherSource(String uri, String scratch, TeacherOptions.Engine en
         }
     }
 
+    /** Returns whether executors write answers on GPUs: they do so in half precision, and in others on the CPU. */
+    public boolean writesOnGpu() {
+        return server == null && precision == Precision.FP16;
+    }
+
     public int threads(int cores) {
         return threads > 0 ? threads : cores;
     }

@@ -46,9 +46,11 @@ record WriteSettings(int answers, int maxNewTokens, double temperature, int topK
         return new SamplingOptions(temperature, topK, topP, seed);
     }
 
-    WritingLimits limits() {
+    /** @param gpu whether keys and values are in a GPU's memory */
+    WritingLimits limits(boolean gpu) {
+        long bytes = (long) cacheMib << 20;
         // Buffers outside the heap may take as much as the heap's limit.
-        return new WritingLimits(batch, Math.min((long) cacheMib << 20, Runtime.getRuntime().maxMemory() / 2));
+        return new WritingLimits(batch, gpu ? bytes : Math.min(bytes, Runtime.getRuntime().maxMemory() / 2));
     }
 
     /** Returns what decides an answer besides the prompt, the teacher and the answer's number. */

@@ -36,6 +36,7 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.Settings;
+import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.generation.Generator;
 import org.potstill.teacher.generation.SamplingOptions;
 
@@ -291,6 +292,14 @@ class WriteJobTest {
                 .contains("corpus.path"));
         TinyLlama.write(distillery.teacher(), 7);
         assertTrue(assertThrows(UserException.class, this::write).problem().contains("chat template"));
+    }
+
+    @Test
+    void aGpuWritesInHalfPrecisionOnlyAndNotInABuildForTheCpu() {
+        assertTrue(assertThrows(UserException.class, () -> write("teacher.device=cuda")).cause().contains("set teacher.precision to fp16"));
+        if (!OnnxEngine.hasCuda()) {
+            assertTrue(assertThrows(UserException.class, () -> write("teacher.precision=fp16")).remedy().contains("mvn -Pcuda"));
+        }
     }
 
     @Test

@@ -1,44 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.generation;
 
-import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Deque;
-import java.util.Set;
-import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.errors.UserException;
 import org.potstill.teacher.onnx.CalibrationText;
 import org.potstill.teacher.scoring.EngineOutOfMemory;
-import org.potstill.teacher.scoring.InputLimits;
 import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
 
 /**
- * Writing of many texts in one batch, on the CPU (continuous batching: Yu et al. 2022, Orca). One thread owns the engine
- * and advances all texts by one token per step; where a text ends, the next request takes its slot before the next step.
+ * Writing of many texts in one batch, on the CPU (continuous batching: Yu et al. 2022, Orca). It advances all texts by one token per step; where a text ends, the next request takes its slot before the next step.
  * Texts in progress are in the first slots, so that a step computes no others.
  *
  * <p>A text's bytes do not depend on its neighbours: the engine computes each row of a product in the same order whatever
  * the number of rows, attention works on each text alone, and prompts are cut at places that depend on the prompt.
  */
-final class BatchWriter implements AnswerWriter {
+final class BatchWriter extends QueueWriter {
     /** Unit of the length of slots, in tokens. */
     private static final int UNIT = 64;
 
     private final CausalLmConfig config;
-    private final InputLimits limits;
-    private final Set<Integer> stopIds;
     private final WritingSession session;
     private final int maxTexts;
-    private final WorkCounters counters = new WorkCounters();
-    private final Thread thread = new Thread(this::run, "potstill-writer");
-
-    /** Guarded by this. */
-    private final Deque<TextInSlot> queue = new ArrayDeque<>();
-    private boolean closed;
 
     /** Only for the thread, like all below. */
     private KeyValueBuffers buffers;
@@ -47,16 +31,14 @@ final class BatchWriter implements AnswerWriter {
     private int active;
 
     BatchWriter(Checkpoint model, SamplingOptions sampling, TeacherOptions options, WritingLimits writing) {
+        super(model);
         config = model.config();
-        limits = new InputLimits(model.vocabSize(), model.maxPositionEmbeddings());
-        stopIds = Set.copyOf(model.tokenizer().stopIds());
         maxTexts = writing.texts();
-        long most = Math.min(writing.cacheBytes() / KeyValueBuffers.bytesPerToken(config), (long) maxTexts * paddedLength(limits.maxPositionEmbeddings()));
+        long most = Math.min(writing.cacheBytes() / KeyValueBuffers.bytesPerToken(config), (long) maxTexts * paddedLength(maxPositions));
         capacity = (int) Math.max(UNIT, Math.min(most, Integer.MAX_VALUE / (4L * config.numKeyValueHeads() * config.headDim())));
         session = new WritingSession(model.writing(options.precision(), sampling.choice(), CalibrationText.calibration(model, options),
                 options.scratch()), sampling.choice().greedy(), options.threads());
-        thread.setDaemon(true);
-        thread.start();
+        start();
     }
 
     private static int paddedLength(int tokens) {
@@ -64,71 +46,32 @@ final class BatchWriter implements AnswerWriter {
     }
 
     @Override
-    public CompletableFuture<Answer> submit(AnswerRequest request) {
-        try {
-            limits.requirePrompt(request.prompt());
-        } catch (UserException e) {
-            return CompletableFuture.failedFuture(e);
-        }
-        CompletableFuture<Answer> result = new CompletableFuture<>();
-        if (request.maxNewTokens() == 0) {
-            result.complete(new Answer(new int[0], Answer.End.LENGTH));
-            return result;
-        }
-        synchronized (this) {
-            if (closed) {
-                throw new IllegalStateException("the writer is closed");
-            }
-            queue.add(new TextInSlot(request, result));
-            notifyAll();
-        }
-        return result;
+    boolean isBusy() {
+        return active > 0;
     }
 
     @Override
-    public WritingWork takeWork() {
-        return counters.take();
-    }
-
-    private void run() {
-        try {
-            while (awaitWork()) {
-                long begin = System.nanoTime();
-                try {
-                    admit();
-                    if (active > 0) {
-                        step();
-                    }
-                } catch (RuntimeException | Error e) {
-                    // None of these texts can be finished, but the next may.
-                    while (active > 0) {
-                        slots[--active].result.completeExceptionally(e);
-                    }
-                    Arrays.fill(slots, null);
-                }
-                counters.worked(System.nanoTime() - begin);
-            }
-        } finally {
-            session.close();
-            if (buffers != null) {
-                buffers.close();
-            }
+    void advance() {
+        admit();
+        if (active > 0) {
+            step();
         }
     }
 
-    private synchronized boolean awaitWork() {
-        boolean interrupted = false;
-        while (!closed && active == 0 && queue.isEmpty()) {
-            try {
-                wait();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
+    @Override
+    void endAll(Throwable why) {
+        while (active > 0) {
+            slots[--active].result.completeExceptionally(why);
         }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+        Arrays.fill(slots, null);
+    }
+
+    @Override
+    void free() {
+        session.close();
+        if (buffers != null) {
+            buffers.close();
         }
-        return !closed;
     }
 
     /** Gives free slots to the next requests. A text that needs a longer slot waits until all are free. */
@@ -158,7 +101,7 @@ final class BatchWriter implements AnswerWriter {
     }
 
     private boolean hasSlotFor(TextInSlot text) {
-        int need = paddedLength(Math.min(limits.maxPositionEmbeddings(), text.request.prompt().length + text.request.maxNewTokens()));
+        int need = paddedLength(Math.min(maxPositions, text.request.prompt().length + text.request.maxNewTokens()));
         if (active == 0 && (buffers == null || need > buffers.positions() || 2 * need <= buffers.positions())) {
             if (buffers == null || need > capacity) {
                 allocate(need);
@@ -221,29 +164,10 @@ final class BatchWriter implements AnswerWriter {
         WritingSession.Next next = session.next(buffers, tokens, positions, points);
         counters.wrote(active);
         for (int slot = active - 1; slot >= 0; slot--) {
-            if (!next.isFinite(slot)) {
-                slots[slot].end(Answer.End.NOT_FINITE);
-            }
-            if (ended(slots[slot], next.tokens()[slot], positions[slot])) {
+            if (slots[slot].take(next.tokens()[slot], next.isFinite(slot), stopIds, maxPositions)) {
                 free(slot);
             }
         }
-    }
-
-    private boolean ended(TextInSlot text, int token, int position) {
-        if (text.result.isDone()) {
-            return true;
-        }
-        if (stopIds.contains(token)) {
-            text.end(Answer.End.STOP);
-            return true;
-        }
-        text.add(token);
-        if (text.isFull() || position + 1 == limits.maxPositionEmbeddings()) {
-            text.end(Answer.End.LENGTH);
-            return true;
-        }
-        return false;
     }
 
     /** Moves the last text into the slot of one that ended, whose own keys and values remain if it was the last. */
@@ -252,25 +176,6 @@ final class BatchWriter implements AnswerWriter {
         if (slot < active) {
             buffers.copy(active, slot, slots[active].position());
             slots[slot] = slots[active];
-        }
-    }
-
-    @Override
-    public void close() {
-        synchronized (this) {
-            closed = true;
-            notifyAll();
-        }
-        try {
-            thread.join();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-        while (active > 0) {
-            slots[--active].result.completeExceptionally(new CancellationException("the writer is closed"));
-        }
-        synchronized (this) {
-            queue.forEach(text -> text.result.completeExceptionally(new CancellationException("the writer is closed")));
         }
     }
 }

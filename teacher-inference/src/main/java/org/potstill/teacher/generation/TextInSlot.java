@@ -2,10 +2,11 @@
 package org.potstill.teacher.generation;
 
 import java.util.Arrays;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.potstill.teacher.scoring.UniformNumbers;
 
-/** A text that a {@link BatchWriter} writes or, once ended, whose keys and values are still in a slot. */
+/** A text that a {@link QueueWriter} writes or, once ended, whose keys and values are still in a slot of a {@link BatchWriter}. */
 final class TextInSlot {
     /**
      * Prompt tokens per read. Prompts are cut at the same places whatever their neighbours, so that the bits of keys and
@@ -71,18 +72,54 @@ final class TextInSlot {
 
     /** Returns the point that decides the next draw. */
     double point() {
-        return points.at(count);
+        return point(0);
     }
 
-    void add(int token) {
+    /** Returns the point that decides a later draw; 0 is the next. */
+    double point(int later) {
+        return points.at(count + later);
+    }
+
+    /** Returns the number of tokens so far, the prompt's included. */
+    int length() {
+        return request.prompt().length + count;
+    }
+
+    /** Returns the number of tokens that it may still get. */
+    int remaining() {
+        return written.length - count;
+    }
+
+    /** Returns a token by its position. */
+    long token(int position) {
+        int[] prompt = request.prompt();
+        return position < prompt.length ? prompt[position] : written[position - prompt.length];
+    }
+
+    /**
+     * Takes the next token.
+     *
+     * @param finite       whether the logits that it was chosen from are finite
+     * @param maxPositions of the model
+     * @return whether this ended the text
+     */
+    boolean take(int token, boolean finite, Set<Integer> stopIds, int maxPositions) {
+        if (result.isDone()) {
+            return true;
+        }
+        if (!finite) {
+            return end(Answer.End.NOT_FINITE);
+        }
+        if (stopIds.contains(token)) {
+            return end(Answer.End.STOP);
+        }
+        int read = position();
         written[count++] = token;
+        return (count == written.length || read + 1 == maxPositions) && end(Answer.End.LENGTH);
     }
 
-    boolean isFull() {
-        return count == written.length;
-    }
-
-    void end(Answer.End end) {
+    private boolean end(Answer.End end) {
         result.complete(new Answer(Arrays.copyOf(written, count), end));
+        return true;
     }
 }

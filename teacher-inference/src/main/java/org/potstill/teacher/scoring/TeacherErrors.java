@@ -41,6 +41,11 @@ public final class TeacherErrors {
                 "set teacher.precision to int8 or fp32, or build with the cuda profile (mvn -Pcuda) and run on a GPU");
     }
 
+    public static UserException notWrittenOnGpus() {
+        return new UserException("the teacher cannot write on a GPU", "it is a ready-made graph, or its heads are wider than 256 or no multiple of 16",
+                "set teacher.precision to int8 or fp32 to write on the CPU, or name a server that runs the teacher in teacher.url");
+    }
+
     public static UserException needsOnnx() {
         return new UserException("the ND4J engine cannot run this model", "it is a ready-made ONNX graph",
                 "set teacher.engine to onnx");

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.junit.jupiter.api.Test;
@@ -23,12 +24,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.Fixtures;
 import org.potstill.checkpoints.formats.Checkpoints;
+import org.potstill.checkpoints.graph.DecodingLoop;
+import org.potstill.checkpoints.graph.OnnxModel;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.CausalLmConfig.Family;
 import org.potstill.checkpoints.model.CausalLmConfig.Variant;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
+import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.scoring.TeacherOptions;
 
 class AnswerWriterTest {
@@ -44,6 +48,11 @@ class AnswerWriterTest {
 
     private AnswerWriter writer(Checkpoint model, SamplingOptions sampling, WritingLimits limits) {
         return AnswerWriter.open(model, sampling, options(Precision.FP32), limits);
+    }
+
+    /** The writer for GPUs, on the CPU. */
+    private AnswerWriter loop(Checkpoint model, SamplingOptions sampling, WritingLimits limits) {
+        return new LoopWriter(model, sampling, options(Precision.FP32), limits);
     }
 
     private Checkpoint tiny() {
@@ -86,9 +95,40 @@ class AnswerWriterTest {
     void everyFamilyWritesInABatchWhatItWritesOneByOne(String name) {
         try (Checkpoint model = Checkpoints.open(Fixtures.checkpoint(name, folder))) {
             List<AnswerRequest> requests = requests(model.vocabSize()).subList(0, 16);
+            List<Answer> expected;
             try (AnswerWriter batch = writer(model, SamplingOptions.GREEDY, LIMITS);
                     AnswerWriter naive = new SequentialWriter(model, SamplingOptions.GREEDY, options(Precision.FP32))) {
-                assertSame(write(naive, requests), write(batch, requests));
+                expected = write(naive, requests);
+                assertSame(expected, write(batch, requests));
+            }
+            if (DecodingLoop.supports(model.config())) {
+                try (AnswerWriter loop = loop(model, SamplingOptions.GREEDY, LIMITS)) {
+                    assertSame(expected, write(loop, requests));
+                }
+            }
+        }
+    }
+
+    /** The GPU's graph; the CPU computes its products in single precision. */
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen2", "qwen3", "ggml-smollm3", "ggml-granite", "ggml-gemma2", "ggml-gemma3"})
+    void halfPrecisionWritesNearlyWhatSinglePrecisionWrites(String name) {
+        try (Checkpoint model = Checkpoints.open(Fixtures.checkpoint(name, folder))) {
+            OnnxModel graph = model.decoding(Precision.FP16, SamplingOptions.GREEDY.choice(), options(Precision.FP32).scratch());
+            List<TextInSlot> texts = requests(model.vocabSize()).subList(0, 8).stream()
+                    .map(request -> new TextInSlot(new AnswerRequest(request.prompt(), 0, 1, 0, 0), new CompletableFuture<>())).toList();
+            try (DecodingSession half = new DecodingSession(OnnxEngine.open(graph.bytes(), graph.weights(), options(Precision.FP32)), true,
+                    Set.copyOf(model.tokenizer().stopIds()));
+                    AnswerWriter naive = new SequentialWriter(model, SamplingOptions.GREEDY, options(Precision.FP32))) {
+                DecodingSession.Chosen chosen = half.run(texts, 9, 64, 5, 128);
+                List<Answer> expected = write(naive, texts.stream().map(text -> text.request).toList());
+                int same = 0;
+                for (int i = 0; i < 8; i++) {
+                    int[] tokens = expected.get(i).tokens();
+                    same += tokens.length == 0 || tokens[0] == chosen.token(0, i) ? 1 : 0;
+                }
+                assertTrue(same >= 7, same + " of 8 first tokens are the same");
+                assertEquals(9 * chosen.steps(), chosen.tokens().length);
             }
         }
     }
@@ -99,9 +139,12 @@ class AnswerWriterTest {
         TinyLlama.write(file, 11, new CausalLmConfig(320, 40, 64, 2, 4, 2, 16, 200, 1e-5f, 10_000f, true,
                 new Variant(Family.MISTRAL, false, false, 20, List.of(0, 1), List.of())));
         try (Checkpoint model = Checkpoints.open(file); AnswerWriter batch = writer(model, SamplingOptions.GREEDY, LIMITS);
+                AnswerWriter loop = loop(model, SamplingOptions.GREEDY, LIMITS);
                 AnswerWriter naive = new SequentialWriter(model, SamplingOptions.GREEDY, options(Precision.FP32))) {
             List<AnswerRequest> requests = requests(320).subList(0, 20);
-            assertSame(write(naive, requests), write(batch, requests));
+            List<Answer> expected = write(naive, requests);
+            assertSame(expected, write(batch, requests));
+            assertSame(expected, write(loop, requests));
         }
     }
 
@@ -111,10 +154,12 @@ class AnswerWriterTest {
             List<AnswerRequest> requests = requests(model.vocabSize());
             for (SamplingOptions sampling : List.of(DRAWN, new SamplingOptions(0.8, 12, 1, 0), new SamplingOptions(1.3, 0, 1, 0),
                     new SamplingOptions(1, 20, 0.7, 0))) {
-                try (AnswerWriter batch = writer(model, sampling, LIMITS);
+                try (AnswerWriter batch = writer(model, sampling, LIMITS); AnswerWriter loop = loop(model, sampling, LIMITS);
                         AnswerWriter naive = new SequentialWriter(model, sampling, options(Precision.FP32))) {
                     assertInstanceOf(BatchWriter.class, batch);
-                    assertSame(write(naive, requests), write(batch, requests));
+                    List<Answer> expected = write(naive, requests);
+                    assertSame(expected, write(batch, requests));
+                    assertSame(expected, write(loop, requests));
                 }
             }
         }
@@ -135,6 +180,29 @@ class AnswerWriterTest {
                     Collections.shuffle(shuffled, new Random(texts));
                     List<Answer> answers = write(writer, shuffled);
                     assertSame(alone, requests.stream().map(request -> answers.get(shuffled.indexOf(request))).toList());
+                }
+            }
+        }
+    }
+
+    @Test
+    void anAnswerLongerThanARunIsReadAgainAndIsTheSameInAnyCompany() {
+        try (Checkpoint model = tiny()) {
+            Random random = new Random(4);
+            List<AnswerRequest> requests = new ArrayList<>();
+            for (int i = 0; i < 9; i++) {
+                requests.add(new AnswerRequest(random.ints(3 + 20 * i, 0, 320).toArray(), 0, 40 + 30 * i, 0, 0));
+            }
+            List<Answer> alone;
+            try (AnswerWriter naive = new SequentialWriter(model, SamplingOptions.GREEDY, options(Precision.FP32))) {
+                alone = write(naive, requests);
+                assertTrue(alone.stream().anyMatch(answer -> answer.tokens().length > 2 * LoopWriter.STEPS));
+            }
+            for (WritingLimits limits : List.of(new WritingLimits(1, 1), new WritingLimits(4, 1 << 24), new WritingLimits(64, 400_000))) {
+                try (AnswerWriter writer = loop(model, SamplingOptions.GREEDY, limits)) {
+                    assertSame(alone, write(writer, requests));
+                    WritingWork work = writer.takeWork();
+                    assertTrue(work.newTokens() > 0 && work.steps() >= 2 * LoopWriter.STEPS && work.promptTokens() > 0, work.toString());
                 }
             }
         }
@@ -195,9 +263,11 @@ class AnswerWriterTest {
         }
     }
 
-    @Test
-    void anAnswerEndsWhereTheModelEndsItAtTheLimitOrWhereTheContextIsFull() {
-        try (Checkpoint model = tiny(); AnswerWriter writer = writer(model, new SamplingOptions(100, 0, 1, 0), LIMITS)) {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anAnswerEndsWhereTheModelEndsItAtTheLimitOrWhereTheContextIsFull(boolean loops) {
+        SamplingOptions nearlyUniform = new SamplingOptions(100, 0, 1, 0);
+        try (Checkpoint model = tiny(); AnswerWriter writer = loops ? loop(model, nearlyUniform, LIMITS) : writer(model, nearlyUniform, LIMITS)) {
             List<AnswerRequest> many = new ArrayList<>();
             for (int answer = 0; answer < 40; answer++) {
                 many.add(new AnswerRequest(new int[] {7}, 0, 60, answer, 0));
@@ -214,9 +284,10 @@ class AnswerWriterTest {
         }
     }
 
-    @Test
-    void whatTheModelCannotReadIsRefusedAndTheRestIsWritten() {
-        try (Checkpoint model = tiny(); AnswerWriter writer = writer(model, DRAWN, LIMITS)) {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void whatTheModelCannotReadIsRefusedAndTheRestIsWritten(boolean loops) {
+        try (Checkpoint model = tiny(); AnswerWriter writer = loops ? loop(model, DRAWN, LIMITS) : writer(model, DRAWN, LIMITS)) {
             CompletableFuture<Answer> good = writer.submit(new AnswerRequest(new int[] {1, 2}, 0, 5, 0, 0));
             for (int[] bad : new int[][] {{}, new int[257], {320}, {-1}}) {
                 CompletableFuture<Answer> refused = writer.submit(new AnswerRequest(bad, 0, 5, 0, 0));
@@ -237,10 +308,14 @@ class AnswerWriterTest {
             table[i] = i / 64 == 5 ? Float.NaN : i % 7 - 3;
         }
         TinyLlama.gguf(6, TinyLlama.config().untied()).tensor("token_embd.weight", new long[] {320, 64}, table).write(file);
-        try (Checkpoint model = Checkpoints.open(file); AnswerWriter writer = writer(model, new SamplingOptions(0.1, 2, 1, 0), LIMITS)) {
-            List<Answer> answers = write(writer, List.of(new AnswerRequest(new int[] {1, 2}, 0, 1, 0, 0),
-                    new AnswerRequest(new int[] {5, 2}, 0, 1, 0, 0), new AnswerRequest(new int[] {3, 2}, 0, 1, 0, 0)));
-            assertEquals(List.of(Answer.End.LENGTH, Answer.End.NOT_FINITE, Answer.End.LENGTH), answers.stream().map(Answer::end).toList());
+        SamplingOptions sampling = new SamplingOptions(0.1, 2, 1, 0);
+        try (Checkpoint model = Checkpoints.open(file); AnswerWriter batch = writer(model, sampling, LIMITS);
+                AnswerWriter loop = loop(model, sampling, LIMITS)) {
+            for (AnswerWriter writer : List.of(batch, loop)) {
+                List<Answer> answers = write(writer, List.of(new AnswerRequest(new int[] {1, 2}, 0, 1, 0, 0),
+                        new AnswerRequest(new int[] {5, 2}, 0, 1, 0, 0), new AnswerRequest(new int[] {3, 2}, 0, 1, 0, 0)));
+                assertEquals(List.of(Answer.End.LENGTH, Answer.End.NOT_FINITE, Answer.End.LENGTH), answers.stream().map(Answer::end).toList());
+            }
         }
     }
 
