@@ -86,7 +86,7 @@ public final class WriteJob {
             if (source.server() == null) {
                 new MemoryNeed(sc.getConf(), "a teacher of " + teacher.parameters() + " parameters with its keys and values",
                         "use a smaller teacher, teacher.precision = int8, or a smaller write.cache-mib")
-                        .model(teacher.parameters() * source.precision().bytes() + told.limits().cacheBytes());
+                        .model(teacher.parameters() * source.precision().bytes() + (source.writesOnGpu() ? 0 : told.limits(false).cacheBytes()));
             }
             tokenizer = teacher.tokenizer();
             AnswerKeys keys = new AnswerKeys(source.fingerprint(teacher), tokenizer.fingerprint() + tokenizer.stopIds(), told.name(),

@@ -36,7 +36,6 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.Settings;
-import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.generation.Generator;
 import org.potstill.teacher.generation.SamplingOptions;
 
@@ -295,11 +294,8 @@ class WriteJobTest {
     }
 
     @Test
-    void aGpuWritesInHalfPrecisionOnlyAndNotInABuildForTheCpu() {
+    void aGpuWritesInHalfPrecisionOnly() {
         assertTrue(assertThrows(UserException.class, () -> write("teacher.device=cuda")).cause().contains("set teacher.precision to fp16"));
-        if (!OnnxEngine.hasCuda()) {
-            assertTrue(assertThrows(UserException.class, () -> write("teacher.precision=fp16")).remedy().contains("mvn -Pcuda"));
-        }
     }
 
     @Test
