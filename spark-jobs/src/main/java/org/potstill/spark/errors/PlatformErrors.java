@@ -47,7 +47,7 @@ public final class PlatformErrors {
     public static UserException otherSpark(List<String> neededSparks, String neededScala, String spark, String scala) {
         return new UserException("this build of Potstill needs Spark " + String.join(" or ", neededSparks) + " with Scala " + neededScala,
                 "this is Spark " + spark + " with Scala " + scala,
-                "set SPARK_HOME to a matching Spark, or build Potstill for this one: mvn package -DskipTests, with -Pspark4 for Spark 4");
+                "set SPARK_HOME to a matching Spark, or build Potstill for this one: mvn package -DskipTests for Spark 3.5, with -Pspark4 for Spark 4");
     }
 
     public static UserException otherSerializer(String here, String needed) {
