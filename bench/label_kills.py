@@ -164,7 +164,8 @@ class Bench:
         spark = {"ui.enabled": "false", "executor.cores": 1, "cores.max": executors, "executor.memory": self.options.executor_memory,
                  # Kills are no reason to give up here.
                  "task.maxFailures": 1000, "stage.maxConsecutiveAttempts": 1000, "deploy.maxExecutorRetries": -1,
-                 "eventLog.enabled": "true", "eventLog.dir": cache.events.as_uri(),
+                 "eventLog.enabled": "true", "eventLog.dir": cache.events.as_uri(), "eventLog.compress": "false",
+                 "eventLog.rolling.enabled": "false",
                  "metrics.conf.executor.sink.csv.class": "org.apache.spark.metrics.sink.CsvSink",
                  "metrics.conf.executor.sink.csv.directory": cache.metrics, "metrics.conf.executor.sink.csv.period": 1,
                  "metrics.conf.executor.sink.csv.unit": "seconds", **spark}

@@ -74,7 +74,8 @@ class Bench:
                     "student.intermediate-size": 11 * hidden // 4, "student.layers": 4, "train.workers": executors,
                     "train.batch-size": 2 * BATCH // executors, "train.local-steps": steps, "train.epochs": epochs,
                     "spark.executor.cores": 1, "spark.executor.memory": "1g", "spark.ui.enabled": "false",
-                    "spark.eventLog.enabled": "true", "spark.eventLog.dir": json.dumps(events.as_uri())}
+                    "spark.eventLog.enabled": "true", "spark.eventLog.dir": json.dumps(events.as_uri()),
+                    "spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
         process = potstill(self.folder, "train", settings, f"local-cluster[{executors},1,1024]")
         while process.poll() is None:
             watch(process.pid)

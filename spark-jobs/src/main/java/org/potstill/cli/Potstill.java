@@ -103,7 +103,8 @@ public final class Potstill {
                 Platform.requireReadable(List.of(args));
                 Platform.require();
             } catch (UserException e) {
-                told(e, line);
+                // Said without Failures, which cannot be loaded with another Spark.
+                say(e, e, line);
                 return USER_ERROR;
             }
             return new CommandLine.RunLast().execute(parsed);
@@ -148,12 +149,16 @@ public final class Potstill {
      */
     private static boolean told(Throwable thrown, CommandLine line) {
         Optional<UserException> known = Failures.explain(thrown);
-        if (known.isPresent() && "full".equals(System.getenv("POTSTILL_TRACES"))) {
+        known.ifPresent(error -> say(error, thrown, line));
+        return known.isPresent();
+    }
+
+    private static void say(UserException error, Throwable thrown, CommandLine line) {
+        if ("full".equals(System.getenv("POTSTILL_TRACES"))) {
             thrown.printStackTrace(line.getErr());
         }
-        known.ifPresent(error -> line.getErr().println("potstill: " + error.getMessage()));
+        line.getErr().println("potstill: " + error.getMessage());
         line.getErr().flush();
-        return known.isPresent();
     }
 
     private static int usage(CommandLine line) {

@@ -8,8 +8,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.LocalFileSystem;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.util.VersionInfo;
 import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.JobErrors;
@@ -24,8 +28,9 @@ import org.slf4j.LoggerFactory;
 public final class Platform {
     private static final Logger LOG = LoggerFactory.getLogger(Platform.class);
     private static final int JAVA = 17;
-    /** The first without what Hadoop 3 asks Java for: who the user is. */
-    private static final int NO_JAVA = 24;
+    /** The first without what Hadoop before 3.5 asks Java for: who the user is. */
+    private static final int NO_SUBJECT = 24;
+    private static final Set<Integer> TESTED = Set.of(JAVA, 25);
     private static final int PROBE_BYTES = 1 << 16;
     /** Of folders: links may go in circles. */
     private static final int MAX_DEPTH = 8;
@@ -39,24 +44,37 @@ public final class Platform {
      * @throws UserException if Potstill cannot run here
      */
     public static void require() {
-        requireJava(Runtime.version().feature());
+        requireJava(Runtime.version().feature(), Platform::isUserKnown);
         requireSpark(org.apache.spark.package$.MODULE$.SPARK_VERSION(), scala.util.Properties$.MODULE$.versionNumberString());
         requireTemporaryFolder(Path.of(System.getProperty("java.io.tmpdir")));
     }
 
-    static void requireJava(int version) {
-        if (version < JAVA || version >= NO_JAVA) {
+    static void requireJava(int version, BooleanSupplier isUserKnown) {
+        if (version < JAVA) {
             throw PlatformErrors.otherJava(JAVA, version);
         }
-        if (version > JAVA) {
+        if (version >= NO_SUBJECT && !isUserKnown.getAsBoolean()) {
+            throw PlatformErrors.javaTooNew(JAVA, version, VersionInfo.getVersion());
+        }
+        if (!TESTED.contains(version)) {
             LOG.warn("this is Java {}; Potstill is tested with Java {}", version, JAVA);
         }
     }
 
+    /** Whether Hadoop can tell who the user is. */
+    private static boolean isUserKnown() {
+        try {
+            UserGroupInformation.getCurrentUser();
+            return true;
+        } catch (UnsupportedOperationException | IOException e) {
+            LOG.debug("Hadoop does not know the user", e);
+            return false;
+        }
+    }
+
     static void requireSpark(String spark, String scala) {
-        String builtFor = minor(Versions.spark());
-        if (!minor(spark).equals(builtFor) || !minor(scala).equals(Versions.scala())) {
-            throw PlatformErrors.otherSpark(builtFor, Versions.scala(), spark, scala);
+        if (!Versions.sparks().contains(minor(spark)) || !minor(scala).equals(Versions.scala())) {
+            throw PlatformErrors.otherSpark(Versions.sparks(), Versions.scala(), spark, scala);
         }
     }
 

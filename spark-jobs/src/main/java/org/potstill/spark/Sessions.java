@@ -18,6 +18,7 @@ import scala.Option;
 /** The Spark session to run in: the platform's (spark-submit, Databricks, EMR), or else a local one. */
 public final class Sessions {
     private static final String SERIALIZER = "spark.serializer";
+    private static final String ISOLATION = "spark.sql.artifact.isolation.enabled";
     private static final String JAVA_SERIALIZER = JavaSerializer.class.getName();
 
     private Sessions() {
@@ -80,6 +81,8 @@ public final class Sessions {
         addPrometheus(conf);
         // Kryo, the default of some clusters, cannot deserialize Java records.
         conf.set(SERIALIZER, JAVA_SERIALIZER);
+        // Otherwise tasks of Spark 4 ask the driver for each class that a generated one may mean, and in one process may wait for themselves.
+        conf.setIfMissing(ISOLATION, "false");
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // Otherwise a task's error ends this process before it can be reported.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");

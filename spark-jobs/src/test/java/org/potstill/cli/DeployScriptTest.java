@@ -116,6 +116,8 @@ class DeployScriptTest {
     void whatIsMissingIsOneSentence() throws Exception {
         Path other = executable(folder.resolve("jdk/bin/java"), "#!/bin/sh\necho 'openjdk version \"25.0.1\" 2025-10-21' >&2\n").getParent().getParent();
         Path old = executable(folder.resolve("jre/bin/java"), "#!/bin/sh\necho 'java version \"1.8.0_392\"' >&2\n").getParent().getParent();
+        Path jars = folder.resolve("spark/jars");
+        Distillery.write(jars.resolve("hadoop-client-api-3.4.2.jar"), "");
         Map<Map<String, String>, String> cases = new TreeMap<>((one, two) -> one.toString().compareTo(two.toString()));
         cases.put(Map.of("SPARK_HOME", "/nowhere"), "bin/spark-submit");
         cases.put(Map.of("JAVA_HOME", other.toString()), "is Java 25");
@@ -127,6 +129,8 @@ class DeployScriptTest {
             assertEquals(2, result.status(), result.message());
             assertTrue(result.lines().size() == 1 && result.message().startsWith("potstill: ") && result.message().contains(each.getValue()), result.message());
         }
+        Files.move(jars.resolve("hadoop-client-api-3.4.2.jar"), jars.resolve("hadoop-client-api-3.5.0.jar"));
+        assertEquals(0, run(script, Map.of("JAVA_HOME", other.toString()), "defaults").status(), "from Hadoop 3.5 on");
         Files.delete(folder.resolve("potstill/spark-jobs/target/potstill.jar"));
         assertTrue(run(script, Map.of(), "defaults").message().contains("mvn package"));
     }

@@ -142,6 +142,9 @@ final class StandaloneCluster implements AutoCloseable {
         ProcessBuilder process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).directory(folder.toFile());
         Map<String, String> environment = process.environment();
         environment.remove("SPARK_HOME");
+        if (Files.isExecutable(SPARK_HOME.resolve("bin/spark-submit"))) {
+            environment.put("SPARK_HOME", SPARK_HOME.toString());
+        }
         environment.put("SPARK_LOCAL_IP", "127.0.0.1");
         environment.put("RUST_FLAVOR", "cpu");
         environment.put("JDK_JAVA_OPTIONS", "-XX:+UseSerialGC " + System.getProperty("test.jvm.options", ""));

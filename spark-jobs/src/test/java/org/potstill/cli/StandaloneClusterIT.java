@@ -175,7 +175,7 @@ class StandaloneClusterIT {
                 student { path = "%s", hidden-size = 256, intermediate-size = 512, layers = 4, heads = 2, kv-heads = 1 }
                 train { epochs = 2, workers = 2, batch-size = 1, local-steps = %d, checkpoint-rounds = 2, outer-momentum = 0.5 }
                 spark {
-                  executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s" }
+                  executor { cores = 1, memory = 1g }, ui.enabled = false, eventLog { enabled = true, dir = "file:%s", compress = false, rolling.enabled = false }
                   potstill.exchange.port = 24680
                 }
                 """.formatted(corpus, distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
@@ -276,7 +276,7 @@ class StandaloneClusterIT {
                 spark {
                   %s
                   ui.enabled = false
-                  eventLog { enabled = true, dir = "file:%s" }
+                  eventLog { enabled = true, dir = "file:%s", compress = false, rolling.enabled = false }
                 }
                 """.formatted(distillery.corpus(), distillery.teacher(), shared.resolve("scratch"), folder.resolve("cache"),
                 folder.resolve("student"), spark, events()));

@@ -40,6 +40,7 @@ public final class Distillery {
         if (spark == null) {
             spark = SparkSession.builder().master("local[2]").appName("tests")
                     .config("spark.ui.enabled", "false")
+                    .config("spark.sql.artifact.isolation.enabled", "false")
                     .config("spark.authenticate", "true")
                     .config("spark.network.crypto.enabled", "true")
                     .config("spark.potstill.io.connectionTimeout", "10s")

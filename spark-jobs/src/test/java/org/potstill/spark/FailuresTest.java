@@ -71,7 +71,7 @@ class FailuresTest {
     @Test
     void aClassOfAnotherVersionIsNamedWithItsJar() {
         UserException error = explained(ofTask(new NoSuchMethodError("'int org.apache.spark.SparkConf.none()'")));
-        assertTrue(error.cause().contains("org.apache.spark.SparkConf comes from ") && error.remedy().contains("Spark " + Versions.spark()), error.getMessage());
+        assertTrue(error.cause().contains("org.apache.spark.SparkConf comes from ") && error.remedy().contains("Spark " + String.join(" or ", Versions.sparks())), error.getMessage());
         assertTrue(explained(new NoClassDefFoundError("org/apache/none/Missing")).cause().contains("is missing"));
     }
 

@@ -2,6 +2,7 @@
 package org.potstill.spark;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.util.VersionInfo;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,9 +31,12 @@ class PlatformTest {
     @Test
     void anotherJavaIsNamedWithTheOneThatIsNeeded() {
         for (int version : new int[] {8, 11, 24, 25}) {
-            UserException error = assertThrows(UserException.class, () -> Platform.requireJava(version));
+            UserException error = assertThrows(UserException.class, () -> Platform.requireJava(version, () -> false));
             assertTrue(error.problem().contains("Java 17") && error.cause().contains("Java " + version), error.getMessage());
+            assertEquals(version > 17, error.cause().contains("Hadoop " + VersionInfo.getVersion()), error.getMessage());
         }
+        assertDoesNotThrow(() -> Platform.requireJava(17, () -> false));
+        assertDoesNotThrow(() -> Platform.requireJava(25, () -> true));
     }
 
     @Test
@@ -39,7 +44,7 @@ class PlatformTest {
         String here = Versions.spark() + "-amzn-0";
         assertDoesNotThrow(() -> Platform.requireSpark(here, Versions.scala() + ".99"));
         UserException spark = assertThrows(UserException.class, () -> Platform.requireSpark("9.3.0", Versions.scala() + ".1"));
-        assertTrue(spark.problem().contains("needs Spark " + Versions.spark().replaceFirst("\\.\\d+$", "")) && spark.cause().contains("9.3.0"), spark.getMessage());
+        assertTrue(Versions.sparks().stream().allMatch(spark.problem()::contains) && spark.cause().contains("9.3.0"), spark.getMessage());
         assertThrows(UserException.class, () -> Platform.requireSpark(here, "2.14.0"));
     }
 

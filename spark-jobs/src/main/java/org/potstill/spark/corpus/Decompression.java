@@ -27,6 +27,8 @@ import org.tukaani.xz.MemoryLimitException;
 import org.tukaani.xz.XZInputStream;
 
 /** Decompression of all members of a file, with a limit on the ratio. */
+// What Spark 4's Commons Compress offers instead, Spark 3.5's does not have.
+@SuppressWarnings("deprecation")
 final class Decompression extends FilterInputStream {
     private static final int XZ_MEMORY_KIB = 256 << 10;
     /** Maximum ratio; text expands four to twenty times. */

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.apache.commons.lang3.StringUtils;
@@ -36,10 +37,17 @@ public final class PlatformErrors {
                 "set JAVA_HOME to a JDK " + needed + " and, on a cluster, spark.executorEnv.JAVA_HOME");
     }
 
-    public static UserException otherSpark(String neededSpark, String neededScala, String spark, String scala) {
-        return new UserException("this build of Potstill needs Spark " + neededSpark + " with Scala " + neededScala,
+    /** @param hadoop the version of Hadoop that does not run on it */
+    public static UserException javaTooNew(int needed, int here, String hadoop) {
+        return new UserException("Potstill needs Java " + needed + " with this Spark",
+                "this is Java " + here + " (" + System.getProperty("java.home") + "), on which Spark's Hadoop " + hadoop + " does not run",
+                "set JAVA_HOME to a JDK " + needed + " and, on a cluster, spark.executorEnv.JAVA_HOME; or use Spark 4.2");
+    }
+
+    public static UserException otherSpark(List<String> neededSparks, String neededScala, String spark, String scala) {
+        return new UserException("this build of Potstill needs Spark " + String.join(" or ", neededSparks) + " with Scala " + neededScala,
                 "this is Spark " + spark + " with Scala " + scala,
-                "set SPARK_HOME to a matching Spark, or build Potstill for this one: mvn package -DskipTests, with -Pspark4 for Spark 4.0");
+                "set SPARK_HOME to a matching Spark, or build Potstill for this one: mvn package -DskipTests for Spark 3.5, with -Pspark4 for Spark 4");
     }
 
     public static UserException otherSerializer(String here, String needed) {
@@ -145,7 +153,7 @@ public final class PlatformErrors {
 
     public static UserException classClash(String what, String where, Throwable origin) {
         return new UserException("a class differs from the one that Potstill was built with", what + "; " + where,
-                "Potstill needs Spark " + Versions.spark() + " with Scala " + Versions.scala()
+                "Potstill needs Spark " + String.join(" or ", Versions.sparks()) + " with Scala " + Versions.scala()
                 + ": remove jars of other versions from spark.jars, "
                         + "spark.driver.extraClassPath, spark.executor.extraClassPath and SPARK_HOME/jars", origin);
     }

@@ -17,9 +17,9 @@ public final class TableErrors {
             "(?:DATA_SOURCE_NOT_FOUND|[Ff]ailed to find (?:the )?data source|find catalog plugin class|ClassNotFoundException|NoClassDefFoundError)";
     private static final List<Known> KNOWN = List.of(
             new Known(MISSING + ".*[ ./]avro\\b", "; if it is right, give spark-submit --packages org.apache.spark:spark-avro_" + Versions.scala()
-                    + ":" + Versions.spark()),
+                    + ":" + org.apache.spark.package$.MODULE$.SPARK_VERSION()),
             new Known(MISSING + ".*[ ./]iceberg\\b",
-                    packages("org.apache.iceberg:iceberg-spark-runtime-" + StringUtils.substringBeforeLast(Versions.spark(), "."))),
+                    packages("org.apache.iceberg:" + Versions.iceberg())),
             new Known(MISSING, packages("io.delta:delta-spark")),
             new Known("TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE",
                     "; Spark knows a catalog by spark.sql.catalog.NAME, and Hive's tables with spark.sql.catalogImplementation = hive and a "

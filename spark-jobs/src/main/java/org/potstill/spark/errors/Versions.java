@@ -3,6 +3,7 @@ package org.potstill.spark.errors;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.List;
 import java.util.Properties;
 
 /** Versions of this build. */
@@ -17,6 +18,16 @@ public final class Versions {
     /** Returns the Spark version of the build. */
     public static String spark() {
         return property("spark");
+    }
+
+    /** Returns the minor versions of Spark that the build runs on, such as 3.5. */
+    public static List<String> sparks() {
+        return List.of(property("sparks").split(","));
+    }
+
+    /** Returns the name of Iceberg's runtime for the build's Spark. */
+    static String iceberg() {
+        return property("iceberg");
     }
 
     /** Returns the Scala binary version of the build. */

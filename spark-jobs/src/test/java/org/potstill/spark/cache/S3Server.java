@@ -69,7 +69,7 @@ public final class S3Server implements AutoCloseable {
     public Map<String, String> hadoop() {
         return Map.of("fs.s3a.endpoint", endpoint.toString(), "fs.s3a.path.style.access", "true",
                 "fs.s3a.connection.ssl.enabled", "false", "fs.s3a.access.key", "any", "fs.s3a.secret.key", "any",
-                "fs.s3a.multipart.size", "5M", "fs.s3a.directory.marker.retention", "keep",
+                "fs.s3a.multipart.size", "5M", "fs.s3a.directory.marker.retention", "keep", "fs.s3a.multiobjectdelete.enable", "false",
                 "fs.s3a.attempts.maximum", "2", "fs.s3a.retry.limit", "2");
     }
 

@@ -10,6 +10,9 @@ import org.potstill.spark.Distillery;
 
 /** A session beside that of the other tests, on the same context, which knows Delta's, Iceberg's and Hive's tables in a folder. */
 final class Lakehouse implements AutoCloseable {
+    /** Whether Iceberg has a release for this Spark; what it has for 4.1 cannot be loaded by 4.2. */
+    static final boolean ICEBERG = org.apache.spark.package$.MODULE$.SPARK_VERSION().matches("(3|4\\.[01])\\..*");
+
     private final SparkSession before = Distillery.spark();
     private final SparkSession spark;
 

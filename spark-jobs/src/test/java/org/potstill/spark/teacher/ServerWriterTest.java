@@ -13,6 +13,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.IntNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -162,6 +163,22 @@ class ServerWriterTest {
         }
         int sent = server.requests().size() - before;
         assertTrue(sent > REQUESTS.size() + ServerFaults.passing().length, sent + " requests");
+    }
+
+    @Test
+    void aReplyThatIsCutWithinANumberIsAskedForAgain() {
+        List<AnswerRequest> request = List.of(new AnswerRequest(new int[] {278, 9}, 0, NEW_TOKENS, 0, 5));
+        try (AnswerWriter writer = open(server, SamplingOptions.GREEDY, 1, 10, 60)) {
+            List<Answer> answer = write(writer, request);
+            server.next((exchange, reply) -> {
+                String body = reply.toString();
+                String begun = "\"prompt_token_ids\":[2";
+                exchange.sendResponseHeaders(200, 0);
+                exchange.getResponseBody().write(body.substring(0, body.indexOf(begun) + begun.length()).getBytes(StandardCharsets.UTF_8));
+                exchange.close();
+            });
+            assertSame(answer, write(writer, request));
+        }
     }
 
     @Test

@@ -90,6 +90,12 @@ abstract class ServerProtocol {
             }
         } catch (EOFException e) {
             throw e;
+        } catch (MismatchException e) {
+            // A number that is cut off is another number.
+            if (isCut(body)) {
+                throw new EOFException("the reply is cut off");
+            }
+            throw e;
         } catch (IOException | IllegalStateException | NumberFormatException e) {
             if (isCut(body)) {
                 throw new EOFException("the reply is cut off");
