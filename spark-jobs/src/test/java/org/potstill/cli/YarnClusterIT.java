@@ -45,8 +45,8 @@ class YarnClusterIT {
     void start() throws Exception {
         cluster = new YarnCluster(folder.resolve("yarn"), Path.of(System.getProperty("yarn.jars")).normalize());
         distillery = new Distillery(folder);
-        for (int i = 0; i < 100; i++) {
-            Distillery.write(distillery.corpus().resolve("long-" + i + ".txt"), Distillery.text(i, 3000));
+        for (int i = 0; i < 40; i++) {
+            Distillery.write(distillery.corpus().resolve("long-" + i + ".txt"), Distillery.text(i, 1500));
         }
     }
 
@@ -86,7 +86,7 @@ class YarnClusterIT {
 
         int rounds = rounds();
         Process client = begin("train", ON_CPUS, "disturbed");
-        Eventually.until(() -> rounds() > rounds + 10, cluster::containers);
+        Eventually.until(() -> rounds() > rounds + 6, cluster::containers);
         loseTheOtherNode();
         assertEquals(0, cluster.await("train", client), cluster::containers);
         assertTrue(cluster.containers().contains("Lost executor"), cluster.containers());
