@@ -13,7 +13,7 @@ from .common import Findings, files, known_settings, tool
 SPARK_KEYS = set("""
 spark.driver.cores spark.driver.memory spark.driver.extraJavaOptions spark.dynamicAllocation.enabled spark.executor.cores
 spark.executor.extraJavaOptions spark.executor.extraLibraryPath spark.executor.instances spark.executor.memory spark.executor.memoryOverhead
-spark.executor.resource.gpu.amount spark.executor.resource.gpu.discoveryScript spark.executor.resource.gpu.vendor spark.files
+spark.executor.resource.gpu.amount spark.executor.resource.gpu.discoveryScript spark.executor.resource.gpu.vendor spark.yarn.dist.files
 spark.kubernetes.authenticate.driver.serviceAccountName spark.kubernetes.container.image spark.kubernetes.driver.podTemplateFile
 spark.kubernetes.executor.podTemplateFile spark.kubernetes.namespace spark.locality.wait spark.serializer spark.speculation spark.task.cpus
 spark.task.resource.gpu.amount

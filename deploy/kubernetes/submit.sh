@@ -8,7 +8,7 @@
 #   --executors N        2 by default
 #   --namespace NAME     potstill by default: where kubectl apply -k deploy/kubernetes made the account, the settings and the volume
 #   --dry-run            print the command, call nothing
-# The command (label, train, ...) comes last, then settings as KEY=VALUE. SPARK_HOME, or spark-submit on the PATH, is a whole
+# The status is the driver's. The command (label, train, ...) comes last, then settings as KEY=VALUE. SPARK_HOME, or spark-submit on the PATH, is a whole
 # distribution of Spark, of the version in the image.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -77,4 +77,14 @@ if [ "$dry_run" = yes ]; then
   exit 0
 fi
 command -v "${submit[0]}" > /dev/null || fail "there is no ${submit[0]}" "set SPARK_HOME to a distribution of Spark, or use --dry-run"
-exec "${submit[@]}"
+# Spark 3.5's spark-submit ends with 0 also where the driver has failed; of that, only its log tells.
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+status=0
+"${submit[@]}" 2>&1 | tee "$log" || status=$?
+if [ "$status" = 0 ] && grep -q '(phase: Failed)' "$log"; then
+  status="$(sed -n 's/^[[:space:]]*exit code: \([1-9][0-9]\{0,2\}\)$/\1/p' "$log" | tail -n 1)"
+  echo "submit.sh: the driver failed; kubectl logs shows why" >&2
+  exit "${status:-1}"
+fi
+exit "$status"

@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.apache.hadoop.util.ShutdownHookManager;
 import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.errors.UserException;
@@ -55,9 +57,10 @@ public final class Potstill {
         if (!guest) {
             Runtime.getRuntime().addShutdownHook(goodbye);
         }
+        AtomicReference<String> message = new AtomicReference<>("its message is above");
         int status = 1;
         try {
-            status = run(args);
+            status = run(message::set, args);
         } finally {
             if (!isInterrupted()) {
                 Runtime.getRuntime().removeShutdownHook(goodbye);
@@ -68,8 +71,8 @@ public final class Potstill {
             }
         }
         // Databricks treats System.exit, even of 0, as a failure: return normally on success.
-        if (status != 0 && guest) {
-            throw new IllegalStateException("potstill ended with status " + status + "; its message is above");
+        if (status != 0 && (guest || isYarnDriver())) {
+            throw new IllegalStateException("potstill ended with status " + status + ": " + message.get());
         }
         if (status != 0) {
             System.exit(status);
@@ -91,8 +94,18 @@ public final class Potstill {
         return ShutdownHookManager.get().isShutdownInProgress();
     }
 
+    /** Whether YARN runs this process as its application master, which shows what main throws, and nothing of one that exits. */
+    private static boolean isYarnDriver() {
+        return System.getProperty("spark.master", "").equals("yarn") && System.getProperty("spark.submit.deployMode", "").equals("cluster");
+    }
+
     /** @return the exit status */
     static int run(String... args) {
+        return run(ignored -> { }, args);
+    }
+
+    /** @param message takes the message of a user error, which is also printed */
+    private static int run(Consumer<String> message, String... args) {
         CommandLine line = line();
         line.setExecutionStrategy(parsed -> {
             Integer help = CommandLine.executeHelpRequest(parsed);
@@ -104,7 +117,7 @@ public final class Potstill {
                 Platform.require();
             } catch (UserException e) {
                 // Said without Failures, which cannot be loaded with another Spark.
-                say(e, e, line);
+                say(e, e, line, message);
                 return USER_ERROR;
             }
             return new CommandLine.RunLast().execute(parsed);
@@ -113,7 +126,7 @@ public final class Potstill {
             if (isInterrupted()) {
                 return INTERRUPTED;
             }
-            if (told(thrown, line)) {
+            if (told(thrown, line, message)) {
                 return USER_ERROR;
             }
             throw thrown;
@@ -125,7 +138,7 @@ public final class Potstill {
             if (isInterrupted()) {
                 return INTERRUPTED;
             }
-            if (told(e, line)) {
+            if (told(e, line, message)) {
                 return USER_ERROR;
             }
             throw e;
@@ -147,18 +160,19 @@ public final class Potstill {
      *
      * @return whether there is one
      */
-    private static boolean told(Throwable thrown, CommandLine line) {
+    private static boolean told(Throwable thrown, CommandLine line, Consumer<String> message) {
         Optional<UserException> known = Failures.explain(thrown);
-        known.ifPresent(error -> say(error, thrown, line));
+        known.ifPresent(error -> say(error, thrown, line, message));
         return known.isPresent();
     }
 
-    private static void say(UserException error, Throwable thrown, CommandLine line) {
+    private static void say(UserException error, Throwable thrown, CommandLine line, Consumer<String> message) {
         if ("full".equals(System.getenv("POTSTILL_TRACES"))) {
             thrown.printStackTrace(line.getErr());
         }
         line.getErr().println("potstill: " + error.getMessage());
         line.getErr().flush();
+        message.accept(error.getMessage());
     }
 
     private static int usage(CommandLine line) {

@@ -2,7 +2,10 @@
 package org.potstill.spark;
 
 import java.io.File;
+import java.io.IOException;
 import java.net.UnknownHostException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.CodeSource;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +13,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import javax.security.auth.login.LoginException;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.SparkException;
 import org.apache.spark.util.Utils;
@@ -26,6 +30,8 @@ public final class Failures {
     private static final Pattern OUT_OF_MEMORY = Pattern.compile("java\\.lang\\.OutOfMemoryError: ([^\\n]*)|exited with code (52)");
     private static final Pattern KILLED = Pattern.compile("exited with code 137|xceeding (physical )?memory limits|OOMKilled");
     private static final Pattern UNCAUGHT = Pattern.compile("exited with code 5[01]\\b");
+    /** Java's login module on a user without an entry in /etc/passwd. */
+    private static final String NO_USER_NAME = "invalid null input: name";
     private static final Pattern SMALL_HEAP = Pattern.compile("(System|Executor) memory ([0-9]+) must be at least ([0-9]+)");
 
     private Failures() {
@@ -46,6 +52,9 @@ public final class Failures {
         if (thrown instanceof UnknownHostException) {
             return Optional.of(PlatformErrors.unknownHost(message, thrown));
         }
+        if (thrown instanceof LoginException && message.contains(NO_USER_NAME)) {
+            return Optional.of(PlatformErrors.noUserName(user(), thrown));
+        }
         if (thrown instanceof UnsatisfiedLinkError || thrown instanceof LinkageError && isNative(message)) {
             return Optional.of(NativeLibraries.failure(library(message), thrown));
         }
@@ -60,6 +69,15 @@ public final class Failures {
         // The stack trace of a failed task is part of the message.
         return message.lines().filter(PlatformErrors::isDiskFull).findFirst()
                 .map(line -> PlatformErrors.noSpace(line.strip().replaceFirst("^Caused by: ", ""), free(), thrown));
+    }
+
+    /** Returns the number of this process's user. */
+    private static String user() {
+        try {
+            return String.valueOf(Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
+        } catch (IOException | UnsupportedOperationException e) {
+            return String.valueOf(System.getProperty("user.name"));
+        }
     }
 
     /** Describes the free space in this process's folders for temporary files, Spark's first. */

@@ -124,6 +124,8 @@ class DeployScriptTest {
         cases.put(Map.of("JAVA_HOME", old.toString()), "is Java 8");
         cases.put(Map.of("JAVA_HOME", "/nowhere"), "/nowhere/bin/java");
         cases.put(Map.of("SPARK_HOME", ""), "Spark's jars are not laid out");
+        Path nobody = executable(folder.resolve("nobody/id"), "#!/bin/sh\n[ \"$1\" = -u ] && echo 12345\n").getParent();
+        cases.put(Map.of("PATH", nobody + ":" + System.getenv("PATH")), "user 12345 has no entry in /etc/passwd");
         for (Map.Entry<Map<String, String>, String> each : cases.entrySet()) {
             Result result = run(script, each.getKey(), "defaults");
             assertEquals(2, result.status(), result.message());

@@ -199,7 +199,7 @@ class PotstillTest {
     void aNotebooksProcessIsNotEnded() {
         Distillery.spark();
         IllegalStateException ended = assertThrows(IllegalStateException.class, () -> Potstill.main(new String[] {"label", "--set", "train.epoch=1"}));
-        assertTrue(ended.getMessage().contains("status 2"), ended.getMessage());
+        assertTrue(ended.getMessage().contains("status 2: ") && ended.getMessage().contains("train.epoch"), ended.getMessage());
     }
 
     @Test

@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.UnknownHostException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import javax.security.auth.login.LoginException;
 import org.apache.spark.SparkException;
 import org.apache.spark.util.Utils;
 import org.junit.jupiter.api.Test;
@@ -66,6 +68,28 @@ class FailuresTest {
         }
         assertTrue(explained(new NoClassDefFoundError("Could not initialize class ai.onnxruntime.OrtEnvironment")).problem().contains("native library"));
         assertTrue(explained(new NoClassDefFoundError("Could not initialize class org.xerial.snappy.Snappy")).problem().contains("native library"));
+    }
+
+    @Test
+    void aFolderThatIsNamedForOnnxRuntimesLibrariesIsNamedInTheError() {
+        System.setProperty("onnxruntime.native.path", "/none");
+        try {
+            UserException error = explained(new UnsatisfiedLinkError("/none/libonnxruntime.so: cannot open shared object file"));
+            assertTrue(error.problem().contains("from /none (onnxruntime.native.path)") && error.remedy().startsWith("leave -Donnxruntime.native.path out"), error.getMessage());
+            assertTrue(explained(new UnsatisfiedLinkError("libjnind4jcpu.so: none")).remedy().contains("temporary folder"));
+        } finally {
+            System.clearProperty("onnxruntime.native.path");
+        }
+    }
+
+    /** What Hadoop wraps around the error of Java's login module. */
+    @Test
+    void aUserWithoutANameIsToldWhatToAdd() throws IOException {
+        LoginException login = new LoginException("java.lang.NullPointerException: invalid null input: name\n\tat com.sun.security.auth.UnixPrincipal.<init>");
+        UserException error = explained(new SparkException("no file system", new IOException("failure to login: " + login, login)));
+        Object user = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        assertTrue(error.cause().startsWith("user " + user + " has no entry in /etc/passwd") && error.remedy().contains("echo 'spark:x:" + user + ":"), error.getMessage());
+        assertEquals(Optional.empty(), Failures.explain(new LoginException("another")));
     }
 
     @Test

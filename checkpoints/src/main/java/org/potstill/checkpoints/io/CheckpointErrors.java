@@ -55,6 +55,12 @@ public final class CheckpointErrors {
                         + "spark.executor.extraJavaOptions", origin);
     }
 
+    static UserException nativeLibraryAt(String library, String property, String folder, String why, Throwable origin) {
+        return new UserException("cannot load the native library of " + library + " from " + folder + " (" + property + ")", why,
+                "leave -D" + property + " out of the Java options of the driver and of executors, or name a folder on each machine that "
+                        + "has this build's ai/onnxruntime/native/linux-x64 from potstill.jar", origin);
+    }
+
     static UserException nativeLibrary(String library, String why, Throwable origin) {
         return new UserException("cannot load the native library of " + library, why,
                 "Potstill, including its executors, needs Linux with glibc and free space in the temporary folder (java.io.tmpdir)",

@@ -4,10 +4,14 @@ package org.potstill.checkpoints.io;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.potstill.errors.UserException;
 
 /** Loading of native libraries, with diagnosis of failures. */
 public final class NativeLibraries {
+    /** A property of ONNX Runtime: the folder that has its libraries, which it would otherwise unpack. */
+    private static final String ONNX_RUNTIME_PATH = "onnxruntime.native.path";
+
     private NativeLibraries() {
     }
 
@@ -47,6 +51,10 @@ public final class NativeLibraries {
         Throwable root = thrown;
         while (root.getCause() != null && root.getCause() != root) {
             root = root.getCause();
+        }
+        String named = System.getProperty(ONNX_RUNTIME_PATH);
+        if (named != null && library.replace(" ", "").toLowerCase(Locale.ROOT).contains("onnxruntime")) {
+            return CheckpointErrors.nativeLibraryAt(library, ONNX_RUNTIME_PATH, named, String.valueOf(root.getMessage()), thrown);
         }
         Path folder = Path.of(System.getProperty("java.io.tmpdir"));
         return isNoexec(folder) ? CheckpointErrors.noexec(library, folder, thrown)

@@ -128,6 +128,12 @@ public final class PlatformErrors {
         return StringUtils.abbreviate(message, MAX_REASON);
     }
 
+    public static UserException noUserName(String user, Throwable origin) {
+        return new UserException("Spark does not start: this process's user has no name", "user " + user + " has no entry in /etc/passwd; Hadoop "
+                + "asks for one, whatever HADOOP_USER_NAME and HOME are", "run as a user that has one, or add it: echo 'spark:x:" + user
+                + ":0::/tmp:/bin/false' >> /etc/passwd; in a container, start with the entrypoint of Spark's images, which does so", origin);
+    }
+
     public static UserException unknownHost(String host, Throwable origin) {
         return new UserException("a server cannot be found", "unknown host: " + host,
                 "check the hosts in the paths, spark.master and spark.hadoop.fs.defaultFS, and the network", origin);
