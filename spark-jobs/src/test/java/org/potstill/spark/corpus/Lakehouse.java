@@ -9,11 +9,11 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Distillery;
 
 /** A session beside that of the other tests, on the same context, which knows Delta's, Iceberg's and Hive's tables in a folder. */
-final class Lakehouse implements AutoCloseable {
+public final class Lakehouse implements AutoCloseable {
     private final SparkSession before = Distillery.spark();
     private final SparkSession spark;
 
-    Lakehouse(Path folder) {
+    public Lakehouse(Path folder) {
         System.setProperty("derby.stream.error.file", folder.resolve("derby.log").toString());
         SparkSession.clearActiveSession();
         SparkSession.clearDefaultSession();
@@ -32,11 +32,11 @@ final class Lakehouse implements AutoCloseable {
                 .getOrCreate();
     }
 
-    SparkSession spark() {
+    public SparkSession spark() {
         return spark;
     }
 
-    Dataset<Row> sql(String statement) {
+    public Dataset<Row> sql(String statement) {
         return spark.sql(statement);
     }
 
