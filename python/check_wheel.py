@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What python/check does in its virtual environments: runs the notebook, or sees that a session is refused as it should be.
 
-    python check_wheel.py notebook FILE FOLDER | no-jar | other-spark | connect
+    python -I check_wheel.py notebook FILE FOLDER | no-jar | other-spark | connect
+
+-I, so that Python finds the package that was installed, not the one beside this file.
 """
 
 import sys
