@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.distil.FinishedSteps;
 import org.potstill.spark.distil.PrunedStart;
 import org.potstill.spark.distil.TrainingAhead;
@@ -55,7 +56,7 @@ final class DistilCommand implements Callable<Integer> {
 
     private void run(SparkSession spark, Settings settings) {
         JavaSparkContext sc = new JavaSparkContext(spark.sparkContext());
-        Report report = JobCommand.report(settings, NEEDS, PathSettings.WRITTEN, sc.hadoopConfiguration());
+        Report report = Job.report(settings, NEEDS, PathSettings.WRITTEN, sc.hadoopConfiguration());
         FinishedSteps finished = new FinishedSteps(settings, sc.hadoopConfiguration());
         TrainingAhead.require(spark, settings);
         Map<String, JobCommand> jobs = new LinkedHashMap<>();

@@ -4,16 +4,12 @@ package org.potstill.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.evaluate.EvaluateJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.evaluate.EvaluateSummary;
-import org.potstill.spark.evaluate.MixtureEvaluateJob;
 import org.potstill.spark.evaluate.MixtureEvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TextScore;
-import org.potstill.spark.settings.PathSettings;
-import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "evaluate", description = {
@@ -24,19 +20,8 @@ import picocli.CommandLine.Command;
     footer = {"", "Needs teacher.path (or teachers), corpus.path and student.path.", "",
         "Example:", "  potstill evaluate --conf distil.conf --set evaluate.max-tokens=100000 --set evaluate.corpora.news=/data/news"})
 final class EvaluateCommand extends JobCommand {
-    @Override
-    List<String> needs(Settings settings) {
-        return List.of("teacher.path", "corpus.path", "student.path");
-    }
-
-    @Override
-    List<String> writes() {
-        return List.of("report.path", PathSettings.SCRATCH);
-    }
-
-    @Override
-    Object run(SparkSession spark, Settings settings) {
-        return settings.teachers().isEmpty() ? new EvaluateJob(spark, settings).run() : new MixtureEvaluateJob(spark, settings).run();
+    EvaluateCommand() {
+        super(Job.EVALUATE);
     }
 
     @Override

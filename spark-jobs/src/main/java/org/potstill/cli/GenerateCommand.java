@@ -5,22 +5,13 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.potstill.checkpoints.CausalLm;
-import org.potstill.checkpoints.tokenizer.ChatMessage;
-import org.potstill.checkpoints.tokenizer.ChatTemplate;
-import org.potstill.checkpoints.tokenizer.Tokenizer;
-import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
+import org.potstill.spark.api.Generation;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.PathSettings;
-import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.FileSystems;
-import org.potstill.spark.teacher.TeacherSource;
-import org.potstill.teacher.Teachers;
 import org.potstill.teacher.generation.Generator;
 import org.potstill.teacher.generation.SamplingOptions;
 import picocli.CommandLine.Command;
@@ -58,24 +49,24 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--system", paramLabel = "TEXT", description = "With --chat: the system message.")
     private String system;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "256",
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = Generation.MAX_NEW_TOKENS,
             description = "Stop after this many tokens (default: ${DEFAULT-VALUE}).")
     private int maxNewTokens;
 
-    @Option(names = "--temperature", paramLabel = "T", defaultValue = "0.7",
+    @Option(names = "--temperature", paramLabel = "T", defaultValue = Generation.TEMPERATURE,
             description = "Divides the logits (default: ${DEFAULT-VALUE}); 0 always takes the most probable token.")
     private double temperature;
 
-    @Option(names = "--top-p", paramLabel = "P", defaultValue = "0.95",
+    @Option(names = "--top-p", paramLabel = "P", defaultValue = Generation.TOP_P,
             description = "Sample from the most probable tokens that together have this probability; 1 for all (default: "
                     + "${DEFAULT-VALUE}).")
     private double topP;
 
-    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0",
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = Generation.TOP_K,
             description = "Sample from this many of the most probable tokens; 0 for all (default: ${DEFAULT-VALUE}).")
     private int topK;
 
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "42",
+    @Option(names = "--seed", paramLabel = "N", defaultValue = Generation.SEED,
             description = "Seed for sampling (default: ${DEFAULT-VALUE}); the same seed gives the same text.")
     private long seed;
 
@@ -84,26 +75,18 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Settings settings = options.load(List.of(PathSettings.SCRATCH));
-        if (maxNewTokens < 1) {
-            throw JobErrors.badOption("--max-new-tokens", "it must be 1 or more");
-        }
-        if (plainText && chat) {
-            throw JobErrors.badOption("--plain-text", "--chat needs the special tokens of its template");
-        }
-        if (system != null && !chat) {
-            throw JobErrors.badOption("--system", "it needs --chat");
-        }
-        SamplingOptions sampling = new SamplingOptions(temperature, topK, topP, seed);
-        String scratch = settings.required("teacher.scratch");
-        int asked = settings.integer("teacher.threads", 0, 1024);
-        int threads = asked > 0 ? asked : Runtime.getRuntime().availableProcessors();
-        Path path = TeacherSource.localPath("--model", model, scratch, FileSystems.configuration(settings.spark()));
+        Generation generation = new Generation(model, chat, system, plainText, maxNewTokens, new SamplingOptions(temperature, topK, topP, seed),
+                options.load(List.of(PathSettings.SCRATCH)));
         // UTF-8 whatever the locale's encoding.
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         Generator.Written written;
-        try (CausalLm opened = Teachers.model(path)) {
-            written = write(opened, threads, Path.of(scratch), sampling, out);
+        try (Generation.OpenModel opened = generation.open(FileSystems.configuration(generation.settings().spark()))) {
+            written = opened.write(prompt.equals("-") ? standardInput() : prompt, text -> {
+                out.print(text);
+                if (out.checkError()) {
+                    throw JobErrors.outputClosed();
+                }
+            });
         }
         out.println();
         out.flush();
@@ -112,38 +95,6 @@ final class GenerateCommand implements Callable<Integer> {
                 written.tokens(), written.seconds(), written.tokens() / written.seconds()));
         spec.commandLine().getErr().flush();
         return 0;
-    }
-
-    private Generator.Written write(CausalLm opened, int threads, Path scratch, SamplingOptions sampling, PrintStream out) {
-        TokenizerDefinition definition = opened.tokenizer();
-        try (Tokenizer tokenizer = new Tokenizer(definition); Generator generator = new Generator(opened, tokenizer, threads, scratch)) {
-            return generator.write(requireRows(read(definition, tokenizer), opened.vocabSize(), tokenizer), maxNewTokens, sampling, text -> {
-                out.print(text);
-                if (out.checkError()) {
-                    throw JobErrors.outputClosed();
-                }
-            });
-        }
-    }
-
-    private int[] read(TokenizerDefinition definition, Tokenizer tokenizer) {
-        String text = prompt.equals("-") ? standardInput() : prompt;
-        if (chat) {
-            List<ChatMessage> messages = new ArrayList<>();
-            if (system != null) {
-                messages.add(new ChatMessage("system", system));
-            }
-            messages.add(new ChatMessage("user", text));
-            return tokenizer.encode(new ChatTemplate(definition, tokenizer).render(messages), true);
-        }
-        return definition.beginning(tokenizer.encode(text, !plainText));
-    }
-
-    private static int[] requireRows(int[] ids, int rows, Tokenizer tokenizer) {
-        tokenizer.beyondRows(ids, rows).ifPresent(why -> {
-            throw JobErrors.badOption("--prompt", why);
-        });
-        return ids;
     }
 
     private static String standardInput() {

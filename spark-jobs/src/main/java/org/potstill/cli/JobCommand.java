@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
-import org.potstill.spark.cache.Labels;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.report.Report;
-import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
-import org.potstill.spark.storage.HadoopFolder;
-import org.potstill.spark.train.StudentFolder;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -24,47 +19,30 @@ abstract class JobCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** Lists the settings that name what the job writes. */
-    List<String> writes() {
-        return PathSettings.WRITTEN;
-    }
+    private final Job job;
 
-    /** Lists the settings without which the job cannot begin. */
-    abstract List<String> needs(Settings settings);
+    JobCommand(Job job) {
+        this.job = job;
+    }
 
     /**
      * Runs the job.
      *
      * @return its part of the report
      */
-    abstract Object run(SparkSession spark, Settings settings);
+    final Object run(SparkSession spark, Settings settings) {
+        return job.run(spark, settings);
+    }
 
     /** Summarises the result in a sentence or two. */
     abstract String describe(Object summary);
 
-    /**
-     * Opens the report. Fails, before any work is done, on paths that cannot be reached and on folders that hold a model of others.
-     *
-     * @param needed settings with paths
-     */
-    static Report report(Settings settings, List<String> needed, List<String> written, Configuration hadoop) {
-        PathSettings.requireReachable(settings, needed, hadoop);
-        for (String key : List.of("cache.path", "report.path")) {
-            if (written.contains(key) && !settings.string(key).isBlank()) {
-                new HadoopFolder(key, settings.string(key), hadoop).requireOurs(key, List.of(Labels.FOLDER, Report.DATA), StudentFolder.MODEL);
-            }
-        }
-        Report report = new Report(settings, hadoop);
-        report.requireWritable();
-        return report;
-    }
-
     @Override
     public final Integer call() {
-        Settings settings = options.load(writes());
-        settings.require(needs(settings));
+        Settings settings = options.load(job.writes());
+        settings.require(job.needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
-            Report report = report(settings, needs(settings), writes(), spark.sparkContext().hadoopConfiguration());
+            Report report = Job.report(settings, job.needs(settings), job.writes(), spark.sparkContext().hadoopConfiguration());
             Object summary = run(spark, settings);
             // First: the report may be on a disk that is full by now.
             spec.commandLine().getOut().println(describe(summary));

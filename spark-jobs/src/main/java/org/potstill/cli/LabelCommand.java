@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
-import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.label.LabelSummary;
-import org.potstill.spark.label.MixtureLabelJob;
 import org.potstill.spark.label.MixtureLabelSummary;
-import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "label", description = {
@@ -21,14 +17,8 @@ import picocli.CommandLine.Command;
             + "student.path or cache.path.", "",
         "Example:", "  potstill label --conf distil.conf --set corpus.path=s3a://lake/articles --set targets.k=64"})
 final class LabelCommand extends JobCommand {
-    @Override
-    List<String> needs(Settings settings) {
-        return List.of("teacher.path", "corpus.path", "cache.path");
-    }
-
-    @Override
-    Object run(SparkSession spark, Settings settings) {
-        return settings.teachers().isEmpty() ? new LabelJob(spark, settings).run() : new MixtureLabelJob(spark, settings).run();
+    LabelCommand() {
+        super(Job.LABEL);
     }
 
     @Override

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.Locale;
-import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.prune.PruneSummary;
-import org.potstill.spark.settings.Settings;
 import picocli.CommandLine.Command;
 
 @Command(name = "prune", description = {
@@ -20,15 +17,8 @@ import picocli.CommandLine.Command;
         "Example:", "  potstill prune --conf distil.conf --set prune.path=pruned --set prune.parameters=0.75",
         "  potstill train --conf distil.conf --set student.init=pruned"})
 final class PruneCommand extends JobCommand {
-    @Override
-    List<String> needs(Settings settings) {
-        return List.of("corpus.path", "prune.path",
-                settings.string("prune.model").isBlank() && settings.teachers().isEmpty() ? "teacher.path" : "prune.model");
-    }
-
-    @Override
-    Object run(SparkSession spark, Settings settings) {
-        return new PruneJob(spark, settings).run();
+    PruneCommand() {
+        super(Job.PRUNE);
     }
 
     @Override

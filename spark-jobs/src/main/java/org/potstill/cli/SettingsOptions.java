@@ -6,18 +6,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
-import org.potstill.spark.SparkSettings;
-import org.potstill.spark.corpus.Corpus;
-import org.potstill.spark.corpus.Tokenization;
-import org.potstill.spark.evaluate.EvaluateJob;
-import org.potstill.spark.label.LabelJob;
-import org.potstill.spark.prune.PruneJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
-import org.potstill.spark.settings.TeacherSections;
 import org.potstill.spark.storage.FileSystems;
-import org.potstill.spark.train.TrainJob;
-import org.potstill.spark.write.WriteJob;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
@@ -50,19 +42,12 @@ final class SettingsOptions {
     Settings load(List<String> written) {
         Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
-        settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check,
-                TeacherSections::check, SettingsOptions::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check,
-                DistilCommand::check));
+        Job.check(settings, written, paths, List.of(DistilCommand::check));
         if (!paths.isEmpty()) {
             Configuration hadoop = FileSystems.configuration(settings.spark());
             paths.forEach((option, path) -> PathSettings.require(option, path, hadoop));
         }
         return settings;
-    }
-
-    /** Checks the settings of each of several teachers. */
-    private static void checkTeachers(Settings settings) {
-        settings.teachers().forEach(name -> LabelJob.check(settings.ofTeacher(name)));
     }
 
     /** Returns the paths that options name, by option, but for {@code --conf}. */

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.Locale;
-import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.settings.Settings;
-import org.potstill.spark.train.TrainJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.student.loss.StepLoss;
 import picocli.CommandLine.Command;
@@ -18,14 +15,8 @@ import picocli.CommandLine.Command;
         + "is refused.", "",
         "Example:", "  potstill train --conf distil.conf --set train.epochs=3 --set train.workers=8"})
 final class TrainCommand extends JobCommand {
-    @Override
-    List<String> needs(Settings settings) {
-        return List.of("cache.path", "student.path");
-    }
-
-    @Override
-    Object run(SparkSession spark, Settings settings) {
-        return new TrainJob(spark, settings).run();
+    TrainCommand() {
+        super(Job.TRAIN);
     }
 
     @Override

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.cli;
 
-import java.util.List;
 import java.util.Locale;
-import org.apache.spark.sql.SparkSession;
-import org.potstill.spark.errors.MixtureErrors;
-import org.potstill.spark.settings.PathSettings;
-import org.potstill.spark.settings.Settings;
-import org.potstill.spark.write.WriteJob;
+import org.potstill.spark.api.Job;
 import org.potstill.spark.write.WriteSummary;
 import picocli.CommandLine.Command;
 
@@ -21,22 +16,8 @@ import picocli.CommandLine.Command;
         "Example:", "  potstill write --conf distil.conf --set corpus.path=prompts.jsonl --set write.path=s3a://lake/answers",
         "  potstill label --conf distil.conf --set corpus.path=s3a://lake/answers"})
 final class WriteCommand extends JobCommand {
-    @Override
-    List<String> writes() {
-        return List.of(PathSettings.ANSWERS, "report.path", PathSettings.SCRATCH);
-    }
-
-    @Override
-    List<String> needs(Settings settings) {
-        return List.of("teacher.path", "corpus.path", "write.path");
-    }
-
-    @Override
-    Object run(SparkSession spark, Settings settings) {
-        if (!settings.teachers().isEmpty()) {
-            throw MixtureErrors.onlyOne("write");
-        }
-        return new WriteJob(spark, settings).run();
+    WriteCommand() {
+        super(Job.WRITE);
     }
 
     @Override

@@ -4,7 +4,10 @@ package org.potstill.spark;
 import java.io.Console;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
+import java.util.Deque;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
@@ -25,12 +28,28 @@ import org.slf4j.LoggerFactory;
 public final class Progress implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
 
+    /** Those under way, the latest first. */
+    private static final Deque<Progress> RUNNING = new ConcurrentLinkedDeque<>();
+
     private final ProgressBar bar;
     private final LongSupplier done;
     private final long total;
     private final Supplier<String> more;
     private final Runnable atEnd;
     private final ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(DaemonThreads.named("potstill-progress"));
+
+    /**
+     * What a bar shows.
+     *
+     * @param done at most {@code total}
+     */
+    public record Step(String task, long done, long total) {
+    }
+
+    /** Returns the latest task under way in this process. */
+    public static Optional<Step> current() {
+        return Optional.ofNullable(RUNNING.peekFirst()).map(latest -> new Step(latest.bar.getTaskName(), latest.bar.getCurrent(), latest.total));
+    }
 
     /**
      * @param total tokens to do
@@ -67,6 +86,7 @@ public final class Progress implements AutoCloseable {
             }, 100));
         }
         this.bar = builder.build();
+        RUNNING.addFirst(this);
         Future<?> unused = clock.scheduleAtFixedRate(this::step, 1, 1, TimeUnit.SECONDS);
     }
 
@@ -122,6 +142,7 @@ public final class Progress implements AutoCloseable {
 
     @Override
     public void close() {
+        RUNNING.remove(this);
         clock.shutdownNow();
         step();
         bar.close();

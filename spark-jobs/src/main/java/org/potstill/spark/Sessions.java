@@ -35,12 +35,26 @@ public final class Sessions {
 
     /** Runs a job, and stops the session afterwards only if it was begun here: a notebook's goes on. */
     public static <T> T run(String name, Settings settings, Function<SparkSession, T> job) {
+        boolean isSql = !settings.string("corpus.table").isBlank() || !settings.string("corpus.query").isBlank();
+        return run(name, settings, isSql, settings.string("corpus.format"), job);
+    }
+
+    /**
+     * Runs a job that writes a table.
+     *
+     * @param format see {@link #prepareTables}
+     */
+    public static <T> T runWithTables(String name, Settings settings, String format, Function<SparkSession, T> job) {
+        return run(name, settings, true, format, job);
+    }
+
+    private static <T> T run(String name, Settings settings, boolean isSql, String format, Function<SparkSession, T> job) {
         boolean ours = !isGuest();
         SparkConf conf = new SparkConf();
         SparkSettings.apply(settings, conf, name, ours);
         if (ours) {
             prepare(conf);
-            prepareTables(settings, conf);
+            prepareTables(isSql, format, conf);
             SparkSettings.requireFolderAndPort(conf);
         }
         SparkSettings.warnOfIgnored(settings, ours ? conf : active().get().getConf(),
@@ -97,15 +111,19 @@ public final class Sessions {
         }
     }
 
-    /** Lets Spark know the tables that the corpus may be, as far as their classes are there and the user has not said otherwise. */
-    private static void prepareTables(Settings settings, SparkConf conf) {
+    /**
+     * Lets Spark know the tables that the job reads or writes, as far as their classes are there and the user has not said otherwise.
+     *
+     * @param isSql  whether they may be in a metastore
+     * @param format theirs
+     */
+    private static void prepareTables(boolean isSql, String format, SparkConf conf) {
         ClassLoader loader = Thread.currentThread().getContextClassLoader();
-        boolean isSql = !settings.string("corpus.table").isBlank() || !settings.string("corpus.query").isBlank();
         if (isSql && loader.getResource("hive-site.xml") != null && loader.getResource("org/apache/spark/sql/hive/HiveSessionStateBuilder.class") != null) {
             conf.setIfMissing("spark.sql.catalogImplementation", "hive");
         }
         String extension = "io.delta.sql.DeltaSparkSessionExtension";
-        if (settings.string("corpus.format").equalsIgnoreCase("delta") && loader.getResource(extension.replace('.', '/') + ".class") != null) {
+        if (format.equalsIgnoreCase("delta") && loader.getResource(extension.replace('.', '/') + ".class") != null) {
             conf.setIfMissing("spark.sql.extensions", extension);
             conf.setIfMissing("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog");
         }

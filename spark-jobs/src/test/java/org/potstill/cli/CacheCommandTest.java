@@ -82,6 +82,22 @@ class CacheCommandTest {
     }
 
     @Test
+    void exportWritesATable() {
+        Path table = folder.resolve("exported");
+        Distillery.spark().sql("create table exported_labels (teacher string, spec string, document string, key string, tokens array<int>, targets binary, "
+                + "teacher_loss float, teacher_entropy float) using parquet location '" + table + "'");
+        Result first = cache("export", "--to-table", "exported_labels");
+        assertEquals(0, first.status(), first.err());
+        long rows = Distillery.spark().table("exported_labels").count();
+        assertTrue(rows > 0 && first.out().contains(String.format("exported_labels: %,d new rows", rows)), first.out());
+        assertTrue(cache("export", "--to-table", "exported_labels").out().contains(" 0 new rows"));
+        assertEquals(rows, Distillery.spark().table("exported_labels").count());
+        Result other = cache("export", "--to-table", "exported_labels", "--decoded");
+        assertEquals(2, other.status());
+        assertTrue(other.err().contains("other columns"), other.err());
+    }
+
+    @Test
     void cacheAloneIsWrongUsage() {
         Result result = PotstillTest.run("cache");
         assertEquals(2, result.status());

@@ -6,6 +6,7 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.errors.TableErrors;
 import org.potstill.spark.storage.HadoopFolder;
 
 /** The soft labels that a cache holds: of each teacher and target specification, a {@link LabelStore}. */
@@ -76,5 +77,24 @@ public final class LabelStores {
             throw JobErrors.damagedJson(provenance.path(), "it describes " + labels.folder() + " and lies in " + held);
         }
         return new LabelStore(spark, cache, labels);
+    }
+
+    /**
+     * Returns the contents of the files of priors that rows name.
+     *
+     * @param path a folder {@code teacher=…/spec=…}, or a cache with only one
+     * @throws UserException if it is neither
+     */
+    public static List<byte[]> priors(SparkSession spark, String path) {
+        HadoopFolder given = new HadoopFolder("cache", path, spark.sparkContext().hadoopConfiguration());
+        HadoopFolder folder = given;
+        if (!new Provenance(given).exists()) {
+            List<String> all = folders(spark, path);
+            if (all.size() != 1) {
+                throw TableErrors.notOneFolder(path, all);
+            }
+            folder = given.folder(all.get(0));
+        }
+        return TokenPriors.in(folder, new Provenance(folder).labels().vocabSize()).files();
     }
 }

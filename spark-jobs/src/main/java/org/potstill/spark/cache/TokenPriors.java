@@ -52,6 +52,10 @@ public final class TokenPriors implements Serializable {
         folder.folder("priors").write(prior.name() + ENDING, prior.bytes());
     }
 
+    List<byte[]> files() {
+        return files;
+    }
+
     boolean isEmpty() {
         return files.isEmpty();
     }

@@ -56,6 +56,36 @@ public final class TableErrors {
         return new UserException("cannot read the corpus: " + corpus, reason(thrown), remedy, thrown);
     }
 
+    /** Explains why Spark cannot write a table. */
+    public static UserException unwritable(String table, Throwable thrown) {
+        String all = ExceptionUtils.getThrowableList(thrown).stream().map(Throwable::toString).reduce("", (one, other) -> one + "\n" + other);
+        return new UserException("cannot write the table " + table, reason(thrown), "check --to-table and --format"
+                + KNOWN.stream().filter(known -> known.pattern.matcher(all).find()).map(Known::remedy).findFirst().orElse(""), thrown);
+    }
+
+    public static UserException otherColumns(String table, List<String> held, List<String> wanted) {
+        return new UserException("the table " + table + " has other columns", "it has " + String.join(", ", held) + ", where " + String.join(", ", wanted)
+                + " are to be written", "name another table, or give or leave out --decoded as when it was made");
+    }
+
+    public static UserException forgottenTable(String table) {
+        return new UserException("the table " + table + " would be forgotten at once", "this Spark keeps its catalog in memory",
+                "name a table in a catalog that Spark knows by spark.sql.catalog.NAME, or put a hive-site.xml on the class path, with a Spark that was "
+                        + "built with Hive");
+    }
+
+    /** A call of potstill_decode that cannot be answered. */
+    public static UserException badDecoding(String why) {
+        return new UserException("potstill_decode cannot decode this", why, "call potstill_decode(targets, tokens) with these columns of a cache's labels, or with the "
+                + "cache's folder teacher=.../spec=... as a third argument, in quotes");
+    }
+
+    /** @param held the folders of labels of a cache */
+    public static UserException notOneFolder(String path, List<String> held) {
+        return new UserException("cannot tell which soft labels are meant: " + path, held.isEmpty() ? "it is neither a cache nor a folder of one" : "it holds " + held,
+                "name a folder teacher=.../spec=... of the cache");
+    }
+
     /** Returns the first line of what Spark says. */
     private static String reason(Throwable thrown) {
         Throwable root = ExceptionUtils.getRootCause(thrown);

@@ -22,6 +22,7 @@ import org.potstill.spark.storage.HadoopFolder;
 public final class Report {
     /** Name of the file with the figures of all jobs. */
     public static final String DATA = "report.json";
+    private static final String PAGE = "report.html";
     /** Sections in the order of the page: results first, then their background. */
     private static final List<ReportSection> SECTIONS = List.of(new EvaluationSection(), new TextsSection(), new TrainingSection(),
             new PruningSection(), new LabellingSection(), new WritingSection(), new RunsSection());
@@ -77,13 +78,18 @@ public final class Report {
         }
         page.figures().forEach(folder::writeText);
         folder.writeText("report.md", page.markdown());
-        folder.writeText("report.html", HtmlPage.html(title, page.markdown(), page.figures()));
-        return folder.path("report.html").toString();
+        folder.writeText(PAGE, HtmlPage.html(title, page.markdown(), page.figures()));
+        return folder.path(PAGE).toString();
     }
 
     /** Returns the path of {@code report.html}. */
     public String path() {
-        return folder.path("report.html").toString();
+        return folder.path(PAGE).toString();
+    }
+
+    /** Returns the page itself, HTML; empty if no job has written it. */
+    public String page() {
+        return folder.has(PAGE) ? folder.readText(PAGE) : "";
     }
 
     /** Returns the summary of a job's last run; missing if it has not run. */

@@ -9,14 +9,14 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Distillery;
 
 /** A session beside that of the other tests, on the same context, which knows Delta's, Iceberg's and Hive's tables in a folder. */
-final class Lakehouse implements AutoCloseable {
+public final class Lakehouse implements AutoCloseable {
     /** Whether Iceberg has a release for this Spark; what it has for 4.1 cannot be loaded by 4.2. */
-    static final boolean ICEBERG = org.apache.spark.package$.MODULE$.SPARK_VERSION().matches("(3|4\\.[01])\\..*");
+    public static final boolean ICEBERG = org.apache.spark.package$.MODULE$.SPARK_VERSION().matches("(3|4\\.[01])\\..*");
 
     private final SparkSession before = Distillery.spark();
     private final SparkSession spark;
 
-    Lakehouse(Path folder) {
+    public Lakehouse(Path folder) {
         System.setProperty("derby.stream.error.file", folder.resolve("derby.log").toString());
         SparkSession.clearActiveSession();
         SparkSession.clearDefaultSession();
@@ -35,11 +35,11 @@ final class Lakehouse implements AutoCloseable {
                 .getOrCreate();
     }
 
-    SparkSession spark() {
+    public SparkSession spark() {
         return spark;
     }
 
-    Dataset<Row> sql(String statement) {
+    public Dataset<Row> sql(String statement) {
         return spark.sql(statement);
     }
 

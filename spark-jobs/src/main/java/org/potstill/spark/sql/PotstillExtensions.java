@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.sql;
+
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.SparkSessionExtensions;
+import org.apache.spark.sql.catalyst.FunctionIdentifier;
+import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
+import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
+import org.apache.spark.sql.internal.SessionState;
+import scala.Function1;
+import scala.Tuple3;
+import scala.runtime.BoxedUnit;
+
+/**
+ * Adds {@code potstill_decode} to Spark SQL, by
+ * {@code spark.sql.extensions = org.potstill.spark.sql.PotstillExtensions} or, in a session that has begun, by {@link #register}.
+ */
+public final class PotstillExtensions implements Function1<SparkSessionExtensions, BoxedUnit> {
+    private static final FunctionIdentifier NAME = new FunctionIdentifier(DecodeFunction.NAME);
+    private static final ExpressionInfo INFO = new ExpressionInfo(DecodeFunction.class.getName(), null, DecodeFunction.NAME,
+            "_FUNC_(targets, tokens[, folder]) - Decodes the soft targets of a sequence of these tokens.",
+            "\n    Arguments:\n      * targets, tokens - columns of a cache's labels\n"
+                    + "      * folder - string literal: the cache, or its folder teacher=.../spec=..., for rows that name a prior\n  ",
+            "", "", "", "", "", "java_udf");
+
+    @Override
+    public BoxedUnit apply(SparkSessionExtensions extensions) {
+        extensions.injectFunction(new Tuple3<>(NAME, INFO, DecodeFunction::expression));
+        return BoxedUnit.UNIT;
+    }
+
+    /** Adds the function to a session that lacks it. */
+    public static void register(SparkSession spark) {
+        FunctionRegistry functions = state(spark).functionRegistry();
+        if (!functions.functionExists(NAME)) {
+            functions.registerFunction(NAME, INFO, DecodeFunction::expression);
+        }
+    }
+
+    private static SessionState state(SparkSession spark) {
+        try {
+            // In Spark 4 it is a method of another class.
+            return (SessionState) spark.getClass().getMethod("sessionState").invoke(spark);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

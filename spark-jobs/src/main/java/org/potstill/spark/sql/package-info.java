@@ -1,0 +1,2 @@
+/** Soft labels in Spark SQL. */
+package org.potstill.spark.sql;
