@@ -19,6 +19,7 @@ import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.teacher.ExecutorTeacher;
+import org.potstill.spark.tracking.JobRun;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -79,12 +80,15 @@ final class DistilCommand implements Callable<Integer> {
                 page = report.path();
                 continue;
             }
-            Object summary = job.getValue().run(spark, settings);
-            page = report.put(job.getKey(), summary);
-            if (evaluates) {
-                finished.add("evaluate");
+            try (JobRun record = JobRun.begin(job.getKey(), settings, sc.hadoopConfiguration())) {
+                Object summary = job.getValue().run(spark, settings, record);
+                page = report.put(job.getKey(), summary);
+                if (evaluates) {
+                    finished.add("evaluate");
+                }
+                say(job.getValue().describe(summary));
+                record.done(summary, page);
             }
-            say(job.getValue().describe(summary));
             // What comes next has the memory to itself.
             ExecutorTeacher.release(sc);
         }

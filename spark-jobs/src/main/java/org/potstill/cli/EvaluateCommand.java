@@ -14,6 +14,7 @@ import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TextScore;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.tracking.JobRun;
 import picocli.CommandLine.Command;
 
 @Command(name = "evaluate", description = {
@@ -35,7 +36,7 @@ final class EvaluateCommand extends JobCommand {
     }
 
     @Override
-    Object run(SparkSession spark, Settings settings) {
+    Object run(SparkSession spark, Settings settings, JobRun record) {
         return settings.teachers().isEmpty() ? new EvaluateJob(spark, settings).run() : new MixtureEvaluateJob(spark, settings).run();
     }
 

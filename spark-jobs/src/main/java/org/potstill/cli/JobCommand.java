@@ -11,6 +11,7 @@ import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.tracking.JobRun;
 import org.potstill.spark.train.StudentFolder;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -35,9 +36,10 @@ abstract class JobCommand implements Callable<Integer> {
     /**
      * Runs the job.
      *
+     * @param record is told how it proceeds
      * @return its part of the report
      */
-    abstract Object run(SparkSession spark, Settings settings);
+    abstract Object run(SparkSession spark, Settings settings, JobRun record);
 
     /** Summarises the result in a sentence or two. */
     abstract String describe(Object summary);
@@ -65,12 +67,16 @@ abstract class JobCommand implements Callable<Integer> {
         settings.require(needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
             Report report = report(settings, needs(settings), writes(), spark.sparkContext().hadoopConfiguration());
-            Object summary = run(spark, settings);
-            // First: the report may be on a disk that is full by now.
-            spec.commandLine().getOut().println(describe(summary));
-            spec.commandLine().getOut().flush();
-            spec.commandLine().getOut().println("report: " + report.put(spec.name(), summary));
-            spec.commandLine().getOut().flush();
+            try (JobRun record = JobRun.begin(spec.name(), settings, spark.sparkContext().hadoopConfiguration())) {
+                Object summary = run(spark, settings, record);
+                // First: the report may be on a disk that is full by now.
+                spec.commandLine().getOut().println(describe(summary));
+                spec.commandLine().getOut().flush();
+                String page = report.put(spec.name(), summary);
+                record.done(summary, page);
+                spec.commandLine().getOut().println("report: " + page);
+                spec.commandLine().getOut().flush();
+            }
             return 0;
         });
     }

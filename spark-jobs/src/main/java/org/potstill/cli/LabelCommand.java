@@ -10,6 +10,7 @@ import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.MixtureLabelJob;
 import org.potstill.spark.label.MixtureLabelSummary;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.tracking.JobRun;
 import picocli.CommandLine.Command;
 
 @Command(name = "label", description = {
@@ -27,7 +28,7 @@ final class LabelCommand extends JobCommand {
     }
 
     @Override
-    Object run(SparkSession spark, Settings settings) {
+    Object run(SparkSession spark, Settings settings, JobRun record) {
         return settings.teachers().isEmpty() ? new LabelJob(spark, settings).run() : new MixtureLabelJob(spark, settings).run();
     }
 

@@ -7,6 +7,7 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.prune.PruneSummary;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.tracking.JobRun;
 import picocli.CommandLine.Command;
 
 @Command(name = "prune", description = {
@@ -27,7 +28,7 @@ final class PruneCommand extends JobCommand {
     }
 
     @Override
-    Object run(SparkSession spark, Settings settings) {
+    Object run(SparkSession spark, Settings settings, JobRun record) {
         return new PruneJob(spark, settings).run();
     }
 

@@ -16,6 +16,7 @@ import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.settings.TeacherSections;
 import org.potstill.spark.storage.FileSystems;
+import org.potstill.spark.tracking.JobRun;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.spark.write.WriteJob;
 import picocli.CommandLine.Model.CommandSpec;
@@ -51,7 +52,7 @@ final class SettingsOptions {
         Map<String, String> paths = paths();
         Settings settings = Settings.load(files, overrides);
         settings.check(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths), SparkSettings::check,
-                TeacherSections::check, SettingsOptions::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check,
+                TeacherSections::check, SettingsOptions::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check, TrainJob::check, EvaluateJob::check, JobRun::check,
                 DistilCommand::check));
         if (!paths.isEmpty()) {
             Configuration hadoop = FileSystems.configuration(settings.spark());

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.tracking.JobRun;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.student.loss.StepLoss;
@@ -24,8 +25,8 @@ final class TrainCommand extends JobCommand {
     }
 
     @Override
-    Object run(SparkSession spark, Settings settings) {
-        return new TrainJob(spark, settings).run();
+    Object run(SparkSession spark, Settings settings, JobRun record) {
+        return new TrainJob(spark, settings, record::learnt).run();
     }
 
     @Override

@@ -7,6 +7,7 @@ import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.errors.MixtureErrors;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
+import org.potstill.spark.tracking.JobRun;
 import org.potstill.spark.write.WriteJob;
 import org.potstill.spark.write.WriteSummary;
 import picocli.CommandLine.Command;
@@ -32,7 +33,7 @@ final class WriteCommand extends JobCommand {
     }
 
     @Override
-    Object run(SparkSession spark, Settings settings) {
+    Object run(SparkSession spark, Settings settings, JobRun record) {
         if (!settings.teachers().isEmpty()) {
             throw MixtureErrors.onlyOne("write");
         }
