@@ -15,6 +15,7 @@ import org.potstill.spark.distil.TrainingAhead;
 import org.potstill.spark.evaluate.MixtureEvaluateJob;
 import org.potstill.spark.export.ExportFormat;
 import org.potstill.spark.export.StudentExport;
+import org.potstill.spark.lineage.Lineage;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
@@ -88,6 +89,7 @@ final class DistilCommand implements Callable<Integer> {
                 }
                 say(job.getValue().describe(summary));
                 record.done(summary, page);
+                Lineage.tell(spark, settings, summary);
             }
             // What comes next has the memory to itself.
             ExecutorTeacher.release(sc);

@@ -7,6 +7,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.lineage.Lineage;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
@@ -74,6 +75,7 @@ abstract class JobCommand implements Callable<Integer> {
                 spec.commandLine().getOut().flush();
                 String page = report.put(spec.name(), summary);
                 record.done(summary, page);
+                Lineage.tell(spark, settings, summary);
                 spec.commandLine().getOut().println("report: " + page);
                 spec.commandLine().getOut().flush();
             }
