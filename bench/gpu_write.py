@@ -65,8 +65,9 @@ def run(options) -> bool:
     torch.set_num_threads(options.threads)
     disable_progress_bar()
     precision = "FP16" if options.device == "cuda" else "FP32"
-    print(f"{torch.cuda.get_device_name(0) if options.device == 'cuda' else cpu()}, torch {torch.__version__}, {precision}, {options.prompts} prompts, "
-          f"up to {options.max_new_tokens} new tokens, {options.texts} texts at a time")
+    card = torch.cuda.get_device_name(0) if options.device == "cuda" else cpu()
+    print(f"{card}, torch {torch.__version__}, {precision}, {options.prompts} prompts, up to {options.max_new_tokens} new tokens, "
+          f"{options.texts} texts at a time")
     well = True
     for shape in options.shapes:
         folder = options.scratch / shape

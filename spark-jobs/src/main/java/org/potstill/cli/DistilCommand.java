@@ -80,12 +80,10 @@ final class DistilCommand implements Callable<Integer> {
                 page = report.path();
                 continue;
             }
-            Object summary = job.getValue().run(spark, settings);
-            page = report.put(job.getKey(), summary);
+            page = job.getValue().run(spark, settings, report, this::say);
             if (evaluates) {
                 finished.add("evaluate");
             }
-            say(job.getValue().describe(summary));
             // What comes next has the memory to itself.
             ExecutorTeacher.release(sc);
         }

@@ -2,6 +2,7 @@
 package org.potstill.cli;
 
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.spark.Sessions;
 import org.potstill.spark.api.Job;
@@ -28,10 +29,10 @@ abstract class JobCommand implements Callable<Integer> {
     /**
      * Runs the job.
      *
-     * @return its part of the report
+     * @return path of the report's page
      */
-    final Object run(SparkSession spark, Settings settings) {
-        return job.run(spark, settings);
+    final String run(SparkSession spark, Settings settings, Report report, Consumer<String> out) {
+        return job.run(spark, settings, report, summary -> out.accept(describe(summary)));
     }
 
     /** Summarises the result in a sentence or two. */
@@ -43,13 +44,13 @@ abstract class JobCommand implements Callable<Integer> {
         settings.require(job.needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
             Report report = Job.report(settings, job.needs(settings), job.writes(), spark.sparkContext().hadoopConfiguration());
-            Object summary = run(spark, settings);
-            // First: the report may be on a disk that is full by now.
-            spec.commandLine().getOut().println(describe(summary));
-            spec.commandLine().getOut().flush();
-            spec.commandLine().getOut().println("report: " + report.put(spec.name(), summary));
-            spec.commandLine().getOut().flush();
+            say("report: " + run(spark, settings, report, this::say));
             return 0;
         });
+    }
+
+    private void say(String line) {
+        spec.commandLine().getOut().println(line);
+        spec.commandLine().getOut().flush();
     }
 }

@@ -61,6 +61,7 @@ public final class Student implements AutoCloseable {
     /** The fused optimizer; null if Deeplearning4j's updater is used instead (on the CUDA backend, and for SGD). */
     private final FusedAdamW adamW;
     private Updater updater;
+    private double gradientNorm;
 
     private Student(CausalLmConfig config, TrainingOptions options, MultiLayerNetwork network) {
         this.config = config;
@@ -163,6 +164,7 @@ public final class Student implements AutoCloseable {
     public StepLoss step(List<TrainingSequence> batch, int step) {
         try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
             updater();
+            gradientNorm = 0;
             network.setInput(arrays.features());
             network.setLabels(arrays.labels());
             network.setLayerMaskArrays(arrays.featuresMask(), arrays.labelsMask());
@@ -201,10 +203,16 @@ public final class Student implements AutoCloseable {
         network.params().subi(gradient.reshape(gradient.length()));
     }
 
-    private static void requireFinite(StepLoss loss, double norm, int step) {
+    private void requireFinite(StepLoss loss, double norm, int step) {
         if (!Double.isFinite(loss.total()) || !Double.isFinite(norm)) {
             throw StudentErrors.nonFiniteLoss(step, loss.total(), norm);
         }
+        gradientNorm = norm;
+    }
+
+    /** Returns the L2 norm of the last step's gradient, before clipping; 0 if all its positions were masked. */
+    public double gradientNorm() {
+        return gradientNorm;
     }
 
     /** Computes the losses of a batch without learning from it. */

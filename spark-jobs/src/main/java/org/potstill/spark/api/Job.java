@@ -19,12 +19,14 @@ import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.MixtureEvaluateJob;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.MixtureLabelJob;
+import org.potstill.spark.lineage.Lineage;
 import org.potstill.spark.prune.PruneJob;
 import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.PathSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.settings.TeacherSections;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.tracking.JobRun;
 import org.potstill.spark.train.StudentFolder;
 import org.potstill.spark.train.TrainJob;
 import org.potstill.spark.write.WriteJob;
@@ -39,7 +41,7 @@ public enum Job {
         }
 
         @Override
-        public Object run(SparkSession spark, Settings settings) {
+        Object run(SparkSession spark, Settings settings, JobRun record) {
             return new PruneJob(spark, settings).run();
         }
     },
@@ -51,7 +53,7 @@ public enum Job {
         }
 
         @Override
-        public Object run(SparkSession spark, Settings settings) {
+        Object run(SparkSession spark, Settings settings, JobRun record) {
             if (!settings.teachers().isEmpty()) {
                 throw MixtureErrors.onlyOne("write");
             }
@@ -66,7 +68,7 @@ public enum Job {
         }
 
         @Override
-        public Object run(SparkSession spark, Settings settings) {
+        Object run(SparkSession spark, Settings settings, JobRun record) {
             return settings.teachers().isEmpty() ? new LabelJob(spark, settings).run() : new MixtureLabelJob(spark, settings).run();
         }
     },
@@ -78,8 +80,8 @@ public enum Job {
         }
 
         @Override
-        public Object run(SparkSession spark, Settings settings) {
-            return new TrainJob(spark, settings).run();
+        Object run(SparkSession spark, Settings settings, JobRun record) {
+            return new TrainJob(spark, settings, record::learnt).run();
         }
     },
 
@@ -90,7 +92,7 @@ public enum Job {
         }
 
         @Override
-        public Object run(SparkSession spark, Settings settings) {
+        Object run(SparkSession spark, Settings settings, JobRun record) {
             return settings.teachers().isEmpty() ? new EvaluateJob(spark, settings).run() : new MixtureEvaluateJob(spark, settings).run();
         }
     };
@@ -107,9 +109,27 @@ public enum Job {
     /**
      * Runs the job.
      *
+     * @param record is told how it proceeds
      * @return its part of the report
      */
-    public abstract Object run(SparkSession spark, Settings settings);
+    abstract Object run(SparkSession spark, Settings settings, JobRun record);
+
+    /**
+     * Runs the job, puts its part into the report, and records it where the settings say so.
+     *
+     * @param told takes the part before the report does, whose disk may be full by now
+     * @return path of the report's page
+     */
+    public final String run(SparkSession spark, Settings settings, Report report, Consumer<Object> told) {
+        try (JobRun record = JobRun.begin(title(), settings, spark.sparkContext().hadoopConfiguration())) {
+            Object summary = run(spark, settings, record);
+            told.accept(summary);
+            String page = report.put(title(), summary);
+            record.done(summary, page);
+            Lineage.tell(spark, settings, summary);
+            return page;
+        }
+    }
 
     /** Lists the settings that name what the job writes. */
     public List<String> writes() {
@@ -132,7 +152,7 @@ public enum Job {
     public static void check(Settings settings, Collection<String> written, Map<String, String> paths, List<Consumer<Settings>> more) {
         List<Consumer<Settings>> checks = new ArrayList<>(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths),
                 SparkSettings::check, TeacherSections::check, Job::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check,
-                TrainJob::check, EvaluateJob::check));
+                TrainJob::check, EvaluateJob::check, JobRun::check));
         checks.addAll(more);
         settings.check(checks);
     }

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -151,11 +152,13 @@ public final class Potstill {
                 return Sessions.run(job.title(), settings, session -> {
                     PotstillExtensions.register(session);
                     Report report = Job.report(settings, job.needs(settings), job.writes(), session.sparkContext().hadoopConfiguration());
-                    Object summary = job.run(session, settings);
-                    // What comes next in this session has the memory to itself.
-                    ExecutorTeacher.release(new JavaSparkContext(session.sparkContext()));
-                    report.put(job.title(), summary);
-                    return result.apply(summary);
+                    AtomicReference<Object> summary = new AtomicReference<>();
+                    job.run(session, settings, report, part -> {
+                        summary.set(part);
+                        // What comes next in this session has the memory to itself.
+                        ExecutorTeacher.release(new JavaSparkContext(session.sparkContext()));
+                    });
+                    return result.apply(summary.get());
                 });
             })));
         } finally {

@@ -13,6 +13,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
@@ -175,6 +177,11 @@ public final class Corpus {
      */
     public JavaRDD<Document> documents() {
         return source.isRows() ? ofRows() : ofFiles();
+    }
+
+    /** Returns a table whose plan names what the documents are read from, for listeners that look at plans. */
+    public Dataset<Row> plan() {
+        return source.isRows() ? new TableRows(spark, source, reading).rows() : spark.read().format("binaryFile").option("recursiveFileLookup", "true").load(source.path());
     }
 
     private JavaRDD<Document> ofRows() {

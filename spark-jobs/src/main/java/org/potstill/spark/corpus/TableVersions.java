@@ -10,10 +10,10 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.connector.catalog.Table;
-import org.apache.spark.sql.execution.QueryExecution;
 import org.apache.spark.sql.execution.datasources.HadoopFsRelation;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
 import org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation;
+import org.potstill.spark.Plans;
 
 /** The versions of the tables that a Dataset reads, as far as its plan tells them: of Delta tables and Iceberg's snapshots. */
 final class TableVersions {
@@ -26,7 +26,7 @@ final class TableVersions {
     /** Returns versions by the table's name, or its path if it has none. */
     static SortedMap<String, String> of(Dataset<Row> rows) {
         SortedMap<String, String> versions = new TreeMap<>();
-        var leaves = plan(rows).collectLeaves().iterator();
+        var leaves = Plans.of(rows).collectLeaves().iterator();
         while (leaves.hasNext()) {
             LogicalPlan leaf = leaves.next();
             if (leaf instanceof LogicalRelation read && read.relation() instanceof HadoopFsRelation files) {
@@ -40,15 +40,6 @@ final class TableVersions {
             }
         }
         return versions;
-    }
-
-    private static LogicalPlan plan(Dataset<Row> rows) {
-        try {
-            // In Spark 4 it is a method of another class.
-            return ((QueryExecution) rows.getClass().getMethod("queryExecution").invoke(rows)).analyzed();
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     /** Finds the snapshot of an Iceberg table: the one that was asked for, else the current one. */

@@ -26,7 +26,10 @@ import org.apache.hadoop.fs.UnsupportedFileSystemException;
  */
 final class AtomicFile implements AutoCloseable {
     static final String INCOMING = "_incoming-";
-    /** Schemes of object stores that are not recognised by abortable streams, as S3A's are. */
+    /**
+     * Schemes of object stores that are not recognised by abortable streams, as S3A's are. Not Azure's (abfs, wasb), whose connectors create an
+     * empty file first, nor Databricks' (dbfs), which are Azure's in part: a killed writer would leave half a file under its final name.
+     */
     private static final Set<String> OBJECT_STORES = Set.of("s3", "s3n", "gs", "oss", "cosn", "obs");
 
     private final FileSystem fs;

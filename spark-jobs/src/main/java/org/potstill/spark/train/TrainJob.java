@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.Utils;
@@ -41,8 +42,15 @@ public final class TrainJob {
     private final Settings settings;
     private final String cache;
     private final HadoopFolder folder;
+    private final Consumer<TrainedRound> listener;
 
     public TrainJob(SparkSession spark, Settings settings) {
+        this(spark, settings, round -> { });
+    }
+
+    /** @param listener is told of every round, in the thread that trains: it must not block */
+    public TrainJob(SparkSession spark, Settings settings, Consumer<TrainedRound> listener) {
+        this.listener = listener;
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
         this.settings = TrainingSettings.withPrecision(settings);
@@ -203,7 +211,7 @@ public final class TrainJob {
         }
         WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
-        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings)).run(begin);
+        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings), listener).run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString(), end.simd());

@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
@@ -47,21 +48,28 @@ public final class TrainingLoop {
     private final TrainingData data;
     private final TrainingCheckpoints checkpoints;
     private final int checkpointRounds;
+    private final Consumer<TrainedRound> listener;
     private final List<StepLoss> history = new ArrayList<>();
     private final AtomicLong learnt = new AtomicLong();
     private TrainingCheckpoints.Position copy;
     private int sinceCopy;
     private int lossesSinceCopy;
     private long logged = System.nanoTime();
+    private long roundBegan;
 
-    /** @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end */
-    TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds) {
+    /**
+     * @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end
+     * @param listener         is told of every round
+     */
+    TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds,
+            Consumer<TrainedRound> listener) {
         this.sc = sc;
         this.plan = plan;
         this.setup = setup;
         this.data = data;
         this.checkpoints = checkpoints;
         this.checkpointRounds = checkpointRounds;
+        this.listener = listener;
     }
 
     /**
@@ -85,10 +93,11 @@ public final class TrainingLoop {
                     blocks = data.ordered(epoch).partitionBy(plan.partitioner());
                     epochOfBlocks = epoch;
                 }
+                roundBegan = System.nanoTime();
                 try {
                     AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, blocks, epoch, round).run();
                     state = outcome.state();
-                    learn(outcome.losses(), epoch, round);
+                    learn(outcome, epoch, round);
                     boolean last = round == plan.roundsPerEpoch() - 1;
                     boolean save = last || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
                     int nextEpoch = last ? epoch + 1 : epoch;
@@ -141,12 +150,17 @@ public final class TrainingLoop {
         lossesSinceCopy = 0;
     }
 
-    private void learn(List<StepLoss> losses, int epoch, int round) {
+    private void learn(AveragingRound.Outcome outcome, int epoch, int round) {
+        List<StepLoss> losses = outcome.losses();
         history.addAll(losses);
         learnt.addAndGet(Losses.positions(losses));
         boolean end = epoch == plan.epochs() - 1 && round == plan.roundsPerEpoch() - 1;
         StepLoss loss = Losses.mean(losses);
-        TrainingProgress.learnt(epoch * plan.roundsPerEpoch() + round + 1, loss.total(), loss.kl());
+        int rounds = epoch * plan.roundsPerEpoch() + round + 1;
+        TrainingProgress.learnt(rounds, loss.total(), loss.kl());
+        double seconds = (System.nanoTime() - roundBegan) / 1e9;
+        listener.accept(new TrainedRound(rounds, loss, setup.options().rateAt(plan.firstStep(epoch, round) + losses.size() - 1), outcome.gradientNorm(),
+                loss.positions() / seconds));
         String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                 plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy());
         if (!end && System.nanoTime() - logged < LOG_NANOS) {

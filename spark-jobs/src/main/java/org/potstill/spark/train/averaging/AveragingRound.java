@@ -70,8 +70,9 @@ public final class AveragingRound {
      *
      * @param state  the average
      * @param losses mean loss of each step over all workers' positions
+     * @param gradientNorm mean over all workers and steps, before clipping
      */
-    public record Outcome(DistributedState state, List<StepLoss> losses) {
+    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm) {
     }
 
     /**
@@ -99,7 +100,7 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, made()), meanOfSteps());
+        return new Outcome(begin.next(this, made()), meanOfSteps(), gradientNorm());
     }
 
     /**
@@ -160,6 +161,11 @@ public final class AveragingRound {
     void release() {
         blocks.unpersist(false);
         begin.release();
+    }
+
+    private double gradientNorm() {
+        long steps = results.values().stream().mapToLong(result -> result.losses().size()).sum();
+        return results.values().stream().mapToDouble(result -> result.gradientNorm() * result.losses().size()).sum() / steps;
     }
 
     private List<StepLoss> meanOfSteps() {

@@ -47,10 +47,11 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
      * @param at     the executor that ran the worker; null if the worker has no sequences in this round
      * @param made   the worker's contribution; null if it has no sequences in this round or could not begin
      * @param losses loss of each step
+     * @param gradientNorm mean over the steps, before clipping; 0 if there are none
      * @param missed why the worker could not obtain the initial state; null if it could
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, PeersLostException missed, String simd)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd)
             implements Serializable {
     }
 
@@ -76,7 +77,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         TreeMap<Long, TreeMap<Long, LearntSequence>> batches = new TreeMap<>();
         block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
         if (batches.isEmpty()) {
-            return new Result(null, null, List.of(), null, null);
+            return new Result(null, null, List.of(), 0, null, null);
         }
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
@@ -84,7 +85,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         try {
             slices = executor.begin(begin, worker);
         } catch (PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), e, null);
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null);
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
@@ -94,13 +95,16 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
             load(slices, student);
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
             List<StepLoss> losses = new ArrayList<>();
+            double gradientNorms = 0;
             for (Map<Long, LearntSequence> batch : batches.values()) {
                 losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
+                gradientNorms += student.gradientNorm();
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
             Peer me = Exchange.get().address();
-            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses, null, StudentPool.simd());
+            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
+                    gradientNorms / losses.size(), null, StudentPool.simd());
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
