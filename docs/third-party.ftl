@@ -6,7 +6,6 @@ mvn -Prelease package -DskipTests writes this list; do not edit it.
 Their native libraries contain others: ND4J's and openblas OpenBLAS (BSD) and GCC's runtime libraries (GPL 3 with the
 runtime exception), dnnl oneDNN (Apache 2.0), opencl the Khronos ICD loader (Apache 2.0), onnxruntime those in
 ThirdPartyNotices.txt. Of ND4J's repackaged libraries, protobuf is under the BSD licence, the others under Apache 2.0.
-mlflow-client contains, repackaged, protobuf (BSD), and gson, guava, httpclient, commons-codec, commons-io, commons-logging and ini4j (Apache 2.0).
 
 <#list dependencyMap as entry>
 <#assign artifact = entry.getKey()>

@@ -13,9 +13,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Base64;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -26,7 +24,7 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * Uploads a run's files: through the server if it passes them on ({@code mlflow server --artifacts-destination}), otherwise to the place that it
- * names, by Hadoop. MLflow's client would start its Python command for either.
+ * names, by Hadoop.
  *
  * @param uri      of the server
  * @param progress is run after each part of a file
@@ -79,12 +77,7 @@ record Artifacts(String uri, TrackingKey key, Configuration hadoop, Runnable pro
 
     private void put(String target, Path file) throws IOException {
         long length = file.getFileSystem(hadoop).getFileStatus(file).getLen();
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(target)).header("Content-Type", "application/octet-stream");
-        if (key.token() != null) {
-            request.header("Authorization", "Bearer " + key.token());
-        } else if (key.user() != null && key.password() != null) {
-            request.header("Authorization", "Basic " + Base64.getEncoder().encodeToString((key.user() + ":" + key.password()).getBytes(StandardCharsets.UTF_8)));
-        }
+        HttpRequest.Builder request = key.sign(HttpRequest.newBuilder(URI.create(target)).header("Content-Type", "application/octet-stream"));
         HttpRequest.BodyPublisher body = length == 0 ? BodyPublishers.noBody() : BodyPublishers.fromPublisher(BodyPublishers.ofInputStream(() -> {
             try {
                 return read(file);

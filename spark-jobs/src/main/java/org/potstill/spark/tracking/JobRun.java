@@ -15,7 +15,6 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.util.ShutdownHookManager;
-import org.mlflow.api.proto.Service;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.Versions;
 import org.potstill.spark.label.LabelSummary;
@@ -66,10 +65,10 @@ public final class JobRun implements AutoCloseable {
             this.recorder = null;
             return;
         }
-        TrackingKey key = TrackingKey.of(System.getenv());
-        this.server = new MlflowServer(tracking.uri(), key, limit);
+        TrackingKey key = TrackingKey.of(System.getenv(), tracking.isDatabricks());
+        this.server = new MlflowServer(tracking.server(), key, limit);
         this.recorder = new Recorder(tracking.uri(), stall, this::start, figures -> server.logMetrics(run, figures));
-        this.artifacts = new Artifacts(tracking.uri(), key, hadoop, recorder::progressed);
+        this.artifacts = new Artifacts(tracking.server(), key, hadoop, recorder::progressed);
     }
 
     /**
@@ -120,18 +119,17 @@ public final class JobRun implements AutoCloseable {
         if (recorder == null) {
             return;
         }
-        Service.RunStatus status = done ? Service.RunStatus.FINISHED
-                : ShutdownHookManager.get().isShutdownInProgress() ? Service.RunStatus.KILLED : Service.RunStatus.FAILED;
+        MlflowServer.Status status = done ? MlflowServer.Status.FINISHED
+                : ShutdownHookManager.get().isShutdownInProgress() ? MlflowServer.Status.KILLED : MlflowServer.Status.FAILED;
         last.add(() -> server.setStatus(run, status));
         last.add(() -> server.setStatus(parent, status));
         recorder.end(last);
-        server.close();
     }
 
     private void add(Map<String, Double> figures, long step) {
         if (recorder != null) {
             long now = System.currentTimeMillis();
-            figures.forEach((name, value) -> recorder.add(MlflowServer.metric(name, value, step, now)));
+            figures.forEach((name, value) -> recorder.add(new MlflowServer.Figure(name, value, step, now)));
         }
     }
 
@@ -144,7 +142,7 @@ public final class JobRun implements AutoCloseable {
         if (parent == null) {
             parent = server.find(experiment, DISTILLATION, key).orElseGet(() -> server.create(experiment, name(), tags(Map.of(DISTILLATION, key))));
         }
-        server.setStatus(parent, Service.RunStatus.RUNNING);
+        server.setStatus(parent, MlflowServer.Status.RUNNING);
         if (run == null) {
             run = server.create(experiment, job, tags(Map.of(PARENT, parent.id(), "potstill.job", job)));
         }

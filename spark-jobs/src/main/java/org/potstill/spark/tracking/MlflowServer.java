@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.tracking;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Function;
+import java.util.stream.StreamSupport;
 import org.apache.commons.lang3.StringUtils;
 import org.apache.commons.lang3.exception.ExceptionUtils;
-import org.mlflow.api.proto.Service;
-import org.mlflow.tracking.MlflowClient;
-import org.mlflow.tracking.MlflowHttpException;
-import org.potstill.spark.DaemonThreads;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.teacher.server.BoundedBody;
 
 /**
- * The requests to an MLflow server that recording a run takes, by MLflow's own client. That has no limits of time, so each request has a
- * thread, which is left behind with its connection if the answer takes too long.
+ * The requests of MLflow's REST interface, version 2.0, that recording a run takes. MLflow's Java client would bring libraries of its own, whose
+ * faults are known, and has no limits of time or size.
  */
-final class MlflowServer implements AutoCloseable {
+final class MlflowServer {
     /** Limits of a {@code log-batch} request. */
     static final int MAX_METRICS = 1000;
     private static final int MAX_PARAMS = 100;
@@ -34,26 +37,39 @@ final class MlflowServer implements AutoCloseable {
     private static final int MAX_VALUE = 500;
     private static final int MAX_KEY = 250;
     private static final int MAX_REASON = 300;
+    private static final int MAX_REPLY = 4 << 20;
+    private static final int OK = 200;
+    private static final Duration CONNECT = Duration.ofSeconds(10);
 
     private final String uri;
     private final TrackingKey key;
     private final Duration limit;
-    private final ExecutorService requests = Executors.newCachedThreadPool(DaemonThreads.named("potstill-mlflow-request"));
-    private MlflowClient client;
+    // Redirects, which would take the key elsewhere, are not followed.
+    private final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(CONNECT).build();
 
     /** @param limit of the time for a request */
     MlflowServer(String uri, TrackingKey key, Duration limit) {
-        this.limit = limit;
         this.uri = uri;
         this.key = key;
+        this.limit = limit;
     }
 
     /** A run on the server, and the URI of the folder with its artifacts. */
     record Run(String id, String artifacts) {
-        static Run of(Service.RunInfo info) {
-            return new Run(info.getRunId(), info.getArtifactUri());
+        static Run of(JsonNode run) {
+            return new Run(run.path("info").path("run_id").asText(), run.path("info").path("artifact_uri").asText());
         }
     }
+
+    /**
+     * A metric.
+     *
+     * @param millis when it was measured, since 1970
+     */
+    record Figure(String name, double value, long step, long millis) {
+    }
+
+    enum Status { RUNNING, FINISHED, FAILED, KILLED }
 
     /** Returns the id of the experiment of a name, which is created if it is missing. */
     String experiment(String name) {
@@ -62,7 +78,7 @@ final class MlflowServer implements AutoCloseable {
             return known.get();
         }
         try {
-            return ask(client -> client.createExperiment(name));
+            return ask("experiments/create", object().put("name", name)).path("experiment_id").asText();
         } catch (UnrecordedException e) {
             // Another job may have been faster.
             return known(name).orElseThrow(() -> e);
@@ -70,68 +86,81 @@ final class MlflowServer implements AutoCloseable {
     }
 
     private Optional<String> known(String name) {
-        // Asked for by name, a missing one is an error, which the client repeats and logs.
         char quote = name.indexOf('\'') < 0 ? '\'' : '"';
-        return ask(client -> client.searchExperiments("name = " + quote + name + quote, Service.ViewType.ACTIVE_ONLY, 1, List.of())).getItems().stream()
-                .findFirst().map(Service.Experiment::getExperimentId);
+        return first(ask("experiments/search", object().put("filter", "name = " + quote + name + quote).put("max_results", 1)).path("experiments"))
+                .map(experiment -> experiment.path("experiment_id").asText());
     }
 
     /** Returns the oldest run with a tag, unless it was deleted. */
     Optional<Run> find(String experiment, String tag, String value) {
-        return ask(client -> client.searchRuns(List.of(experiment), "tags.\"" + tag + "\" = '" + value + "'", Service.ViewType.ACTIVE_ONLY, 1,
-                List.of("attributes.start_time ASC"))).getItems().stream().findFirst().map(run -> Run.of(run.getInfo()));
+        ObjectNode search = object().put("filter", "tags.\"" + tag + "\" = '" + value + "'").put("max_results", 1);
+        search.putArray("experiment_ids").add(experiment);
+        search.putArray("order_by").add("attributes.start_time ASC");
+        return first(ask("runs/search", search).path("runs")).map(Run::of);
+    }
+
+    private static Optional<JsonNode> first(JsonNode list) {
+        return StreamSupport.stream(list.spliterator(), false).findFirst();
     }
 
     Run create(String experiment, String name, Map<String, String> tags) {
-        Service.CreateRun.Builder run = Service.CreateRun.newBuilder().setExperimentId(experiment).setRunName(cut(name, MAX_KEY))
-                .setUserId(System.getProperty("user.name")).setStartTime(System.currentTimeMillis());
-        tags.forEach((tag, value) -> run.addTags(tag(tag, value)));
-        return Run.of(ask(client -> client.createRun(run.build())));
+        ObjectNode run = object().put("experiment_id", experiment).put("run_name", cut(name, MAX_KEY)).put("user_id", System.getProperty("user.name"))
+                .put("start_time", System.currentTimeMillis());
+        run.set("tags", pairs(tags));
+        return Run.of(ask("runs/create", run).path("run"));
     }
 
     void logParams(Run run, Map<String, String> params) {
-        List<Service.Param> all = new ArrayList<>();
         // Servers take no empty ones.
-        params.entrySet().stream().filter(param -> !param.getValue().isBlank()).forEach(param -> all.add(Service.Param.newBuilder().setKey(name(param.getKey())).setValue(cut(param.getValue(), MAX_VALUE)).build()));
+        List<JsonNode> all = new ArrayList<>();
+        pairs(params).forEach(param -> {
+            if (!param.path("value").asText().isBlank()) {
+                all.add(param);
+            }
+        });
         for (int from = 0; from < all.size(); from += MAX_PARAMS) {
-            List<Service.Param> some = all.subList(from, Math.min(all.size(), from + MAX_PARAMS));
-            ask(client -> {
-                client.logBatch(run.id(), List.of(), some, List.of());
-                return null;
-            });
+            log(run, "params", array().addAll(all.subList(from, Math.min(all.size(), from + MAX_PARAMS))));
         }
     }
 
-    /** @param metrics up to {@value #MAX_METRICS} */
-    void logMetrics(Run run, List<Service.Metric> metrics) {
-        ask(client -> {
-            client.logBatch(run.id(), metrics, List.of(), List.of());
-            return null;
-        });
+    /** @param figures up to {@value #MAX_METRICS} */
+    void logMetrics(Run run, List<Figure> figures) {
+        ArrayNode metrics = array();
+        figures.forEach(figure -> metrics.addObject().put("key", name(figure.name)).put("value", figure.value).put("step", figure.step)
+                .put("timestamp", figure.millis));
+        log(run, "metrics", metrics);
     }
 
     void logTags(Run run, Map<String, String> tags) {
-        List<Service.RunTag> all = tags.entrySet().stream().map(tag -> tag(tag.getKey(), tag.getValue())).toList();
-        ask(client -> {
-            client.logBatch(run.id(), List.of(), List.of(), all);
-            return null;
-        });
+        log(run, "tags", pairs(tags));
     }
 
-    void setStatus(Run run, Service.RunStatus status) {
-        ObjectNode update = HadoopFolder.JSON.createObjectNode().put("run_id", run.id()).put("status", status.name());
-        if (status != Service.RunStatus.RUNNING) {
+    private void log(Run run, String list, ArrayNode entries) {
+        ObjectNode batch = object().put("run_id", run.id());
+        batch.set(list, entries);
+        ask("runs/log-batch", batch);
+    }
+
+    void setStatus(Run run, Status status) {
+        ObjectNode update = object().put("run_id", run.id()).put("status", status.name());
+        if (status != Status.RUNNING) {
             update.put("end_time", System.currentTimeMillis());
         }
-        ask(client -> client.sendPost("runs/update", update.toString()));
+        ask("runs/update", update);
     }
 
-    static Service.Metric metric(String name, double value, long step, long millis) {
-        return Service.Metric.newBuilder().setKey(name(name)).setValue(value).setStep(step).setTimestamp(millis).build();
+    private static ObjectNode object() {
+        return HadoopFolder.JSON.createObjectNode();
     }
 
-    private static Service.RunTag tag(String name, String value) {
-        return Service.RunTag.newBuilder().setKey(name(name)).setValue(cut(value, MAX_VALUE)).build();
+    private static ArrayNode array() {
+        return HadoopFolder.JSON.createArrayNode();
+    }
+
+    private static ArrayNode pairs(Map<String, String> values) {
+        ArrayNode pairs = array();
+        values.forEach((name, value) -> pairs.addObject().put("key", name(name)).put("value", cut(value, MAX_VALUE)));
+        return pairs;
     }
 
     /** Returns a name without the characters that servers refuse: users choose the names of corpora and teachers. */
@@ -143,21 +172,31 @@ final class MlflowServer implements AutoCloseable {
         return StringUtils.abbreviate(text, length);
     }
 
-    private <T> T ask(Function<MlflowClient, T> request) {
-        Future<T> answer = requests.submit(() -> request.apply(open()));
+    /**
+     * Makes a request.
+     *
+     * @throws UnrecordedException unless the server does what is asked
+     */
+    private JsonNode ask(String what, ObjectNode body) {
+        HttpRequest request = key.sign(HttpRequest.newBuilder(URI.create(uri + "/api/2.0/mlflow/" + what)))
+                .header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofString(body.toString())).build();
+        // Of the whole reply: a request's own limit ends with its headers.
+        Future<HttpResponse<byte[]>> answer = http.sendAsync(request, reply -> new BoundedBody(MAX_REPLY, reply.statusCode() != OK));
         try {
-            return answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            close();
-            throw new UnrecordedException("no answer within " + limit.toSeconds() + " seconds", false);
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof MlflowHttpException http) {
-                int status = http.getStatusCode();
-                throw new UnrecordedException(status + " " + said(http.getReasonPhrase() + " " + http.getBodyMessage()),
-                        status >= 400 && status < 500 && status != 408 && status != 429);
+            HttpResponse<byte[]> reply = answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            int status = reply.statusCode();
+            if (status != OK) {
+                throw new UnrecordedException(status + " " + said(new String(reply.body(), StandardCharsets.UTF_8)),
+                        status >= 300 && status < 500 && status != 408 && status != 429);
             }
-            Throwable root = ExceptionUtils.getRootCause(e);
-            throw new UnrecordedException(said(root.toString()), false);
+            return reply.body().length == 0 ? object() : HadoopFolder.JSON.readTree(reply.body());
+        } catch (TimeoutException e) {
+            answer.cancel(true);
+            throw new UnrecordedException("no answer within " + limit.toSeconds() + " seconds", false);
+        } catch (IOException e) {
+            throw new UnrecordedException("its answer is not JSON", false);
+        } catch (ExecutionException e) {
+            throw new UnrecordedException(said(ExceptionUtils.getRootCause(e).toString()), false);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new UnrecordedException("interrupted", false);
@@ -167,21 +206,5 @@ final class MlflowServer implements AutoCloseable {
     /** Returns what servers and exceptions say, on one line and without secrets. */
     private String said(String text) {
         return cut(key.hideIn(text).replaceAll("[\\p{Cntrl}\\s]+", " ").strip(), MAX_REASON);
-    }
-
-    private synchronized MlflowClient open() {
-        if (client == null) {
-            client = uri.startsWith("http") ? new MlflowClient(key.at(uri)) : new MlflowClient(uri);
-        }
-        return client;
-    }
-
-    /** Ends the connection, and with it a request that is under way; the next request opens another. */
-    @Override
-    public synchronized void close() {
-        if (client != null) {
-            client.close();
-            client = null;
-        }
     }
 }

@@ -10,7 +10,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
-import org.mlflow.api.proto.Service;
 import org.potstill.spark.DaemonThreads;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +29,7 @@ final class Recorder {
 
     private final String uri;
     private final Duration stall;
-    private final BlockingQueue<Service.Metric> figures = new ArrayBlockingQueue<>(QUEUE);
+    private final BlockingQueue<MlflowServer.Figure> figures = new ArrayBlockingQueue<>(QUEUE);
     private final AtomicLong dropped = new AtomicLong();
     private final CountDownLatch ending = new CountDownLatch(1);
     private final Thread thread;
@@ -48,7 +47,7 @@ final class Recorder {
      * @param begin begins the run; after a failure it is run again
      * @param send  sends up to {@link MlflowServer#MAX_METRICS} figures
      */
-    Recorder(String uri, Duration stall, Runnable begin, Consumer<List<Service.Metric>> send) {
+    Recorder(String uri, Duration stall, Runnable begin, Consumer<List<MlflowServer.Figure>> send) {
         this.uri = uri;
         this.stall = stall;
         this.thread = DaemonThreads.named("potstill-mlflow").newThread(() -> record(begin, send));
@@ -56,7 +55,7 @@ final class Recorder {
     }
 
     /** Takes a figure for the server; never blocks. */
-    void add(Service.Metric figure) {
+    void add(MlflowServer.Figure figure) {
         if (!figures.offer(figure)) {
             dropped.incrementAndGet();
         }
@@ -94,13 +93,13 @@ final class Recorder {
         }
     }
 
-    private void record(Runnable begin, Consumer<List<Service.Metric>> send) {
+    private void record(Runnable begin, Consumer<List<MlflowServer.Figure>> send) {
         try {
             if (!attempt(begin)) {
                 return;
             }
             while (ending.getCount() > 0 || !figures.isEmpty()) {
-                List<Service.Metric> batch = batch();
+                List<MlflowServer.Figure> batch = batch();
                 if (!batch.isEmpty()) {
                     attempt(() -> send.accept(batch));
                 }
@@ -114,9 +113,9 @@ final class Recorder {
         }
     }
 
-    private List<Service.Metric> batch() {
+    private List<MlflowServer.Figure> batch() {
         boolean unused = await(BATCH_MILLIS);
-        List<Service.Metric> batch = new ArrayList<>();
+        List<MlflowServer.Figure> batch = new ArrayList<>();
         figures.drainTo(batch, MlflowServer.MAX_METRICS);
         return batch;
     }

@@ -4,7 +4,6 @@ package org.potstill.spark.tracking;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.Optional;
-import java.util.regex.Pattern;
 import org.potstill.spark.settings.Settings;
 
 /**
@@ -17,8 +16,8 @@ import org.potstill.spark.settings.Settings;
  */
 record TrackingSettings(String uri, String experiment, String runName, boolean logStudent) {
     private static final String URI_KEY = "mlflow.uri";
-    /** The library's spelling of a workspace whose key is in Databricks' own configuration. */
-    private static final Pattern DATABRICKS = Pattern.compile("databricks(://[A-Za-z0-9._-]+)?");
+    private static final String DATABRICKS = "databricks";
+    private static final String DATABRICKS_HOST = "DATABRICKS_HOST";
     private static final int MAX_NAME = 250;
 
     static TrackingSettings of(Settings settings) {
@@ -38,10 +37,21 @@ record TrackingSettings(String uri, String experiment, String runName, boolean l
                 settings.flag("mlflow.log-student"));
     }
 
+    /** Returns whether the server is a Databricks workspace. */
+    boolean isDatabricks() {
+        return uri.equals(DATABRICKS);
+    }
+
+    /** Returns where requests go. */
+    String server() {
+        return !isDatabricks() ? uri : System.getenv(DATABRICKS_HOST).replaceFirst("/+$", "").replaceFirst("^(?!https://)", "https://");
+    }
+
     /** Says what is wrong with a URI, without quoting it: it may contain a password. */
     private static Optional<String> misfit(String text) {
-        if (DATABRICKS.matcher(text).matches()) {
-            return Optional.empty();
+        if (text.equals(DATABRICKS)) {
+            return System.getenv(DATABRICKS_HOST) == null || System.getenv(TrackingKey.DATABRICKS_TOKEN) == null
+                    ? Optional.of("it needs the driver's environment variables " + DATABRICKS_HOST + " and " + TrackingKey.DATABRICKS_TOKEN) : Optional.empty();
         }
         if (text.contains("@")) {
             return Optional.of("it contains a user name or password: put them into the environment variables MLFLOW_TRACKING_USERNAME and "

@@ -165,8 +165,7 @@ class JobRunTest {
     @Test
     void whatAnOverloadedServerRefusesIsSentAgain() throws IOException, InterruptedException {
         try (TrackingServer server = new TrackingServer()) {
-            // The library tries each request three times.
-            server.refuse(500, 503, 500, 503);
+            server.refuse(500, 503);
             try (JobRun record = begin("train", settings(server.uri()))) {
                 IntStream.rangeClosed(1, 20).forEach(number -> record.learnt(round(number)));
                 Eventually.until(() -> server.runs("train").stream().anyMatch(run -> TrackingServer.steps(run, "loss").size() == 20), () -> "the figures do not come");
@@ -202,7 +201,7 @@ class JobRunTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"file:///runs", "http://user:secret@host", "sqlite:///a.db", "http://host?x=1", "host:5000"})
+    @ValueSource(strings = {"file:///runs", "http://user:secret@host", "sqlite:///a.db", "http://host?x=1", "host:5000", "databricks"})
     void aUriThatIsNoServersIsRefused(String uri) {
         Settings settings = settings(uri);
         UserException refused = assertThrows(UserException.class, () -> JobRun.check(settings));

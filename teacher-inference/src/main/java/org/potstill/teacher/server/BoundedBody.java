@@ -11,7 +11,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Flow;
 
 /** A reply's body in memory, up to a limit; the rest is not read. */
-final class BoundedBody implements BodySubscriber<byte[]> {
+public final class BoundedBody implements BodySubscriber<byte[]> {
     /** Thrown for a longer body. */
     static final class TooLongException extends IOException {
         private static final long serialVersionUID = 1L;
@@ -28,7 +28,7 @@ final class BoundedBody implements BodySubscriber<byte[]> {
     private Flow.Subscription subscription;
 
     /** @param cut whether a longer body is cut, as only its beginning will be shown, rather than refused */
-    BoundedBody(int limit, boolean cut) {
+    public BoundedBody(int limit, boolean cut) {
         this.limit = limit;
         this.cut = cut;
     }
