@@ -55,7 +55,6 @@ public final class TrainingLoop {
     private int sinceCopy;
     private int lossesSinceCopy;
     private long logged = System.nanoTime();
-    private long roundBegan;
 
     /**
      * @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end
@@ -93,11 +92,11 @@ public final class TrainingLoop {
                     blocks = data.ordered(epoch).partitionBy(plan.partitioner());
                     epochOfBlocks = epoch;
                 }
-                roundBegan = System.nanoTime();
+                long roundBegan = System.nanoTime();
                 try {
                     AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, blocks, epoch, round).run();
                     state = outcome.state();
-                    learn(outcome, epoch, round);
+                    learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     boolean last = round == plan.roundsPerEpoch() - 1;
                     boolean save = last || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
                     int nextEpoch = last ? epoch + 1 : epoch;
@@ -150,7 +149,7 @@ public final class TrainingLoop {
         lossesSinceCopy = 0;
     }
 
-    private void learn(AveragingRound.Outcome outcome, int epoch, int round) {
+    private void learn(AveragingRound.Outcome outcome, int epoch, int round, double seconds) {
         List<StepLoss> losses = outcome.losses();
         history.addAll(losses);
         learnt.addAndGet(Losses.positions(losses));
@@ -158,7 +157,6 @@ public final class TrainingLoop {
         StepLoss loss = Losses.mean(losses);
         int rounds = epoch * plan.roundsPerEpoch() + round + 1;
         TrainingProgress.learnt(rounds, loss.total(), loss.kl());
-        double seconds = (System.nanoTime() - roundBegan) / 1e9;
         listener.accept(new TrainedRound(rounds, loss, setup.options().rateAt(plan.firstStep(epoch, round) + losses.size() - 1), outcome.gradientNorm(),
                 loss.positions() / seconds));
         String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
