@@ -43,9 +43,7 @@ public interface Checkpoint extends CausalLm, TensorSource {
 
     @Override
     default OnnxModel onnx(LlamaGraph.Ending ending, Precision precision, Calibration calibration, Path scratch) {
-        // Half precision is for GPUs.
-        LlamaGraph.Kernels kernels = precision == Precision.FP16 ? LlamaGraph.Kernels.GPU : LlamaGraph.Kernels.FUSED;
-        return new OnnxModel(LlamaGraph.build(config(), ending, kernels, precision), weights(precision, calibration, scratch));
+        return new OnnxModel(LlamaGraph.build(config(), ending, LlamaGraph.Kernels.of(precision), precision), weights(precision, calibration, scratch));
     }
 
     /** Returns the folder with the file of weights, written if necessary, see {@link ExternalWeights} and {@link #onnx}. */

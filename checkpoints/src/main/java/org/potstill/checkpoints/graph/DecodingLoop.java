@@ -47,8 +47,7 @@ public final class DecodingLoop implements LlamaLayers.Attention {
     private DecodingLoop(CausalLmConfig config, Precision precision, TokenChoice choice) {
         this.config = config;
         real = precision == Precision.FP16 ? DataType.FLOAT16 : DataType.FLOAT;
-        LlamaLayers layers = new LlamaLayers(step, config, precision == Precision.FP16 ? LlamaGraph.Kernels.GPU : LlamaGraph.Kernels.FUSED,
-                precision, false);
+        LlamaLayers layers = new LlamaLayers(step, config, LlamaGraph.Kernels.of(precision), precision, false);
         query = new GroupQuery(config, RotaryTables.stored(config, layers));
 
         graph.input(INPUT_IDS, DataType.INT64, "B", "T");
@@ -141,22 +140,10 @@ public final class DecodingLoop implements LlamaLayers.Attention {
 
     @Override
     public String attend(String q, String k, String v, int layer) {
-        long heads = config.numAttentionHeads();
-        long keyValueHeads = config.numKeyValueHeads();
         List<String> before = WritingGraph.KINDS.stream().map(kind -> step.input(WritingGraph.past(kind, layer), real, cacheShape())).toList();
         List<String> after = WritingGraph.KINDS.stream().map(kind -> WritingGraph.present(kind, layer)).toList();
         past.addAll(before);
         present.addAll(after);
-        String attended = "attended." + layer;
-        step.contrib(GroupQuery.OPERATOR,
-                query.inputs(layer, batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), before.get(0), before.get(1), positions, total),
-                List.of(attended, after.get(0), after.get(1)), query.attributes(layer));
-        return step.node("Reshape", List.of(attended, step.longs(-1, heads * config.headDim())));
-    }
-
-    /** Returns rows [B·t, n·D] as [B, t, n·D]. */
-    private String batched(String x, long n) {
-        String shape = step.node("Concat", List.of(batchAndTime, step.longs(n * config.headDim())), attribute("axis", 0L));
-        return step.node("Reshape", List.of(x, shape));
+        return query.extend(step, layer, batchAndTime, q, k, v, before, after, positions, total);
     }
 }

@@ -24,6 +24,35 @@ record GroupQuery(CausalLmConfig config, RotaryTables tables) {
         return inputs;
     }
 
+    /**
+     * Adds a layer's attention over keys and values that it extends.
+     *
+     * @param batchAndTime  [2], B and T
+     * @param q             [B·T, heads·D], before the rotary embedding
+     * @param k             [B·T, keyValueHeads·D], like {@code v}
+     * @param past          names of past keys and values, [B, keyValueHeads, S, D]
+     * @param present       names that they get with the new ones
+     * @param lastPositions [B]
+     * @param longest       [1], tokens of the longest text
+     * @return [B·T, heads·D]
+     */
+    String extend(OnnxGraph graph, int layer, String batchAndTime, String q, String k, String v, List<String> past, List<String> present,
+            String lastPositions, String longest) {
+        long heads = config.numAttentionHeads();
+        long keyValueHeads = config.numKeyValueHeads();
+        String attended = "attended." + layer;
+        graph.contrib(OPERATOR, inputs(layer, batched(graph, batchAndTime, q, heads), batched(graph, batchAndTime, k, keyValueHeads),
+                batched(graph, batchAndTime, v, keyValueHeads), past.get(0), past.get(1), lastPositions, longest),
+                List.of(attended, present.get(0), present.get(1)), attributes(layer));
+        return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
+    }
+
+    /** Returns rows [B·T, n·D] as [B, T, n·D]. */
+    String batched(OnnxGraph graph, String batchAndTime, String x, long n) {
+        String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(n * config.headDim())), attribute("axis", 0L));
+        return graph.node("Reshape", List.of(x, shape));
+    }
+
     OnnxGraph.Attribute[] attributes(int layer) {
         int window = config.slidingWindow(layer);
         List<OnnxGraph.Attribute> attributes = new ArrayList<>(List.of(

@@ -24,6 +24,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
     private final String spread;
     private final PlainAttention plain;
     private final RotaryTables tables;
+    private final GroupQuery query;
     private String mask;
     private String slidingMask;
     private String lastPositions;
@@ -43,6 +44,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
         this.batchAndTime = graph.node("Shape", List.of(inputIds));
         this.spread = positions == null ? null : spreading();
         this.plain = new PlainAttention(graph, config, precision, batchAndTime);
+        this.query = new GroupQuery(config, stored);
         String time = graph.node("Gather", List.of(batchAndTime, graph.scalar(1)), attribute("axis", 0L));
         if (fused) {
             tables = stored;
@@ -92,7 +94,6 @@ final class LlamaAttention implements LlamaLayers.Attention {
     private String fused(String q, String k, String v, int layer) {
         long heads = config.numAttentionHeads();
         long keyValueHeads = config.numKeyValueHeads();
-        GroupQuery query = new GroupQuery(config, tables);
         String attended = graph.contrib(GroupQuery.OPERATOR, query.inputs(layer, batched(q, heads), batched(k, keyValueHeads),
                 batched(v, keyValueHeads), "", "", lastPositions, totalLength), 3, query.attributes(layer));
         return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
@@ -100,8 +101,7 @@ final class LlamaAttention implements LlamaLayers.Attention {
 
     /** Spreads packed rows, [N, n·D] to [B, T, n·D]. */
     private String batched(String x, long n) {
-        String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(n * config.headDim())), attribute("axis", 0L));
-        return graph.node("Reshape", List.of(spread(x), shape));
+        return query.batched(graph, batchAndTime, spread(x), n);
     }
 
     private String spread(String x) {

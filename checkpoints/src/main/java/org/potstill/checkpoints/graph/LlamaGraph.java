@@ -60,7 +60,14 @@ public final class LlamaGraph {
      * attention. GPU uses more of them, as suits a GPU, see {@link GpuAttention} and {@link GpuScores}, and does not
      * pack: on a GPU, moving rows costs more than computing on padding.
      */
-    public enum Kernels { PLAIN, FUSED, GPU }
+    public enum Kernels {
+        PLAIN, FUSED, GPU;
+
+        /** Returns the fastest for a precision: half precision is for GPUs. */
+        public static Kernels of(Precision precision) {
+            return precision == Precision.FP16 ? GPU : FUSED;
+        }
+    }
 
     private LlamaGraph() {
     }

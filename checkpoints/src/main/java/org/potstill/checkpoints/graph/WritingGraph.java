@@ -79,22 +79,11 @@ public final class WritingGraph implements LlamaLayers.Attention {
 
     @Override
     public String attend(String q, String k, String v, int layer) {
-        long heads = config.numAttentionHeads();
-        long keyValueHeads = config.numKeyValueHeads();
-        String[] shape = {"B", Long.toString(keyValueHeads), "S", Integer.toString(config.headDim())};
-        KINDS.forEach(kind -> graph.input(past(kind, layer), DataType.FLOAT, shape));
-        String attended = "attended." + layer;
-        graph.contrib(GroupQuery.OPERATOR,
-                query.inputs(layer, batched(q, heads), batched(k, keyValueHeads), batched(v, keyValueHeads), past("key", layer),
-                        past("value", layer), LAST_POSITIONS, LONGEST),
-                List.of(attended, present("key", layer), present("value", layer)), query.attributes(layer));
-        KINDS.forEach(kind -> graph.output(present(kind, layer), DataType.FLOAT, shape));
-        return graph.node("Reshape", List.of(attended, graph.longs(-1, heads * config.headDim())));
-    }
-
-    /** Returns rows [B·T, n·D] as [B, T, n·D]. */
-    private String batched(String x, long n) {
-        String shape = graph.node("Concat", List.of(batchAndTime, graph.longs(n * config.headDim())), attribute("axis", 0L));
-        return graph.node("Reshape", List.of(x, shape));
+        String[] shape = {"B", Integer.toString(config.numKeyValueHeads()), "S", Integer.toString(config.headDim())};
+        List<String> past = KINDS.stream().map(kind -> graph.input(past(kind, layer), DataType.FLOAT, shape)).toList();
+        List<String> present = KINDS.stream().map(kind -> present(kind, layer)).toList();
+        String attended = query.extend(graph, layer, batchAndTime, q, k, v, past, present, LAST_POSITIONS, LONGEST);
+        present.forEach(each -> graph.output(each, DataType.FLOAT, shape));
+        return attended;
     }
 }
