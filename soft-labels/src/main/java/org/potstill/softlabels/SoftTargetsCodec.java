@@ -6,6 +6,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.zip.CRC32C;
 import org.potstill.errors.UserException;
 
@@ -23,10 +24,25 @@ public final class SoftTargetsCodec {
     public static final double STEP = LevelModel.STEP;
     /** Magnitude above which log-probabilities are clipped, in nats. */
     public static final double FLOOR = 40.94;
-    static final int HEADER_BYTES = 1 + 2 + 2 + 4 + 8 + 4;
+    private static final int VERSION_BYTES = 1;
+    static final int HEADER_BYTES = VERSION_BYTES + Kind.BYTES + 8 + 4;
     static final int CHECKSUM_BYTES = 4;
     /** Most entries of a row, decoded. */
     private static final int MAX_ENTRIES = 1 << 28;
+
+    /** What a row says in front of which targets it holds. */
+    public record Kind(int k, int draws, int vocabSize) {
+        private static final int BYTES = 2 + 2 + 4;
+
+        /** Reads it; empty for bytes that end before. */
+        public static Optional<Kind> of(byte[] encoded) {
+            if (encoded.length < VERSION_BYTES + BYTES) {
+                return Optional.empty();
+            }
+            ByteBuffer in = ByteBuffer.wrap(encoded, VERSION_BYTES, BYTES);
+            return Optional.of(new Kind(in.getShort() & 0xffff, in.getShort() & 0xffff, in.getInt()));
+        }
+    }
 
     private final RowShape shape;
     private final TokenPrior prior;
@@ -109,12 +125,13 @@ public final class SoftTargetsCodec {
         if (in.getInt(encoded.length - CHECKSUM_BYTES) != checksum(encoded, encoded.length - CHECKSUM_BYTES)) {
             throw SoftLabelErrors.damaged("the checksum does not match");
         }
-        String stored = targets(in.getShort() & 0xffff, in.getShort() & 0xffff, in.getInt());
+        Kind kind = Kind.of(encoded).orElseThrow();
+        String stored = targets(kind.k, kind.draws, kind.vocabSize);
         String asked = targets(shape.spec().k(), shape.spec().draws(), shape.vocabSize());
         if (!stored.equals(asked)) {
             throw SoftLabelErrors.otherTargets(stored, asked);
         }
-        long hash = in.getLong();
+        long hash = in.position(VERSION_BYTES + Kind.BYTES).getLong();
         int positions = in.getInt();
         if (positions != tokens.length - 1 || !fits(positions)) {
             throw SoftLabelErrors.damaged("they are of " + positions + " positions where the row has " + tokens.length + " tokens");

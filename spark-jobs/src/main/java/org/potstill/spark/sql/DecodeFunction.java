@@ -2,7 +2,6 @@
 package org.potstill.spark.sql;
 
 import java.io.Serializable;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -41,20 +40,10 @@ public final class DecodeFunction implements ScalarFunction<ArrayData>, Serializ
             .add("ids", DataTypes.createArrayType(DataTypes.IntegerType, false), false)
             .add("probabilities", DataTypes.createArrayType(DataTypes.FloatType, false), false), false);
     private static final long serialVersionUID = 1L;
-    /** Bytes before k, draws and the size of the vocabulary. */
-    private static final int VERSION_BYTES = 1;
-    private static final int SHAPE_BYTES = 8;
     private static final int USUAL_ARGUMENTS = 2;
 
     private final List<byte[]> priors;
-    private transient Map<Shape, SoftTargetsCodec> codecs;
-
-    private record Shape(int k, int draws, int vocabSize) {
-        SoftTargetsCodec codec(List<byte[]> priors) {
-            return new SoftTargetsCodec(new TargetSpec(k, draws, 0), vocabSize, TokenPrior.none(vocabSize),
-                    priors.stream().map(bytes -> TokenPrior.read(bytes, vocabSize)).toList());
-        }
-    }
+    private transient Map<SoftTargetsCodec.Kind, SoftTargetsCodec> codecs;
 
     DecodeFunction(List<byte[]> priors) {
         this.priors = List.copyOf(priors);
@@ -105,18 +94,21 @@ public final class DecodeFunction implements ScalarFunction<ArrayData>, Serializ
     }
 
     private SoftTargets decode(int[] tokens, byte[] targets) {
-        if (targets.length < VERSION_BYTES + SHAPE_BYTES) {
-            throw TableErrors.badDecoding("a row has " + targets.length + " bytes of targets");
+        SoftTargetsCodec.Kind kind = SoftTargetsCodec.Kind.of(targets)
+                .orElseThrow(() -> TableErrors.badDecoding("a row has " + targets.length + " bytes of targets"));
+        if (kind.vocabSize() < 1 || kind.vocabSize() > TokenPrior.MAX_VOCABULARY) {
+            throw TableErrors.badDecoding("a row's targets are of a vocabulary of " + kind.vocabSize());
         }
-        ByteBuffer header = ByteBuffer.wrap(targets, VERSION_BYTES, SHAPE_BYTES);
-        Shape shape = new Shape(header.getShort() & 0xffff, header.getShort() & 0xffff, header.getInt());
-        if (shape.vocabSize() < 1 || shape.vocabSize() > TokenPrior.MAX_VOCABULARY) {
-            throw TableErrors.badDecoding("a row's targets are of a vocabulary of " + shape.vocabSize());
-        }
-        return codecs().computeIfAbsent(shape, wanted -> wanted.codec(priors)).decode(tokens, targets);
+        return codecs().computeIfAbsent(kind, this::codec).decode(tokens, targets);
     }
 
-    private synchronized Map<Shape, SoftTargetsCodec> codecs() {
+    private SoftTargetsCodec codec(SoftTargetsCodec.Kind kind) {
+        int vocabSize = kind.vocabSize();
+        return new SoftTargetsCodec(new TargetSpec(kind.k(), kind.draws(), 0), vocabSize, TokenPrior.none(vocabSize),
+                priors.stream().map(bytes -> TokenPrior.read(bytes, vocabSize)).toList());
+    }
+
+    private synchronized Map<SoftTargetsCodec.Kind, SoftTargetsCodec> codecs() {
         if (codecs == null) {
             codecs = new ConcurrentHashMap<>();
         }
