@@ -8,16 +8,9 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.time.Duration;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -26,15 +19,14 @@ import org.apache.hadoop.fs.Path;
  * Uploads a run's files: through the server if it passes them on ({@code mlflow server --artifacts-destination}), otherwise to the place that it
  * names, by Hadoop.
  *
- * @param uri      of the server
+ * @param key      which no message may quote
  * @param progress is run after each part of a file
  */
-record Artifacts(String uri, TrackingKey key, Configuration hadoop, Runnable progress) {
+record Artifacts(MlflowServer server, TrackingKey key, Configuration hadoop, Runnable progress) {
     private static final String PROXIED = "mlflow-artifacts";
     /** Hadoop's file systems that may be the server's place; never the local one, which is another on the server. */
     private static final String SHARED = "s3|s3a|gs|abfss?|wasbs?|hdfs";
     private static final String VOLUMES = "dbfs:/Volumes/";
-    private static final Duration CONNECT = Duration.ofSeconds(10);
     private static final int STALL_SECONDS = 30;
 
     /**
@@ -53,8 +45,8 @@ record Artifacts(String uri, TrackingKey key, Configuration hadoop, Runnable pro
         }
         String scheme = at.getScheme() == null ? "file" : at.getScheme();
         try {
-            if (scheme.equals(PROXIED) && at.getAuthority() == null && uri.startsWith("http")) {
-                put(uri + "/api/2.0/mlflow-artifacts/artifacts" + new URI(null, null, at.getPath() + "/" + name, null).getRawPath(), file);
+            if (scheme.equals(PROXIED) && at.getAuthority() == null) {
+                put(new URI(null, null, at.getPath() + "/" + name, null).getRawPath(), file);
             } else if (scheme.matches(SHARED) || folder.startsWith(VOLUMES)) {
                 copy(new Path(folder.replaceFirst("^s3:", "s3a:"), name), file);
             } else {
@@ -75,9 +67,8 @@ record Artifacts(String uri, TrackingKey key, Configuration hadoop, Runnable pro
         }
     }
 
-    private void put(String target, Path file) throws IOException {
+    private void put(String path, Path file) throws IOException {
         long length = file.getFileSystem(hadoop).getFileStatus(file).getLen();
-        HttpRequest.Builder request = key.sign(HttpRequest.newBuilder(URI.create(target)).header("Content-Type", "application/octet-stream"));
         HttpRequest.BodyPublisher body = length == 0 ? BodyPublishers.noBody() : BodyPublishers.fromPublisher(BodyPublishers.ofInputStream(() -> {
             try {
                 return read(file);
@@ -85,25 +76,9 @@ record Artifacts(String uri, TrackingKey key, Configuration hadoop, Runnable pro
                 throw new UncheckedIOException(e);
             }
         }), length);
-        // Redirects, which would take the key elsewhere, are not followed.
-        HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(CONNECT).build();
-        CompletableFuture<HttpResponse<Void>> answer = http.sendAsync(request.PUT(body).build(), BodyHandlers.discarding());
-        try {
-            // Servers may take the whole file before they store it.
-            int status = answer.get(STALL_SECONDS + length / (1 << 20), TimeUnit.SECONDS).statusCode();
-            if (status / 100 != 2) {
-                throw new UnrecordedException("status " + status + " for an artifact", status >= 400 && status < 500);
-            }
-            progress.run();
-        } catch (TimeoutException e) {
-            answer.cancel(true);
-            throw new UnrecordedException("no answer for an artifact of " + length + " bytes", false);
-        } catch (ExecutionException e) {
-            throw new IOException(e.getCause().toString());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new UnrecordedException("interrupted", false);
-        }
+        // Servers may take the whole file before they store it.
+        server.put(path, body, Duration.ofSeconds(STALL_SECONDS + length / (1 << 20)));
+        progress.run();
     }
 
     private InputStream read(Path file) throws IOException {

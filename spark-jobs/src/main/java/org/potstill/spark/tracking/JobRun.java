@@ -10,11 +10,11 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.apache.commons.codec.digest.DigestUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.util.ShutdownHookManager;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.errors.UserException;
 import org.potstill.spark.errors.Versions;
 import org.potstill.spark.label.LabelSummary;
@@ -68,7 +68,7 @@ public final class JobRun implements AutoCloseable {
         TrackingKey key = TrackingKey.of(System.getenv(), tracking.isDatabricks());
         this.server = new MlflowServer(tracking.server(), key, limit);
         this.recorder = new Recorder(tracking.uri(), stall, this::start, figures -> server.logMetrics(run, figures));
-        this.artifacts = new Artifacts(tracking.server(), key, hadoop, recorder::progressed);
+        this.artifacts = new Artifacts(server, key, hadoop, recorder::progressed);
     }
 
     /**
@@ -171,7 +171,7 @@ public final class JobRun implements AutoCloseable {
     private String key() {
         StringBuilder common = new StringBuilder(tracking.runName());
         places().forEach((setting, path) -> common.append('\n').append(setting).append('=').append(path));
-        return DigestUtils.sha256Hex(common.toString());
+        return Sha256.of(common.toString());
     }
 
     /** Returns where the distillation is: one spelling for each path. */

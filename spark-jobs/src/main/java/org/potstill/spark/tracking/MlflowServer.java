@@ -38,7 +38,7 @@ final class MlflowServer {
     private static final int MAX_KEY = 250;
     private static final int MAX_REASON = 300;
     private static final int MAX_REPLY = 4 << 20;
-    private static final int OK = 200;
+    private static final int SUCCESS = 2;
     private static final Duration CONNECT = Duration.ofSeconds(10);
 
     private final String uri;
@@ -178,23 +178,44 @@ final class MlflowServer {
      * @throws UnrecordedException unless the server does what is asked
      */
     private JsonNode ask(String what, ObjectNode body) {
-        HttpRequest request = key.sign(HttpRequest.newBuilder(URI.create(uri + "/api/2.0/mlflow/" + what)))
-                .header("Content-Type", "application/json").POST(HttpRequest.BodyPublishers.ofString(body.toString())).build();
-        // Of the whole reply: a request's own limit ends with its headers.
-        Future<HttpResponse<byte[]>> answer = http.sendAsync(request, reply -> new BoundedBody(MAX_REPLY, reply.statusCode() != OK));
+        byte[] reply = send(request("mlflow/" + what).header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString(body.toString())), limit);
         try {
-            HttpResponse<byte[]> reply = answer.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            return reply.length == 0 ? object() : HadoopFolder.JSON.readTree(reply);
+        } catch (IOException e) {
+            throw new UnrecordedException("its answer is not JSON", false);
+        }
+    }
+
+    /**
+     * Uploads a file through the server.
+     *
+     * @param path  of the artifact, with a slash in front, percent-encoded
+     * @param patience how long the server may take
+     * @throws UnrecordedException if it does not store the file
+     */
+    void put(String path, HttpRequest.BodyPublisher body, Duration patience) {
+        send(request("mlflow-artifacts/artifacts" + path).header("Content-Type", "application/octet-stream").PUT(body), patience);
+    }
+
+    private HttpRequest.Builder request(String what) {
+        return key.sign(HttpRequest.newBuilder(URI.create(uri + "/api/2.0/" + what)));
+    }
+
+    private byte[] send(HttpRequest.Builder request, Duration patience) {
+        // Of the whole reply: a request's own limit ends with its headers.
+        Future<HttpResponse<byte[]>> answer = http.sendAsync(request.build(), reply -> new BoundedBody(MAX_REPLY, reply.statusCode() / 100 != SUCCESS));
+        try {
+            HttpResponse<byte[]> reply = answer.get(patience.toMillis(), TimeUnit.MILLISECONDS);
             int status = reply.statusCode();
-            if (status != OK) {
+            if (status / 100 != SUCCESS) {
                 throw new UnrecordedException(status + " " + said(new String(reply.body(), StandardCharsets.UTF_8)),
                         status >= 300 && status < 500 && status != 408 && status != 429);
             }
-            return reply.body().length == 0 ? object() : HadoopFolder.JSON.readTree(reply.body());
+            return reply.body();
         } catch (TimeoutException e) {
             answer.cancel(true);
-            throw new UnrecordedException("no answer within " + limit.toSeconds() + " seconds", false);
-        } catch (IOException e) {
-            throw new UnrecordedException("its answer is not JSON", false);
+            throw new UnrecordedException("no answer within " + patience.toSeconds() + " seconds", false);
         } catch (ExecutionException e) {
             throw new UnrecordedException(said(ExceptionUtils.getRootCause(e).toString()), false);
         } catch (InterruptedException e) {
