@@ -18,6 +18,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
+import org.potstill.spark.Plans;
 import org.potstill.spark.Progress;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.settings.Settings;
@@ -181,7 +182,7 @@ public final class Corpus {
 
     /** Returns a table whose plan names what the documents are read from, for listeners that look at plans. */
     public Dataset<Row> plan() {
-        return source.isRows() ? new TableRows(spark, source, reading).rows() : spark.read().format("binaryFile").option("recursiveFileLookup", "true").load(source.path());
+        return source.isRows() ? new TableRows(spark, source, reading).rows() : Plans.files(spark, source.path());
     }
 
     private JavaRDD<Document> ofRows() {

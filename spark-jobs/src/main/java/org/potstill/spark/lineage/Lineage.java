@@ -10,12 +10,14 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
+import org.potstill.spark.Plans;
 import org.potstill.spark.corpus.Corpus;
 import org.potstill.spark.evaluate.EvaluateSummary;
 import org.potstill.spark.evaluate.MixtureEvaluateSummary;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.MixtureLabelSummary;
 import org.potstill.spark.prune.PruneSummary;
+import org.potstill.spark.report.Report;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.spark.write.WriteSummary;
@@ -66,7 +68,7 @@ public final class Lineage {
             add(this::corpus);
             add("teacher.path");
             add("student.path");
-            write(settings.string("report.path").isBlank() ? settings.string("student.path") + "/report" : settings.string("report.path"));
+            write(new Report(settings, spark.sparkContext().hadoopConfiguration()).folder());
         } else if (summary instanceof PruneSummary prune) {
             add(this::corpus);
             add(settings.string("prune.model").isBlank() ? "teacher.path" : "prune.model");
@@ -84,7 +86,7 @@ public final class Lineage {
 
     private void add(String setting) {
         if (!settings.string(setting).isBlank()) {
-            add(() -> NothingSource.files(spark, settings.string(setting)));
+            add(() -> Plans.files(spark, settings.string(setting)));
         }
     }
 

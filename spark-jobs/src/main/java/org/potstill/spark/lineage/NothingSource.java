@@ -5,7 +5,6 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SQLContext;
 import org.apache.spark.sql.SaveMode;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.execution.datasources.LogicalRelation;
 import org.apache.spark.sql.sources.BaseRelation;
@@ -20,9 +19,6 @@ import scala.collection.immutable.Map;
  * files at the path.
  */
 public final class NothingSource implements CreatableRelationProvider, RelationProvider {
-    /** Spark's reader of any files. */
-    static final String ANY_FILES = "binaryFile";
-
     /** Pretends to write. */
     @Override
     public BaseRelation createRelation(SQLContext context, SaveMode mode, Map<String, String> options, Dataset<Row> rows) {
@@ -42,12 +38,7 @@ public final class NothingSource implements CreatableRelationProvider, RelationP
     /** Returns the files at the path, for listeners that ask what was written. */
     @Override
     public BaseRelation createRelation(SQLContext context, Map<String, String> options) {
-        LogicalPlan plan = Plans.of(files(context.sparkSession(), options.get("path").get()));
+        LogicalPlan plan = Plans.of(Plans.files(context.sparkSession(), options.get("path").get()));
         return ((LogicalRelation) plan.collectLeaves().head()).relation();
-    }
-
-    /** Returns files as rows, which nobody reads; the names of their folders are not columns. */
-    static Dataset<Row> files(SparkSession spark, String path) {
-        return spark.read().format(ANY_FILES).option("recursiveFileLookup", "true").load(path);
     }
 }

@@ -87,6 +87,11 @@ public final class Report {
         return folder.path(PAGE).toString();
     }
 
+    /** Returns the path of its folder. */
+    public String folder() {
+        return folder.path().toString();
+    }
+
     /** Returns the page itself, HTML; empty if no job has written it. */
     public String page() {
         return folder.has(PAGE) ? folder.readText(PAGE) : "";

@@ -6,7 +6,7 @@ import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.analysis.FunctionRegistry;
 import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
-import org.apache.spark.sql.internal.SessionState;
+import org.potstill.spark.Plans;
 import scala.Function1;
 import scala.Tuple3;
 import scala.runtime.BoxedUnit;
@@ -31,18 +31,9 @@ public final class PotstillExtensions implements Function1<SparkSessionExtension
 
     /** Adds the function to a session that lacks it. */
     public static void register(SparkSession spark) {
-        FunctionRegistry functions = state(spark).functionRegistry();
+        FunctionRegistry functions = Plans.state(spark).functionRegistry();
         if (!functions.functionExists(NAME)) {
             functions.registerFunction(NAME, INFO, DecodeFunction::expression);
-        }
-    }
-
-    private static SessionState state(SparkSession spark) {
-        try {
-            // In Spark 4 it is a method of another class.
-            return (SessionState) spark.getClass().getMethod("sessionState").invoke(spark);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e);
         }
     }
 }
