@@ -17,7 +17,6 @@ from pyspark import keyword_only
 from pyspark.ml import Estimator, Model, Transformer
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
-from pyspark.sql import SparkSession
 
 from potstill.calls import evaluate, generate, label, settings_of, train
 from potstill.sessions import PotstillError
@@ -44,9 +43,6 @@ class _HasConf(Params):
         """Sets the settings."""
         return self._set(conf=value)
 
-    def _session(self, rows: DataFrame) -> SparkSession:
-        return rows.sparkSession
-
 
 class SoftLabeler(Transformer, _HasConf, DefaultParamsReadable, DefaultParamsWritable):
     """Turns texts into the teacher's soft labels, see potstill.label. Scores only what the cache lacks."""
@@ -57,7 +53,7 @@ class SoftLabeler(Transformer, _HasConf, DefaultParamsReadable, DefaultParamsWri
         self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
-        return label(self._session(dataset), dataset, self.getConf())
+        return label(dataset.sparkSession, dataset, self.getConf())
 
 
 class Distiller(Estimator, _HasConf, DefaultParamsReadable, DefaultParamsWritable):
@@ -69,7 +65,7 @@ class Distiller(Estimator, _HasConf, DefaultParamsReadable, DefaultParamsWritabl
         self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})
 
     def _fit(self, dataset: DataFrame) -> DistilledModel:
-        spark = self._session(dataset)
+        spark = dataset.sparkSession
         label(spark, dataset, self.getConf())
         train(spark, self.getConf())
         return self._copyValues(DistilledModel())
@@ -106,8 +102,8 @@ class DistilledModel(Model, _HasConf, DefaultParamsReadable, DefaultParamsWritab
 
     def evaluate(self, dataset: DataFrame) -> DataFrame:
         """Compares the student with its teacher on the held-out documents of these texts, see potstill.evaluate."""
-        return evaluate(self._session(dataset), dataset, self.getConf())
+        return evaluate(dataset.sparkSession, dataset, self.getConf())
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         conf = {key: value for key, value in self.getConf().items() if key in ("teacher.scratch", "teacher.threads")}
-        return generate(self._session(dataset), dataset, self.getModel(), **{**conf, **self.getOptions()})
+        return generate(dataset.sparkSession, dataset, self.getModel(), **{**conf, **self.getOptions()})
