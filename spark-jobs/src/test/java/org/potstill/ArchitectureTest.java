@@ -61,6 +61,13 @@ class ArchitectureTest {
                 .orShould().callMethod(String.class, "formatted", Object[].class).check(CLASSES);
     }
 
+    /** Whoever asks first decides what ONNX Runtime logs. */
+    @Test
+    void oneClassMakesOnnxRuntimesEnvironment() {
+        noClasses().that().doNotHaveFullyQualifiedName("org.potstill.teacher.onnx.UnpackedRuntime").should()
+                .callMethod("ai.onnxruntime.OrtEnvironment", "getEnvironment").check(CLASSES);
+    }
+
     @Test
     void onlyGraphsKnowOnnx() {
         noClasses().that().resideInAPackage("org.potstill.checkpoints..").and()

@@ -3,7 +3,6 @@ package org.potstill.teacher.generation;
 
 import ai.onnxruntime.NodeInfo;
 import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.TensorInfo;
@@ -118,7 +117,7 @@ final class CachedSession implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             buffer.put(i, values.applyAsLong(i));
         }
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), buffer, new long[] {1, count});
+        return OnnxTensor.createTensor(OnnxEngine.environment(), buffer, new long[] {1, count});
     }
 
     /** Returns empty keys or values, those of no token. */
@@ -127,7 +126,7 @@ final class CachedSession implements AutoCloseable {
         shape[0] = 1;
         shape[2] = 0;
         FloatBuffer none = ByteBuffer.allocateDirect(0).order(ByteOrder.nativeOrder()).asFloatBuffer();
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), none, shape);
+        return OnnxTensor.createTensor(OnnxEngine.environment(), none, shape);
     }
 
     /** Clears the cache, to begin another text. */

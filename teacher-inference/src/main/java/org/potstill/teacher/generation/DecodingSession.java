@@ -72,7 +72,7 @@ final class DecodingSession implements AutoCloseable {
             }
         }
         Map<String, OnnxTensor> inputs = new HashMap<>();
-        OrtEnvironment environment = OrtEnvironment.getEnvironment();
+        OrtEnvironment environment = OnnxEngine.environment();
         try {
             inputs.put(DecodingLoop.INPUT_IDS, OnnxTensor.createTensor(environment, ids, new long[] {rows, padded}));
             inputs.put(DecodingLoop.LAST_INDICES, OnnxTensor.createTensor(environment, last, new long[] {rows}));

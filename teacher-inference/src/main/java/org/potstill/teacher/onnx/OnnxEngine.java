@@ -68,6 +68,11 @@ public final class OnnxEngine implements AutoCloseable {
         }
     }
 
+    /** Returns the environment of all sessions and tensors, which is made and configured by the first call. */
+    public static OrtEnvironment environment() {
+        return UnpackedRuntime.environment();
+    }
+
     public static boolean hasCuda() {
         UnpackedRuntime.environment();
         return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);

@@ -2,7 +2,6 @@
 package org.potstill.teacher.onnx;
 
 import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import java.nio.DoubleBuffer;
 import java.nio.FloatBuffer;
@@ -170,18 +169,18 @@ final class ScoringPass {
     }
 
     private static OnnxTensor tensor(LongBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
     }
 
     private static OnnxTensor tensor(IntBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
     }
 
     private static OnnxTensor tensor(DoubleBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
     }
 
     static OnnxTensor tensor(FloatBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
     }
 }

@@ -19,19 +19,19 @@ import org.potstill.checkpoints.io.NativeWork;
 final class UnpackedRuntime {
     private static final String FOLDER = "/onnxruntime-java";
 
-    private static boolean deletes;
+    private static OrtEnvironment environment;
 
     private UnpackedRuntime() {
     }
 
     static synchronized OrtEnvironment environment() {
-        // The first call decides. Warnings tell of copies between devices, and once per node that indices must differ.
-        NativeLibraries.load("ONNX Runtime", () -> OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "potstill"));
-        if (!deletes) {
+        if (environment == null) {
+            // Its warnings tell of copies between devices, and once per node that indices must differ.
+            NativeLibraries.load("ONNX Runtime",
+                    () -> environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, "potstill"));
             folder().ifPresent(folder -> NativeWork.atEnd(() -> delete(folder.toFile())));
-            deletes = true;
         }
-        return OrtEnvironment.getEnvironment();
+        return environment;
     }
 
     /** Returns the folder that this process loaded the libraries from; empty if Linux does not tell. */

@@ -2,7 +2,6 @@
 package org.potstill.teacher.pruning;
 
 import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.nio.FloatBuffer;
@@ -157,7 +156,7 @@ public final class LayerwiseModel implements AutoCloseable {
 
     private static OnnxTensor tensor(LongBuffer values, long... shape) {
         try {
-            return OnnxTensor.createTensor(OrtEnvironment.getEnvironment(), values, shape);
+            return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("take its input", e);
         }
