@@ -9,6 +9,7 @@ import org.apache.spark.sql.catalyst.expressions.ExpressionInfo;
 import org.potstill.spark.Plans;
 import scala.Function1;
 import scala.Tuple3;
+import scala.collection.Iterator;
 import scala.runtime.BoxedUnit;
 
 /**
@@ -16,7 +17,6 @@ import scala.runtime.BoxedUnit;
  * {@code spark.sql.extensions = org.potstill.spark.sql.PotstillExtensions} or, in a session that has begun, by {@link #register}.
  */
 public final class PotstillExtensions implements Function1<SparkSessionExtensions, BoxedUnit> {
-    private static final FunctionIdentifier NAME = new FunctionIdentifier(DecodeFunction.NAME);
     private static final ExpressionInfo INFO = new ExpressionInfo(DecodeFunction.class.getName(), null, DecodeFunction.NAME,
             "_FUNC_(targets, tokens[, folder]) - Decodes the soft targets of a sequence of these tokens.",
             "\n    Arguments:\n      * targets, tokens - columns of a cache's labels\n"
@@ -25,15 +25,21 @@ public final class PotstillExtensions implements Function1<SparkSessionExtension
 
     @Override
     public BoxedUnit apply(SparkSessionExtensions extensions) {
-        extensions.injectFunction(new Tuple3<>(NAME, INFO, DecodeFunction::expression));
+        extensions.injectFunction(new Tuple3<>(new FunctionIdentifier(DecodeFunction.NAME), INFO, DecodeFunction::expression));
         return BoxedUnit.UNIT;
     }
 
     /** Adds the function to a session that lacks it. */
     public static void register(SparkSession spark) {
         FunctionRegistry functions = Plans.state(spark).functionRegistry();
-        if (!functions.functionExists(NAME)) {
-            functions.registerFunction(NAME, INFO, DecodeFunction::expression);
+        for (Iterator<FunctionIdentifier> each = functions.listFunction().iterator(); each.hasNext();) {
+            if (each.next().funcName().equals(DecodeFunction.NAME)) {
+                return;
+            }
         }
+        // By which Spark 4.2 completes the function's name; its registry takes no other.
+        SparkSessionExtensions extensions = new SparkSessionExtensions();
+        new PotstillExtensions().apply(extensions);
+        extensions.registerFunctions(functions);
     }
 }
