@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
@@ -122,9 +123,19 @@ public final class CorpusLabels {
         return union(LabelStore::snapshot);
     }
 
-    /** Returns one row per key. */
-    public JavaRDD<LabelledSequence> sequences() {
-        return union(LabelStore::sequences);
+    /** Returns all rows; several may have the same key, and are the same. */
+    public JavaRDD<LabelledSequence> rows() {
+        return union(store -> store.rows().javaRDD().map(LabelStore::sequence));
+    }
+
+    /** Returns each key's number of positions and teacher loss, without reading soft targets. */
+    public JavaPairRDD<String, RowFacts> facts() {
+        return union(LabelStore::facts).mapToPair(RowFacts::byKey).reduceByKey((one, same) -> one);
+    }
+
+    /** Returns each key's token ids, without reading soft targets. */
+    public JavaPairRDD<String, int[]> tokens() {
+        return union(LabelStore::tokens).mapToPair(row -> row).reduceByKey((one, same) -> one);
     }
 
     private <T> JavaRDD<T> union(Function<LabelStore, JavaRDD<T>> part) {

@@ -177,14 +177,28 @@ public final class LabelStore {
                 .reduceByKey((one, same) -> one).values();
     }
 
+    /** Returns what is known of each row without its soft targets. */
+    JavaRDD<RowFacts> facts() {
+        return rows().select(functions.col("key"), functions.size(functions.col("tokens")), functions.col("teacher_loss")).javaRDD()
+                .map(row -> new RowFacts(row.getString(0), row.getInt(1) - 1, row.getFloat(2)));
+    }
+
+    /** Returns each row's key and token ids. */
+    JavaRDD<Tuple2<String, int[]>> tokens() {
+        return rows().select("key", "tokens").javaRDD().map(row -> new Tuple2<>(row.getString(0), tokens(row, 1)));
+    }
+
     /**
      * Converts a row.
      *
      * @param row starts with the columns of {@link #LABELS}
      */
     public static LabelledSequence sequence(Row row) {
-        return new LabelledSequence(row.getString(0), row.getString(1),
-                row.<Integer>getList(2).stream().mapToInt(Integer::intValue).toArray(), row.getAs(3), row.getFloat(4), row.getFloat(5));
+        return new LabelledSequence(row.getString(0), row.getString(1), tokens(row, 2), row.getAs(3), row.getFloat(4), row.getFloat(5));
+    }
+
+    private static int[] tokens(Row row, int column) {
+        return row.<Integer>getList(column).stream().mapToInt(Integer::intValue).toArray();
     }
 
     /** Returns all rows, with the name of their file in the column {@link #FILE}. */

@@ -244,6 +244,17 @@ public final class JobErrors {
         return new UserException("cannot read " + path, why, "restore the file, or run the job that wrote it again");
     }
 
+    /** @param setting names a folder instead */
+    public static UserException notShared(String what, String path, String setting) {
+        return new UserException("the " + what + " that executors wrote to " + path + " are not there", "it is a folder of each machine alone",
+                "set " + setting + " to a folder that the driver and all executors reach");
+    }
+
+    public static UserException epochUnreadable(String folder, String file, Exception e) {
+        return new UserException("cannot read " + folder + "/" + file + ", sequences in the order of training", String.valueOf(e.getMessage()),
+                "delete " + folder + " and run the job again: it goes on from the last checkpoint and writes them anew", e);
+    }
+
     public static UserException lossExploded(int step, double loss, double limit) {
         return new UserException("training diverged at step " + step,
                 String.format(Locale.ROOT, "the loss is %.4g nats per token, more than the %.4g that train.max-loss-beyond-chance allows", loss, limit),

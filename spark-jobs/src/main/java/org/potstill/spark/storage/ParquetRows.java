@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.parquet.column.ParquetProperties;
 import org.apache.parquet.example.data.Group;
 import org.apache.parquet.example.data.simple.SimpleGroupFactory;
 import org.apache.parquet.hadoop.ParquetWriter;
@@ -29,19 +30,27 @@ public final class ParquetRows {
         void fill(T row, Group group);
     }
 
+    /** Writes rows in pages of Parquet's usual size, see {@link #write(FSDataOutputStream, Configuration, MessageType, Set, Map, int, Iterator, Columns)}. */
+    public static <T> void write(FSDataOutputStream out, Configuration hadoop, MessageType schema, Set<String> repeating,
+            Map<String, String> about, Iterator<T> rows, Columns<T> columns) throws IOException {
+        write(out, hadoop, schema, repeating, about, ParquetProperties.DEFAULT_PAGE_ROW_COUNT_LIMIT, rows, columns);
+    }
+
     /**
      * Writes rows, compressed by zstd.
      *
-     * @param repeating columns that get a dictionary
-     * @param about     metadata of the file
+     * @param repeating   columns that get a dictionary
+     * @param about       metadata of the file
+     * @param rowsPerPage maximum number of rows in a page, the unit of reading by a filter
      */
     public static <T> void write(FSDataOutputStream out, Configuration hadoop, MessageType schema, Set<String> repeating,
-            Map<String, String> about, Iterator<T> rows, Columns<T> columns) throws IOException {
+            Map<String, String> about, int rowsPerPage, Iterator<T> rows, Columns<T> columns) throws IOException {
         ExampleParquetWriter.Builder builder = ExampleParquetWriter.builder(new OpenStream(out))
                 .withConf(hadoop)
                 .withType(schema)
                 .withCompressionCodec(CompressionCodecName.ZSTD)
                 .withRowGroupSize((long) ROW_GROUP_BYTES)
+                .withPageRowCountLimit(rowsPerPage)
                 .withDictionaryEncoding(false)
                 .withExtraMetaData(about);
         repeating.forEach(column -> builder.withDictionaryEncoding(column, true));

@@ -34,6 +34,9 @@ public final class StudentFolder {
     /** Names of the files of a model in Hugging Face's layout. */
     public static final List<String> MODEL = List.of(Student.CONFIG, Student.WEIGHTS, "tokenizer.json", "tokenizer_config.json", GENERATION_CONFIG);
 
+    /** Folder of an unfinished training's {@link org.potstill.spark.train.data.EpochFiles}. */
+    static final String EPOCHS = "_epochs";
+
     /** Member that only the provenance of an export has, not that of a student. */
     public static final String EXPORT = "export";
 
@@ -51,7 +54,7 @@ public final class StudentFolder {
 
     /** Rejects, before any work is done, a folder that contains another model. */
     void requireOurs() {
-        folder.requireOurs("student.path", List.of(TrainingCheckpoints.FOLDER, PROVENANCE), MODEL);
+        folder.requireOurs("student.path", List.of(TrainingCheckpoints.FOLDER, EPOCHS, PROVENANCE), MODEL);
     }
 
     public boolean isFinished() {

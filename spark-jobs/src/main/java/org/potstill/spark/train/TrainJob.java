@@ -10,6 +10,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.Utils;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.CorpusLabels;
@@ -21,6 +22,7 @@ import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.storage.TemporaryFolder;
 import org.potstill.spark.teacher.EachTeacher;
 import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingData;
 import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.state.OuterOptimizer;
@@ -80,7 +82,7 @@ public final class TrainJob {
      */
     public void requireMemory(int vocabSize) {
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
-            requireMemory(init.shape(vocabSize), 0, 0);
+            requireMemory(init.shape(vocabSize), 0);
         }
     }
 
@@ -91,14 +93,13 @@ public final class TrainJob {
      * @throws org.potstill.errors.UserException if memory does not suffice
      */
     public void requireMemory(CausalLmConfig init) {
-        requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)),
-                0, 0);
+        requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)), 0);
     }
 
-    private void requireMemory(CausalLmConfig config, long positions, long labels) {
+    private void requireMemory(CausalLmConfig config, long positions) {
         TrainingMemory memory = TrainingMemory.of(sc, settings, config, workers(), positions);
         if (!isDone()) {
-            memory.require(sc, labels);
+            memory.require(sc);
         }
     }
 
@@ -132,7 +133,7 @@ public final class TrainJob {
                         + "the student does not have, none of which is a token, are left out", rows, config.vocabSize());
             }
             folder.requireWritable();
-            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), labels.bytes());
+            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE));
             Responses responses = Responses.of(settings, labels.tokenizer());
             try (TrainingData data = new TrainingData(labels, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
                 return train(labels, snapshot, data, config, init, copies.path());
@@ -211,12 +212,21 @@ public final class TrainJob {
         }
         WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
-        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, data, checkpoints, TrainingSettings.checkpointRounds(settings), listener).run(begin);
+        EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
+        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
+                TrainingSettings.checkpointRounds(settings), listener).run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString(), end.simd());
         result.publish(end.state(), labels, identity, init.shaped(), summary);
+        epochs.delete();
         return summary;
+    }
+
+    private HadoopFolder epochsFolder() {
+        String scratch = settings.string("train.scratch");
+        return scratch.isBlank() ? folder.folder(StudentFolder.EPOCHS) : new HadoopFolder("training data", scratch, sc.hadoopConfiguration())
+                .folder(Sha256.of(folder.path().toString()).substring(0, 16));
     }
 
     private TrainingCheckpoints.Position first(CausalLmConfig config, TrainingOptions options, StudentInit init, OuterOptimizer outer, Path copies) {

@@ -10,7 +10,6 @@ import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
@@ -22,8 +21,8 @@ import org.potstill.spark.train.averaging.AveragingRound;
 import org.potstill.spark.train.averaging.DistributedState;
 import org.potstill.spark.train.averaging.Losses;
 import org.potstill.spark.train.averaging.StateLostException;
-import org.potstill.spark.train.data.LearntSequence;
-import org.potstill.spark.train.data.TrainingData;
+import org.potstill.spark.train.data.EpochFiles;
+import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
@@ -45,7 +44,8 @@ public final class TrainingLoop {
     private final JavaSparkContext sc;
     private final TrainingPlan plan;
     private final WorkerSetup setup;
-    private final TrainingData data;
+    private final EpochFolder epochs;
+    private final long positions;
     private final TrainingCheckpoints checkpoints;
     private final int checkpointRounds;
     private final Consumer<TrainedRound> listener;
@@ -57,15 +57,17 @@ public final class TrainingLoop {
     private long logged = System.nanoTime();
 
     /**
+     * @param positions        positions to learn from in an epoch
      * @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end
      * @param listener         is told of every round
      */
-    TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, TrainingData data, TrainingCheckpoints checkpoints, int checkpointRounds,
-            Consumer<TrainedRound> listener) {
+    TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, EpochFolder epochs, long positions, TrainingCheckpoints checkpoints,
+            int checkpointRounds, Consumer<TrainedRound> listener) {
         this.sc = sc;
         this.plan = plan;
         this.setup = setup;
-        this.data = data;
+        this.epochs = epochs;
+        this.positions = positions;
         this.checkpoints = checkpoints;
         this.checkpointRounds = checkpointRounds;
         this.listener = listener;
@@ -82,19 +84,19 @@ public final class TrainingLoop {
         returnToCopy();
         int epoch = begin.epoch();
         int round = begin.round();
-        JavaPairRDD<Long, LearntSequence> blocks = null;
-        int epochOfBlocks = -1;
+        EpochFiles sequences = null;
+        int epochOfSequences = -1;
         DistributedState state = DistributedState.of(sc, begin.state(), plan.workers());
         long started = System.nanoTime();
-        try (Progress progress = new Progress("train", data.positions() * plan.epochs(), learnt::get)) {
+        try (Progress progress = new Progress("train", positions * plan.epochs(), learnt::get)) {
             while (epoch < plan.epochs()) {
-                if (epochOfBlocks != epoch) {
-                    blocks = data.ordered(epoch).partitionBy(plan.partitioner());
-                    epochOfBlocks = epoch;
-                }
-                long roundBegan = System.nanoTime();
                 try {
-                    AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, blocks, epoch, round).run();
+                    if (epochOfSequences != epoch) {
+                        sequences = epochs.of(epoch);
+                        epochOfSequences = epoch;
+                    }
+                    long roundBegan = System.nanoTime();
+                    AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, sequences, epoch, round).run();
                     state = outcome.state();
                     learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     boolean last = round == plan.roundsPerEpoch() - 1;

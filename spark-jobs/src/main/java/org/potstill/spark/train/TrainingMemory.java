@@ -54,19 +54,18 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
     /**
      * Checks that memory, and disk space for copies, suffice.
      *
-     * @param labels bytes of the cache's files
      * @throws org.potstill.errors.UserException if they do not suffice
      */
-    void require(JavaSparkContext sc, long labels) {
+    void require(JavaSparkContext sc) {
         requireRoom(Path.of(Utils.getLocalDir(sc.getConf())));
         MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
                 "train a smaller student, smaller batches (train.batch-size, train.gradient-checkpointing) or fewer workers side by side (spark.task.cpus)");
         if (sc.isLocal()) {
-            need.driver(localHeap(), side * student, labels);
+            need.driver(localHeap(), side * student, 0);
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
             // While a worker trains one student, others may read its previous result from another.
-            need.executors(executorHeap(), 2L * side * student, labels / Cluster.executors(sc));
+            need.executors(executorHeap(), 2L * side * student, 0);
         }
     }
 

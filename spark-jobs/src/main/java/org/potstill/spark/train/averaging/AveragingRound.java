@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.averaging;
 
-import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -10,13 +9,9 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.rdd.PartitionPruningRDD;
-import org.apache.spark.storage.StorageLevel;
-import org.potstill.spark.Cluster;
-import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.exchange.ExecutorState;
 import org.potstill.spark.train.exchange.Peer;
@@ -24,7 +19,6 @@ import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.StateSource;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.loss.StepLoss;
-import scala.runtime.AbstractFunction1;
 
 /**
  * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker starts from the average and takes
@@ -35,34 +29,32 @@ import scala.runtime.AbstractFunction1;
  * averages them, and fetches the other slices from their owners ({@link ExecutorState}). An executor thus sends and receives about
  * two states per round, whatever the number of workers. The driver receives only losses, and a round is one Spark job.
  *
- * <p>If an executor is lost, only its work of this round is repeated: all others have the round's initial state, and the round's
- * sequences are stored on two executors.
+ * <p>If an executor is lost, only its work of this round is repeated: all others have the round's initial state.
  */
 public final class AveragingRound {
     private final WorkerSetup setup;
     private final TrainingPlan plan;
     private final DistributedState begin;
-    private final JavaPairRDD<Long, LearntSequence> blocks;
+    private final JavaRDD<Integer> workers;
+    private final EpochFiles sequences;
+    private final int round;
     private final int firstStep;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
 
     /**
      * Prepares a round.
      *
-     * @param begin       the round's initial state
-     * @param epochBlocks the epoch's sequences, partitioned by {@link TrainingPlan#partitioner}
+     * @param begin     the round's initial state
+     * @param sequences of the epoch
      */
-    public AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin,
-            JavaPairRDD<Long, LearntSequence> epochBlocks, int epoch, int round) {
+    public AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin, EpochFiles sequences, int epoch, int round) {
+        this.workers = sc.parallelize(IntStream.range(0, plan.workers()).boxed().toList(), plan.workers());
+        this.sequences = sequences;
+        this.round = round;
         this.setup = setup;
         this.plan = plan;
         this.begin = begin;
         this.firstStep = plan.firstStep(epoch, round);
-        this.blocks = JavaPairRDD.fromRDD(
-                PartitionPruningRDD.create(epochBlocks.rdd(), new OfRound(round, plan.workers())),
-                scala.reflect.ClassTag$.MODULE$.apply(Long.class),
-                scala.reflect.ClassTag$.MODULE$.apply(LearntSequence.class))
-                .persist(Cluster.executors(sc) > 1 ? StorageLevel.MEMORY_AND_DISK_2() : StorageLevel.MEMORY_AND_DISK());
     }
 
     /**
@@ -109,8 +101,8 @@ public final class AveragingRound {
      * @throws PeersLostException if some workers could not obtain it
      */
     private void train(StateSource source, int[] workers) throws PeersLostException {
-        LocalSteps steps = new LocalSteps(setup, plan, begin.layout(), source, firstStep);
-        JavaRDD<LocalSteps.Result> trained = blocks.mapPartitionsWithIndex((worker, block) -> List.of(steps.train(worker, block)).iterator(), true);
+        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, round, firstStep);
+        JavaRDD<LocalSteps.Result> trained = this.workers.map(steps::train);
         List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
         PeersLostException missed = null;
         for (int i = 0; i < workers.length; i++) {
@@ -159,7 +151,6 @@ public final class AveragingRound {
 
     /** Releases what only {@link #again} needs. */
     void release() {
-        blocks.unpersist(false);
         begin.release();
     }
 
@@ -176,22 +167,5 @@ public final class AveragingRound {
             }
         }
         return byStep.values().stream().map(Losses::mean).toList();
-    }
-
-    /** Filter for the partitions of one round. */
-    private static final class OfRound extends AbstractFunction1<Object, Object> implements Serializable {
-        private static final long serialVersionUID = 1L;
-        private final int round;
-        private final int workers;
-
-        OfRound(int round, int workers) {
-            this.round = round;
-            this.workers = workers;
-        }
-
-        @Override
-        public Object apply(Object partition) {
-            return (Integer) partition / workers == round;
-        }
     }
 }

@@ -5,18 +5,16 @@ import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import org.potstill.errors.UserException;
 import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
-import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.data.RoundBatches;
 import org.potstill.spark.train.exchange.Exchange;
 import org.potstill.spark.train.exchange.ExecutorState;
 import org.potstill.spark.train.exchange.Peer;
@@ -30,15 +28,16 @@ import org.potstill.student.Student;
 import org.potstill.student.loss.StepLoss;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import scala.Tuple2;
 
 /**
  * The local steps of a round, as each worker takes them.
  *
+ * @param sequences of the epoch
  * @param begin     source of the round's initial state
+ * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, StateSource begin, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, int round, int firstStep) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -59,11 +58,10 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
      * Trains a worker on its sequences of the round.
      *
      * @param worker the worker's number
-     * @param block  its sequences, keyed by their index in the epoch's order
      */
-    Result train(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
-        try {
-            return trained(worker, block);
+    Result train(int worker) {
+        try (RoundBatches batches = sequences.open(round, worker)) {
+            return batches.steps() == 0 ? new Result(null, null, List.of(), 0, null, null) : trained(worker, batches);
         } catch (RuntimeException | OutOfMemoryError e) {
             // On an OutOfMemoryError Spark would end the process without an explanation.
             if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
@@ -73,12 +71,7 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         }
     }
 
-    private Result trained(int worker, Iterator<Tuple2<Long, LearntSequence>> block) {
-        TreeMap<Long, TreeMap<Long, LearntSequence>> batches = new TreeMap<>();
-        block.forEachRemaining(s -> batches.computeIfAbsent(s._1() / plan.batchSize(), b -> new TreeMap<>()).put(s._1(), s._2()));
-        if (batches.isEmpty()) {
-            return new Result(null, null, List.of(), 0, null, null);
-        }
+    private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
         long asked = System.nanoTime();
@@ -93,11 +86,11 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         boolean kept = false;
         try {
             load(slices, student);
-            LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
+            LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
             List<StepLoss> losses = new ArrayList<>();
             double gradientNorms = 0;
-            for (Map<Long, LearntSequence> batch : batches.values()) {
-                losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
+            while (batches.hasNext()) {
+                losses.add(step(student, batches.next(), worker, firstStep + losses.size()));
                 gradientNorms += student.gradientNorm();
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));

@@ -13,10 +13,6 @@ import org.potstill.student.batch.TrainingSequence;
  * @param counted mask of the positions to learn from; null for all
  */
 public record LearntSequence(LabelledSequence row, boolean[] counted) implements Serializable {
-    int count() {
-        return counted == null ? row.positions() : count(counted);
-    }
-
     static int count(boolean[] counted) {
         int count = 0;
         for (boolean each : counted) {

@@ -9,13 +9,13 @@ import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.function.Supplier;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
-import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.ResponseRuns;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.Responses;
@@ -49,9 +49,9 @@ final class ResponseMasks implements Iterator<LearntPlace> {
     /**
      * Computes the masks of all places in a snapshot.
      *
-     * @param sequences by key
+     * @param tokens by key
      */
-    static JavaRDD<LearntPlace> of(JavaRDD<SnapshotEntry> snapshot, JavaPairRDD<String, LabelledSequence> sequences, Responses responses,
+    static JavaRDD<LearntPlace> of(JavaRDD<SnapshotEntry> snapshot, Supplier<JavaPairRDD<String, int[]>> tokens, Responses responses,
             TokenizerDefinition tokenizer) {
         if (responses.isEverything()) {
             return snapshot.map(place -> new LearntPlace(place, null, false, true, false));
@@ -60,7 +60,7 @@ final class ResponseMasks implements Iterator<LearntPlace> {
             return snapshot.map(place -> told(place, responses, place.sequence() == 0));
         }
         TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(snapshot.context()), tokenizer);
-        return sequences.mapValues(LabelledSequence::tokens).join(snapshot.mapToPair(place -> new Tuple2<>(place.key(), place)))
+        return tokens.get().join(snapshot.mapToPair(place -> new Tuple2<>(place.key(), place)))
                 .mapToPair(pair -> new Tuple2<>(pair._2()._2(), pair._2()._1()))
                 .repartitionAndSortWithinPartitions(new ByDocument(snapshot.getNumPartitions()), new Order())
                 .mapPartitions(rows -> new ResponseMasks(rows, responses, texts.get()));

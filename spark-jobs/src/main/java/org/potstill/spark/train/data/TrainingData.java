@@ -3,14 +3,13 @@ package org.potstill.spark.train.data;
 
 import java.io.Serializable;
 import java.util.Arrays;
-import org.apache.spark.HashPartitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.CorpusLabels;
-import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.cache.RowFacts;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.errors.CorpusErrors;
@@ -26,41 +25,47 @@ import scala.Tuple2;
 public final class TrainingData implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingData.class);
 
-    private final JavaPairRDD<String, LabelledSequence> sequences;
+    private final CorpusLabels labels;
     private final JavaRDD<SnapshotEntry> snapshot;
     private final JavaRDD<LearntPlace> places;
     private final JavaRDD<LearntPlace> learnt;
     private final long size;
+    private final long bytes;
+    private final long tokens;
     private final long positions;
     private final double teacherLoss;
     private final long seed;
 
     public TrainingData(CorpusLabels labels, Responses responses, long seed) {
+        this.labels = labels;
         this.seed = seed;
         this.snapshot = labels.entries().persist(StorageLevel.MEMORY_AND_DISK_SER());
         JavaPairRDD<String, Boolean> wanted = snapshot.mapToPair(e -> new Tuple2<>(e.key(), true)).reduceByKey((a, b) -> a);
-        HashPartitioner byKey = new HashPartitioner(Math.max(1, wanted.getNumPartitions()));
-        this.sequences = labels.sequences().mapToPair(s -> new Tuple2<>(s.key(), s))
-                .join(wanted, byKey).mapValues(Tuple2::_1).persist(StorageLevel.MEMORY_AND_DISK_SER());
-        long distinct = wanted.count();
-        long held = sequences.count();
-        if (held < distinct) {
-            throw JobErrors.missingLabels(labels.name(), distinct - held, distinct);
+        JavaPairRDD<String, RowFacts> facts = labels.facts().persist(StorageLevel.MEMORY_AND_DISK_SER());
+        try {
+            long distinct = wanted.count();
+            long held = wanted.join(facts).count();
+            if (held < distinct) {
+                throw JobErrors.missingLabels(labels.name(), distinct - held, distinct);
+            }
+            this.places = ResponseMasks.of(snapshot, labels::tokens, responses, labels.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
+            this.learnt = places.filter(LearntPlace::isLearntFrom);
+            this.size = learnt.count();
+            if (!responses.isEverything()) {
+                requireMarks(responses);
+            }
+            Weighed sum = learnt.mapToPair(place -> new Tuple2<>(place.place().key(), place)).join(facts).values().map(Weighed::of)
+                    .fold(new Weighed(0, 0, 0), Weighed::plus);
+            if (sum.counted() == 0) {
+                throw CorpusErrors.nothingToLearn(responses.isSearched());
+            }
+            this.tokens = sum.all();
+            this.positions = sum.counted();
+            this.teacherLoss = sum.loss() / sum.all();
+            this.bytes = (long) ((double) labels.bytes() / facts.count() * size);
+        } finally {
+            Cluster.release(facts);
         }
-        this.places = ResponseMasks.of(snapshot, sequences, responses, labels.tokenizer()).persist(StorageLevel.MEMORY_AND_DISK_SER());
-        this.learnt = places.filter(LearntPlace::isLearntFrom);
-        this.size = learnt.count();
-        if (!responses.isEverything()) {
-            requireMarks(responses);
-        }
-        Weighed sum = ordered(0).values()
-                .map(s -> new Weighed(s.count(), s.row().positions(), (double) s.row().positions() * s.row().teacherLoss()))
-                .fold(new Weighed(0, 0, 0), Weighed::plus);
-        if (sum.counted() == 0) {
-            throw CorpusErrors.nothingToLearn(responses.isSearched());
-        }
-        this.positions = sum.counted();
-        this.teacherLoss = sum.loss() / sum.all();
     }
 
     private void requireMarks(Responses responses) {
@@ -75,6 +80,12 @@ public final class TrainingData implements AutoCloseable {
     }
 
     private record Weighed(long counted, long all, double loss) implements Serializable {
+        static Weighed of(Tuple2<LearntPlace, RowFacts> learnt) {
+            int all = learnt._2().positions();
+            boolean[] counted = learnt._1().counted();
+            return new Weighed(counted == null ? all : LearntSequence.count(counted), all, (double) all * learnt._2().teacherLoss());
+        }
+
         Weighed plus(Weighed other) {
             return new Weighed(counted + other.counted, all + other.all, loss + other.loss);
         }
@@ -83,6 +94,16 @@ public final class TrainingData implements AutoCloseable {
     /** Returns the number of sequences per epoch. */
     public long size() {
         return size;
+    }
+
+    /** Returns about how many bytes an epoch's sequences take in files. */
+    long bytes() {
+        return bytes;
+    }
+
+    /** Returns the number of positions per epoch, masked ones included. */
+    long tokens() {
+        return tokens;
     }
 
     /** Returns the number of unmasked positions per epoch. */
@@ -96,16 +117,16 @@ public final class TrainingData implements AutoCloseable {
     }
 
     /**
-     * Returns the epoch's sequences keyed by their index in its order. The order depends only on the seed, the epoch and the
-     * sequences' content, not on the corpus's location. Duplicates may swap places.
+     * Returns the epoch's sequences keyed by their index in its order; some may come twice. The order depends only on the seed, the
+     * epoch and the sequences' content, not on the corpus's location. Duplicates may swap places.
      */
-    public JavaPairRDD<Long, LearntSequence> ordered(int epoch) {
+    JavaPairRDD<Long, LearntSequence> ordered(int epoch) {
         long draw = seed;
-        JavaPairRDD<String, Tuple2<Long, LearntPlace>> order = learnt
+        JavaPairRDD<String, Tuple2<Long, boolean[]>> order = learnt
                 .sortBy(e -> shuffleKey(draw, epoch, e), true, learnt.getNumPartitions())
-                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().place().key(), new Tuple2<>(e._2(), e._1())));
-        return sequences.join(order).mapToPair(e ->
-                new Tuple2<>(e._2()._2()._1(), new LearntSequence(e._2()._1(), e._2()._2()._2().counted())));
+                .zipWithIndex().mapToPair(e -> new Tuple2<>(e._1().place().key(), new Tuple2<>(e._2(), e._1().counted())));
+        return labels.rows().mapToPair(row -> new Tuple2<>(row.key(), row)).join(order)
+                .mapToPair(e -> new Tuple2<>(e._2()._2()._1(), new LearntSequence(e._2()._1(), e._2()._2()._2())));
     }
 
     private static String shuffleKey(long seed, int epoch, LearntPlace learnt) {
@@ -117,7 +138,6 @@ public final class TrainingData implements AutoCloseable {
     @Override
     public void close() {
         Cluster.release(places);
-        Cluster.release(sequences);
         Cluster.release(snapshot);
     }
 }

@@ -2,7 +2,6 @@
 package org.potstill.spark.train.data;
 
 import java.io.Serializable;
-import org.apache.spark.Partitioner;
 
 /**
  * Assignment of sequences to steps and workers. An epoch orders all sequences and divides them into batches, which are assigned to
@@ -55,22 +54,40 @@ public record TrainingPlan(long sequences, int batchSize, int workers, int local
         return (int) (index / batchSize % workers);
     }
 
-    /** Returns a partitioner with one partition per worker and round: those of round r are [r·workers, (r + 1)·workers). */
-    public Partitioner partitioner() {
-        TrainingPlan plan = this;
-        return new Partitioner() {
-            private static final long serialVersionUID = 1L;
+    /**
+     * Returns a sequence's number in the order in which workers read, which is by round, worker and step: a worker's sequences of a
+     * round have consecutive numbers. The numbers of a short round have gaps.
+     *
+     * @param index of the sequence in the epoch's order
+     */
+    public long slot(long index) {
+        long step = index / batchSize / workers % localSteps;
+        return firstSlot(round(index), worker(index)) + step * batchSize + index % batchSize;
+    }
 
-            @Override
-            public int numPartitions() {
-                return Math.multiplyExact(plan.roundsPerEpoch(), plan.workers());
-            }
+    /** Returns the first {@link #slot} of a worker in a round. */
+    public long firstSlot(int round, int worker) {
+        return ((long) round * workers + worker) * localSteps * batchSize;
+    }
 
-            @Override
-            public int getPartition(Object index) {
-                return plan.round((Long) index) * plan.workers() + plan.worker((Long) index);
-            }
-        };
+    /** Returns the number of slots of an epoch. */
+    public long slots() {
+        return firstSlot(roundsPerEpoch(), 0);
+    }
+
+    /** Returns the number of steps that a worker takes in a round. */
+    public int steps(int round, int worker) {
+        long left = batches() - firstBatch(round, worker);
+        return (int) Math.min(localSteps, Math.max(0, divideUp(left, workers)));
+    }
+
+    /** Returns the number of sequences of a worker's step, counted from the beginning of the round. */
+    public int batch(int round, int worker, int step) {
+        return (int) Math.min(batchSize, sequences - (firstBatch(round, worker) + (long) step * workers) * batchSize);
+    }
+
+    private long firstBatch(int round, int worker) {
+        return (long) round * localSteps * workers + worker;
     }
 
     private static long divideUp(long a, long b) {

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.train.averaging;
 
+import java.io.File;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.UUID;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.SparkConf;
-import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.train.TrainingLoop;
+import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.state.OuterOptimizer;
@@ -46,7 +51,7 @@ final class AveragingBenchmark {
     private AveragingBenchmark() {
     }
 
-    public static void main(String[] arguments) {
+    public static void main(String[] arguments) throws IOException {
         int rounds = Integer.parseInt(arguments[0]);
         Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
         List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
@@ -66,13 +71,14 @@ final class AveragingBenchmark {
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"));
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
-            JavaPairRDD<Long, LearntSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
+            EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
+            files.write(sc.parallelizePairs(sequences, WORKERS), "order", sequences.size());
             WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, List.of(LABELS), "none", 1, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
-                distributed = new AveragingRound(sc, setup, plan, distributed, blocks, 0, i).run().state();
+                distributed = new AveragingRound(sc, setup, plan, distributed, files, 0, i).run().state();
                 if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
                     StateCopy collected = state.blank();
                     distributed.collect(collected);
@@ -82,6 +88,7 @@ final class AveragingBenchmark {
                 System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
             }
             distributed.end();
+            FileUtils.deleteDirectory(new File(files.path()));
         }
         System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters(), step);
         state.delete();

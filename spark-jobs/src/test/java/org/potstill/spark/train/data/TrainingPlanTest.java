@@ -4,8 +4,9 @@ package org.potstill.spark.train.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.Map;
-import java.util.TreeMap;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -13,21 +14,30 @@ import org.junit.jupiter.params.provider.CsvSource;
 class TrainingPlanTest {
     @ParameterizedTest
     @CsvSource({"1,1,1,1", "19,4,2,3", "100,8,3,5", "64,4,4,4", "5,10,7,2"})
-    void everySequenceHasOnePlaceAndNoWorkerExceedsItsSteps(long sequences, int batchSize, int workers, int localSteps) {
+    void everySequenceHasOneSlotAndAWorkersAreConsecutive(long sequences, int batchSize, int workers, int localSteps) {
         TrainingPlan plan = new TrainingPlan(sequences, batchSize, workers, localSteps, 1);
-        Map<String, Integer> batchSizes = new TreeMap<>();
-        Map<Integer, java.util.Set<Long>> batchesOfPartition = new TreeMap<>();
+        Set<Long> slots = new TreeSet<>();
         for (long index = 0; index < sequences; index++) {
-            int partition = plan.partitioner().getPartition(index);
-            assertTrue(partition >= 0 && partition < plan.partitioner().numPartitions());
-            assertEquals(plan.worker(index), partition % workers);
-            assertEquals(plan.round(index), partition / workers);
-            batchSizes.merge(partition + "/" + index / batchSize, 1, Integer::sum);
-            batchesOfPartition.computeIfAbsent(partition, p -> new java.util.TreeSet<>()).add(index / batchSize);
+            int round = (int) (index / batchSize / workers / localSteps);
+            int worker = (int) (index / batchSize % workers);
+            long first = plan.firstSlot(round, worker);
+            assertTrue(plan.slot(index) >= first && plan.slot(index) < first + (long) localSteps * batchSize);
+            assertTrue(slots.add(plan.slot(index)));
         }
-        assertEquals(plan.batches(), batchSizes.size());
-        assertEquals(sequences, batchSizes.values().stream().mapToLong(Integer::longValue).sum());
-        assertTrue(batchesOfPartition.values().stream().allMatch(b -> b.size() <= localSteps));
+        assertTrue(plan.slots() > List.copyOf(slots).get(slots.size() - 1));
+        long read = 0;
+        for (int round = 0; round < plan.roundsPerEpoch(); round++) {
+            for (int worker = 0; worker < workers; worker++) {
+                long slot = plan.firstSlot(round, worker);
+                for (int step = 0; step < plan.steps(round, worker); step++) {
+                    assertTrue(plan.batch(round, worker, step) > 0);
+                    for (int i = 0; i < plan.batch(round, worker, step); i++, slot++, read++) {
+                        assertTrue(slots.contains(slot), slot + " of round " + round + ", worker " + worker);
+                    }
+                }
+            }
+        }
+        assertEquals(sequences, read);
         assertTrue(plan.roundsPerEpoch() * localSteps >= plan.stepsPerEpoch());
     }
 
