@@ -81,8 +81,9 @@ final class YarnCluster implements AutoCloseable {
         own.put("yarn.nodemanager.resource-plugins", "yarn.io/gpu");
         own.put("yarn.nodemanager.resource-plugins.gpu.allowed-gpu-devices", "0:0");
         own.put("yarn.nodemanager.resource-plugins.gpu.path-to-discovery-executables", folder.resolve("bin/nvidia-smi").toString());
+        own.put("yarn.nodemanager.env-whitelist", "JAVA_HOME,HADOOP_CONF_DIR");
         // Containers have their shell's PATH otherwise, as nodes have nvidia-smi in /usr/bin.
-        own.put("yarn.nodemanager.env-whitelist", "JAVA_HOME,HADOOP_CONF_DIR,PATH");
+        own.put("yarn.nodemanager.admin-env", "PATH=" + folder.resolve("bin") + File.pathSeparator + System.getenv("PATH"));
         own.put("yarn.nodemanager.pmem-check-enabled", "false");
         own.put("yarn.nodemanager.vmem-check-enabled", "false");
         own.put("yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage", "99");
