@@ -25,6 +25,7 @@ import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingData;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
@@ -111,6 +112,10 @@ public final class TrainJob {
     public TrainSummary run() {
         if (sc.getConf().getBoolean("spark.ssl.rpc.enabled", false)) {
             throw JobErrors.tlsNotSupported();
+        }
+        if (TrainingSettings.averaging(settings) == Averaging.PARAMETERS && sc.getConf().getBoolean("spark.speculation", false)) {
+            throw JobErrors.badValue("train.average", "with parameters, workers keep their moments, and no second copy of a task has them: "
+                    + "spark.speculation must be false");
         }
         if (sc.getConf().getBoolean("spark.dynamicAllocation.enabled", false) && sc.getConf().contains(CACHED_TIMEOUT)) {
             LOG.warn("executors hold the student's state, and {} may remove them between rounds, whose steps are then repeated: unset it",
@@ -211,7 +216,7 @@ public final class TrainJob {
             checkpoints.requireRoom(begin);
         }
         WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
-                TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
+                TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
                 TrainingSettings.checkpointRounds(settings), listener).run(begin);

@@ -12,6 +12,7 @@ import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.StudentMemory;
@@ -44,11 +45,19 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long longest = settings.integer("sequence-length", 2, 1 << 20);
         long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
-        // In single precision the result is the student's own memory.
-        long packed = TrainingSettings.payload(settings) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
+        long packed = packed(TrainingSettings.averaging(settings), TrainingSettings.payload(settings), parameters, moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
                 StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));
+    }
+
+    private static long packed(Averaging averaging, Payload payload, int parameters, int moments) {
+        if (averaging == Averaging.PARAMETERS) {
+            // With what the worker owes, and its part of what means owe.
+            return payload.bytes(parameters) + 2L * Float.BYTES * parameters;
+        }
+        // In single precision the result is the student's own memory.
+        return payload == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
     }
 
     /**

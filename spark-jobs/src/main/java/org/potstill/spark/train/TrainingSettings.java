@@ -11,6 +11,7 @@ import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.student.Student;
@@ -31,7 +32,7 @@ final class TrainingSettings {
             Map.entry("student.sliding-from-layer", "0"), Map.entry("student.rope-scaling.factor", "1.0"),
             Map.entry("student.rope-scaling.low-freq-factor", "1.0"), Map.entry("student.rope-scaling.high-freq-factor", "4.0"),
             Map.entry("student.rope-scaling.original-positions", "8192"), Map.entry(INIT_LAYERS, "evenly-spaced"),
-            Map.entry("train.learn-from", "everything"));
+            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"));
 
     private TrainingSettings() {
     }
@@ -89,8 +90,16 @@ final class TrainingSettings {
         return s.integer("train.workers", 0, 100_000);
     }
 
+    static Averaging averaging(Settings s) {
+        return s.choice("train.average", Averaging.class);
+    }
+
     static Payload payload(Settings s) {
-        return s.choice("train.payload", Payload.class);
+        Payload payload = s.choice("train.payload", Payload.class);
+        if (averaging(s) == Averaging.EVERYTHING && !payload.isForMoments()) {
+            throw JobErrors.badValue("train.payload", s.string("train.payload") + " is too coarse for Adam's moments; it is for train.average = parameters");
+        }
+        return payload;
     }
 
     static int checkpointRounds(Settings s) {

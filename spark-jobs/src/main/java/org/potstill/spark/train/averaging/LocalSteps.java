@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.potstill.errors.UserException;
 import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
@@ -22,6 +23,9 @@ import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.Reached;
 import org.potstill.spark.train.exchange.StateSource;
 import org.potstill.spark.train.exchange.StudentPool;
+import org.potstill.spark.train.state.Averaging;
+import org.potstill.spark.train.state.ErrorFeedback;
+import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
@@ -34,10 +38,11 @@ import org.slf4j.LoggerFactory;
  *
  * @param sequences of the epoch
  * @param begin     source of the round's initial state
+ * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, int round, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, boolean whole, int round, int firstStep) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -49,9 +54,17 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      * @param gradientNorm mean over the steps, before clipping; 0 if there are none
      * @param missed why the worker could not obtain the initial state; null if it could
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
+     * @param place  the executor, as Spark's scheduler names it; null if the worker took no steps
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, String place)
             implements Serializable {
+        static Result none() {
+            return new Result(null, null, List.of(), 0, null, null, null);
+        }
+
+        static Result missed(PeersLostException e) {
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null);
+        }
     }
 
     /**
@@ -61,7 +74,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      */
     Result train(int worker) {
         try (RoundBatches batches = sequences.open(round, worker)) {
-            return batches.steps() == 0 ? new Result(null, null, List.of(), 0, null, null) : trained(worker, batches);
+            return batches.steps() == 0 ? Result.none() : trained(worker, batches);
         } catch (RuntimeException | OutOfMemoryError e) {
             // On an OutOfMemoryError Spark would end the process without an explanation.
             if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
@@ -74,15 +87,24 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
     private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
+        Student student;
+        List<ErrorFeedback> owed;
         long asked = System.nanoTime();
         try {
             slices = executor.begin(begin, worker);
+            if (begin.whole()) {
+                student = executor.students().borrow(begin.version());
+                owed = nothingOwed();
+            } else {
+                Reached own = executor.resume(begin, worker);
+                student = own.student();
+                owed = own.owed();
+            }
         } catch (PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), 0, e, null);
+            return Result.missed(e);
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
-        Student student = executor.students().borrow(begin.version());
         boolean kept = false;
         try {
             load(slices, student);
@@ -93,11 +115,11 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
                 losses.add(step(student, batches.next(), worker, firstStep + losses.size()));
                 gradientNorms += student.gradientNorm();
             }
-            executor.students().keep(begin.version(), worker, reached(slices, student));
+            executor.students().keep(begin.version(), worker, whole ? reached(slices, student, owed) : differences(slices, student, owed));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd());
+                    gradientNorms / losses.size(), null, StudentPool.simd(), Exchange.place());
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
@@ -123,19 +145,43 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             StateLayout.Slice slice = layout.slice(i);
             FloatBuffer values = StateLayout.littleEndian(slices.get(i)).asFloatBuffer();
             student.writeParameters(slice.firstParameter(), values.slice(0, slice.parameters()));
-            student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
+            if (begin.whole()) {
+                student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
+            }
         }
     }
 
-    private Reached reached(List<byte[]> begin, Student student) {
+    private List<ErrorFeedback> nothingOwed() {
+        return setup.averaging() == Averaging.EVERYTHING ? List.of()
+                : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();
+    }
+
+    /** Packs how far the worker has come; its moments, and what rounding leaves, stay with it. */
+    private Reached differences(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
         List<ByteBuffer> parameters = new ArrayList<>();
         List<ByteBuffer> moments = new ArrayList<>();
         for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            parameters.add(setup.payload().packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
-                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
-            moments.add(setup.payload().packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
+            parameters.add(owed.get(i).pack(StateLayout.littleEndian(begin.get(i)), student.parameters(slice.firstParameter(), slice.parameters())));
+            moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
-        return new Reached(student, parameters, moments);
+        return new Reached(student, parameters, moments, owed);
+    }
+
+    /** Packs parameters, with what is owed, and moments. */
+    private Reached reached(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
+        for (int i = 0; i < owed.size(); i++) {
+            owed.get(i).addTo(student, layout.slice(i).firstParameter());
+        }
+        Payload payload = setup.wholePayload();
+        List<ByteBuffer> parameters = new ArrayList<>();
+        List<ByteBuffer> moments = new ArrayList<>();
+        for (int i = 0; i < layout.slices(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            parameters.add(payload.packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
+                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
+            moments.add(payload.packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
+        }
+        return new Reached(student, parameters, moments, List.of());
     }
 }

@@ -62,10 +62,7 @@ public final class StudentPool implements AutoCloseable {
      */
     public Student borrow(long version) {
         synchronized (this) {
-            NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
-            workers = past.isEmpty() ? workers : past.lastEntry().getValue().size();
-            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-            past.clear();
+            forget(version);
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
@@ -73,6 +70,31 @@ public final class StudentPool implements AutoCloseable {
         }
         // Every round starts by setting all parameters.
         return Student.uninitialized(setup.config(), setup.options());
+    }
+
+    /**
+     * Lends a worker, which has the whole state of this version, the student with which it reached the end of the round before.
+     *
+     * @return the result of that round, which {@link Reached#isOwn}; null if it is not here, or being sent elsewhere
+     */
+    synchronized Reached resume(long version, int worker) {
+        forget(version);
+        Map<Integer, Reached> last = reached.get(version - 1);
+        return last == null || readers.containsKey(last.get(worker)) ? null : last.remove(worker);
+    }
+
+    /** Drops the results that nobody needs once the whole state of this version is here. */
+    private void forget(long version) {
+        NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
+        workers = past.isEmpty() ? workers : Math.max(1, past.lastEntry().getValue().size());
+        past.forEach((at, ofWorkers) -> ofWorkers.values().removeIf(result -> {
+            boolean isNeeded = result.isOwn() && at == version - 1;
+            if (!isNeeded) {
+                drop(result);
+            }
+            return !isNeeded;
+        }));
+        past.values().removeIf(Map::isEmpty);
     }
 
     public synchronized void giveBack(Student student) {

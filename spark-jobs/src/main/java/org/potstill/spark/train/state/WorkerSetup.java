@@ -15,10 +15,15 @@ import org.potstill.student.options.TrainingOptions;
  * @param labels       identity of the soft labels of each teacher
  * @param cache        the cache's name in messages
  * @param coresPerTask threads per worker
- * @param payload      encoding of the worker's results
+ * @param averaging    what is averaged
+ * @param payload      encoding of what workers send
  * @param outer        optimizer that is applied to the average
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
 public record WorkerSetup(CausalLmConfig config, TrainingOptions options, List<Labels> labels, String cache, int coresPerTask,
-        Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+        Averaging averaging, Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+    /** Returns the encoding of parameters and moments that are averaged together. */
+    public Payload wholePayload() {
+        return averaging == Averaging.EVERYTHING ? payload : Payload.FP32;
+    }
 }

@@ -18,7 +18,7 @@ class WorkerSetupTest {
     void aSetupThatTravelledToAnExecutorIsTheSame() {
         WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE,
                 List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))), "cache", 1,
-                Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
+                Averaging.PARAMETERS, Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
         WorkerSetup travelled = SerializationUtils.clone(setup);
         assertNotSame(setup, travelled);
         assertEquals(setup, travelled);
