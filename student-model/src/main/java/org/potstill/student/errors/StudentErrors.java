@@ -76,8 +76,8 @@ public final class StudentErrors {
     }
 
     public static UserException engineLacks(String what, String instead) {
-        return new UserException("ONNX Runtime cannot train with these options", "its training graph does not have " + what,
-                "choose " + instead + ", or train.engine = dl4j");
+        return new UserException("ONNX Runtime cannot train with these settings", "its training graph does not have " + what,
+                instead + ", or set train.engine = dl4j");
     }
 
     public static UserException engineFailed(String what, Exception origin) {

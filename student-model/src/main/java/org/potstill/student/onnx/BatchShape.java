@@ -6,29 +6,52 @@ import java.util.Map;
 import org.potstill.checkpoints.model.CausalLmConfig;
 
 /**
- * What depends on the batch's shape alone and is computed once per step: shapes, masks and the rotary tables.
+ * What depends on the batch's shape alone and is computed once per step: shapes and masks.
  *
  * <p>Sequences are padded on the right to {@code [B, T]}. The causal mask hides padding from tokens; what padding itself sees has no
  * weight in the loss.
+ *
+ * <p>Shapes begin with {@code Shape}, whose result ONNX Runtime has on the host even if it runs on a GPU; it then computes with it there.
  */
 final class BatchShape {
     private final Operators ops;
     private final CausalLmConfig config;
     private final String batchAndTime;
     private final String time;
+    private final String positions;
     private final Map<Integer, String> masks = new HashMap<>();
+    private final Map<Long, String> ones = new HashMap<>();
 
-    /** @param batchAndTime {@code [2]}, B and T */
-    BatchShape(Operators ops, CausalLmConfig config, String batchAndTime) {
+    /**
+     * @param batch     any value {@code [B, T]}
+     * @param positions {@code [P]}, INT64, from 0; at least T
+     */
+    BatchShape(Operators ops, CausalLmConfig config, String batch, String positions) {
         this.ops = ops;
         this.config = config;
-        this.batchAndTime = batchAndTime;
+        this.batchAndTime = ops.node("Shape", batch);
         this.time = ops.slice(batchAndTime, ops.graph().longs(1), ops.graph().longs(2));
+        this.positions = ops.slice(positions, ops.graph().longs(0), time);
     }
 
     /** Returns the number of rows, {@code [1]}. */
     String rows() {
         return ops.mul(ops.slice(batchAndTime, ops.graph().longs(0), ops.graph().longs(1)), time);
+    }
+
+    /**
+     * Sums columns as a product with ones: a GPU's reduction would add in any order.
+     *
+     * @param x      {@code [B·T·perRow, C]}
+     * @return {@code [1, C]}
+     */
+    String columnSums(String x, long perRow) {
+        return ops.node("MatMul", ones.computeIfAbsent(perRow, this::newOnes), x);
+    }
+
+    private String newOnes(long perRow) {
+        String count = ops.mul(rows(), ops.graph().longs(perRow));
+        return ops.node("Expand", ops.graph().scalar(1f), ops.concat(0, ops.graph().longs(1), count));
     }
 
     /** Splits the columns of rows into heads, {@code [B·T, n·D]} to {@code [B, n, T, D]}. */
@@ -73,7 +96,6 @@ final class BatchShape {
     }
 
     private String newMask(int window) {
-        String positions = ops.node("Range", ops.graph().scalar(0L), ops.reshape(time, new long[0]), ops.graph().scalar(1L));
         String query = ops.unsqueeze(positions, 1);
         String hidden = ops.node("Greater", positions, query);
         if (window > 0) {

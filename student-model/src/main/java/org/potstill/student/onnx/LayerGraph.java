@@ -11,6 +11,7 @@ final class LayerGraph {
     private final Operators ops;
     private final CausalLmConfig config;
     private final LinearProducts linear;
+    private final BatchShape shape;
     private final RmsNorms norms;
     private final AttentionGraph attention;
     private final boolean silu;
@@ -18,11 +19,12 @@ final class LayerGraph {
     private final int queries;
     private final int keys;
 
-    LayerGraph(Operators ops, CausalLmConfig config, LinearProducts linear, AttentionGraph attention) {
+    LayerGraph(Operators ops, CausalLmConfig config, LinearProducts linear, BatchShape shape, AttentionGraph attention) {
         this.ops = ops;
         this.config = config;
         this.linear = linear;
-        this.norms = new RmsNorms(ops, config);
+        this.shape = shape;
+        this.norms = new RmsNorms(ops, config, shape);
         this.attention = attention;
         this.silu = config.traits().activation() == Traits.Activation.SILU;
         this.residual = config.traits().scales().residual();
@@ -105,13 +107,13 @@ final class LayerGraph {
     }
 
     private String biasGradient(String bias, String dy) {
-        return bias == null ? null : ops.columnSums(dy);
+        return bias == null ? null : shape.columnSums(dy, 1);
     }
 
     /** Adds the norm of each head, or of all together, one row per norm. */
     private RmsNorms.Norm headNorm(String x, String gain, int width) {
         int columns = config.traits().headNorms() == Traits.HeadNorms.EACH ? config.headDim() : width;
-        return norms.forward(ops.reshape(x, -1, columns), gain, columns);
+        return norms.forward(ops.reshape(x, -1, columns), gain, columns, width / columns);
     }
 
     /** Adds SwiGLU or GeGLU, see {@link org.potstill.student.kernels.GatedUnit}. */

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.onnx;
 
-import ai.onnxruntime.OnnxTensor;
-import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtSession;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 import org.nd4j.linalg.api.buffer.DataType;
-import org.potstill.checkpoints.io.NativeWork;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.onnx.OnnxRuntime;
 import org.potstill.student.Student;
+import org.potstill.student.StudentMemory;
 import org.potstill.student.batch.LabelledBatch;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.batch.TrainingSequence;
+import org.potstill.student.decoder.Activations;
 import org.potstill.student.decoder.LanguageModelHead;
 import org.potstill.student.errors.StudentErrors;
 import org.potstill.student.loss.StepLoss;
@@ -25,7 +27,8 @@ import org.potstill.student.options.TrainingOptions;
 
 /**
  * Training steps of {@link Student}s by ONNX Runtime: on a GPU where this is its CUDA build, otherwise on the CPU. Computes what
- * {@link Student#step} computes, many steps at a time (see {@link TrainingGraph}). Not thread-safe; holds off-heap memory: close it.
+ * {@link Student#step} computes, many steps at a time (see {@link TrainingGraph}). Thread-safe: takes one student at a time, in a thread
+ * of its own, as ONNX Runtime leaks a GPU's memory if several threads use a session. Holds off-heap memory: close it.
  */
 public final class OnnxTrainer implements AutoCloseable {
     /** Steps in one run, whose batches are in memory at once. */
@@ -33,12 +36,12 @@ public final class OnnxTrainer implements AutoCloseable {
 
     private final CausalLmConfig config;
     private final TrainingOptions options;
-    private final int chunk;
-    private final OrtSession session;
-    private final StateBuffers before;
-    private final StateBuffers after;
-    private final List<String> stateInputs;
-    private final List<String> outputs;
+    private final TrainingSession session;
+    private final ExecutorService thread = Executors.newSingleThreadExecutor(work -> {
+        Thread own = new Thread(work, "potstill-onnx-trainer");
+        own.setDaemon(true);
+        return own;
+    });
 
     /**
      * Result of a step.
@@ -47,18 +50,27 @@ public final class OnnxTrainer implements AutoCloseable {
      * @param gradientNorm before clipping; 0 if all positions were masked
      */
     public record Step(StepLoss loss, double gradientNorm) {
+        boolean isFinite() {
+            return Double.isFinite(loss.total()) && Double.isFinite(gradientNorm);
+        }
+
+        /**
+         * Checks that training has not diverged.
+         *
+         * @param number of the step, for the message
+         * @throws org.potstill.errors.UserException if the loss or the gradient's norm is not finite
+         */
+        public void requireFinite(int number) {
+            if (!isFinite()) {
+                throw StudentErrors.nonFiniteLoss(number, loss.total(), gradientNorm);
+            }
+        }
     }
 
-    private OnnxTrainer(CausalLmConfig config, TrainingOptions options, int chunk, OrtSession session) {
+    private OnnxTrainer(CausalLmConfig config, TrainingOptions options, TrainingSession session) {
         this.config = config;
         this.options = options;
-        this.chunk = chunk;
         this.session = session;
-        List<StateTensor> tensors = StateTensor.of(config);
-        this.before = new StateBuffers(tensors);
-        this.after = new StateBuffers(tensors);
-        this.stateInputs = tensors.stream().flatMap(tensor -> TrainingGraph.KINDS.stream().map(kind -> kind + tensor.name())).toList();
-        this.outputs = List.copyOf(session.getOutputNames());
     }
 
     /**
@@ -78,57 +90,112 @@ public final class OnnxTrainer implements AutoCloseable {
     /** @param gpu number of the GPU; −1 for the CPU */
     static OnnxTrainer open(CausalLmConfig config, TrainingOptions options, LinearProducts.Precision precision, int chunk, int threads, int gpu) {
         requireSupport(options);
-        byte[] model = TrainingGraph.build(config, options, precision, chunk);
-        try (OrtSession.SessionOptions settings = OnnxRuntime.settings(threads)) {
-            // Without this, some kernels of the CUDA provider add in any order.
-            settings.setDeterministicCompute(true);
-            OrtSession session = gpu < 0 ? OnnxRuntime.session(model, settings) : OnnxRuntime.cudaSession(model, settings, gpu);
-            return new OnnxTrainer(config, options, chunk, session);
-        } catch (OrtException e) {
-            throw StudentErrors.engineFailed("load its graph", e);
-        }
+        return new OnnxTrainer(config, options, TrainingSession.open(config, options, precision, chunk, threads, gpu));
     }
 
     /**
-     * Checks that the graph computes what these options ask for.
+     * Estimates the bytes that a trainer takes in the host's memory: copies of the state and, on a CPU, the state of the loop before and
+     * after a step, its gradient, and the activations of a batch with the attention's scores and probabilities.
+     *
+     * @param rows    positions in the largest batch, with padding
+     * @param longest positions in the longest sequence
+     */
+    public static long bytes(CausalLmConfig config, long rows, long longest) {
+        long copies = 2L * TrainingGraph.KINDS.size();
+        long parameters = StudentMemory.parameters(config);
+        if (OnnxRuntime.hasCuda()) {
+            return Float.BYTES * copies * parameters;
+        }
+        long ofRow = 2 * Activations.floatsPerRow(config, false)
+                + 2L * config.numHiddenLayers() * config.numAttentionHeads() * longest + rows;
+        return Float.BYTES * ((2 * copies + 2) * parameters + rows * ofRow + 3L * LanguageModelHead.chunk(config.vocabSize()) * config.vocabSize());
+    }
+
+    /** Returns whether the graph computes what these options ask for. */
+    public static boolean supports(TrainingOptions options) {
+        return options.optimizer() == TrainingOptions.Optimizer.ADAMW && !options.gradientCheckpointing();
+    }
+
+    /**
+     * Checks that the graph {@link #supports} these options.
      *
      * @throws org.potstill.errors.UserException if it does not
      */
     public static void requireSupport(TrainingOptions options) {
         if (options.optimizer() != TrainingOptions.Optimizer.ADAMW) {
-            throw StudentErrors.engineLacks("the optimizer " + options.optimizer(), "ADAMW");
+            throw StudentErrors.engineLacks("the optimizer " + options.optimizer(), "set train.optimizer = adamw");
         }
-        if (options.gradientCheckpointing()) {
-            throw StudentErrors.engineLacks("gradient checkpointing", "no gradient checkpointing");
+        if (!supports(options)) {
+            throw StudentErrors.engineLacks("gradient checkpointing", "set train.gradient-checkpointing = false");
+        }
+    }
+
+    /** Packs a batch for {@link #train}. */
+    public PackedBatch pack(List<TrainingSequence> batch) {
+        try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
+            return PackedBatch.of(arrays.features(), arrays.featuresMask(), arrays.labels(), arrays.labelsMask());
         }
     }
 
     /**
      * Takes one step per batch, or none on a batch whose positions are all masked, and updates the student's parameters and moments.
      *
+     * @param count     number of batches
+     * @param batches   returns a batch by its index; called in order, for some batches at a time
      * @param firstStep zero-based number of the first step
-     * @return the steps, in order; if one's loss or gradient norm is not finite it is the last, and the student is as before
+     * @return the steps, in order; if one is not finite it is the last, and the student is as before
      */
-    public List<Step> train(Student student, List<List<TrainingSequence>> batches, int firstStep) {
-        before.read(student);
-        List<Step> all = new ArrayList<>();
-        for (int from = 0; from < batches.size(); from += MAX_STEPS) {
-            for (Step step : run(batches.subList(from, Math.min(batches.size(), from + MAX_STEPS)), firstStep + from)) {
-                all.add(step);
-                if (!Double.isFinite(step.loss.total()) || !Double.isFinite(step.gradientNorm)) {
-                    return all;
+    public List<Step> train(Student student, int count, IntFunction<PackedBatch> batches, int firstStep) {
+        return inThread(() -> {
+            session.state().read(student);
+            List<Step> all = new ArrayList<>();
+            while (all.size() < count) {
+                List<PackedBatch> some = IntStream.range(all.size(), Math.min(count, all.size() + MAX_STEPS)).mapToObj(batches).toList();
+                for (Step step : run(some, firstStep + all.size())) {
+                    all.add(step);
+                    if (!step.isFinite()) {
+                        return all;
+                    }
                 }
             }
-        }
-        before.write(student);
-        return all;
+            session.state().write(student);
+            return all;
+        });
     }
 
-    private List<Step> run(List<List<TrainingSequence>> batches, int firstStep) {
+    /** Waits even if interrupted, because the caller may use its student again after this. */
+    private <T> T inThread(Callable<T> work) {
+        Future<T> future = thread.submit(work);
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return future.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    throw unwrapped(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private static RuntimeException unwrapped(Throwable cause) {
+        if (cause instanceof Error error) {
+            throw error;
+        }
+        return cause instanceof RuntimeException exception ? exception : new IllegalStateException(cause);
+    }
+
+    private List<Step> run(List<PackedBatch> batches, int firstStep) {
         List<StepInputs.Step> steps = new ArrayList<>();
         Step[] results = new Step[batches.size()];
         for (int i = 0; i < batches.size(); i++) {
-            PackedBatch batch = packed(batches.get(i));
+            PackedBatch batch = batches.get(i);
             if (batch.targets().count() == 0) {
                 results[i] = new Step(new StepLoss(0, 0, 0, 0), 0);
             } else {
@@ -136,57 +203,26 @@ public final class OnnxTrainer implements AutoCloseable {
             }
         }
         if (!steps.isEmpty()) {
-            double[][] losses = run(steps);
+            TrainingSession.Losses losses = session.run(steps);
             for (int i = 0; i < steps.size(); i++) {
                 int number = steps.get(i).number();
                 double alpha = options.objective().alphaAt(number, options.totalSteps());
-                StepLoss loss = new StepLoss(alpha * losses[0][i] + (1 - alpha) * losses[1][i], losses[0][i], losses[1][i],
+                double divergence = losses.divergences()[i];
+                double crossEntropy = losses.crossEntropies()[i];
+                StepLoss loss = new StepLoss(alpha * divergence + (1 - alpha) * crossEntropy, divergence, crossEntropy,
                         steps.get(i).batch().targets().count());
-                results[number - firstStep] = new Step(loss, losses[2][i]);
+                results[number - firstStep] = new Step(loss, losses.norms()[i]);
             }
         }
         return List.of(results);
     }
 
-    private PackedBatch packed(List<TrainingSequence> batch) {
-        try (LabelledBatch arrays = LabelledBatch.of(batch, config, DataType.FLOAT)) {
-            return PackedBatch.of(arrays.features(), arrays.featuresMask(), arrays.labels(), arrays.labelsMask());
-        }
-    }
-
-    /** Runs steps on the state in {@link #before}, which receives the result; returns divergence, cross-entropy and norm of each. */
-    private double[][] run(List<StepInputs.Step> steps) {
-        Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
-        Map<String, OnnxTensor> state = new LinkedHashMap<>();
-        int states = stateInputs.size();
-        try {
-            inputs.putAll(new StepInputs(config, options, steps, chunk).tensors());
-            before.addTo(inputs, stateInputs);
-            after.addTo(state, outputs.subList(0, states));
-            double[][] losses = new double[outputs.size() - states][steps.size()];
-            try (OrtSession.Result result = NativeWork.call(() -> session.run(inputs, Set.copyOf(outputs.subList(states, outputs.size())), state))) {
-                for (int i = 0; i < losses.length; i++) {
-                    ((OnnxTensor) result.get(outputs.get(states + i)).orElseThrow()).getDoubleBuffer().get(losses[i]);
-                }
-            }
-            before.copy(after);
-            return losses;
-        } catch (OrtException e) {
-            throw StudentErrors.engineFailed("take " + steps.size() + " steps", e);
-        } finally {
-            inputs.values().forEach(OnnxTensor::close);
-            state.values().forEach(OnnxTensor::close);
-        }
-    }
-
     @Override
     public void close() {
-        before.close();
-        after.close();
-        try {
+        inThread(() -> {
             session.close();
-        } catch (OrtException e) {
-            throw StudentErrors.engineFailed("close its session", e);
-        }
+            return null;
+        });
+        thread.shutdown();
     }
 }

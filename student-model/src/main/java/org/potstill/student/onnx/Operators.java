@@ -97,13 +97,6 @@ record Operators(OnnxGraph graph) {
         return graph.node("ReduceSum", List.of(x), attribute("keepdims", 0L));
     }
 
-    /** Sums the columns of {@code [N, C]} to {@code [1, C]}, as a product with ones: a GPU's reduction would add in any order. */
-    String columnSums(String x) {
-        String rows = slice(node("Shape", x), graph.longs(0), graph.longs(1));
-        String ones = node("Expand", graph.scalar(1f), concat(0, graph.longs(1), rows));
-        return node("MatMul", ones, x);
-    }
-
     /** Multiplies batches of matrices, {@code factor · a · b}, either of them transposed. */
     String product(String a, boolean transposeA, String b, boolean transposeB, double factor) {
         return graph.contrib("FusedMatMul", List.of(a, b), 1, attribute("transA", transposeA ? 1L : 0L),

@@ -68,11 +68,13 @@ final class StateBuffers implements AutoCloseable {
         return layer;
     }
 
-    private interface LayerWork {
+    /** Work on one layer of a tensor; the buffers, of its parameters and moments, are where the layer begins, and it moves them on. */
+    interface LayerWork {
+        /** @param from index of the layer's first value in the flat vector */
         void run(StateTensor tensor, int from, FloatBuffer parameters, FloatBuffer first, FloatBuffer second);
     }
 
-    private void eachLayer(LayerWork work) {
+    void eachLayer(LayerWork work) {
         for (int i = 0; i < tensors.size(); i++) {
             StateTensor tensor = tensors.get(i);
             FloatBuffer parameters = buffer(i, 0);

@@ -19,8 +19,6 @@ record StateTensor(String name, int layers, int rows, int columns, long first, l
     static final String EMBEDDING = "embedding";
     static final String NORM = "norm";
     static final String HEAD = "head";
-    /** Number of matrices of a layer, including those that a model may lack. */
-    static final int PER_LAYER = 14;
 
     /** Returns the tensors of a model: the embedding, one per matrix of a layer, the final norm and the head, if it has one of its own. */
     static List<StateTensor> of(CausalLmConfig config) {

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.RotaryTable;
 import org.potstill.onnx.OnnxRuntime;
@@ -101,6 +102,8 @@ final class StepInputs {
         tensors.put(TrainingGraph.ALPHAS, OnnxTensor.createTensor(OnnxRuntime.environment(), DoubleBuffer.wrap(alphas), new long[] {count}));
         tensors.put(TrainingGraph.RATES, tensor(rates, count));
         tensors.put(TrainingGraph.DECAYS, tensor(decays, count));
+        long[] positions = LongStream.range(0, longest).toArray();
+        tensors.put(TrainingGraph.POSITIONS, OnnxTensor.createTensor(OnnxRuntime.environment(), LongBuffer.wrap(positions), new long[] {longest}));
         addTables(tensors, longest, TrainingGraph.COS, TrainingGraph.SIN, config.rotaryFrequencies(), config.traits().rotary().factor());
         if (config.hasLocalFrequencies()) {
             addTables(tensors, longest, TrainingGraph.LOCAL_COS, TrainingGraph.LOCAL_SIN, config.localFrequencies(), 1);

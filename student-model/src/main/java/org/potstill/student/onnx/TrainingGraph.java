@@ -26,7 +26,7 @@ import org.potstill.student.options.TrainingOptions;
  * and T; {@code ids}, {@code first_rows} and {@code next_ids [S, R]}, INT32, each row's token, the first row of the step with the same
  * token, and the target token; {@code weights [S, R]}, each row's share of the mean loss; {@code kept_ids [S, R, K]}, INT32, −1 for
  * none, and {@code kept_probabilities}; {@code alphas [S]}, double precision; {@code rates} and {@code decays [S]}, see
- * {@link AdamWGraph#step}; {@code cos} and {@code sin [P, headDim / 2]}, and those of local frequencies; then the state, see
+ * {@link AdamWGraph#step}; {@code positions [P]}, INT64, from 0; {@code cos} and {@code sin [P, headDim / 2]}, and those of local frequencies; then the state, see
  * {@link StateTensor}: parameters, first and second moments of each tensor.
  *
  * <p>Outputs: the state after the steps, in the same order; then per step {@code [S]}, in double precision, divergence, cross-entropy
@@ -43,6 +43,7 @@ final class TrainingGraph {
     static final String ALPHAS = "alphas";
     static final String RATES = "rates";
     static final String DECAYS = "decays";
+    static final String POSITIONS = "positions";
     static final String COS = "cos";
     static final String SIN = "sin";
     static final String LOCAL_COS = "local_cos";
@@ -110,6 +111,7 @@ final class TrainingGraph {
         graph.input(ALPHAS, DataType.DOUBLE, "S");
         graph.input(RATES, DataType.FLOAT, "S");
         graph.input(DECAYS, DataType.FLOAT, "S");
+        graph.input(POSITIONS, DataType.INT64, "P");
         tables().forEach(table -> graph.input(table, DataType.FLOAT, "P", Integer.toString(config.headDim() / 2)));
         tensors.forEach(tensor -> KINDS.forEach(kind -> graph.input(kind + tensor.name(), DataType.FLOAT, tensor.dimensions())));
     }
@@ -119,14 +121,17 @@ final class TrainingGraph {
     }
 
     private void step(String iteration, List<AdamWGraph.State> states, int chunk) {
-        BatchShape shape = new BatchShape(ops, config, ops.gather(SHAPES, iteration));
+        String dimensions = ops.gather(SHAPES, iteration);
+        String count = ops.mul(ops.slice(dimensions, body.longs(0), body.longs(1)), ops.slice(dimensions, body.longs(1), body.longs(2)));
+        String ids = ops.slice(ops.gather(IDS, iteration), body.longs(0), count);
+        BatchShape shape = new BatchShape(ops, config, ops.reshape(ids, dimensions), POSITIONS);
         String rows = shape.rows();
-        String ids = ops.slice(ops.gather(IDS, iteration), body.longs(0), rows);
         LossGraph.Rows labels = new LossGraph.Rows(ops.gather(NEXT_IDS, iteration), ops.gather(KEPT_IDS, iteration),
                 ops.gather(KEPT_PROBABILITIES, iteration), ops.gather(WEIGHTS, iteration));
         Weights<String> weights = weights(states);
-        LayerGraph layers = new LayerGraph(ops, config, new LinearProducts(ops, precision), new AttentionGraph(ops, config, shape, tables()));
-        RmsNorms norms = new RmsNorms(ops, config);
+        LayerGraph layers = new LayerGraph(ops, config, new LinearProducts(ops, precision), shape,
+                new AttentionGraph(ops, config, shape, tables()));
+        RmsNorms norms = new RmsNorms(ops, config, shape);
 
         String stream = ops.scaled(ops.gather(weights.embedTokens(), ids), config.traits().scales().embedding());
         List<LayerGraph.Kept> kept = new ArrayList<>();
@@ -167,10 +172,11 @@ final class TrainingGraph {
             String[] each = tensor.layers() == 1 ? new String[] {all} : ops.split(all, 0, sizes);
             layers.put(tensor.name(), Arrays.stream(each).map(layer -> ops.reshape(layer, tensor.rows(), tensor.columns())).toArray(String[]::new));
         }
+        int matrices = Weights.places(config).blocks().get(0).all().size();
         List<Weights.Block<String>> blocks = new ArrayList<>();
         for (int layer = 0; layer < config.numHiddenLayers(); layer++) {
             List<String> all = new ArrayList<>();
-            for (int i = 0; i < StateTensor.PER_LAYER; i++) {
+            for (int i = 0; i < matrices; i++) {
                 String[] each = layers.get(StateTensor.ofLayers(i));
                 all.add(each == null ? null : each[layer]);
             }

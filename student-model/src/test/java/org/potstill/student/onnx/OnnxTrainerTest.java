@@ -3,6 +3,7 @@ package org.potstill.student.onnx;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -48,7 +49,7 @@ class OnnxTrainerTest {
             try (Student expected = wide(config, options); Student student = wide(config, options);
                     OnnxTrainer trainer = trainer(config, options)) {
                 StepLoss loss = expected.step(batch, 3);
-                OnnxTrainer.Step step = trainer.train(student, List.of(batch), 3).get(0);
+                OnnxTrainer.Step step = train(trainer, student, List.of(batch), 3).get(0);
                 assertSame(loss, expected.gradientNorm(), step, 1e-5);
                 assertSameTensors(config, expected.updaterState(), student.updaterState(), 1e-5);
             }
@@ -61,7 +62,7 @@ class OnnxTrainerTest {
         List<TrainingSequence> batch = batch();
         try (Student student = wide(Fixtures.TINY, options); OnnxTrainer trainer = trainer(Fixtures.TINY, options)) {
             float[] parameters = student.parameters();
-            trainer.train(student, List.of(batch), 0);
+            train(trainer, student, List.of(batch), 0);
             float[] gradient = student.updaterState();
             long offset = 0;
             for (Map.Entry<String, long[]> tensor : Weights.shapes(Fixtures.TINY).entrySet()) {
@@ -76,7 +77,7 @@ class OnnxTrainerTest {
                         moved[i] += (float) ((side == 0 ? -distance : distance) * gradient[i] / norm);
                     }
                     student.setParameters(moved);
-                    losses[side] = trainer.train(student, List.of(batch), 0).get(0).loss().total();
+                    losses[side] = train(trainer, student, List.of(batch), 0).get(0).loss().total();
                 }
                 assertEquals(norm, (losses[1] - losses[0]) / (2 * distance), 2e-3 * norm + 5e-5, tensor.getKey());
             }
@@ -100,7 +101,7 @@ class OnnxTrainerTest {
         try (Student expected = wide(Fixtures.TINY, options); Student student = wide(Fixtures.TINY, options);
                 OnnxTrainer trainer = trainer(Fixtures.TINY, options)) {
             float[] begin = student.parameters();
-            List<OnnxTrainer.Step> steps = trainer.train(student, batches, 2);
+            List<OnnxTrainer.Step> steps = train(trainer, student, batches, 2);
             for (int i = 0; i < batches.size(); i++) {
                 StepLoss loss = expected.step(batches.get(i), 2 + i);
                 assertSame(loss, expected.gradientNorm(), steps.get(i), 1e-5);
@@ -116,9 +117,9 @@ class OnnxTrainerTest {
         List<List<TrainingSequence>> batches = List.of(Fixtures.batch(1, 37, 4, 5, 9), Fixtures.batch(2, 37, 4, 5, 9), Fixtures.batch(3, 37, 4, 9));
         try (Student once = wide(Fixtures.TINY, options); Student twice = wide(Fixtures.TINY, options);
                 OnnxTrainer trainer = trainer(Fixtures.TINY, options)) {
-            trainer.train(once, batches, 0);
-            trainer.train(twice, batches.subList(0, 2), 0);
-            trainer.train(twice, batches.subList(2, 3), 2);
+            train(trainer, once, batches, 0);
+            train(trainer, twice, batches.subList(0, 2), 0);
+            train(trainer, twice, batches.subList(2, 3), 2);
             assertArrayEquals(once.parameters(), twice.parameters());
             assertArrayEquals(once.updaterState(), twice.updaterState());
         }
@@ -131,7 +132,7 @@ class OnnxTrainerTest {
             float[] parameters = student.parameters();
             parameters[5] = Float.POSITIVE_INFINITY;
             student.setParameters(parameters);
-            List<OnnxTrainer.Step> steps = trainer.train(student, List.of(batch(), batch()), 0);
+            List<OnnxTrainer.Step> steps = train(trainer, student, List.of(batch(), batch()), 0);
             assertEquals(1, steps.size());
             assertTrue(Double.isNaN(steps.get(0).loss().total()));
             assertArrayEquals(parameters, student.parameters());
@@ -147,7 +148,7 @@ class OnnxTrainerTest {
         try (Student expected = wide(Fixtures.TINY, options); Student student = wide(Fixtures.TINY, options);
                 OnnxTrainer trainer = OnnxTrainer.open(Fixtures.TINY, options, LinearProducts.Precision.BF16_EMULATED, CHUNK, 1, -1)) {
             expected.step(batch, 0);
-            OnnxTrainer.Step step = trainer.train(student, List.of(batch), 0).get(0);
+            OnnxTrainer.Step step = train(trainer, student, List.of(batch), 0).get(0);
             int n = student.parameterCount();
             float[] gradient = Arrays.copyOf(expected.updaterState(), n);
             float[] rounded = Arrays.copyOf(student.updaterState(), n);
@@ -160,8 +161,13 @@ class OnnxTrainerTest {
     @Test
     void whatTheGraphDoesNotHaveIsRefused() {
         TrainingOptions sgd = Fixtures.options(0.5, 1e-2, TrainingOptions.Optimizer.SGD);
+        assertFalse(OnnxTrainer.supports(sgd));
         UserException refused = assertThrows(UserException.class, () -> OnnxTrainer.requireSupport(sgd));
         assertTrue(refused.getMessage().contains("SGD"), refused.getMessage());
+    }
+
+    private static List<OnnxTrainer.Step> train(OnnxTrainer trainer, Student student, List<List<TrainingSequence>> batches, int firstStep) {
+        return trainer.train(student, batches.size(), i -> trainer.pack(batches.get(i)), firstStep);
     }
 
     private static OnnxTrainer trainer(CausalLmConfig config, TrainingOptions options) {

@@ -7,9 +7,10 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
@@ -27,7 +28,10 @@ import org.potstill.spark.train.exchange.StudentPool;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
+import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.StepLoss;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import scala.Tuple2;
@@ -94,17 +98,17 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         try {
             load(slices, student);
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.size());
-            List<StepLoss> losses = new ArrayList<>();
-            double gradientNorms = 0;
-            for (Map<Long, LearntSequence> batch : batches.values()) {
-                losses.add(step(student, List.copyOf(batch.values()), worker, firstStep + losses.size()));
-                gradientNorms += student.gradientNorm();
-            }
+            List<List<LearntSequence>> ofSteps = batches.values().stream().map(batch -> List.copyOf(batch.values())).toList();
+            List<OnnxTrainer.Step> steps = setup.engine() == TrainingEngine.ONNX
+                    ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, ofSteps, worker)
+                    : steps(student, ofSteps, worker);
+            List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
+            double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd());
+                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()));
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
@@ -112,16 +116,49 @@ record LocalSteps(WorkerSetup setup, TrainingPlan plan, StateLayout layout, Stat
         }
     }
 
-    private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
+    private List<OnnxTrainer.Step> steps(Student student, List<List<LearntSequence>> batches, int worker) {
+        List<OnnxTrainer.Step> steps = new ArrayList<>();
+        for (int i = 0; i < batches.size(); i++) {
+            int number = i;
+            steps.add(named(batches, i, worker, () -> {
+                StepLoss loss = student.step(decoded(batches.get(number)), firstStep + number);
+                requireBounded(loss, firstStep + number);
+                return new OnnxTrainer.Step(loss, student.gradientNorm());
+            }));
+        }
+        return steps;
+    }
+
+    private List<OnnxTrainer.Step> stepsAtOnce(OnnxTrainer trainer, Student student, List<List<LearntSequence>> batches, int worker) {
+        List<OnnxTrainer.Step> steps = trainer.train(student, batches.size(),
+                i -> named(batches, i, worker, () -> trainer.pack(decoded(batches.get(i)))), firstStep);
+        for (int i = 0; i < steps.size(); i++) {
+            int number = i;
+            named(batches, i, worker, () -> {
+                steps.get(number).requireFinite(firstStep + number);
+                requireBounded(steps.get(number).loss(), firstStep + number);
+                return null;
+            });
+        }
+        return steps;
+    }
+
+    private List<TrainingSequence> decoded(List<LearntSequence> batch) {
+        return batch.stream().map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList();
+    }
+
+    private void requireBounded(StepLoss loss, int step) {
+        if (loss.total() > setup.maxLoss()) {
+            throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
+        }
+    }
+
+    /** Does the work of a step; an error names the step and its sequences. */
+    private <T> T named(List<List<LearntSequence>> batches, int index, int worker, Supplier<T> work) {
         try {
-            StepLoss loss = student.step(batch.stream()
-                    .map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList(), step);
-            if (loss.total() > setup.maxLoss()) {
-                throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
-            }
-            return loss;
+            return work.get();
         } catch (UserException e) {
-            throw JobErrors.stepFailed(step, worker, batch.stream().map(sequence -> sequence.row().key()).toList(), e);
+            throw JobErrors.stepFailed(firstStep + index, worker, batches.get(index).stream().map(sequence -> sequence.row().key()).toList(), e);
         }
     }
 

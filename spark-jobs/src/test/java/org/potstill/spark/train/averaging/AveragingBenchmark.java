@@ -27,6 +27,7 @@ import org.potstill.student.Student;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 import scala.Tuple2;
 
@@ -67,7 +68,7 @@ final class AveragingBenchmark {
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
             JavaPairRDD<Long, LearntSequence> blocks = sc.parallelizePairs(sequences, WORKERS).partitionBy(plan.partitioner());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, List.of(LABELS), "none", 1, payload,
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {

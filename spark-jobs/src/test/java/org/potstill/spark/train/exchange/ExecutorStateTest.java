@@ -60,6 +60,7 @@ import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /** An executor that asks itself, over the network. */
@@ -67,7 +68,7 @@ class ExecutorStateTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
     private static final int WORKERS = 3;
 
-    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
+    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
             "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
