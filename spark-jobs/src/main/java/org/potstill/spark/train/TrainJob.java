@@ -31,6 +31,7 @@ import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,7 +57,7 @@ public final class TrainJob {
         this.listener = listener;
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
-        this.settings = TrainingSettings.withPrecision(settings);
+        this.settings = TrainingSettings.resolved(settings);
         this.cache = settings.required("cache.path");
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
     }
@@ -162,8 +163,7 @@ public final class TrainJob {
 
     /** Validates the training settings. */
     public static void check(Settings settings) {
-        boolean auto = settings.string("train.precision").equalsIgnoreCase("auto");
-        TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
+        TrainingSettings.check(settings);
         TrainingSettings.outer(settings);
         TrainingSettings.maxLoss(settings, 1);
         TrainingSettings.plan(settings, 1, TrainingSettings.workers(settings));
@@ -198,6 +198,8 @@ public final class TrainJob {
         int workers = workers();
         TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
+        TrainingEngine engine = TrainingSettings.engine(settings);
+        TrainingOptions ofStudent = engine.ofStudent(options);
         ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
                 .put("teacher", labels.joined(Labels::teacher)).put("tokenizer", labels.joined(Labels::tokenizer))
                 .put("spec", settings.targetSpec().name()).put("snapshot", snapshot.path("id").asText()));
@@ -208,14 +210,14 @@ public final class TrainJob {
         }
         TrainingCheckpoints checkpoints = checkpoints(identity);
         OuterOptimizer outer = TrainingSettings.outer(settings);
-        TrainingCheckpoints.Position begin = checkpoints.resume(options, copies).orElseGet(() -> first(config, options, init, outer, copies));
+        TrainingCheckpoints.Position begin = checkpoints.resume(ofStudent, copies).orElseGet(() -> first(config, ofStudent, init, outer, copies));
         LOG.info("training {} parameters on {} tokens per epoch: {} workers, {} epochs of {} rounds, {} local steps per round{}",
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; resuming at step " + begin.history().size());
         if (begin.history().isEmpty()) {
             checkpoints.requireRoom(begin);
         }
-        WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
+        WorkerSetup setup = new WorkerSetup(config, options, engine, labels.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,

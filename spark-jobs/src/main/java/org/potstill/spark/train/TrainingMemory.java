@@ -16,6 +16,8 @@ import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.StudentMemory;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /**
@@ -27,8 +29,9 @@ import org.potstill.student.options.TrainingOptions;
  * @param packed       heap bytes of one worker's packed result
  * @param batch        heap bytes of a batch
  * @param student      off-heap bytes of a student
+ * @param engine       off-heap bytes of an engine that all workers of an executor share; 0 for none
  */
-record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student) {
+record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student, long engine) {
     /** States held at once: in memory, this round's initial state and the next; on the driver's disk, the last copy and the next. */
     private static final int STATES = 2;
     /** Slices held at once: those being averaged, and one in transfer to the driver. */
@@ -48,7 +51,8 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long packed = packed(TrainingSettings.averaging(settings), TrainingSettings.payload(settings), parameters, moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
-                StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));
+                StudentMemory.training(config, TrainingSettings.engine(settings).ofStudent(options), rows, longest, kept, Cluster.coresPerTask(sc)),
+                TrainingSettings.engine(settings) == TrainingEngine.ONNX ? OnnxTrainer.bytes(config, rows, longest) : 0);
     }
 
     private static long packed(Averaging averaging, Payload payload, int parameters, int moments) {
@@ -70,11 +74,11 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
                 "train a smaller student, smaller batches (train.batch-size, train.gradient-checkpointing) or fewer workers side by side (spark.task.cpus)");
         if (sc.isLocal()) {
-            need.driver(localHeap(), side * student, 0);
+            need.driver(localHeap(), side * student + engine, 0);
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
             // While a worker trains one student, others may read its previous result from another.
-            need.executors(executorHeap(), 2L * side * student, 0);
+            need.executors(executorHeap(), 2L * side * student + engine, 0);
         }
     }
 

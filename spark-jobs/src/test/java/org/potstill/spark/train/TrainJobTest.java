@@ -51,6 +51,7 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.averaging.Losses;
 import org.potstill.spark.train.exchange.StudentPool;
 import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.teacher.Teachers;
 
 class TrainJobTest {
@@ -105,7 +106,7 @@ class TrainJobTest {
         }
         String provenance = Files.readString(folder.resolve("student/provenance.json"));
         assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
-        assertEquals(StudentPool.simd(), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
+        assertEquals(StudentPool.simd(TrainingEngine.DL4J), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
     }
 
     private static StepLoss begin(List<StepLoss> history) {

@@ -6,8 +6,10 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
@@ -29,7 +31,10 @@ import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
+import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.StepLoss;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -109,17 +114,16 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         try {
             load(slices, student);
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
-            List<StepLoss> losses = new ArrayList<>();
-            double gradientNorms = 0;
-            while (batches.hasNext()) {
-                losses.add(step(student, batches.next(), worker, firstStep + losses.size()));
-                gradientNorms += student.gradientNorm();
-            }
+            List<OnnxTrainer.Step> steps = setup.engine() == TrainingEngine.ONNX
+                    ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker)
+                    : steps(student, batches, worker);
+            List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
+            double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
             executor.students().keep(begin.version(), worker, whole ? reached(slices, student, owed) : differences(slices, student, owed));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd(), Exchange.place());
+                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place());
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
@@ -127,14 +131,51 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         }
     }
 
-    private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
+    private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker) {
+        List<OnnxTrainer.Step> steps = new ArrayList<>();
+        while (batches.hasNext()) {
+            List<LearntSequence> batch = batches.next();
+            int number = firstStep + steps.size();
+            steps.add(named(batch, number, worker, () -> {
+                StepLoss loss = student.step(decoded(batch), number);
+                requireBounded(loss, number);
+                return new OnnxTrainer.Step(loss, student.gradientNorm());
+            }));
+        }
+        return steps;
+    }
+
+    private List<OnnxTrainer.Step> stepsAtOnce(OnnxTrainer trainer, Student student, RoundBatches batches, int worker) {
+        List<List<LearntSequence>> all = new ArrayList<>();
+        batches.forEachRemaining(all::add);
+        List<OnnxTrainer.Step> steps = trainer.train(student, all.size(),
+                i -> named(all.get(i), firstStep + i, worker, () -> trainer.pack(decoded(all.get(i)))), firstStep);
+        for (int i = 0; i < steps.size(); i++) {
+            int number = firstStep + i;
+            OnnxTrainer.Step step = steps.get(i);
+            named(all.get(i), number, worker, () -> {
+                step.requireFinite(number);
+                requireBounded(step.loss(), number);
+                return null;
+            });
+        }
+        return steps;
+    }
+
+    private List<TrainingSequence> decoded(List<LearntSequence> batch) {
+        return batch.stream().map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList();
+    }
+
+    private void requireBounded(StepLoss loss, int step) {
+        if (loss.total() > setup.maxLoss()) {
+            throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
+        }
+    }
+
+    /** Does the work of a step; an error names the step and its sequences. */
+    private static <T> T named(List<LearntSequence> batch, int step, int worker, Supplier<T> work) {
         try {
-            StepLoss loss = student.step(batch.stream()
-                    .map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList(), step);
-            if (loss.total() > setup.maxLoss()) {
-                throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
-            }
-            return loss;
+            return work.get();
         } catch (UserException e) {
             throw JobErrors.stepFailed(step, worker, batch.stream().map(sequence -> sequence.row().key()).toList(), e);
         }

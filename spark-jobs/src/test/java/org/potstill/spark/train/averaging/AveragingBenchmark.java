@@ -33,6 +33,7 @@ import org.potstill.student.Student;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 import scala.Tuple2;
 
@@ -75,7 +76,7 @@ final class AveragingBenchmark {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
             files.write(sc.parallelizePairs(sequences, WORKERS), "order", sequences.size());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, List.of(LABELS), "none", 1, averaging, payload,
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {

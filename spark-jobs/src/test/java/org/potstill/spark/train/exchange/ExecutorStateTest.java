@@ -63,6 +63,7 @@ import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /** An executor that asks itself, over the network. */
@@ -70,7 +71,7 @@ class ExecutorStateTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
     private static final int WORKERS = 3;
 
-    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
+    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
             "cache", 1, Averaging.EVERYTHING, Payload.FP32, new OuterOptimizer(0, 1), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
@@ -430,7 +431,7 @@ class ExecutorStateTest {
     void aWorkerThatMovedTakesItsMomentsAlong() throws Exception {
         TrainingOptions adam = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false,
                 MatrixPrecision.FP32);
-        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), 20);
+        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), 20);
         int count = begin.parameters().length;
         StateLayout withMoments = StateLayout.of(count, 2 * count, 0, 2);
         String moving = UUID.randomUUID().toString();
