@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "teacher-inference", "student-model"]
+MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "onnx-runtime", "teacher-inference", "student-model"]
 BUILD = ("mvn -B -ntp -q -pl teacher-inference,student-model -am test-compile dependency:build-classpath "
          "-Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test")
 

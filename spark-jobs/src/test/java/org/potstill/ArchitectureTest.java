@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** The structure that docs/architecture.md describes. */
 class ArchitectureTest {
     /** Modules from the bottom to the top, by their packages. */
-    private static final List<String> MODULES = List.of("errors", "softlabels", "jinja", "checkpoints", "nd4j", "teacher", "student", "spark");
+    private static final List<String> MODULES = List.of("errors", "softlabels", "jinja", "checkpoints", "nd4j", "onnx", "teacher", "student", "spark");
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOptions(List.of(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS, location -> !location.contains("-tests.jar")))
@@ -64,7 +64,7 @@ class ArchitectureTest {
     /** Whoever asks first decides what ONNX Runtime logs. */
     @Test
     void oneClassMakesOnnxRuntimesEnvironment() {
-        noClasses().that().doNotHaveFullyQualifiedName("org.potstill.teacher.onnx.UnpackedRuntime").should()
+        noClasses().that().doNotHaveFullyQualifiedName("org.potstill.onnx.OnnxRuntime").should()
                 .callMethod("ai.onnxruntime.OrtEnvironment", "getEnvironment").check(CLASSES);
     }
 

@@ -146,6 +146,34 @@ class StandaloneClusterIT {
         assertEquals(history("undisturbed"), history("student"));
     }
 
+    /** Its worker's moments die with an executor: training goes back to the last copy, and on to the same bytes. */
+    @Test
+    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes() throws Exception {
+        Path corpus = folder.resolve("corpus");
+        for (int i = 0; i < 24; i++) {
+            Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
+        }
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        String parameters = "train { average = parameters, payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
+        Map<Integer, Integer> before = cluster.roundsBegun();
+        Path conf = writeTrainingConf("undisturbed", corpus, 25);
+        Files.writeString(conf, parameters, StandardOpenOption.APPEND);
+        cluster.submit("train", conf, "");
+        Map<Integer, Integer> undisturbed = cluster.roundsBegun();
+        List<Integer> firstSteps = undisturbed.keySet().stream().filter(step -> !undisturbed.get(step).equals(before.get(step))).toList();
+
+        conf = writeTrainingConf("student", corpus, 25);
+        Files.writeString(conf, parameters, StandardOpenOption.APPEND);
+        Process driver = cluster.begin("train", conf, "");
+        cluster.awaitRound(firstSteps.get(3), undisturbed);
+        cluster.executors().get(0).destroyForcibly();
+        cluster.await("train", driver);
+        assertTrue(Files.readString(cluster.log("train")).contains("going back from epoch 1 round "), "a worker's moments were lost");
+        assertArrayEquals(Files.readAllBytes(folder.resolve("undisturbed/model.safetensors")),
+                Files.readAllBytes(folder.resolve("student/model.safetensors")));
+        assertEquals(history("undisturbed"), history("student"));
+    }
+
     /** Each listens elsewhere than where it says: what Spark's own ports do stays as it was. */
     @Test
     void trainingEndsWithTheReasonWhereExecutorsDoNotReachEachOther() throws Exception {

@@ -6,6 +6,7 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.io.Precision;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.generation.AnswerWriter;
 import org.potstill.teacher.generation.SamplingOptions;
 import org.potstill.teacher.generation.WritingLimits;
@@ -100,7 +101,7 @@ public final class Teachers {
      * @throws org.potstill.errors.UserException if it cannot
      */
     public static void requireDevice(TeacherOptions options) {
-        if (options.precision() == Precision.FP16 && !OnnxEngine.hasCuda()) {
+        if (options.precision() == Precision.FP16 && !OnnxRuntime.hasCuda()) {
             throw TeacherErrors.noGpuForHalfPrecision();
         }
         switch (options.engine()) {
@@ -112,6 +113,6 @@ public final class Teachers {
     /** Returns whether a teacher may run on a GPU: this build supports one and the options allow it. */
     public static boolean mayUseGpu(TeacherOptions options) {
         return options.device() != TeacherOptions.Device.CPU
-                && (options.engine() == TeacherOptions.Engine.ONNX ? OnnxEngine.hasCuda() : Nd4jDevice.hasCuda());
+                && (options.engine() == TeacherOptions.Engine.ONNX ? OnnxRuntime.hasCuda() : Nd4jDevice.hasCuda());
     }
 }

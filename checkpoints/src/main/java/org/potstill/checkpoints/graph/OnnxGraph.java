@@ -40,7 +40,7 @@ public final class OnnxGraph {
     private final OnnxGraph outer;
     private int nodes;
 
-    /** A node attribute: a Long, Float, {@code long[]} or inner graph. */
+    /** A node attribute: a Long, Float, String, {@code long[]} or inner graph. */
     public record Attribute(String name, Object value) {
     }
 
@@ -59,7 +59,7 @@ public final class OnnxGraph {
     }
 
     /** Returns a graph for an attribute of one of our nodes, which reads our values and weights. Its inputs and outputs need names of their own. */
-    OnnxGraph inner(String name) {
+    public OnnxGraph inner(String name) {
         return new OnnxGraph(name, name + "/", this);
     }
 
@@ -85,7 +85,7 @@ public final class OnnxGraph {
     }
 
     /** Declares a value as output under its own name. Unlike {@link #output(String, String, TensorProto.DataType, String...)}, it is not copied. */
-    void output(String value, TensorProto.DataType type, String... dimensions) {
+    public void output(String value, TensorProto.DataType type, String... dimensions) {
         graph.addOutput(valueInfo(value, type, dimensions));
     }
 
@@ -212,12 +212,12 @@ public final class OnnxGraph {
     }
 
     /** Adds a node with several outputs. */
-    String[] nodes(String op, List<String> inputs, int outputs, Attribute... attributes) {
+    public String[] nodes(String op, List<String> inputs, int outputs, Attribute... attributes) {
         return node("", op, inputs, outputs, attributes);
     }
 
     /** Adds a node of ONNX Runtime's own operator set; returns its first output. */
-    String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
+    public String contrib(String op, List<String> inputs, int outputs, Attribute... attributes) {
         return node(CONTRIB_DOMAIN, op, inputs, outputs, attributes)[0];
     }
 
@@ -279,6 +279,9 @@ public final class OnnxGraph {
         }
         if (attribute.value instanceof Float number) {
             return proto.setType(AttributeProto.AttributeType.FLOAT).setF(number).build();
+        }
+        if (attribute.value instanceof String text) {
+            return proto.setType(AttributeProto.AttributeType.STRING).setS(ByteString.copyFromUtf8(text)).build();
         }
         if (attribute.value instanceof OnnxGraph inner) {
             return proto.setType(AttributeProto.AttributeType.GRAPH).setG(inner.graph).build();

@@ -25,11 +25,13 @@ import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingData;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.LayerChoice;
 import org.potstill.student.Student;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,7 +57,7 @@ public final class TrainJob {
         this.listener = listener;
         this.spark = spark;
         this.sc = new JavaSparkContext(spark.sparkContext());
-        this.settings = TrainingSettings.withPrecision(settings);
+        this.settings = TrainingSettings.resolved(settings);
         this.cache = settings.required("cache.path");
         this.folder = new HadoopFolder("student", settings.required("student.path"), sc.hadoopConfiguration());
     }
@@ -112,6 +114,10 @@ public final class TrainJob {
         if (sc.getConf().getBoolean("spark.ssl.rpc.enabled", false)) {
             throw JobErrors.tlsNotSupported();
         }
+        if (TrainingSettings.averaging(settings) == Averaging.PARAMETERS && sc.getConf().getBoolean("spark.speculation", false)) {
+            throw JobErrors.badValue("train.average", "with parameters, workers keep their moments, and no second copy of a task has them: "
+                    + "spark.speculation must be false");
+        }
         if (sc.getConf().getBoolean("spark.dynamicAllocation.enabled", false) && sc.getConf().contains(CACHED_TIMEOUT)) {
             LOG.warn("executors hold the student's state, and {} may remove them between rounds, whose steps are then repeated: unset it",
                     CACHED_TIMEOUT);
@@ -157,8 +163,7 @@ public final class TrainJob {
 
     /** Validates the training settings. */
     public static void check(Settings settings) {
-        boolean auto = settings.string("train.precision").equalsIgnoreCase("auto");
-        TrainingSettings.options(auto ? settings.with("train.precision", "fp32") : settings, 1);
+        TrainingSettings.check(settings);
         TrainingSettings.outer(settings);
         TrainingSettings.maxLoss(settings, 1);
         TrainingSettings.plan(settings, 1, TrainingSettings.workers(settings));
@@ -193,6 +198,8 @@ public final class TrainJob {
         int workers = workers();
         TrainingPlan plan = TrainingSettings.plan(settings, data.size(), workers);
         TrainingOptions options = TrainingSettings.options(settings, plan.totalSteps());
+        TrainingEngine engine = TrainingSettings.engine(settings);
+        TrainingOptions ofStudent = engine.ofStudent(options);
         ObjectNode identity = TrainingSettings.identity(init.shaped(), plan, init.fingerprint(), HadoopFolder.JSON.createObjectNode()
                 .put("teacher", labels.joined(Labels::teacher)).put("tokenizer", labels.joined(Labels::tokenizer))
                 .put("spec", settings.targetSpec().name()).put("snapshot", snapshot.path("id").asText()));
@@ -203,15 +210,15 @@ public final class TrainJob {
         }
         TrainingCheckpoints checkpoints = checkpoints(identity);
         OuterOptimizer outer = TrainingSettings.outer(settings);
-        TrainingCheckpoints.Position begin = checkpoints.resume(options, copies).orElseGet(() -> first(config, options, init, outer, copies));
+        TrainingCheckpoints.Position begin = checkpoints.resume(ofStudent, copies).orElseGet(() -> first(config, ofStudent, init, outer, copies));
         LOG.info("training {} parameters on {} tokens per epoch: {} workers, {} epochs of {} rounds, {} local steps per round{}",
                 begin.state().parameters(), data.positions(), workers, plan.epochs(), plan.roundsPerEpoch(),
                 plan.localSteps(), begin.history().isEmpty() ? "" : "; resuming at step " + begin.history().size());
         if (begin.history().isEmpty()) {
             checkpoints.requireRoom(begin);
         }
-        WorkerSetup setup = new WorkerSetup(config, options, labels.labels(), cache, Cluster.coresPerTask(sc),
-                TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
+        WorkerSetup setup = new WorkerSetup(config, options, engine, labels.labels(), cache, Cluster.coresPerTask(sc),
+                TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
         TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
                 TrainingSettings.checkpointRounds(settings), listener).run(begin);

@@ -24,6 +24,7 @@ import org.potstill.spark.train.averaging.StateLostException;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.StateCopy;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.loss.StepLoss;
@@ -32,11 +33,13 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side of training: epoch by epoch, round by round. The state is copied to the driver's disk for every checkpoint and
- * at least every {@value #COPY_ROUNDS} rounds. If all executors that hold the state die, training resumes from the last copy and
+ * at least every {@value #COPY_ROUNDS} or, with {@link Averaging#PARAMETERS}, {@value #MERGE_ROUNDS} rounds. If all executors that hold the state die, training resumes from the last copy and
  * produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
 public final class TrainingLoop {
     public static final int COPY_ROUNDS = 32;
+    /** Of averaging parameters alone, where a copy costs a round in which moments travel, too. */
+    static final int MERGE_ROUNDS = 128;
     private static final int MAX_LOSSES = 3;
     private static final long LOG_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
@@ -96,15 +99,17 @@ public final class TrainingLoop {
                         epochOfSequences = epoch;
                     }
                     long roundBegan = System.nanoTime();
-                    AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, sequences, epoch, round).run();
-                    state = outcome.state();
-                    learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     boolean last = round == plan.roundsPerEpoch() - 1;
                     boolean save = last || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
+                    boolean copies = save || sinceCopy + 1 == copyRounds(setup.averaging());
+                    AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, sequences, epoch, round,
+                            copies || setup.averaging() == Averaging.EVERYTHING).run();
+                    state = outcome.state();
+                    learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     int nextEpoch = last ? epoch + 1 : epoch;
                     int nextRound = last ? 0 : round + 1;
                     sinceCopy++;
-                    if (save || sinceCopy == COPY_ROUNDS) {
+                    if (copies) {
                         double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
                         copy(state, nextEpoch, nextRound, seconds);
                     }
@@ -132,6 +137,11 @@ public final class TrainingLoop {
             state.end();
         }
         return copy;
+    }
+
+    /** Returns after how many rounds the state is copied at the latest. */
+    private static int copyRounds(Averaging averaging) {
+        return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : MERGE_ROUNDS;
     }
 
     private void copy(DistributedState state, int epoch, int round, double seconds) {

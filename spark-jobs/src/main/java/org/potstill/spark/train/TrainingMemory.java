@@ -12,9 +12,12 @@ import org.potstill.spark.MemoryNeed;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.student.StudentMemory;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /**
@@ -26,8 +29,9 @@ import org.potstill.student.options.TrainingOptions;
  * @param packed       heap bytes of one worker's packed result
  * @param batch        heap bytes of a batch
  * @param student      off-heap bytes of a student
+ * @param engine       off-heap bytes of an engine that all workers of an executor share; 0 for none
  */
-record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student) {
+record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student, long engine) {
     /** States held at once: in memory, this round's initial state and the next; on the driver's disk, the last copy and the next. */
     private static final int STATES = 2;
     /** Slices held at once: those being averaged, and one in transfer to the driver. */
@@ -44,11 +48,20 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long longest = settings.integer("sequence-length", 2, 1 << 20);
         long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
-        // In single precision the result is the student's own memory.
-        long packed = TrainingSettings.payload(settings) == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
+        long packed = packed(TrainingSettings.averaging(settings), TrainingSettings.payload(settings), parameters, moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
-                StudentMemory.training(config, options, rows, longest, kept, Cluster.coresPerTask(sc)));
+                StudentMemory.training(config, TrainingSettings.engine(settings).ofStudent(options), rows, longest, kept, Cluster.coresPerTask(sc)),
+                TrainingSettings.engine(settings) == TrainingEngine.ONNX ? OnnxTrainer.bytes(config, rows, longest) : 0);
+    }
+
+    private static long packed(Averaging averaging, Payload payload, int parameters, int moments) {
+        if (averaging == Averaging.PARAMETERS) {
+            // With what the worker owes, and its part of what means owe.
+            return payload.bytes(parameters) + 2L * Float.BYTES * parameters;
+        }
+        // In single precision the result is the student's own memory.
+        return payload == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);
     }
 
     /**
@@ -61,11 +74,11 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
                 "train a smaller student, smaller batches (train.batch-size, train.gradient-checkpointing) or fewer workers side by side (spark.task.cpus)");
         if (sc.isLocal()) {
-            need.driver(localHeap(), side * student, 0);
+            need.driver(localHeap(), side * student + engine, 0);
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
             // While a worker trains one student, others may read its previous result from another.
-            need.executors(executorHeap(), 2L * side * student, 0);
+            need.executors(executorHeap(), 2L * side * student + engine, 0);
         }
     }
 

@@ -7,21 +7,27 @@ import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.student.Student;
 import org.potstill.student.loss.Divergence;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.Tail;
+import org.potstill.student.onnx.OnnxTrainer;
 import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /** Access to the settings that determine the trained student. */
 final class TrainingSettings {
+    private static final String ENGINE = "train.engine";
+    private static final String PRECISION = "train.precision";
     private static final String INIT_LAYERS = "student.init-layers";
     /** Not a setting: version of the response search, which determines the loss masks. */
     private static final String RESPONSE_SEARCH = "train.response-search";
@@ -31,15 +37,41 @@ final class TrainingSettings {
             Map.entry("student.sliding-from-layer", "0"), Map.entry("student.rope-scaling.factor", "1.0"),
             Map.entry("student.rope-scaling.low-freq-factor", "1.0"), Map.entry("student.rope-scaling.high-freq-factor", "4.0"),
             Map.entry("student.rope-scaling.original-positions", "8192"), Map.entry(INIT_LAYERS, "evenly-spaced"),
-            Map.entry("train.learn-from", "everything"));
+            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"),
+            Map.entry(ENGINE, "dl4j"));
 
     private TrainingSettings() {
     }
 
-    /** Replaces {@code train.precision = auto} by the driver's choice, which is part of the student's identity. */
-    static Settings withPrecision(Settings s) {
-        return !s.string("train.precision").equalsIgnoreCase("auto") ? s
-                : s.with("train.precision", Student.canUseBf16() ? "bf16" : "fp32");
+    /** Replaces {@code auto} by the driver's choice, which is part of the student's identity: engine and precision. */
+    static Settings resolved(Settings s) {
+        Settings chosen = isAuto(s, ENGINE) ? s.with(ENGINE, OnnxTrainer.supports(withoutAuto(s)) && OnnxRuntime.hasCuda() ? "onnx" : "dl4j") : s;
+        return isAuto(s, PRECISION) ? chosen.with(PRECISION, canUseBf16(engine(chosen)) ? "bf16" : "fp32") : chosen;
+    }
+
+    private static boolean canUseBf16(TrainingEngine engine) {
+        return engine == TrainingEngine.ONNX ? OnnxRuntime.hasCuda() : Student.canUseBf16();
+    }
+
+    private static boolean isAuto(Settings s, String key) {
+        return s.string(key).equalsIgnoreCase("auto");
+    }
+
+    private static TrainingOptions withoutAuto(Settings s) {
+        return options(isAuto(s, PRECISION) ? s.with(PRECISION, "fp32") : s, 1);
+    }
+
+    /** Returns the engine of {@link #resolved} settings. */
+    static TrainingEngine engine(Settings s) {
+        return s.choice(ENGINE, TrainingEngine.class, "auto");
+    }
+
+    /** Validates what determines a step. */
+    static void check(Settings s) {
+        TrainingOptions options = withoutAuto(s);
+        if (!isAuto(s, ENGINE) && engine(s) == TrainingEngine.ONNX) {
+            OnnxTrainer.requireSupport(options);
+        }
     }
 
     static TrainingOptions options(Settings s, int totalSteps) {
@@ -53,7 +85,7 @@ final class TrainingSettings {
                 s.real("train.beta1", 0, Settings.BELOW_ONE), s.real("train.beta2", 0, Settings.BELOW_ONE), s.real("train.epsilon", Settings.ABOVE_ZERO, 1),
                 s.real("train.max-gradient-norm", 0, Double.MAX_VALUE),
                 s.choice("train.optimizer", TrainingOptions.Optimizer.class), s.flag("train.gradient-checkpointing"),
-                s.choice("train.precision", MatrixPrecision.class, "auto"));
+                s.choice(PRECISION, MatrixPrecision.class, "auto"));
         if (floor > peak) {
             throw JobErrors.badValue(s.isGiven("train.min-learning-rate") ? "train.min-learning-rate" : "train.learning-rate",
                     "train.min-learning-rate, " + floor + ", is more than train.learning-rate, " + peak);
@@ -89,8 +121,16 @@ final class TrainingSettings {
         return s.integer("train.workers", 0, 100_000);
     }
 
+    static Averaging averaging(Settings s) {
+        return s.choice("train.average", Averaging.class);
+    }
+
     static Payload payload(Settings s) {
-        return s.choice("train.payload", Payload.class);
+        Payload payload = s.choice("train.payload", Payload.class);
+        if (averaging(s) == Averaging.EVERYTHING && !payload.isForMoments()) {
+            throw JobErrors.badValue("train.payload", s.string("train.payload") + " is too coarse for Adam's moments; it is for train.average = parameters");
+        }
+        return payload;
     }
 
     static int checkpointRounds(Settings s) {

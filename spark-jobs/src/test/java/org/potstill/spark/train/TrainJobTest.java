@@ -34,6 +34,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
 import org.potstill.checkpoints.model.TinyLlama;
@@ -49,6 +51,7 @@ import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.averaging.Losses;
 import org.potstill.spark.train.exchange.StudentPool;
 import org.potstill.student.loss.StepLoss;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.teacher.Teachers;
 
 class TrainJobTest {
@@ -103,7 +106,7 @@ class TrainJobTest {
         }
         String provenance = Files.readString(folder.resolve("student/provenance.json"));
         assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
-        assertEquals(StudentPool.simd(), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
+        assertEquals(StudentPool.simd(TrainingEngine.DL4J), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());
     }
 
     private static StepLoss begin(List<StepLoss> history) {
@@ -236,6 +239,39 @@ class TrainJobTest {
         assertTrue(end(single).total() < 0.9 * begin(single).total(), begin(single) + " " + end(single));
         assertEquals(end(single).total(), end(half).total(), 0.01);
         assertFalse(java.util.Arrays.equals(weights("fp32"), weights("fp16")));
+    }
+
+    /** Moments that stay with their workers, and differences in few bits, teach the same; a stopped run goes on to the same bytes. */
+    @ParameterizedTest
+    @ValueSource(strings = {"fp32", "fp16", "int8", "int4"})
+    void averagingOnlyParametersTeachesTheSame(String payload) throws Exception {
+        String[] settings = {"train.epochs=2", "train.alpha=0", "train.average=parameters", "train.local-steps=2", "train.outer-momentum=0.3",
+            "train.checkpoint-rounds=5", "train.keep-checkpoints=100", "train.payload=" + payload};
+        List<StepLoss> everything = train("train.epochs=2", "train.alpha=0", "train.local-steps=2", "train.outer-momentum=0.3",
+                "student.path=" + folder.resolve("everything")).history();
+        List<StepLoss> parameters = train(concat(settings, "student.path=" + folder.resolve("undisturbed"))).history();
+        assertEquals(end(everything).total(), end(parameters).total(), 0.02);
+        assertFalse(java.util.Arrays.equals(weights("everything"), weights("undisturbed")));
+        train(settings);
+        assertArrayEquals(weights("undisturbed"), weights("student"));
+        for (String name : List.of("provenance.json", "model.safetensors")) {
+            Files.delete(folder.resolve("student").resolve(name));
+        }
+        List<Path> checkpoints;
+        try (Stream<Path> files = Files.list(folder.resolve("student/checkpoints"))) {
+            checkpoints = files.sorted().toList();
+        }
+        assertTrue(checkpoints.size() > 2, checkpoints.toString());
+        for (Path later : checkpoints.subList(checkpoints.size() / 2, checkpoints.size())) {
+            FileUtils.deleteDirectory(later.toFile());
+        }
+        train(settings);
+        assertArrayEquals(weights("undisturbed"), weights("student"));
+    }
+
+    @Test
+    void coarsePayloadsAreForParametersOnly() {
+        assertTrue(assertThrows(UserException.class, () -> train("train.payload=int8")).cause().contains("train.average = parameters"));
     }
 
     @Test

@@ -44,7 +44,7 @@ class TrainingMemoryTest {
             all = all.with(overrides[i], overrides[i + 1]);
         }
         CausalLmConfig config = StudentShape.of(all, TinyLlama.config().vocabSize());
-        return MemoryNeed.HEAP + TrainingMemory.of(new JavaSparkContext(Distillery.spark().sparkContext()), all, config,
+        return MemoryNeed.HEAP + TrainingMemory.of(new JavaSparkContext(Distillery.spark().sparkContext()), TrainingSettings.resolved(all), config,
                 Integer.parseInt(all.string("train.workers")), 1000).localHeap();
     }
 

@@ -2,10 +2,12 @@
 package org.potstill.student.decoder;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
@@ -40,6 +42,28 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
      */
     public record Block<T>(T qkvProj, T qkvBias, T oProj, T oBias, T queryNorm, T keyNorm, T gateUpProj, T gateUpBias, T downProj,
             T downBias, T attentionInputNorm, T attentionOutputNorm, T feedForwardInputNorm, T feedForwardOutputNorm) {
+        /** Returns all components, in the order of the flat vector; those that a model lacks are null. */
+        public List<T> all() {
+            return Arrays.asList(qkvProj, qkvBias, oProj, oBias, queryNorm, keyNorm, gateUpProj, gateUpBias, downProj, downBias,
+                    attentionInputNorm, attentionOutputNorm, feedForwardInputNorm, feedForwardOutputNorm);
+        }
+
+        /** Makes a block from {@link #all} its components. */
+        public static <T> Block<T> of(List<T> all) {
+            return new Block<>(all.get(0), all.get(1), all.get(2), all.get(3), all.get(4), all.get(5), all.get(6), all.get(7),
+                    all.get(8), all.get(9), all.get(10), all.get(11), all.get(12), all.get(13));
+        }
+    }
+
+    /**
+     * A matrix's place in the flat vector.
+     *
+     * @param offset index of its first value
+     */
+    public record Place(long offset, int rows, int columns) {
+        long end() {
+            return offset + (long) rows * columns;
+        }
     }
 
     /** Factory of a matrix view of part of the flat vector. */
@@ -112,7 +136,14 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
     }
 
     public static <T> Weights<T> of(CausalLmConfig c, INDArray flat, View<T> view) {
-        Cursor<T> cursor = new Cursor<>(flat.reshape(flat.length()), view);
+        INDArray vector = flat.reshape(flat.length());
+        return places(c).map(place ->
+                view.of(vector.get(NDArrayIndex.interval(place.offset(), place.end())), place.rows(), place.columns()));
+    }
+
+    /** Returns where each matrix is in the flat vector. */
+    public static Weights<Place> places(CausalLmConfig c) {
+        Cursor cursor = new Cursor();
         int hidden = c.hiddenSize();
         int queries = c.numAttentionHeads() * c.headDim();
         int keys = c.numKeyValueHeads() * c.headDim();
@@ -120,8 +151,8 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
         Traits.NormPlacement norms = c.traits().norms();
         int inner = c.intermediateSize();
         boolean mlpBias = c.variant().mlpBias();
-        T embedTokens = cursor.next(c.vocabSize(), hidden);
-        List<Block<T>> blocks = new ArrayList<>();
+        Place embedTokens = cursor.next(c.vocabSize(), hidden);
+        List<Block<Place>> blocks = new ArrayList<>();
         for (int i = 0; i < c.numHiddenLayers(); i++) {
             blocks.add(new Block<>(
                     cursor.next(qkv, hidden),
@@ -139,28 +170,32 @@ public record Weights<T>(T embedTokens, List<Block<T>> blocks, T norm, T head) {
                     cursor.vector(hidden, norms.before()),
                     cursor.vector(hidden, norms.after())));
         }
-        T norm = cursor.next(1, hidden);
+        Place norm = cursor.next(1, hidden);
         return new Weights<>(embedTokens, blocks, norm, c.tieWordEmbeddings() ? embedTokens : cursor.next(c.vocabSize(), hidden));
     }
 
-    private static final class Cursor<T> {
-        private final INDArray flat;
-        private final View<T> view;
+    private <U> Weights<U> map(Function<T, U> change) {
+        U embedding = change.apply(embedTokens);
+        List<Block<U>> changed = new ArrayList<>();
+        for (Block<T> block : blocks) {
+            List<U> all = new ArrayList<>();
+            block.all().forEach(each -> all.add(each == null ? null : change.apply(each)));
+            changed.add(Block.of(all));
+        }
+        U changedNorm = change.apply(norm);
+        return new Weights<>(embedding, changed, changedNorm, head == embedTokens ? embedding : change.apply(head));
+    }
+
+    private static final class Cursor {
         private long offset;
 
-        Cursor(INDArray flat, View<T> view) {
-            this.flat = flat;
-            this.view = view;
+        Place next(int rows, int columns) {
+            Place place = new Place(offset, rows, columns);
+            offset = place.end();
+            return place;
         }
 
-        T next(int rows, int columns) {
-            long end = offset + (long) rows * columns;
-            T matrix = view.of(flat.get(NDArrayIndex.interval(offset, end)), rows, columns);
-            offset = end;
-            return matrix;
-        }
-
-        T vector(int length, boolean present) {
+        Place vector(int length, boolean present) {
             return present ? next(1, length) : null;
         }
     }

@@ -74,4 +74,14 @@ public final class StudentErrors {
                 "there are " + length + " numbers, not " + expected,
                 "go on with the configuration that they were made with");
     }
+
+    public static UserException engineLacks(String what, String instead) {
+        return new UserException("ONNX Runtime cannot train with these settings", "its training graph does not have " + what,
+                instead + ", or set train.engine = dl4j");
+    }
+
+    public static UserException engineFailed(String what, Exception origin) {
+        return new UserException("ONNX Runtime could not " + what + " to train the student", String.valueOf(origin.getMessage()),
+                "check the driver and the memory of the GPU; smaller batches (train.batch-size) need less, or set train.engine = dl4j", origin);
+    }
 }

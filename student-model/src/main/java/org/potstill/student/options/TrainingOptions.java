@@ -58,6 +58,12 @@ public record TrainingOptions(
         require(precision != null, "there is no precision");
     }
 
+    /** Returns the same options with another precision. */
+    public TrainingOptions with(MatrixPrecision other) {
+        return new TrainingOptions(objective, learningRate, warmupSteps, totalSteps, minLearningRate, weightDecay, beta1, beta2, epsilon,
+                maxGradientNorm, optimizer, gradientCheckpointing, other);
+    }
+
     public WarmupCosine schedule() {
         return new WarmupCosine(learningRate, minLearningRate, warmupSteps, totalSteps);
     }

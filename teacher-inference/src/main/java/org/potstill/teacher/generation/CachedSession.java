@@ -18,6 +18,7 @@ import java.util.stream.Collectors;
 import org.potstill.checkpoints.graph.LlamaGraph;
 import org.potstill.checkpoints.graph.OnnxModel;
 import org.potstill.checkpoints.io.NativeWork;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TokenBatch;
@@ -117,7 +118,7 @@ final class CachedSession implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             buffer.put(i, values.applyAsLong(i));
         }
-        return OnnxTensor.createTensor(OnnxEngine.environment(), buffer, new long[] {1, count});
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), buffer, new long[] {1, count});
     }
 
     /** Returns empty keys or values, those of no token. */
@@ -126,7 +127,7 @@ final class CachedSession implements AutoCloseable {
         shape[0] = 1;
         shape[2] = 0;
         FloatBuffer none = ByteBuffer.allocateDirect(0).order(ByteOrder.nativeOrder()).asFloatBuffer();
-        return OnnxTensor.createTensor(OnnxEngine.environment(), none, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), none, shape);
     }
 
     /** Clears the cache, to begin another text. */

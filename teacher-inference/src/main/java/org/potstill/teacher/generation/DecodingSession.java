@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.potstill.checkpoints.graph.DecodingLoop;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.onnx.OnnxEngine;
 
 /** An ONNX Runtime session of a {@link DecodingLoop}. Not thread-safe. */
@@ -72,7 +73,7 @@ final class DecodingSession implements AutoCloseable {
             }
         }
         Map<String, OnnxTensor> inputs = new HashMap<>();
-        OrtEnvironment environment = OnnxEngine.environment();
+        OrtEnvironment environment = OnnxRuntime.environment();
         try {
             inputs.put(DecodingLoop.INPUT_IDS, OnnxTensor.createTensor(environment, ids, new long[] {rows, padded}));
             inputs.put(DecodingLoop.LAST_INDICES, OnnxTensor.createTensor(environment, last, new long[] {rows}));

@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.graph.WritingGraph;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.teacher.onnx.OnnxEngine;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.scoring.EngineOutOfMemory;
 import org.potstill.teacher.scoring.TeacherErrors;
 
@@ -93,7 +93,7 @@ final class KeyValueBuffers implements AutoCloseable {
         int slot = width(config) * positions;
         try {
             for (int i = 0; i < buffers.size(); i++) {
-                OnnxTensor tensor = OnnxTensor.createTensor(OnnxEngine.environment(),
+                OnnxTensor tensor = OnnxTensor.createTensor(OnnxRuntime.environment(),
                         buffers.get(i).slice(rows.first * slot, rows.count * slot),
                         new long[] {rows.count, config.numKeyValueHeads(), positions, config.headDim()});
                 String kind = WritingGraph.KINDS.get(i % 2);

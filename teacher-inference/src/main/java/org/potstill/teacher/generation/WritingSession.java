@@ -16,6 +16,7 @@ import java.util.Map;
 import org.potstill.checkpoints.graph.OnnxModel;
 import org.potstill.checkpoints.graph.WritingGraph;
 import org.potstill.checkpoints.io.NativeWork;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.scoring.TeacherErrors;
 
@@ -84,8 +85,8 @@ final class WritingSession implements AutoCloseable {
             Map<String, OnnxTensor> inputs = new LinkedHashMap<>(ours);
             inputs.putAll(view.past());
             Map<String, OnnxTensor> outputs = new LinkedHashMap<>(view.present());
-            ours.put(WritingGraph.TOKENS, OnnxTensor.createTensor(OnnxEngine.environment(), chosen, new long[] {wanted}));
-            ours.put(WritingGraph.CHECK, OnnxTensor.createTensor(OnnxEngine.environment(), check, new long[] {wanted}));
+            ours.put(WritingGraph.TOKENS, OnnxTensor.createTensor(OnnxRuntime.environment(), chosen, new long[] {wanted}));
+            ours.put(WritingGraph.CHECK, OnnxTensor.createTensor(OnnxRuntime.environment(), check, new long[] {wanted}));
             outputs.put(WritingGraph.TOKENS, ours.get(WritingGraph.TOKENS));
             outputs.put(WritingGraph.CHECK, ours.get(WritingGraph.CHECK));
             NativeWork.call(() -> session.run(inputs, outputs)).close();
@@ -105,17 +106,17 @@ final class WritingSession implements AutoCloseable {
         for (int i = 0; i < values.length; i++) {
             buffer.put(i, values[i]);
         }
-        return OnnxTensor.createTensor(OnnxEngine.environment(), buffer, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), buffer, shape);
     }
 
     private static OnnxTensor ints(int... values) throws OrtException {
         IntBuffer buffer = bytes(4 * values.length).asIntBuffer().put(values).rewind();
-        return OnnxTensor.createTensor(OnnxEngine.environment(), buffer, new long[] {values.length});
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), buffer, new long[] {values.length});
     }
 
     private static OnnxTensor doubles(double... values) throws OrtException {
         DoubleBuffer buffer = bytes(8 * values.length).asDoubleBuffer().put(values).rewind();
-        return OnnxTensor.createTensor(OnnxEngine.environment(), buffer, new long[] {values.length, 1});
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), buffer, new long[] {values.length, 1});
     }
 
     private static ByteBuffer bytes(int count) {

@@ -3,11 +3,8 @@ package org.potstill.teacher.onnx;
 
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OnnxValue;
-import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
-import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
-import ai.onnxruntime.providers.OrtCUDAProviderOptions;
 import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -15,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import org.potstill.checkpoints.graph.LlamaGraph;
 import org.potstill.checkpoints.io.NativeWork;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.scoring.EngineOutOfMemory;
 import org.potstill.teacher.scoring.GpuDiagnosis;
 import org.potstill.teacher.scoring.TeacherErrors;
@@ -23,9 +21,6 @@ import org.potstill.teacher.scoring.TokenBatch;
 
 /** An ONNX Runtime session with its inputs and outputs. Not thread-safe. */
 public final class OnnxEngine implements AutoCloseable {
-    /** System property with the prefix of the file to which ONNX Runtime writes the time of each operator. */
-    static final String PROFILE = "potstill.onnx-profile";
-
     private final OrtSession session;
     private final TeacherOptions.Device device;
     private final int gpu;
@@ -38,7 +33,7 @@ public final class OnnxEngine implements AutoCloseable {
     }
 
     public static void requireDevice(TeacherOptions.Device device) {
-        if (device == TeacherOptions.Device.CUDA && !hasCuda()) {
+        if (device == TeacherOptions.Device.CUDA && !OnnxRuntime.hasCuda()) {
             throw TeacherErrors.noCudaBuild();
         }
     }
@@ -52,7 +47,7 @@ public final class OnnxEngine implements AutoCloseable {
      */
     public static OnnxEngine open(byte[] model, Path weights, TeacherOptions options) {
         requireDevice(options.device());
-        if (options.device() != TeacherOptions.Device.CPU && hasCuda()) {
+        if (options.device() != TeacherOptions.Device.CPU && OnnxRuntime.hasCuda()) {
             try {
                 return new OnnxEngine(cudaSession(model, weights, options), TeacherOptions.Device.CUDA, options.gpu());
             } catch (OrtException e) {
@@ -68,50 +63,22 @@ public final class OnnxEngine implements AutoCloseable {
         }
     }
 
-    /** Returns the environment of all sessions and tensors, which is made and configured by the first call. */
-    public static OrtEnvironment environment() {
-        return UnpackedRuntime.environment();
-    }
-
-    public static boolean hasCuda() {
-        UnpackedRuntime.environment();
-        return OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA);
-    }
-
     /** Opens a session on the CPU. */
     public static OrtSession session(byte[] model, Path weights, int threads) throws OrtException {
-        OrtEnvironment environment = UnpackedRuntime.environment();
         try (OrtSession.SessionOptions settings = settings(weights, threads)) {
-            return NativeWork.call(() -> environment.createSession(model, settings));
+            return OnnxRuntime.session(model, settings);
         }
     }
 
     private static OrtSession cudaSession(byte[] model, Path weights, TeacherOptions options) throws OrtException {
-        // Must come before the options: the CUDA provider fails to load unless ONNX Runtime's logger is set up.
-        OrtEnvironment environment = UnpackedRuntime.environment();
-        // Not addCUDA(int), whose error "Failed to load shared library" does not name the library.
-        try (OrtSession.SessionOptions settings = settings(weights, options.threads());
-                OrtCUDAProviderOptions gpu = new OrtCUDAProviderOptions(options.gpu())) {
-            // TF32 has a 10-bit mantissa, too short for FP32.
-            gpu.add("use_tf32", "0");
-            settings.addCUDA(gpu);
-            return NativeWork.call(() -> environment.createSession(model, settings));
+        try (OrtSession.SessionOptions settings = settings(weights, options.threads())) {
+            return OnnxRuntime.cudaSession(model, settings, options.gpu());
         }
     }
 
     private static OrtSession.SessionOptions settings(Path weights, int threads) throws OrtException {
-        OrtSession.SessionOptions settings = new OrtSession.SessionOptions();
-        settings.setIntraOpNumThreads(threads);
-        settings.setOptimizationLevel(OrtSession.SessionOptions.OptLevel.ALL_OPT);
-        // Batches differ in shape, and a memory plan would be kept for each shape.
-        settings.setMemoryPatternOptimization(false);
-        // Spinning idle threads would take cores from the next task's training.
-        settings.addConfigEntry("session.intra_op.allow_spinning", "0");
+        OrtSession.SessionOptions settings = OnnxRuntime.settings(threads);
         settings.addConfigEntry("session.model_external_initializers_file_folder_path", weights.toString());
-        String profile = System.getProperty(PROFILE);
-        if (profile != null) {
-            settings.enableProfiling(profile);
-        }
         return settings;
     }
 

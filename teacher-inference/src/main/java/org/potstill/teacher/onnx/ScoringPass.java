@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.graph.LlamaGraph;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.teacher.scoring.DrawPoints;
 import org.potstill.teacher.scoring.EngineOutOfMemory;
@@ -169,18 +170,18 @@ final class ScoringPass {
     }
 
     private static OnnxTensor tensor(LongBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), values, shape);
     }
 
     private static OnnxTensor tensor(IntBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), values, shape);
     }
 
     private static OnnxTensor tensor(DoubleBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), values, shape);
     }
 
     static OnnxTensor tensor(FloatBuffer values, long... shape) throws OrtException {
-        return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
+        return OnnxTensor.createTensor(OnnxRuntime.environment(), values, shape);
     }
 }

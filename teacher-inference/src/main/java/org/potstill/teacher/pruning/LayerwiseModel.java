@@ -18,6 +18,7 @@ import org.potstill.checkpoints.graph.LayerGraphs;
 import org.potstill.checkpoints.graph.LlamaGraph;
 import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.onnx.OnnxRuntime;
 import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.EngineOutOfMemory;
@@ -156,7 +157,7 @@ public final class LayerwiseModel implements AutoCloseable {
 
     private static OnnxTensor tensor(LongBuffer values, long... shape) {
         try {
-            return OnnxTensor.createTensor(OnnxEngine.environment(), values, shape);
+            return OnnxTensor.createTensor(OnnxRuntime.environment(), values, shape);
         } catch (OrtException e) {
             throw TeacherErrors.engineFailed("take its input", e);
         }

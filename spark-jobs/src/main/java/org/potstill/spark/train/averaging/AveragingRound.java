@@ -11,14 +11,19 @@ import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rdd.RDD;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.TrainingPlan;
 import org.potstill.spark.train.exchange.ExecutorState;
 import org.potstill.spark.train.exchange.Peer;
 import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.StateSource;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.loss.StepLoss;
+import scala.Tuple2;
+import scala.collection.immutable.List$;
+import scala.reflect.ClassTag$;
 
 /**
  * One round of parameter averaging (local SGD; McMahan et al., arXiv 1602.05629): every worker starts from the average and takes
@@ -29,7 +34,11 @@ import org.potstill.student.loss.StepLoss;
  * averages them, and fetches the other slices from their owners ({@link ExecutorState}). An executor thus sends and receives about
  * two states per round, whatever the number of workers. The driver receives only losses, and a round is one Spark job.
  *
- * <p>If an executor is lost, only its work of this round is repeated: all others have the round's initial state.
+ * <p>With {@link Averaging#PARAMETERS}, each worker keeps its moments, and only packed differences of parameters travel, except in a
+ * round whose result is {@code whole}.
+ *
+ * <p>If an executor is lost, with {@link Averaging#EVERYTHING} only its work of this round is repeated: all others have the round's initial state. Otherwise
+ * its workers' moments are lost, and training goes back to the last copy.
  */
 public final class AveragingRound {
     private final WorkerSetup setup;
@@ -39,6 +48,7 @@ public final class AveragingRound {
     private final EpochFiles sequences;
     private final int round;
     private final int firstStep;
+    private final boolean whole;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
 
     /**
@@ -46,15 +56,31 @@ public final class AveragingRound {
      *
      * @param begin     the round's initial state
      * @param sequences of the epoch
+     * @param whole     whether moments are averaged, too, so that the result can be copied; always, with {@link Averaging#EVERYTHING}
      */
-    public AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin, EpochFiles sequences, int epoch, int round) {
-        this.workers = sc.parallelize(IntStream.range(0, plan.workers()).boxed().toList(), plan.workers());
+    public AveragingRound(JavaSparkContext sc, WorkerSetup setup, TrainingPlan plan, DistributedState begin, EpochFiles sequences, int epoch, int round,
+            boolean whole) {
+        this.workers = workers(sc, plan.workers(), begin, setup.averaging() == Averaging.PARAMETERS);
+        this.whole = whole;
         this.sequences = sequences;
         this.round = round;
         this.setup = setup;
         this.plan = plan;
         this.begin = begin;
         this.firstStep = plan.firstStep(epoch, round);
+    }
+
+    /** Returns the workers' numbers, each as a partition that prefers the executor where the worker's moments may be. */
+    @SuppressWarnings({"unchecked", "rawtypes"}) // The element's type is another in Scala 2.13.
+    private static JavaRDD<Integer> workers(JavaSparkContext sc, int count, DistributedState begin, boolean isKept) {
+        scala.collection.immutable.List all = List$.MODULE$.empty();
+        for (int worker = count - 1; worker >= 0; worker--) {
+            scala.collection.immutable.List<String> nowhere = List$.MODULE$.empty();
+            String place = isKept ? begin.place(worker) : null;
+            all = all.$colon$colon(new Tuple2<>(worker, place == null ? nowhere : nowhere.$colon$colon(place)));
+        }
+        RDD<Integer> workers = sc.sc().makeRDD(all, ClassTag$.MODULE$.apply(Integer.class));
+        return workers.toJavaRDD();
     }
 
     /**
@@ -80,6 +106,10 @@ public final class AveragingRound {
             try {
                 train(source, workers);
             } catch (PeersLostException e) {
+                if (!source.whole()) {
+                    // A worker's own moments are needed, and may be lost.
+                    throw new StateLostException(e);
+                }
                 // A new executor may now listen on a dead one's address.
                 made().stream().filter(c -> Arrays.binarySearch(workers, c.worker()) >= 0).forEach(c -> lost.remove(c.at()));
                 List<Peer> holders = lost.addAll(e.peers()) ? holders(lost) : List.of();
@@ -92,7 +122,7 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, made()), meanOfSteps(), gradientNorm());
+        return new Outcome(begin.next(this, whole, made()), meanOfSteps(), gradientNorm());
     }
 
     /**
@@ -101,13 +131,13 @@ public final class AveragingRound {
      * @throws PeersLostException if some workers could not obtain it
      */
     private void train(StateSource source, int[] workers) throws PeersLostException {
-        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, round, firstStep);
+        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, whole, round, firstStep);
         JavaRDD<LocalSteps.Result> trained = this.workers.map(steps::train);
         List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
         PeersLostException missed = null;
         for (int i = 0; i < workers.length; i++) {
             LocalSteps.Result result = answers[i].get(0);
-            begin.remember(result.at(), result.simd());
+            begin.remember(workers[i], result);
             if (result.missed() == null) {
                 results.put(workers[i], result);
             } else {
@@ -138,7 +168,7 @@ public final class AveragingRound {
         List<Peer> holders = holders(lost.peers());
         int[] workers = made().stream().filter(c -> lost.peers().contains(c.at())).mapToInt(StateSource.Contribution::worker).toArray();
         boolean driverHasIt = !begin.source().begin().isEmpty();
-        if (workers.length == 0 || holders.isEmpty() && !driverHasIt) {
+        if (setup.averaging() == Averaging.PARAMETERS || workers.length == 0 || holders.isEmpty() && !driverHasIt) {
             throw new StateLostException(lost);
         }
         try {

@@ -4,8 +4,10 @@ package org.potstill.spark.train.averaging;
 import java.math.BigInteger;
 import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
@@ -51,8 +53,9 @@ public final class DistributedState {
      * @param layout layout of the states
      * @param peers  executors that have, or had, data of the run
      * @param simd   the {@link org.potstill.spark.train.exchange.StudentPool#simd} of those that have taken steps
+     * @param places where each worker took its last steps, see {@link #place}
      */
-    private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd) {
+    private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd, Map<Integer, String> places) {
     }
 
     private DistributedState(Run run, AveragingRound madeBy, StateSource source) {
@@ -64,7 +67,7 @@ public final class DistributedState {
     /** Creates the first state of a run from the driver's copy. */
     public static DistributedState of(JavaSparkContext sc, StateCopy copy, int workers) {
         String id = new BigInteger(RUN_BITS, new SecureRandom()).toString(16);
-        return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet(), new TreeSet<>()), 0, copy);
+        return of(new Run(sc, id, copy.layout(workers), ConcurrentHashMap.newKeySet(), new TreeSet<>(), new HashMap<>()), 0, copy);
     }
 
     private static DistributedState of(Run run, long version, StateCopy copy) {
@@ -88,16 +91,21 @@ public final class DistributedState {
     /**
      * Records an executor to notify when the run ends.
      *
-     * @param peer may be null for none
-     * @param simd its {@link org.potstill.spark.train.exchange.StudentPool#simd}; null if it took no steps
+     * @param result of a worker there
      */
-    void remember(Peer peer, String simd) {
-        if (peer != null) {
-            run.peers().add(peer);
+    void remember(int worker, LocalSteps.Result result) {
+        if (result.at() != null) {
+            run.peers().add(result.at());
         }
-        if (simd != null) {
-            run.simd().add(simd);
+        if (result.simd() != null) {
+            run.simd().add(result.simd());
+            run.places().put(worker, result.place());
         }
+    }
+
+    /** Returns where a worker took its last steps, as Spark's scheduler names an executor; null if it has taken none. */
+    String place(int worker) {
+        return run.places().get(worker);
     }
 
     /** Returns the {@link org.potstill.spark.train.exchange.StudentPool#simd} of all executors that have taken steps in this run. */
@@ -106,8 +114,8 @@ public final class DistributedState {
     }
 
     /** Returns the average of the workers' results of a round that began with this state. */
-    DistributedState next(AveragingRound round, List<StateSource.Contribution> made) {
-        return new DistributedState(run, round, StateSource.average(run.id(), source.version() + 1, made));
+    DistributedState next(AveragingRound round, boolean whole, List<StateSource.Contribution> made) {
+        return new DistributedState(run, round, source.average(whole, made));
     }
 
     /**
@@ -121,7 +129,7 @@ public final class DistributedState {
         }
         repairs++;
         LOG.warn("repeating the previous round's steps of the workers at {}: their results cannot be fetched", lost.peers(), lost);
-        source = StateSource.average(run.id(), source.version(), madeBy.again(lost));
+        source = source.with(madeBy.again(lost));
     }
 
     /**

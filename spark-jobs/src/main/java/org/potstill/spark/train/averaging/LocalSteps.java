@@ -6,7 +6,10 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.potstill.errors.UserException;
+import org.potstill.spark.Cluster;
 import org.potstill.spark.ExecutorCounters;
 import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
@@ -22,10 +25,16 @@ import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.Reached;
 import org.potstill.spark.train.exchange.StateSource;
 import org.potstill.spark.train.exchange.StudentPool;
+import org.potstill.spark.train.state.Averaging;
+import org.potstill.spark.train.state.ErrorFeedback;
+import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
+import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.StepLoss;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,10 +43,11 @@ import org.slf4j.LoggerFactory;
  *
  * @param sequences of the epoch
  * @param begin     source of the round's initial state
+ * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, int round, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, boolean whole, int round, int firstStep) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -49,9 +59,17 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      * @param gradientNorm mean over the steps, before clipping; 0 if there are none
      * @param missed why the worker could not obtain the initial state; null if it could
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
+     * @param place  the executor, as Spark's scheduler names it; null if the worker took no steps
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, String place)
             implements Serializable {
+        static Result none() {
+            return new Result(null, null, List.of(), 0, null, null, null);
+        }
+
+        static Result missed(PeersLostException e) {
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null);
+        }
     }
 
     /**
@@ -61,7 +79,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      */
     Result train(int worker) {
         try (RoundBatches batches = sequences.open(round, worker)) {
-            return batches.steps() == 0 ? new Result(null, null, List.of(), 0, null, null) : trained(worker, batches);
+            return batches.steps() == 0 ? Result.none() : trained(worker, batches);
         } catch (RuntimeException | OutOfMemoryError e) {
             // On an OutOfMemoryError Spark would end the process without an explanation.
             if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
@@ -74,30 +92,38 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
     private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
+        Student student;
+        List<ErrorFeedback> owed;
         long asked = System.nanoTime();
         try {
             slices = executor.begin(begin, worker);
+            if (begin.whole()) {
+                student = executor.students().borrow(begin.version());
+                owed = nothingOwed();
+            } else {
+                Reached own = executor.resume(begin, worker);
+                student = own.student();
+                owed = own.owed();
+            }
         } catch (PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), 0, e, null);
+            return Result.missed(e);
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
-        Student student = executor.students().borrow(begin.version());
         boolean kept = false;
         try {
             load(slices, student);
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
-            List<StepLoss> losses = new ArrayList<>();
-            double gradientNorms = 0;
-            while (batches.hasNext()) {
-                losses.add(step(student, batches.next(), worker, firstStep + losses.size()));
-                gradientNorms += student.gradientNorm();
-            }
-            executor.students().keep(begin.version(), worker, reached(slices, student));
+            List<OnnxTrainer.Step> steps = setup.engine() == TrainingEngine.ONNX
+                    ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker)
+                    : steps(student, batches, worker);
+            List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
+            double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
+            executor.students().keep(begin.version(), worker, whole ? reached(slices, student, owed) : differences(slices, student, owed));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd());
+                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place());
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
@@ -105,14 +131,51 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         }
     }
 
-    private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {
+    private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker) {
+        List<OnnxTrainer.Step> steps = new ArrayList<>();
+        while (batches.hasNext()) {
+            List<LearntSequence> batch = batches.next();
+            int number = firstStep + steps.size();
+            steps.add(named(batch, number, worker, () -> {
+                StepLoss loss = student.step(decoded(batch), number);
+                requireBounded(loss, number);
+                return new OnnxTrainer.Step(loss, student.gradientNorm());
+            }));
+        }
+        return steps;
+    }
+
+    private List<OnnxTrainer.Step> stepsAtOnce(OnnxTrainer trainer, Student student, RoundBatches batches, int worker) {
+        List<List<LearntSequence>> all = new ArrayList<>();
+        batches.forEachRemaining(all::add);
+        List<OnnxTrainer.Step> steps = trainer.train(student, all.size(),
+                i -> named(all.get(i), firstStep + i, worker, () -> trainer.pack(decoded(all.get(i)))), firstStep);
+        for (int i = 0; i < steps.size(); i++) {
+            int number = firstStep + i;
+            OnnxTrainer.Step step = steps.get(i);
+            named(all.get(i), number, worker, () -> {
+                step.requireFinite(number);
+                requireBounded(step.loss(), number);
+                return null;
+            });
+        }
+        return steps;
+    }
+
+    private List<TrainingSequence> decoded(List<LearntSequence> batch) {
+        return batch.stream().map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList();
+    }
+
+    private void requireBounded(StepLoss loss, int step) {
+        if (loss.total() > setup.maxLoss()) {
+            throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
+        }
+    }
+
+    /** Does the work of a step; an error names the step and its sequences. */
+    private static <T> T named(List<LearntSequence> batch, int step, int worker, Supplier<T> work) {
         try {
-            StepLoss loss = student.step(batch.stream()
-                    .map(sequence -> sequence.with(Labels.decode(setup.labels(), sequence.row(), setup.cache()))).toList(), step);
-            if (loss.total() > setup.maxLoss()) {
-                throw JobErrors.lossExploded(step, loss.total(), setup.maxLoss());
-            }
-            return loss;
+            return work.get();
         } catch (UserException e) {
             throw JobErrors.stepFailed(step, worker, batch.stream().map(sequence -> sequence.row().key()).toList(), e);
         }
@@ -123,19 +186,43 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             StateLayout.Slice slice = layout.slice(i);
             FloatBuffer values = StateLayout.littleEndian(slices.get(i)).asFloatBuffer();
             student.writeParameters(slice.firstParameter(), values.slice(0, slice.parameters()));
-            student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
+            if (begin.whole()) {
+                student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
+            }
         }
     }
 
-    private Reached reached(List<byte[]> begin, Student student) {
+    private List<ErrorFeedback> nothingOwed() {
+        return setup.averaging() == Averaging.EVERYTHING ? List.of()
+                : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();
+    }
+
+    /** Packs how far the worker has come; its moments, and what rounding leaves, stay with it. */
+    private Reached differences(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
         List<ByteBuffer> parameters = new ArrayList<>();
         List<ByteBuffer> moments = new ArrayList<>();
         for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            parameters.add(setup.payload().packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
-                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
-            moments.add(setup.payload().packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
+            parameters.add(owed.get(i).pack(StateLayout.littleEndian(begin.get(i)), student.parameters(slice.firstParameter(), slice.parameters())));
+            moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
-        return new Reached(student, parameters, moments);
+        return new Reached(student, parameters, moments, owed);
+    }
+
+    /** Packs parameters, with what is owed, and moments. */
+    private Reached reached(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
+        for (int i = 0; i < owed.size(); i++) {
+            owed.get(i).addTo(student, layout.slice(i).firstParameter());
+        }
+        Payload payload = setup.wholePayload();
+        List<ByteBuffer> parameters = new ArrayList<>();
+        List<ByteBuffer> moments = new ArrayList<>();
+        for (int i = 0; i < layout.slices(); i++) {
+            StateLayout.Slice slice = layout.slice(i);
+            parameters.add(payload.packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
+                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
+            moments.add(payload.packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
+        }
+        return new Reached(student, parameters, moments, List.of());
     }
 }

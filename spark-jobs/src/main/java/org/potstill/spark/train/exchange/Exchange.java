@@ -30,6 +30,7 @@ import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
 import org.apache.spark.network.util.MapConfigProvider;
 import org.apache.spark.network.util.TransportConf;
+import org.apache.spark.storage.BlockManagerId;
 import org.apache.spark.util.Utils;
 import org.potstill.spark.DaemonThreads;
 import org.potstill.spark.ExecutorCounters;
@@ -93,6 +94,12 @@ public final class Exchange {
         }
         transport.close();
         answering.shutdownNow();
+    }
+
+    /** Returns this process as an executor that tasks may prefer, as Spark's scheduler names it. */
+    public static String place() {
+        BlockManagerId id = SparkEnv.get().blockManager().blockManagerId();
+        return "executor_" + id.host() + "_" + id.executorId();
     }
 
     /** Returns the address at which others reach this process, and starts listening if necessary. */

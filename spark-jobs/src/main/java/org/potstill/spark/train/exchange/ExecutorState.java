@@ -3,8 +3,10 @@ package org.potstill.spark.train.exchange;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
@@ -23,9 +25,13 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.potstill.spark.train.state.ErrorFeedback;
+import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.SliceAverage;
+import org.potstill.spark.train.state.SliceDifference;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
+import org.potstill.student.Student;
 
 /**
  * An executor's part of a training run, kept across tasks: the initial states of the previous and the current round, its workers'
@@ -54,16 +60,34 @@ public final class ExecutorState {
     private final StateLayout layout;
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
     private final StudentPool students;
+    /** By the slices that this executor owns, since the last whole state. */
+    private final Map<Integer, Owed> owed = new ConcurrentHashMap<>();
     private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
     private final Semaphore averaging = new Semaphore(MAX_AVERAGING);
 
+    /**
+     * What the means of a slice still owe.
+     *
+     * @param version of the last of them
+     */
+    private record Owed(long version, ErrorFeedback feedback) {
+    }
+
     /** A local copy of a state, slice by slice; slices not yet obtained are null. */
     private static final class Replica {
+        private final boolean whole;
+        private final StateLayout layout;
         private final AtomicReferenceArray<byte[]> slices;
+        /** Packed means that led to slices, see {@link StateSource#MEAN}. */
+        private final AtomicReferenceArray<byte[]> means;
         private final List<ReentrantLock> locks;
 
-        Replica(int count) {
+        Replica(boolean whole, StateLayout layout) {
+            this.whole = whole;
+            this.layout = whole ? layout : layout.withoutMoments();
+            int count = layout.slices();
             slices = new AtomicReferenceArray<>(count);
+            means = new AtomicReferenceArray<>(count);
             locks = IntStream.range(0, count).mapToObj(i -> new ReentrantLock()).toList();
         }
     }
@@ -93,14 +117,14 @@ public final class ExecutorState {
      * @throws PeersLostException if a slice cannot be obtained
      */
     public List<byte[]> begin(StateSource source, int worker) throws PeersLostException {
-        Replica replica = replica(source.version());
+        Replica replica = replica(source.version(), source.whole());
         List<Integer> order = order(source, worker);
         Set<Peer> silent = new HashSet<>();
         for (int slice : order) {
             ReentrantLock lock = replica.locks.get(slice);
             if (lock.tryLock()) {
                 try {
-                    fill(replica, slice, () -> obtain(source, slice, silent));
+                    fill(replica, slice, () -> obtain(source, replica, slice, silent));
                 } finally {
                     lock.unlock();
                 }
@@ -108,7 +132,7 @@ public final class ExecutorState {
         }
         // Wait for slices that other threads were obtaining.
         for (int slice : order) {
-            fill(replica, slice, () -> obtain(source, slice, silent));
+            fill(replica, slice, () -> obtain(source, replica, slice, silent));
         }
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices::get).toList();
     }
@@ -146,42 +170,59 @@ public final class ExecutorState {
         }
     }
 
-    private byte[] obtain(StateSource source, int slice, Set<Peer> silent) throws PeersLostException {
+    private byte[] obtain(StateSource source, Replica replica, int slice, Set<Peer> silent) throws PeersLostException {
         Peer me = Exchange.get().address();
         if (!source.isMadeBy(me, slice)) {
-            return source.fetch(slice, layout, me, silent);
+            Replica before = existing(source.version() - 1);
+            boolean steps = !source.whole() && !source.made().isEmpty() && before != null && before.slices.get(slice) != null;
+            if (!steps) {
+                return source.fetch(slice, replica.layout, me, silent);
+            }
+            byte[] mean = source.fetch(slice, StateSource.MEAN, setup.payload().bytes(layout.slice(slice).parameters()), me, silent);
+            return step(before, replica, slice, mean);
         }
         try {
-            return average(source.version(), source.made(), slice);
+            return average(source.version(), replica, source.made(), slice);
         } catch (PeersLostException e) {
             try {
                 // Executors that already have the whole state have dropped the contributions.
-                return source.fetch(slice, layout, me, silent);
+                return source.fetch(slice, replica.layout, me, silent);
             } catch (PeersLostException nobody) {
                 throw e.and(nobody);
             }
         }
     }
 
-    private byte[] average(long version, List<StateSource.Contribution> made, int index) throws PeersLostException {
-        byte[] begin = slice(version - 1, index);
-        if (begin == null) {
-            throw new PeersLostException(Set.of(Exchange.get().address()), null);
+    /** Takes the step to a slice by the mean of the workers' differences. */
+    private byte[] step(Replica before, Replica replica, int index, byte[] mean) {
+        replica.means.set(index, mean);
+        return new SliceDifference(replica.layout.slice(index), setup.payload(), setup.outer()).step(before.slices.get(index),
+                before.layout.slice(index), mean);
+    }
+
+    private byte[] average(long version, Replica replica, List<StateSource.Contribution> made, int index) throws PeersLostException {
+        Replica before = existing(version - 1);
+        if (before == null || before.slices.get(index) == null) {
+            throw lostHere();
         }
-        StateLayout.Slice slice = layout.slice(index);
-        int parameterBytes = setup.payload().bytes(slice.parameters());
-        int momentBytes = setup.payload().bytes(slice.moments());
+        StateLayout.Slice slice = replica.layout.slice(index);
+        Payload payload = replica.whole ? setup.wholePayload() : setup.payload();
         List<Part> parameters = new ArrayList<>();
         List<Part> moments = new ArrayList<>();
         averaging.acquireUninterruptibly();
         try {
             for (StateSource.Contribution c : made) {
-                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, parameterBytes));
-                moments.add(part(version - 1, c, index, Reached.MOMENTS, momentBytes));
+                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, payload.bytes(slice.parameters())));
+                if (replica.whole) {
+                    moments.add(part(version - 1, c, index, Reached.MOMENTS, payload.bytes(slice.moments())));
+                }
             }
             awaitAll(joined(parameters, moments));
-            byte[] average = new SliceAverage(slice, setup.payload(), setup.outer()).average(begin, parameters.stream().map(Part::bytes).toList(),
-                    moments.stream().map(Part::bytes).toList(), made.stream().mapToLong(StateSource.Contribution::positions).toArray());
+            List<ByteBuffer> ends = parameters.stream().map(Part::bytes).toList();
+            long[] positions = made.stream().mapToLong(StateSource.Contribution::positions).toArray();
+            byte[] average = replica.whole
+                    ? new SliceAverage(slice, payload, setup.outer()).average(withMoments(before, index), ends, moments.stream().map(Part::bytes).toList(), positions)
+                    : step(before, replica, index, mean(version, before, slice, index, ends, positions));
             // Not after a failure: other transfers may still be writing to their buffers.
             joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
             return average;
@@ -189,6 +230,70 @@ public final class ExecutorState {
             averaging.release();
             joined(parameters, moments).stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
         }
+    }
+
+    private byte[] mean(long version, Replica before, StateLayout.Slice slice, int index, List<ByteBuffer> differences, long[] positions)
+            throws PeersLostException {
+        Owed last = before.whole ? new Owed(version - 1, new ErrorFeedback(setup.payload(), slice.parameters())) : owed.get(index);
+        if (last == null || last.version() != version - 1) {
+            throw lostHere();
+        }
+        byte[] mean = new SliceDifference(slice, setup.payload(), setup.outer()).mean(differences, positions, last.feedback());
+        owed.put(index, new Owed(version, last.feedback()));
+        return mean;
+    }
+
+    /** Returns a slice of a state in the layout of a whole one, with zeros for the moments that it does not have. */
+    private byte[] withMoments(Replica before, int index) {
+        byte[] bytes = before.slices.get(index);
+        if (before.whole) {
+            return bytes;
+        }
+        int parameterBytes = Math.multiplyExact(layout.slice(index).parameters(), Float.BYTES);
+        byte[] whole = Arrays.copyOf(Arrays.copyOf(bytes, parameterBytes), layout.slice(index).bytes());
+        int momentumBytes = bytes.length - parameterBytes;
+        System.arraycopy(bytes, parameterBytes, whole, whole.length - momentumBytes, momentumBytes);
+        return whole;
+    }
+
+    private static PeersLostException lostHere() {
+        return new PeersLostException(Set.of(Exchange.get().address()), null);
+    }
+
+    /**
+     * Returns what a worker continues with that is not averaged, from its previous round: on this executor or, if it was elsewhere, from there.
+     *
+     * @throws PeersLostException if it is lost
+     */
+    public Reached resume(StateSource source, int worker) throws PeersLostException {
+        Reached here = students.resume(source.version(), worker);
+        Peer place = source.placeOf(worker).orElse(null);
+        if (here != null) {
+            return here;
+        } else if (place == null || place.equals(Exchange.get().address())) {
+            throw lostHere();
+        }
+        Student student = students.borrow(source.version());
+        try {
+            List<ErrorFeedback> feedback = new ArrayList<>();
+            for (int i = 0; i < layout.slices(); i++) {
+                StateLayout.Slice slice = layout.slice(i);
+                student.writeUpdaterState(slice.firstMoment(), own(place, source, i, worker, Reached.MOMENTS, slice.moments()));
+                feedback.add(new ErrorFeedback(setup.payload(), slice.parameters()));
+                own(place, source, i, worker, Reached.OWED, slice.parameters()).get(feedback.get(i).owed());
+            }
+            return new Reached(student, List.of(), List.of(), feedback);
+        } catch (IOException e) {
+            students.giveBack(student);
+            throw new PeersLostException(Set.of(place), e);
+        }
+    }
+
+    private FloatBuffer own(Peer place, StateSource source, int slice, int worker, int part, int floats) throws IOException {
+        Exchange exchange = Exchange.get();
+        return StateLayout.littleEndian(exchange.await(exchange.fetch(place,
+                PeerMessages.Question.ofWorker(run, source.version() - 1, slice, worker, part), new byte[Math.multiplyExact(floats, Float.BYTES)]),
+                place)).asFloatBuffer();
     }
 
     private static List<Part> joined(List<Part> some, List<Part> others) {
@@ -243,17 +348,13 @@ public final class ExecutorState {
         buffers.computeIfAbsent(buffer.length, key -> new ArrayDeque<>()).push(buffer);
     }
 
-    private synchronized Replica replica(long version) {
+    private synchronized Replica replica(long version, boolean whole) {
         replicas.headMap(version - 1).clear();
-        return replicas.computeIfAbsent(version, key -> new Replica(layout.slices()));
+        return replicas.computeIfAbsent(version, key -> new Replica(whole, layout));
     }
 
-    private byte[] slice(long version, int slice) {
-        Replica replica;
-        synchronized (this) {
-            replica = replicas.get(version);
-        }
-        return replica == null || slice >= layout.slices() ? null : replica.slices.get(slice);
+    private synchronized Replica existing(long version) {
+        return replicas.get(version);
     }
 
     /** Answers another executor or the driver. */
@@ -283,10 +384,15 @@ public final class ExecutorState {
         if (!question.isOfState()) {
             return students.read(question.version(), question.worker(), question.slice(), question.part());
         }
-        if (question.slice() < layout.slices() && !question.made().isEmpty()) {
-            fill(replica(question.version()), question.slice(), () -> average(question.version(), question.made(), question.slice()));
+        if (question.slice() >= layout.slices()) {
+            return null;
         }
-        byte[] slice = slice(question.version(), question.slice());
+        if (!question.made().isEmpty()) {
+            Replica replica = replica(question.version(), question.whole());
+            fill(replica, question.slice(), () -> average(question.version(), replica, question.made(), question.slice()));
+        }
+        Replica replica = existing(question.version());
+        byte[] slice = replica == null ? null : (question.part() == StateSource.MEAN ? replica.means : replica.slices).get(question.slice());
         return slice == null ? null : new StudentPool.Reading(ByteBuffer.wrap(slice), () -> { });
     }
 }

@@ -32,20 +32,22 @@ public final class PeerMessages {
      * @param version version of the state
      * @param slice   index of the slice; -1 to announce the end of the run
      * @param worker  number of the worker; -1 for the state itself
-     * @param part    {@link Reached#PARAMETERS} or {@link Reached#MOMENTS} of a worker's result
+     * @param part    {@link Reached#PARAMETERS}, {@link Reached#MOMENTS} or {@link Reached#OWED} of a worker's result; of a state,
+     *                {@link StateSource#VALUES} or {@link StateSource#MEAN}
+     * @param whole   whether the state has moments
      * @param made    contributions to average, for the slice's owner; empty for other peers, which only check whether they have it
      */
-    public record Question(String run, long version, int slice, int worker, int part, List<StateSource.Contribution> made) {
-        static Question ofState(String run, long version, int slice, List<StateSource.Contribution> made) {
-            return new Question(run, version, slice, -1, 0, made);
+    public record Question(String run, long version, int slice, int worker, int part, boolean whole, List<StateSource.Contribution> made) {
+        static Question ofState(StateSource source, int slice, int part, List<StateSource.Contribution> made) {
+            return new Question(source.run(), source.version(), slice, -1, part, source.whole(), made);
         }
 
         static Question ofWorker(String run, long version, int slice, int worker, int part) {
-            return new Question(run, version, slice, worker, part, List.of());
+            return new Question(run, version, slice, worker, part, false, List.of());
         }
 
         public static Question end(String run) {
-            return ofState(run, 0, -1, List.of());
+            return new Question(run, 0, -1, -1, 0, false, List.of());
         }
 
         boolean isEnd() {
@@ -63,6 +65,7 @@ public final class PeerMessages {
                 out.writeInt(slice);
                 out.writeInt(worker);
                 out.writeInt(part);
+                out.writeBoolean(whole);
                 out.writeInt(made.size());
                 for (StateSource.Contribution c : made) {
                     out.writeInt(c.worker());
@@ -79,12 +82,13 @@ public final class PeerMessages {
             int slice = in.readInt();
             int worker = in.readInt();
             int part = in.readInt();
+            boolean whole = in.readBoolean();
             int count = count(in);
             List<StateSource.Contribution> made = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in)));
             }
-            return new Question(run, version, slice, worker, part, made);
+            return new Question(run, version, slice, worker, part, whole, made);
         }
     }
 

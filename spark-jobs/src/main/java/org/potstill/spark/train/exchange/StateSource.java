@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
@@ -17,11 +18,18 @@ import org.potstill.spark.train.state.StateLayout;
  *
  * @param run       unguessable id of the training run
  * @param version   version of the state; one more than that of the state which its contributions started from
+ * @param whole     whether it has moments; otherwise these are the workers' own, see {@link Reached#owed}
  * @param begin     the driver's slices if the state comes from the driver; otherwise empty
  * @param made      contributions that the state is the average of; empty if every holder has the whole state
  * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin
  */
-public record StateSource(String run, long version, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders) implements Serializable {
+public record StateSource(String run, long version, boolean whole, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders)
+        implements Serializable {
+    /** A slice's values. */
+    static final int VALUES = 0;
+    /** The packed mean of the workers' differences that led to it, for those who have the state before. */
+    static final int MEAN = 1;
+
     /**
      * A worker's result of the previous round, kept on its executor until fetched.
      *
@@ -33,21 +41,33 @@ public record StateSource(String run, long version, List<DriverSlice> begin, Lis
     }
 
     public static StateSource ofDriver(String run, long version, List<DriverSlice> begin) {
-        return new StateSource(run, version, begin, List.of(), List.of());
+        return new StateSource(run, version, true, begin, List.of(), List.of());
     }
 
     /**
-     * Returns the source of an average.
+     * Returns the source of the average that follows this state.
      *
      * @param made contributions in the workers' order
      */
-    public static StateSource average(String run, long version, List<Contribution> made) {
-        return new StateSource(run, version, List.of(), List.copyOf(made), made.stream().map(Contribution::at).distinct().toList());
+    public StateSource average(boolean isWhole, List<Contribution> made) {
+        // What an owner owes stays with it until all is sent.
+        List<Peer> owners = whole || isWhole ? made.stream().map(Contribution::at).distinct().toList() : holders;
+        return new StateSource(run, version + 1, isWhole, List.of(), List.copyOf(made), owners);
+    }
+
+    /** Returns the source of the same average, made from other contributions. */
+    public StateSource with(List<Contribution> others) {
+        return new StateSource(run, version, whole, List.of(), List.copyOf(others), others.stream().map(Contribution::at).distinct().toList());
     }
 
     /** Returns the source of the same state on peers that each have all of it. */
     public StateSource heldBy(List<Peer> peers) {
-        return new StateSource(run, version, List.of(), List.of(), List.copyOf(peers));
+        return new StateSource(run, version, whole, List.of(), List.of(), List.copyOf(peers));
+    }
+
+    /** Returns where a worker's result of the previous round is; empty if it has none. */
+    Optional<Peer> placeOf(int worker) {
+        return made.stream().filter(c -> c.worker() == worker).map(Contribution::at).findFirst();
     }
 
     /** Whether the peer owns the slice, that is, averages it. */
@@ -61,18 +81,21 @@ public record StateSource(String run, long version, List<DriverSlice> begin, Lis
         return Stream.concat(holders.subList(first, holders.size()).stream(), holders.subList(0, first).stream()).toList();
     }
 
+    /** Fetches the values of one slice from a holder or from the driver, see {@link #fetch(int, int, int, Peer, Set)}. */
+    public byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
+        return begin.isEmpty() ? fetch(slice, VALUES, layout.slice(slice).bytes(), me, silent) : begin.get(slice).bytes();
+    }
+
     /**
-     * Fetches one slice from a holder or from the driver.
+     * Fetches one slice from a holder.
      *
-     * @param layout layout of the state
+     * @param part   {@link #VALUES} or {@link #MEAN}
+     * @param bytes  its length
      * @param me     the caller, which is not asked; null for the driver
      * @param silent peers not to ask again; peers that do not answer are added
      * @throws PeersLostException if no holder can send the slice
      */
-    public byte[] fetch(int slice, StateLayout layout, Peer me, Set<Peer> silent) throws PeersLostException {
-        if (!begin.isEmpty()) {
-            return begin.get(slice).bytes();
-        }
+    byte[] fetch(int slice, int part, int bytes, Peer me, Set<Peer> silent) throws PeersLostException {
         Exchange exchange = Exchange.get();
         Set<Peer> lost = new LinkedHashSet<>();
         IOException last = null;
@@ -83,10 +106,10 @@ public record StateSource(String run, long version, List<DriverSlice> begin, Lis
             try {
                 boolean makes = isMadeBy(holder, slice);
                 CompletableFuture<PeerMessages.Answer> asked = exchange.ask(holder,
-                        PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of()));
+                        PeerMessages.Question.ofState(this, slice, part, makes ? made : List.of()));
                 PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
                 if (answer.has()) {
-                    return Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
+                    return Exchange.await(exchange.receive(holder, answer, new byte[bytes]));
                 }
                 lost.addAll(answer.lost());
                 if (makes && answer.lost().isEmpty() || made.isEmpty()) {

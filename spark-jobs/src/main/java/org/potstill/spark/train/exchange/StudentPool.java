@@ -15,10 +15,12 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 import org.potstill.student.kernels.Simd;
+import org.potstill.student.onnx.OnnxTrainer;
+import org.potstill.student.options.TrainingEngine;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The students of an executor: those in training, those whose results are not yet averaged, and idle ones. */
+/** The students of an executor and what trains them: those in training, those whose results are not yet averaged, and idle ones. */
 public final class StudentPool implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StudentPool.class);
     private static final AtomicBoolean SIMD_LOGGED = new AtomicBoolean();
@@ -29,6 +31,8 @@ public final class StudentPool implements AutoCloseable {
     /** Results that are no longer needed but still being read. */
     private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();
+    /** By GPU. */
+    private final Map<Integer, OnnxTrainer> trainers = new HashMap<>();
     private int students;
     /** Number of workers on this executor in the previous round. */
     private int workers;
@@ -52,8 +56,8 @@ public final class StudentPool implements AutoCloseable {
     }
 
     /** Returns how this JVM computes elementwise work, in one word for provenance. */
-    public static String simd() {
-        return Student.simd().map(Simd::width).orElse("gpu");
+    public static String simd(TrainingEngine engine) {
+        return engine == TrainingEngine.ONNX ? "onnx" : Student.simd().map(Simd::width).orElse("gpu");
     }
 
     /**
@@ -62,17 +66,51 @@ public final class StudentPool implements AutoCloseable {
      */
     public Student borrow(long version) {
         synchronized (this) {
-            NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
-            workers = past.isEmpty() ? workers : past.lastEntry().getValue().size();
-            past.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-            past.clear();
+            forget(version);
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
             students++;
         }
         // Every round starts by setting all parameters.
-        return Student.uninitialized(setup.config(), setup.options());
+        return Student.uninitialized(setup.config(), setup.engine().ofStudent(setup.options()));
+    }
+
+    /**
+     * Returns the session that trains on a GPU, shared by the executor's workers.
+     *
+     * @param gpu its number; of no meaning on CPUs
+     */
+    public synchronized OnnxTrainer trainer(int gpu) {
+        if (closed) {
+            throw new IllegalStateException("training has ended");
+        }
+        return trainers.computeIfAbsent(gpu, key -> OnnxTrainer.open(setup.config(), setup.options(), setup.coresPerTask(), key));
+    }
+
+    /**
+     * Lends a worker, which has the whole state of this version, the student with which it reached the end of the round before.
+     *
+     * @return the result of that round, which {@link Reached#isOwn}; null if it is not here, or being sent elsewhere
+     */
+    synchronized Reached resume(long version, int worker) {
+        forget(version);
+        Map<Integer, Reached> last = reached.get(version - 1);
+        return last == null || readers.containsKey(last.get(worker)) ? null : last.remove(worker);
+    }
+
+    /** Drops the results that nobody needs once the whole state of this version is here. */
+    private void forget(long version) {
+        NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
+        workers = past.isEmpty() ? workers : Math.max(1, past.lastEntry().getValue().size());
+        past.forEach((at, ofWorkers) -> ofWorkers.values().removeIf(result -> {
+            boolean isNeeded = result.isOwn() && at == version - 1;
+            if (!isNeeded) {
+                drop(result);
+            }
+            return !isNeeded;
+        }));
+        past.values().removeIf(Map::isEmpty);
     }
 
     public synchronized void giveBack(Student student) {
@@ -93,6 +131,8 @@ public final class StudentPool implements AutoCloseable {
         reached.clear();
         idle.forEach(Student::close);
         idle.clear();
+        trainers.values().forEach(OnnxTrainer::close);
+        trainers.clear();
     }
 
     /** Keeps a worker's result until it is averaged. */

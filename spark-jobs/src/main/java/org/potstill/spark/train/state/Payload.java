@@ -5,18 +5,33 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 
 /**
- * Encoding of a worker's results for averaging. The average itself is always sent in single precision.
+ * Encoding of what workers send for averaging.
  *
- * <p>In half precision, parameters are sent as differences from the round's initial state, and moments as signed square roots: Adam's
- * second moments are squares, whose range is too wide for half precision. See {@link ScaledHalves} for the error; squaring a root
- * doubles its relative error.
+ * <p>With {@link Averaging#EVERYTHING}, a worker sends its parameters and moments; the average is sent in single precision. In half
+ * precision, parameters are sent as differences from the round's initial state, and moments as signed square roots: Adam's second
+ * moments are squares, whose range is too wide for half precision. See {@link ScaledHalves} for the error; squaring a root doubles its
+ * relative error. Integers are too coarse for moments.
+ *
+ * <p>With {@link Averaging#PARAMETERS}, differences of parameters are sent, those of workers and their mean, in any encoding.
  */
 public enum Payload {
-    /** Single precision, sent directly from the student's memory where possible. */
+    /** Single precision; parameters and moments are sent directly from the student's memory where possible. */
     FP32 {
         @Override
         public int bytes(int floats) {
             return Math.multiplyExact(floats, Float.BYTES);
+        }
+
+        @Override
+        void pack(float[] values, ByteBuffer packed) {
+            packed.asFloatBuffer().put(values);
+            packed.position(packed.position() + bytes(values.length));
+        }
+
+        @Override
+        void unpack(ByteBuffer packed, float[] values) {
+            packed.asFloatBuffer().get(values);
+            packed.position(packed.position() + bytes(values.length));
         }
 
         @Override
@@ -26,7 +41,7 @@ public enum Payload {
 
         @Override
         void unpackParameters(ByteBuffer packed, float[] begin, float[] end) {
-            unpackMoments(packed, end);
+            unpack(packed, end);
         }
 
         @Override
@@ -36,8 +51,7 @@ public enum Payload {
 
         @Override
         void unpackMoments(ByteBuffer packed, float[] moments) {
-            packed.asFloatBuffer().get(moments);
-            packed.position(packed.position() + bytes(moments.length));
+            unpack(packed, moments);
         }
     },
 
@@ -48,43 +62,51 @@ public enum Payload {
         }
 
         @Override
-        public ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin) {
-            float[] from = new float[CHUNK];
-            return pack(end, difference -> {
-                begin.get(from, 0, difference.length);
-                for (int i = 0; i < difference.length; i++) {
-                    difference[i] -= from[i];
-                }
-            });
+        void pack(float[] values, ByteBuffer packed) {
+            ScaledHalves.pack(values, packed);
         }
 
         @Override
-        void unpackParameters(ByteBuffer packed, float[] begin, float[] end) {
-            ScaledHalves.unpack(packed, end);
-            for (int i = 0; i < end.length; i++) {
-                end[i] += begin[i];
-            }
+        void unpack(ByteBuffer packed, float[] values) {
+            ScaledHalves.unpack(packed, values);
+        }
+    },
+
+    INT8 {
+        @Override
+        public int bytes(int floats) {
+            return ScaledIntegers.EIGHT_BITS.bytes(floats);
         }
 
         @Override
-        public ByteBuffer packMoments(ByteBuffer moments) {
-            return pack(moments, roots -> {
-                for (int i = 0; i < roots.length; i++) {
-                    roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
-                }
-            });
+        void pack(float[] values, ByteBuffer packed) {
+            ScaledIntegers.EIGHT_BITS.pack(values, packed);
         }
 
         @Override
-        void unpackMoments(ByteBuffer packed, float[] moments) {
-            ScaledHalves.unpack(packed, moments);
-            for (int i = 0; i < moments.length; i++) {
-                moments[i] *= Math.abs(moments[i]);
-            }
+        void unpack(ByteBuffer packed, float[] values) {
+            ScaledIntegers.EIGHT_BITS.unpack(packed, values);
+        }
+    },
+
+    INT4 {
+        @Override
+        public int bytes(int floats) {
+            return ScaledIntegers.FOUR_BITS.bytes(floats);
+        }
+
+        @Override
+        void pack(float[] values, ByteBuffer packed) {
+            ScaledIntegers.FOUR_BITS.pack(values, packed);
+        }
+
+        @Override
+        void unpack(ByteBuffer packed, float[] values) {
+            ScaledIntegers.FOUR_BITS.unpack(packed, values);
         }
     };
 
-    /** Number of values unpacked at once: few enough to stay in the processor's cache. */
+    /** Number of values packed at once: few enough to stay in the processor's cache. */
     static final int CHUNK = 1 << 14;
 
     /** In-place transformation of values before rounding. */
@@ -92,8 +114,23 @@ public enum Payload {
         void apply(float[] values);
     }
 
+    /** Whether moments survive it. */
+    public boolean isForMoments() {
+        return this == FP32 || this == FP16;
+    }
+
     /** Returns the number of bytes that {@code floats} values take. */
     public abstract int bytes(int floats);
+
+    /**
+     * Packs values: {@value #CHUNK}, or as many as are left.
+     *
+     * @param packed little-endian buffer whose position advances
+     */
+    abstract void pack(float[] values, ByteBuffer packed);
+
+    /** Unpacks as many values, like {@link #pack}. */
+    abstract void unpack(ByteBuffer packed, float[] values);
 
     /**
      * Packs the parameters at the end of a worker's round.
@@ -101,7 +138,15 @@ public enum Payload {
      * @param end   final parameters as floats; may itself be returned
      * @param begin the round's initial parameters
      */
-    public abstract ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin);
+    public ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin) {
+        float[] from = new float[CHUNK];
+        return pack(end, difference -> {
+            begin.get(from, 0, difference.length);
+            for (int i = 0; i < difference.length; i++) {
+                difference[i] -= from[i];
+            }
+        });
+    }
 
     /**
      * Unpacks the next parameters: {@value #CHUNK}, or as many as are left.
@@ -110,27 +155,43 @@ public enum Payload {
      * @param begin  the round's initial parameters
      * @param end    receives the parameters
      */
-    abstract void unpackParameters(ByteBuffer packed, float[] begin, float[] end);
+    void unpackParameters(ByteBuffer packed, float[] begin, float[] end) {
+        unpack(packed, end);
+        for (int i = 0; i < end.length; i++) {
+            end[i] += begin[i];
+        }
+    }
 
     /**
      * Packs moments.
      *
      * @param moments as floats; may itself be returned
      */
-    public abstract ByteBuffer packMoments(ByteBuffer moments);
+    public ByteBuffer packMoments(ByteBuffer moments) {
+        return pack(moments, roots -> {
+            for (int i = 0; i < roots.length; i++) {
+                roots[i] = Math.copySign((float) Math.sqrt(Math.abs(roots[i])), roots[i]);
+            }
+        });
+    }
 
     /** Unpacks the next moments, like {@link #unpackParameters}. */
-    abstract void unpackMoments(ByteBuffer packed, float[] moments);
+    void unpackMoments(ByteBuffer packed, float[] moments) {
+        unpack(packed, moments);
+        for (int i = 0; i < moments.length; i++) {
+            moments[i] *= Math.abs(moments[i]);
+        }
+    }
 
-    private static ByteBuffer pack(ByteBuffer floats, Change change) {
+    private ByteBuffer pack(ByteBuffer floats, Change change) {
         FloatBuffer values = floats.asFloatBuffer();
-        ByteBuffer packed = StateLayout.littleEndian(new byte[ScaledHalves.bytes(values.remaining())]);
+        ByteBuffer packed = StateLayout.littleEndian(new byte[bytes(values.remaining())]);
         float[] whole = new float[CHUNK];
         while (values.hasRemaining()) {
             float[] chunk = values.remaining() >= CHUNK ? whole : new float[values.remaining()];
             values.get(chunk);
             change.apply(chunk);
-            ScaledHalves.pack(chunk, packed);
+            pack(chunk, packed);
         }
         return packed.flip();
     }

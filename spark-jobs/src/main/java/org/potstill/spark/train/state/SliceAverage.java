@@ -77,7 +77,7 @@ public record SliceAverage(StateLayout.Slice slice, Payload payload, OuterOptimi
         }
     }
 
-    private static double[] weights(long[] positions) {
+    static double[] weights(long[] positions) {
         double total = 0;
         for (long p : positions) {
             total += p;

@@ -46,6 +46,11 @@ public record StateLayout(int parameters, int updaterState, int momentum, int sl
         return (bytes + part - 1) / part;
     }
 
+    /** Returns the layout without the updater's state, in as many slices. */
+    public StateLayout withoutMoments() {
+        return new StateLayout(parameters, 0, momentum, slices);
+    }
+
     /** Returns the size of the whole state in bytes. */
     public long bytes() {
         return Float.BYTES * ((long) parameters + updaterState + momentum);

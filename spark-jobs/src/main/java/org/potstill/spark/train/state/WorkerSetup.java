@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.cache.Labels;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /**
@@ -12,13 +13,19 @@ import org.potstill.student.options.TrainingOptions;
  *
  * @param config       shape of the student
  * @param options      hyperparameters of training
+ * @param engine       what computes the steps
  * @param labels       identity of the soft labels of each teacher
  * @param cache        the cache's name in messages
  * @param coresPerTask threads per worker
- * @param payload      encoding of the worker's results
+ * @param averaging    what is averaged
+ * @param payload      encoding of what workers send
  * @param outer        optimizer that is applied to the average
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
-public record WorkerSetup(CausalLmConfig config, TrainingOptions options, List<Labels> labels, String cache, int coresPerTask,
-        Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+public record WorkerSetup(CausalLmConfig config, TrainingOptions options, TrainingEngine engine, List<Labels> labels, String cache, int coresPerTask,
+        Averaging averaging, Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+    /** Returns the encoding of parameters and moments that are averaged together. */
+    public Payload wholePayload() {
+        return averaging == Averaging.EVERYTHING ? payload : Payload.FP32;
+    }
 }

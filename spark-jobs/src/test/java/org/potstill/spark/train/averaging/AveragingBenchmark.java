@@ -24,6 +24,7 @@ import org.potstill.spark.train.TrainingLoop;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.TrainingPlan;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateCopy;
@@ -32,6 +33,7 @@ import org.potstill.student.Student;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 import scala.Tuple2;
 
@@ -54,6 +56,7 @@ final class AveragingBenchmark {
     public static void main(String[] arguments) throws IOException {
         int rounds = Integer.parseInt(arguments[0]);
         Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
+        Averaging averaging = payload.isForMoments() ? Averaging.EVERYTHING : Averaging.PARAMETERS;
         List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
         for (long i = 0; i < (long) rounds * WORKERS; i++) {
             sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
@@ -73,12 +76,13 @@ final class AveragingBenchmark {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
             files.write(sc.parallelizePairs(sequences, WORKERS), "order", sequences.size());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, List.of(LABELS), "none", 1, payload,
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, payload,
                     new OuterOptimizer(0, 1), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();
-                distributed = new AveragingRound(sc, setup, plan, distributed, files, 0, i).run().state();
+                distributed = new AveragingRound(sc, setup, plan, distributed, files, 0, i,
+                        averaging == Averaging.EVERYTHING || (i + 1) % TrainingLoop.COPY_ROUNDS == 0).run().state();
                 if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
                     StateCopy collected = state.blank();
                     distributed.collect(collected);

@@ -54,12 +54,16 @@ import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Eventually;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.ModelState;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
+import org.potstill.student.loss.Objective;
+import org.potstill.student.options.MatrixPrecision;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 /** An executor that asks itself, over the network. */
@@ -67,8 +71,8 @@ class ExecutorStateTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
     private static final int WORKERS = 3;
 
-    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
-            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+    private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
+            "cache", 1, Averaging.EVERYTHING, Payload.FP32, new OuterOptimizer(0, 1), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
@@ -110,7 +114,7 @@ class ExecutorStateTest {
             slices.add(student.parameters(slice.firstParameter(), slice.parameters()));
             moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
-        executor.students().keep(0, worker, new Reached(student, slices, moments));
+        executor.students().keep(0, worker, new Reached(student, slices, moments, List.of()));
         return new StateSource.Contribution(worker, positions, me());
     }
 
@@ -132,6 +136,10 @@ class ExecutorStateTest {
         return whole;
     }
 
+    private static PeerMessages.Question question(String run, long version, int slice, List<StateSource.Contribution> made) {
+        return PeerMessages.Question.ofState(new StateSource(run, version, true, List.of(), List.of(), List.of()), slice, StateSource.VALUES, made);
+    }
+
     private static PeerMessages.Answer ask(PeerMessages.Question question) throws IOException {
         return Exchange.await(Exchange.get().ask(me(), question));
     }
@@ -147,12 +155,12 @@ class ExecutorStateTest {
                 sum[i] += (1 + worker) / 6.0 * parameters[i];
             }
         }
-        float[] average = fetch(StateSource.average(run, 1, made)).parameters();
+        float[] average = fetch(ofDriver().average(true, made)).parameters();
         for (int i = 0; i < sum.length; i++) {
             assertEquals(sum[i], average[i], 1e-6);
         }
         // Once made it is there for all, also where the owner were another.
-        assertArrayEquals(average, fetch(StateSource.average(run, 1, made).heldBy(List.of(me()))).parameters());
+        assertArrayEquals(average, fetch(ofDriver().average(true, made).heldBy(List.of(me()))).parameters());
     }
 
     @Test
@@ -162,11 +170,11 @@ class ExecutorStateTest {
             nobody = new Peer("127.0.0.1", closed.getLocalPort());
         }
         List<StateSource.Contribution> made = List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, nobody));
-        StateSource source = StateSource.average(run, 1, made);
+        StateSource source = ofDriver().average(true, made);
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> fetch(source)).peers());
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> executor.begin(source, 0)).peers());
         // One who answers, and has nothing of it.
-        StateSource unknown = StateSource.average("abc", 1, List.of(made.get(0)));
+        StateSource unknown = StateSource.ofDriver("abc", 0, List.of()).average(true, List.of(made.get(0)));
         assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> fetch(unknown)).peers());
     }
 
@@ -175,7 +183,7 @@ class ExecutorStateTest {
     void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
         try (TransportServer silent = serve((question, answer) -> { }, new Offers(0))) {
             Peer gone = new Peer("127.0.0.1", silent.getPort());
-            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
             assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
         }
     }
@@ -187,7 +195,7 @@ class ExecutorStateTest {
         try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
                 : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })), Set.of())), offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
-            StateSource source = StateSource.average(run, 1, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
+            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
             List<byte[]> slices = executor.begin(source, 0);
             for (int i = 0; i < layout.slices(); i++) {
                 assertArrayEquals(next.cut(layout, i), slices.get(i));
@@ -236,7 +244,7 @@ class ExecutorStateTest {
     void anotherHolderIsAskedWhereASlicesOwnerIsGone() throws Exception {
         Peer nobody = new Peer("127.0.0.1", 1);
         executor.begin(ofDriver(), 1);
-        StateSource source = new StateSource(run, 0, List.of(), List.of(), List.of(nobody, me()));
+        StateSource source = new StateSource(run, 0, true, List.of(), List.of(), List.of(nobody, me()));
         assertArrayEquals(begin.parameters(), fetch(source).parameters());
     }
 
@@ -268,9 +276,9 @@ class ExecutorStateTest {
         reach(0, 1, random(0));
         StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         Student second = executor.students().borrow(1);
-        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of()));
+        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of(), List.of()));
         StudentPool.Reading reading = executor.students().read(1, 0, 0, Reached.PARAMETERS);
-        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of()));
+        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of(), List.of()));
         reading.done().run();
         first.done().run();
         List<Student> left = List.of(executor.students().borrow(3), executor.students().borrow(3), executor.students().borrow(3));
@@ -288,7 +296,7 @@ class ExecutorStateTest {
         }, new Offers(0))) {
             List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
             List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
-                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(run, 1, slice, made))).toList();
+                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(ofDriver().average(true, made), slice, StateSource.VALUES, made))).toList();
             Eventually.until(() -> waiting.size() == 2 * 2, () -> "asked for slices " + asked);
             // Time in which a third would ask, were it let.
             Thread.sleep(200);
@@ -308,10 +316,10 @@ class ExecutorStateTest {
         String large = UUID.randomUUID().toString();
         ExecutorState.of(large, setup, new StateLayout(Integer.MAX_VALUE / Float.BYTES, 0, 0, 1)).begin(
                 StateSource.ofDriver(large, 0, List.of(new DriverSlice.Sent(sc.broadcast(new byte[1])))), 0);
-        PeerMessages.Question question = PeerMessages.Question.ofState(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
+        PeerMessages.Question question = question(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
         String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
         assertTrue(message.contains("OutOfMemoryError"), message);
-        StateSource source = StateSource.average(large, 1, question.made());
+        StateSource source = StateSource.ofDriver(large, 0, List.of()).average(true, question.made());
         UserException error = assertThrows(UserException.class, () -> source.fetch(0, layout, null, new HashSet<>()));
         assertTrue(error.problem().startsWith("not enough memory for averaging"), error.getMessage());
         ask(PeerMessages.Question.end(large));
@@ -319,13 +327,13 @@ class ExecutorStateTest {
 
     @Test
     void whatIsNotHereIsNotSentAndNonsenseChangesNothing() throws Exception {
-        for (PeerMessages.Question question : List.of(PeerMessages.Question.ofState(run, 0, 999, List.of()),
-                PeerMessages.Question.ofState(run, 7, 0, List.of()), PeerMessages.Question.ofState("abc", 0, 0, List.of()),
+        for (PeerMessages.Question question : List.of(question(run, 0, 999, List.of()),
+                question(run, 7, 0, List.of()), question("abc", 0, 0, List.of()),
                 PeerMessages.Question.ofWorker(run, 0, 0, 0, 0), PeerMessages.Question.ofWorker(run, 0, 0, 0, 2))) {
             assertFalse(ask(question).has(), question.toString());
             assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), question, new byte[1])));
         }
-        PeerMessages.Question good = PeerMessages.Question.ofState(run, 0, 0, List.of());
+        PeerMessages.Question good = question(run, 0, 0, List.of());
         byte[] slice = begin.cut(layout, 0);
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length - 1])));
         assertThrows(IOException.class, () -> Exchange.await(Exchange.get().fetch(me(), good, new byte[slice.length + 1])));
@@ -346,7 +354,7 @@ class ExecutorStateTest {
 
     @Test
     void aStrangerIsToldNothingAndSentNothingThatItWasNotTold() throws Exception {
-        PeerMessages.Question question = PeerMessages.Question.ofState(run, 0, 0, List.of());
+        PeerMessages.Question question = question(run, 0, 0, List.of());
         byte[] slice = new byte[layout.slice(0).bytes()];
         try (TransportClient stranger = connect(false)) {
             assertThrows(RuntimeException.class, () -> stranger.sendRpcSync(question.bytes(), 10_000));
@@ -396,14 +404,14 @@ class ExecutorStateTest {
 
     @Test
     void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
-        PeerMessages.Question question = PeerMessages.Question.ofState(run, 7, 3,
+        PeerMessages.Question question = question(run, 7, 3,
                 List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         PeerMessages.Answer answer = new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)));
         assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
-        ByteBuffer many = PeerMessages.Question.ofState("a", 1, 1, List.of()).bytes();
+        ByteBuffer many = question("a", 1, 1, List.of()).bytes();
         many.putInt(many.capacity() - Integer.BYTES, Integer.MAX_VALUE);
         assertThrows(IOException.class, () -> PeerMessages.Question.of(many));
     }
@@ -412,9 +420,47 @@ class ExecutorStateTest {
     void aRunThatEndedIsForgottenAndATaskThatComesLateDoesNotBeginItAnew() throws Exception {
         Student late = executor.students().borrow(0);
         end();
-        assertFalse(ask(PeerMessages.Question.ofState(run, 0, 0, List.of())).has());
+        assertFalse(ask(question(run, 0, 0, List.of())).has());
         assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
-        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of()));
+        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of(), List.of()));
         assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
+    }
+
+    /** What a worker left on another executor is fetched from there; where that is gone, so is the worker's own. */
+    @Test
+    void aWorkerThatMovedTakesItsMomentsAlong() throws Exception {
+        TrainingOptions adam = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false,
+                MatrixPrecision.FP32);
+        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), 20);
+        int count = begin.parameters().length;
+        StateLayout withMoments = StateLayout.of(count, 2 * count, 0, 2);
+        String moving = UUID.randomUUID().toString();
+        ExecutorState here = ExecutorState.of(moving, parameters, withMoments);
+        Offers offers = new Offers(60_000);
+        try (TransportServer server = serve((question, answer) -> {
+            StateLayout.Slice slice = withMoments.slice(question.slice());
+            boolean isMoments = question.part() == Reached.MOMENTS;
+            ByteBuffer floats = StateLayout.littleEndian(new byte[Float.BYTES * (isMoments ? slice.moments() : slice.parameters())]);
+            for (int i = 0; floats.hasRemaining(); i++) {
+                floats.putFloat(isMoments ? slice.firstMoment() + i : -slice.firstParameter() - i);
+            }
+            answer.accept(new PeerMessages.Answer(question.worker() == 1 && question.version() == 4
+                    ? offers.add(new StudentPool.Reading(floats.flip(), () -> { })) : "", Set.of()));
+        }, offers)) {
+            Peer there = new Peer("127.0.0.1", server.getPort());
+            StateSource source = new StateSource(moving, 5, false, List.of(), List.of(new StateSource.Contribution(1, 1, there)), List.of(there));
+            Reached own = here.resume(source, 1);
+            float[] moments = own.student().updaterState();
+            for (int i = 0; i < moments.length; i++) {
+                assertEquals(i, moments[i]);
+            }
+            for (int i = 0; i < withMoments.slices(); i++) {
+                assertEquals(-withMoments.slice(i).firstParameter() - 1, own.owed().get(i).owed()[1]);
+            }
+            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(
+                    new StateSource(moving, 6, false, List.of(), source.made(), List.of(there)), 1)).peers());
+            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(source, 0)).peers());
+        }
+        Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(moving)));
     }
 }

@@ -9,6 +9,8 @@ import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class PayloadTest {
     /** Of a square of a root that is off by one of them. */
@@ -140,5 +142,59 @@ class PayloadTest {
             values[i] = (float) ((1 + random.nextDouble()) * Math.pow(2, exponent) * (random.nextBoolean() ? 1 : -1));
         }
         return values;
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void integersAreWithinHalfAScaleOverAllMagnitudes(ScaledIntegers integers) {
+        int block = integers == ScaledIntegers.EIGHT_BITS ? 512 : 128;
+        double half = integers == ScaledIntegers.EIGHT_BITS ? 1 / 253.0 : 1 / 13.0;
+        Random random = new Random(1);
+        for (int length : new int[] {1, 2, block - 1, block, block + 1, 5 * block + 77}) {
+            for (int center : new int[] {-80, -30, 0, 60}) {
+                float[] values = spread(random, length, center, 10);
+                float[] back = integers(integers, values);
+                for (int i = 0; i < length; i++) {
+                    double largest = 0;
+                    for (int j = i / block * block; j < Math.min(length, (i / block + 1) * block); j++) {
+                        largest = Math.max(largest, Math.abs(values[j]));
+                    }
+                    assertEquals(values[i], back[i], half * largest * (1 + 1e-2), length + " values of 2^" + center);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void integersOfExtremesAreZeroOrNotNumbersAndSpoilNoOtherBlock(ScaledIntegers integers) {
+        int block = integers == ScaledIntegers.EIGHT_BITS ? 512 : 128;
+        float[] values = new float[4 * block];
+        values[3] = Float.NaN;
+        values[block] = Float.MIN_VALUE;
+        values[2 * block] = 3e38f;
+        values[3 * block + 1] = -1;
+        float[] back = integers(integers, values);
+        assertTrue(Float.isNaN(back[3]) && Float.isNaN(back[4]));
+        assertEquals(0, back[block]);
+        assertEquals(1, back[2 * block] / 3e38f, 1e-2);
+        assertEquals(-1, back[3 * block + 1], 1e-2);
+        assertEquals(0, back[3 * block]);
+    }
+
+    private static float[] integers(ScaledIntegers integers, float[] values) {
+        ByteBuffer packed = StateLayout.littleEndian(new byte[integers.bytes(values.length)]);
+        integers.pack(values, packed);
+        assertEquals(0, packed.remaining());
+        float[] back = new float[values.length];
+        integers.unpack(packed.flip(), back);
+        return back;
+    }
+
+    /** At most a byte per parameter and its share of a scale; half of it in four bits. */
+    @Test
+    void integersAreSmall() {
+        assertEquals(1 + 2 / 512.0, Payload.INT8.bytes(1 << 20) / (double) (1 << 20), 1e-9);
+        assertEquals(0.5 + 2 / 128.0, Payload.INT4.bytes(1 << 20) / (double) (1 << 20), 1e-9);
     }
 }

@@ -47,7 +47,7 @@ class SliceAverageTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(names = {"FP32", "FP16"})
     void theAverageWeighsByPositionsAndTheOuterOptimizerStepsFromIt(Payload payload) {
         ModelState begin = new ModelState(random(1, SIZE), random(2, 2 * SIZE), random(3, SIZE));
         StateLayout layout = new StateLayout(SIZE, 2 * SIZE, SIZE, 1);

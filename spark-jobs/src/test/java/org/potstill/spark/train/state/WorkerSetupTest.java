@@ -10,15 +10,16 @@ import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.Labels;
+import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
 class WorkerSetupTest {
     /** Each task brings it along, serialized. */
     @Test
     void aSetupThatTravelledToAnExecutorIsTheSame() {
-        WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE,
+        WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE, TrainingEngine.DL4J,
                 List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))), "cache", 1,
-                Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
+                Averaging.PARAMETERS, Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
         WorkerSetup travelled = SerializationUtils.clone(setup);
         assertNotSame(setup, travelled);
         assertEquals(setup, travelled);

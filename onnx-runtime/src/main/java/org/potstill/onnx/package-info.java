@@ -1,0 +1,2 @@
+/** ONNX Runtime, as teachers and students use it. */
+package org.potstill.onnx;
