@@ -1,4 +1,4 @@
-"""What gpu_pass.py needs of us on a machine that has Python and a GPU but no Java, Maven or network, as an archive in parts."""
+"""What gpu_pass.py, gpu_write.py and gpu_train.py need of us where there are Python and a GPU but no Java or network: an archive in parts."""
 
 import hashlib
 import io
@@ -13,8 +13,11 @@ from pathlib import Path
 
 from peer import BUILD, classpath
 
-# All that the ONNX engine loads of each jar: seen with -Xlog:class+load.
-CLASSES = {"onnxruntime_gpu": "ai/onnxruntime/", "nd4j-api": "onnx/", "protobuf": "org/nd4j/shade/", "gson": "com/google/gson/"}
+# All that the ONNX engine and the training graph load of each jar: seen with -Xlog:class+load.
+CLASSES = {"onnxruntime_gpu": "ai/onnxruntime/", "nd4j-api": ("onnx/", "org/nd4j/linalg/schedule/ISchedule"),
+           "protobuf": "org/nd4j/shade/", "gson": "com/google/gson/", "javacpp": "org/bytedeco/javacpp/"}
+# JavaCPP finds its own native by these.
+JAVACPP = ("org/bytedeco/javacpp/properties/linux-x86_64", "org/bytedeco/javacpp/linux-x86_64/")
 NATIVES = re.compile(r".*/(libonnxruntime(?:4j_jni|_providers_shared|_providers_cuda)?\.so)[.\d]*")
 SUMS = "SHA256SUMS"
 CONTAINER = 0xBA55ED50
@@ -59,7 +62,7 @@ def keep_only(library: Path, compute: int) -> None:
 
 
 def stage(folder: Path, natives: Path | None, compute: int | None) -> None:
-    jars = [Path(entry) for entry in classpath("teacher-inference").split(":")]
+    jars = [Path(entry) for module in ("teacher-inference", "student-model") for entry in classpath(module).split(":")]
     found = {name: next((j for j in jars if j.name.startswith(name + "-") and j.suffix == ".jar"), None) for name in CLASSES}
     gpu = found["onnxruntime_gpu"]
     if not gpu:
@@ -67,12 +70,15 @@ def stage(folder: Path, natives: Path | None, compute: int | None) -> None:
     if natives and version(natives) != version(gpu):
         raise SystemExit(f"{natives.name} is not of version {version(gpu)}, as {gpu.name} is")
     for entry in jars:
-        if entry.is_dir() and entry.name != "test-classes" or entry.match("teacher-inference/target/test-classes"):
+        if entry.is_dir():
             shutil.copytree(entry, folder / "classes", dirs_exist_ok=True)
     for name, jar in found.items():
         with zipfile.ZipFile(jar) as content:
             wanted = [n for n in content.namelist() if n.startswith(CLASSES[name]) and n.endswith(".class")]
             content.extractall(folder / "classes", wanted)
+    for jar in [j for j in jars if re.match(r"javacpp-.*-linux-x86_64", j.name)]:
+        with zipfile.ZipFile(jar) as content:
+            content.extractall(folder / "classes", [n for n in content.namelist() if n.startswith(JAVACPP)])
     (folder / "natives").mkdir()
     for archive in [gpu, natives or gpu]:
         with zipfile.ZipFile(archive) as content:

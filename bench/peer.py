@@ -7,8 +7,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "onnx-runtime", "teacher-inference", "student-model"]
@@ -26,8 +24,10 @@ def classpath(module: str) -> str:
     return os.pathsep.join(folders + [listed.read_text().strip()])
 
 
-def transformers_model(path: Path, dtype: torch.dtype):
+def transformers_model(path: Path, dtype):
     """The GGUF file's weights as dense tensors: transformers may keep them packed, which is slower in half precision."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaForCausalLM
     packed = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32)
     settings = {key: value for key, value in packed.config.to_dict().items() if key != "quantization_config"}
     model = LlamaForCausalLM(type(packed.config).from_dict(settings))
@@ -36,6 +36,7 @@ def transformers_model(path: Path, dtype: torch.dtype):
 
 
 def tokenizer(path: Path):
+    from transformers import AutoTokenizer
     return AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
 
 

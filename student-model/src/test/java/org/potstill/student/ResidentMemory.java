@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** What this process holds of the machine's memory, in KiB, as Linux counts it. */
-final class ResidentMemory {
+public final class ResidentMemory {
     private ResidentMemory() {
     }
 
@@ -15,7 +15,7 @@ final class ResidentMemory {
     }
 
     /** Since the start, or since {@link #forgetPeak}. */
-    static long peak() throws IOException {
+    public static long peak() throws IOException {
         return status("VmHWM");
     }
 

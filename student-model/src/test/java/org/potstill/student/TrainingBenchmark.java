@@ -7,10 +7,8 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
@@ -22,8 +20,7 @@ import org.potstill.student.options.TrainingOptions;
  * arguments {@code threads alpha precision folder}; the folder holds {@code config.json} and gets the first weights,
  * {@code model.safetensors}. Says {@code ready}; then of each line of its input, the name of a file of sequences, the
  * seconds of one step and the loss before it; at the input's end its peak memory in KiB.
- *
- * <p>In a file, a line is a sequence: {@code n k}, n ids, then for each of n − 1 positions k ids and k probabilities.
+ * See {@link BenchmarkSequences} for files.
  */
 final class TrainingBenchmark {
     private TrainingBenchmark() {
@@ -41,40 +38,12 @@ final class TrainingBenchmark {
             System.out.println("ready");
             int step = 0;
             for (String line = in.readLine(); line != null; line = in.readLine()) {
-                List<TrainingSequence> batch = read(Path.of(line));
+                List<TrainingSequence> batch = BenchmarkSequences.read(Files.readAllLines(Path.of(line)));
                 long start = System.nanoTime();
                 StepLoss loss = student.step(batch, step++);
                 System.out.println((System.nanoTime() - start) / 1e9 + " " + loss.total());
             }
             System.out.println(ResidentMemory.peak());
         }
-    }
-
-    private static List<TrainingSequence> read(Path file) throws IOException {
-        List<TrainingSequence> batch = new ArrayList<>();
-        for (String line : Files.readAllLines(file)) {
-            String[] words = line.split(" ");
-            int n = Integer.parseInt(words[0]);
-            int k = Integer.parseInt(words[1]);
-            int at = 2;
-            int[] tokens = new int[n];
-            for (int t = 0; t < n; t++) {
-                tokens[t] = Integer.parseInt(words[at++]);
-            }
-            int[] offsets = new int[n];
-            int[] ids = new int[(n - 1) * k];
-            float[] probabilities = new float[ids.length];
-            for (int t = 0; t < n - 1; t++) {
-                offsets[t + 1] = offsets[t] + k;
-                for (int i = 0; i < k; i++) {
-                    ids[offsets[t] + i] = Integer.parseInt(words[at++]);
-                }
-                for (int i = 0; i < k; i++) {
-                    probabilities[offsets[t] + i] = Float.parseFloat(words[at++]);
-                }
-            }
-            batch.add(new TrainingSequence(tokens, new SoftTargets(offsets, ids, probabilities)));
-        }
-        return batch;
     }
 }
