@@ -35,12 +35,17 @@ abstract class JobCommand implements Callable<Integer> {
         return job.run(spark, settings, report, summary -> out.accept(describe(summary)));
     }
 
+    /** Returns the settings with those that the command's own options stand for. */
+    Settings withOptions(Settings settings) {
+        return settings;
+    }
+
     /** Summarises the result in a sentence or two. */
     abstract String describe(Object summary);
 
     @Override
     public final Integer call() {
-        Settings settings = options.load(job.writes());
+        Settings settings = withOptions(options.load(job.writes()));
         settings.require(job.needs(settings));
         return Sessions.run(spec.name(), settings, spark -> {
             Report report = Job.report(settings, job.needs(settings), job.writes(), spark.sparkContext().hadoopConfiguration());

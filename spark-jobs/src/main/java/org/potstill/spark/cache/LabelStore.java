@@ -3,9 +3,7 @@ package org.potstill.spark.cache;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Supplier;
@@ -38,7 +36,7 @@ import scala.Tuple2;
  *                  priors/                assumed token frequencies, see {@link TokenPriors}
  *                  labels/part-*.parquet  one row per sequence, keyed by content
  *                  replaced/ID.json       names of files that have been replaced
- *                  snapshots/RUN/         Parquet: the sequences of each document
+ *                  snapshots/RUN/         Parquet: the sequences of each document; with a {@link SeenCorpus}
  *                  snapshots/current.json the current snapshot, and settings that train must match
  *                  passes/*.json          one record for each teacher pass
  *                  quarantine/RUN/        JSON lines: documents and sequences that could not be used, and why
@@ -59,13 +57,6 @@ public final class LabelStore {
             .add("targets", DataTypes.BinaryType, false)
             .add("teacher_loss", DataTypes.FloatType, false)
             .add("teacher_entropy", DataTypes.FloatType, false);
-    private static final StructType SNAPSHOT = new StructType()
-            .add("document", DataTypes.StringType, false)
-            .add("sequence", DataTypes.IntegerType, false)
-            .add("key", DataTypes.StringType, false)
-            // Missing in snapshots of earlier versions.
-            .add("responses", DataTypes.createArrayType(DataTypes.IntegerType, false), true)
-            .add("last_response", DataTypes.IntegerType, true);
     private static final StructType QUARANTINE = new StructType()
             .add("document", DataTypes.StringType, false)
             .add("sequence", DataTypes.IntegerType, true)
@@ -77,14 +68,15 @@ public final class LabelStore {
     public static final String LABEL_FILES = "labels/";
     /** Option with which Spark itself reads the folders of tables, whose names are no globs. */
     private static final String GLOB_PATHS = "__globPaths__";
-    private static final int SNAPSHOT_ROWS_PER_FILE = 1_000_000;
+    /** Fewer keys than this are sent to all tasks, instead of all keys of the cache to the tasks that have them. */
+    private static final long FEW_KEYS = 1_000_000;
 
     private final SparkSession spark;
     private final HadoopFolder folder;
     private final Provenance provenance;
     private Labels labels;
     private final Tombstones tombstones;
-    private final RunFolders snapshots;
+    private final Snapshots snapshots;
     private final RunFolders quarantines;
 
     public LabelStore(SparkSession spark, String cache, Labels labels) {
@@ -93,7 +85,7 @@ public final class LabelStore {
         this.provenance = new Provenance(folder);
         this.labels = labels.with(TokenPriors.in(folder, labels.vocabSize()));
         this.tombstones = new Tombstones(folder);
-        this.snapshots = new RunFolders(folder.folder("snapshots"));
+        this.snapshots = new Snapshots(spark, this);
         this.quarantines = new RunFolders(folder.folder("quarantine"));
     }
 
@@ -167,8 +159,26 @@ public final class LabelStore {
         return labelFiles().isEmpty();
     }
 
-    public JavaRDD<String> keys() {
-        return rows().select("key").as(Encoders.STRING()).javaRDD();
+    /** Returns the keys that have labels, at least those among some. */
+    public JavaRDD<String> keysAmong(JavaRDD<String> wanted) {
+        return keysAmong(spark.createDataset(wanted.rdd(), Encoders.STRING()).toDF("key")).as(Encoders.STRING()).javaRDD();
+    }
+
+    /**
+     * Returns the keys that have labels, at least those among some.
+     *
+     * @param wanted has a column {@code key}, and is read more than once
+     */
+    Dataset<Row> keysAmong(Dataset<Row> wanted) {
+        Dataset<Row> all = rows().select("key");
+        Dataset<Row> few = wanted.select("key");
+        return few.count() > FEW_KEYS ? all : all.join(functions.broadcast(few), all.col("key").equalTo(few.col("key")), "left_semi");
+    }
+
+    /** Returns the label files that are there now. */
+    LabelFiles currentFiles() {
+        String generation = tombstones.generation();
+        return LabelFiles.of(generation, labelFiles());
     }
 
     /** Returns one row per key. */
@@ -219,75 +229,12 @@ public final class LabelStore {
      * @throws UserException if labels of some sequences are missing, for example because they were pruned since the run began
      */
     public void publishSnapshot(JavaRDD<SnapshotEntry> entries, ObjectNode settings) {
-        publish(draft(entries), settings);
-    }
-
-    /**
-     * A snapshot that is not written yet.
-     *
-     * @param table      its rows
-     * @param rows       number of rows
-     * @param id         see {@link LabelStore#currentSnapshot}
-     * @param generation see {@link Tombstones#generation}, before its labels were looked for
-     */
-    public record Draft(Dataset<Row> table, long rows, String id, String generation) {
-    }
-
-    /**
-     * Identifies a snapshot of the corpus's sequences.
-     *
-     * @throws UserException if labels of some sequences are missing
-     */
-    public Draft draft(JavaRDD<SnapshotEntry> entries) {
-        Dataset<Row> table = spark.createDataFrame(entries.map(LabelStore::row), SNAPSHOT).persist();
-        String generation = tombstones.generation();
-        Row sums = requirePresent(table);
-        return new Draft(table, sums.getLong(1), String.format(Locale.ROOT, "%016x-%d", sums.isNullAt(0) ? 0 : sums.getLong(0), sums.getLong(1)), generation);
-    }
-
-    /** Writes a snapshot and makes it the current one, see {@link #publishSnapshot}. */
-    public void publish(Draft draft, ObjectNode settings) {
-        Dataset<Row> table = draft.table();
-        settings.put("id", draft.id());
-        if (snapshots.isPublished() && snapshots.current().path("id").asText().equals(draft.id())) {
-            snapshots.publish(snapshots.current().path("run").asText(), settings);
-        } else {
-            String run = RunFolders.newRun();
-            int files = (int) Math.min(10_000, 1 + draft.rows() / SNAPSHOT_ROWS_PER_FILE);
-            table.repartitionByRange(files, table.col("document"), table.col("sequence")).sortWithinPartitions("document", "sequence")
-                    .write().parquet(snapshots.path(run));
-            snapshots.publish(run, settings);
-        }
-        // Pruning checks the current snapshot again after writing its tombstones, so at least one of the two notices the other.
-        if (!tombstones.generation().equals(draft.generation())) {
-            requirePresent(table);
-        }
-        table.unpersist();
-    }
-
-    /**
-     * Checks that all labels of a snapshot are present and, in the same pass, computes what identifies the snapshot.
-     *
-     * @return the exclusive or of the rows' hashes, which identifies the set of distinct rows independently of their order, and the
-     *         number of rows
-     * @throws UserException if labels are missing
-     */
-    private Row requirePresent(Dataset<Row> snapshot) {
-        Dataset<Row> wanted = snapshot.groupBy("key")
-                .agg(functions.expr("bit_xor(xxhash64(document, sequence, key, responses, last_response))").as("hash"), functions.count("key").as("rows"));
-        Dataset<Row> held = rows().select("key").distinct().withColumn("held", functions.lit(true));
-        Row sums = wanted.join(held, wanted.col("key").equalTo(held.col("key")), "left")
-                .agg(functions.expr("bit_xor(hash)"), functions.expr("coalesce(sum(rows), 0L)"), functions.expr("count_if(held is null)"),
-                        functions.count(functions.lit(1))).first();
-        if (sums.getLong(2) > 0) {
-            throw JobErrors.missingLabels(folder.path().toString(), sums.getLong(2), sums.getLong(3));
-        }
-        return sums;
+        snapshots.publish(snapshots.draft(entries), null, settings);
     }
 
     /** Whether a label run has finished here. */
     public boolean hasSnapshot() {
-        return snapshots.isPublished();
+        return snapshots.runs().isPublished();
     }
 
     /** Returns the settings of the current snapshot, with its {@code id}. */
@@ -295,7 +242,7 @@ public final class LabelStore {
         if (!hasSnapshot()) {
             throw JobErrors.noCache(folder.path().toString(), labels.spec().name() + " of a finished label run", List.of());
         }
-        return snapshots.current();
+        return snapshots.runs().current();
     }
 
     /** Returns the teachers that share the corpus of the current snapshot, which then has only this teacher's documents; empty if none do. */
@@ -305,23 +252,11 @@ public final class LabelStore {
 
     public JavaRDD<SnapshotEntry> snapshot() {
         currentSnapshot();
-        return snapshotTable().javaRDD().map(LabelStore::entry);
-    }
-
-    /** Converts a row of {@link #snapshotTable}. */
-    static SnapshotEntry entry(Row row) {
-        return new SnapshotEntry(row.getString(0), row.getInt(1), row.getString(2),
-                row.isNullAt(3) ? null : new ResponseRuns(new ArrayList<>(row.getList(3)), row.getAs(4)));
-    }
-
-    private static Row row(SnapshotEntry entry) {
-        ResponseRuns responses = entry.responses();
-        return RowFactory.create(entry.document(), entry.sequence(), entry.key(), responses == null ? null : responses.lengths().toArray(),
-                responses == null ? null : responses.last());
+        return snapshotTable().javaRDD().map(Snapshots::entry);
     }
 
     public Dataset<Row> snapshotTable() {
-        return read(spark, SNAPSHOT, snapshots.currentPath());
+        return snapshots.table();
     }
 
     /**
@@ -353,7 +288,7 @@ public final class LabelStore {
      * @param path relative to the store's folder
      */
     public boolean isInForce(String path) {
-        return Stream.of(snapshots, quarantines).filter(RunFolders::isPublished)
+        return Stream.of(snapshots.runs(), quarantines).filter(RunFolders::isPublished)
                 .anyMatch(runs -> runs.currentPath().equals(folder.path(path).toString()));
     }
 
@@ -361,7 +296,7 @@ public final class LabelStore {
         return tombstones;
     }
 
-    public RunFolders snapshots() {
+    public Snapshots snapshots() {
         return snapshots;
     }
 

@@ -56,7 +56,8 @@ public final class TokenPriors implements Serializable {
         return files;
     }
 
-    boolean isEmpty() {
+    /** Whether there are none yet. */
+    public boolean isEmpty() {
         return files.isEmpty();
     }
 

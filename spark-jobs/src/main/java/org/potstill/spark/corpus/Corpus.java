@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
@@ -16,6 +17,7 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Plans;
@@ -41,6 +43,9 @@ public final class Corpus {
     private final ReadCounts counts;
     private long bytes;
     private SortedMap<String, String> versions = new TreeMap<>();
+    private CorpusListing listing;
+    private TableRows rows;
+    private List<CorpusPart> parts = List.of();
 
     public Corpus(SparkSession spark, Settings settings) {
         this.spark = spark;
@@ -177,7 +182,66 @@ public final class Corpus {
      * @throws org.potstill.errors.UserException if there are no files, or files of several formats, or Spark cannot read the source
      */
     public JavaRDD<Document> documents() {
-        return source.isRows() ? ofRows() : ofFiles();
+        find();
+        return read(part -> true);
+    }
+
+    /**
+     * Finds the files or the table, and reads nothing yet.
+     *
+     * @throws org.potstill.errors.UserException as {@link #documents()}
+     */
+    public void find() {
+        if (source.isRows()) {
+            findRows();
+        } else {
+            findFiles();
+        }
+    }
+
+    /** Returns the parts found that can be recognised later: the files, or the table if all of it has versions; empty if none can. */
+    public List<CorpusPart> parts() {
+        return parts;
+    }
+
+    /** Reads the documents of some of the parts that {@link #find} found; of a corpus without parts, all documents. */
+    public JavaRDD<Document> read(Predicate<CorpusPart> wanted) {
+        return !parts.isEmpty() && parts.stream().noneMatch(wanted) ? sc.emptyRDD() : source.isRows() ? rows.documents(counts, parts.isEmpty() ? 0 : parts.get(0).number())
+                : ofFiles(wanted);
+    }
+
+    /** Whether {@link #now} samples a part. */
+    public boolean isSampled(CorpusPart part) {
+        return part.isSampled(parts.size());
+    }
+
+    /**
+     * Looks at parts that {@link #find} found again.
+     *
+     * @return these parts as they are now, with their samples; without those that are gone or cannot be read
+     */
+    public List<CorpusPart> now(List<CorpusPart> found) {
+        return source.isRows() ? parts(new TableRows(spark, source, reading)) : FileSample.now(sc, found, parts.size());
+    }
+
+    /** Adds what an earlier run counted in documents that this one does not read. */
+    public void add(long withId, long withoutId, long webPages) {
+        add(counts.withId(), withId);
+        add(counts.withoutId(), withoutId);
+        add(counts.webPages(), webPages);
+    }
+
+    /** An accumulator to which 0 was added is not zero. */
+    private static void add(LongAccumulator counter, long number) {
+        if (number > 0) {
+            counter.add(number);
+        }
+    }
+
+    /** Identifies the settings by which the corpus, once it is found, becomes documents. */
+    public String identity() {
+        return String.join("\n", settings.string("corpus.text-field"), settings.string("corpus.id-field"), settings.string("corpus.separator"),
+                settings.string("corpus.max-document-mib"), settings.string("corpus.conversations"), source.isRows() ? "rows" : listing.format().setting());
     }
 
     /** Returns a table whose plan names what the documents are read from, for listeners that look at plans. */
@@ -185,20 +249,32 @@ public final class Corpus {
         return source.isRows() ? new TableRows(spark, source, reading).rows() : Plans.files(spark, source.path());
     }
 
-    private JavaRDD<Document> ofRows() {
-        TableRows rows = new TableRows(spark, source, reading);
+    private void findRows() {
+        rows = new TableRows(spark, source, reading);
         versions = TableVersions.of(rows.rows());
+        parts = parts(rows);
         LOG.info("the corpus: {}{}", name(), versions.isEmpty() ? "" : ", " + versions);
-        return rows.documents(counts);
     }
 
-    private JavaRDD<Document> ofFiles() {
-        CorpusListing listing = CorpusListing.of(source.path(), source.fileFormat().orElse(null), settings, sc);
+    /** Returns the table as the only part, if all that is read of it has a version. */
+    private List<CorpusPart> parts(TableRows found) {
+        return !source.query().isBlank() || !source.options().isEmpty() ? List.of()
+                : TableIdentity.of(found.rows(), sc.hadoopConfiguration()).map(version -> CorpusPart.of(name(), source.where(), version)).stream().toList();
+    }
+
+    private void findFiles() {
+        long begin = System.currentTimeMillis();
+        listing = CorpusListing.of(source.path(), source.fileFormat().orElse(null), settings, sc);
         if (listing.format() == FileFormat.PARQUET) {
             requireColumns(listing.files());
         }
-        bytes = listing.files().stream().mapToLong(CorpusFile::bytes).sum();
-        List<List<Piece>> tasks = Piece.tasks(listing.files(), listing.format(), reading.isDivisible(listing.format()), Cluster.taskSlots(sc));
+        parts = listing.files().stream().map(file -> CorpusPart.of(file, begin)).toList();
+    }
+
+    private JavaRDD<Document> ofFiles(Predicate<CorpusPart> wanted) {
+        List<CorpusFile> files = IntStream.range(0, parts.size()).filter(i -> wanted.test(parts.get(i))).mapToObj(listing.files()::get).toList();
+        bytes = files.stream().mapToLong(CorpusFile::bytes).sum();
+        List<List<Piece>> tasks = Piece.tasks(files, listing.format(), reading.isDivisible(listing.format()), Cluster.taskSlots(sc));
         Broadcast<SerializableConfiguration> hadoop = Cluster.hadoop(sc);
         Reading how = reading;
         ReadCounts counted = counts;

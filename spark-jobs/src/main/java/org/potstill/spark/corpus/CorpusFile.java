@@ -14,13 +14,19 @@ import org.apache.hadoop.util.functional.FutureIO;
 /**
  * A file of the corpus as it was listed.
  *
- * @param path    qualified path, never a pattern
- * @param bytes   length of the file
- * @param problem why it cannot be read, if listing found out; else null
+ * @param path     qualified path, never a pattern
+ * @param bytes    length of the file
+ * @param modified when it was modified, in milliseconds since 1970
+ * @param problem  why it cannot be read, if listing found out; else null
  */
-record CorpusFile(String path, long bytes, String problem) implements Serializable {
-    CorpusFile(String path, long bytes) {
-        this(path, bytes, null);
+record CorpusFile(String path, long bytes, long modified, String problem) implements Serializable {
+    CorpusFile(String path, long bytes, long modified) {
+        this(path, bytes, modified, null);
+    }
+
+    /** Returns {@link CorpusPart#number}. */
+    long number() {
+        return CorpusPart.number(path);
     }
 
     /**

@@ -3,6 +3,7 @@ package org.potstill.spark.corpus;
 
 import java.io.Serializable;
 import java.util.Locale;
+import org.potstill.checkpoints.io.FileSignature;
 import org.potstill.checkpoints.tokenizer.Chat;
 
 /**
@@ -12,12 +13,17 @@ import org.potstill.checkpoints.tokenizer.Chat;
  * @param text           its text, or that of a {@link Conversation}; null if it cannot be used
  * @param isConversation whether the text is that of a conversation
  * @param problem        why it cannot be used; null if it can
+ * @param origin         where it comes from
  */
-public record Document(String id, String text, boolean isConversation, String problem) implements Serializable {
+public record Document(String id, String text, boolean isConversation, String problem, Origin origin) implements Serializable {
     static final String ESCAPED = "if it is in ISO-2022-JP or another encoding with escape sequences, convert it (iconv -f ISO-2022-JP -t UTF-8)";
     private static final char MARK = '\uFEFF';
     /** Begins characters of more than one byte (ISO/IEC 2022); a terminal's sequences begin otherwise. */
     private static final String ESCAPE = "\u001b$";
+
+    Document(String id, String text, boolean isConversation, String problem) {
+        this(id, text, isConversation, problem, Origin.UNKNOWN);
+    }
 
     static Document of(String id, String text) {
         if (text.indexOf('\0') >= 0) {
@@ -46,6 +52,11 @@ public record Document(String id, String text, boolean isConversation, String pr
             }
         }
         return -1;
+    }
+
+    /** Returns it with where it comes from. */
+    Document from(long part, boolean hasId, boolean isFile) {
+        return new Document(id, text, isConversation, problem, new Origin(part, hasId, text != null && FileSignature.isMarkup(text), isFile));
     }
 
     /** Returns what decides whether it is held out: all that was said, and nothing of how its source orders it. */

@@ -30,6 +30,7 @@ final class Documents implements Iterator<Document> {
     private final Configuration hadoop;
     private final ReadCounts counts;
     private Piece piece;
+    private long number;
     private DocumentReader reader;
     private Document next;
     /** Unusable documents of the piece, held back: if its file turns out to be damaged, they are a consequence. */
@@ -74,6 +75,7 @@ final class Documents implements Iterator<Document> {
     private Document advance() throws IOException {
         if (failures == 0 && reader == null) {
             piece = pieces.next();
+            number = piece.file().number();
             if (piece.file().problem() != null) {
                 return Document.unusable(piece.file().path(), piece.file().problem());
             }
@@ -140,10 +142,11 @@ final class Documents implements Iterator<Document> {
         if (!hasNext()) {
             throw new NoSuchElementException();
         }
-        Document document = next;
-        next = null;
+        String path = piece.file().path();
         // Readers make the id of a document without one from the file's path.
-        counts.add(document, !document.id().startsWith(piece.file().path()), reading);
+        Document document = next.from(number, !next.id().startsWith(path), next.problem() != null && next.id().equals(path));
+        next = null;
+        counts.add(document, reading);
         return document;
     }
 

@@ -45,14 +45,14 @@ final class FileTree {
     List<CorpusFile> list(FileStatus found) throws IOException {
         files = new ArrayList<>();
         if (found.isFile()) {
-            add(new CorpusFile(found.getPath().toString(), found.getLen()));
+            add(new CorpusFile(found.getPath().toString(), found.getLen(), found.getModificationTime()));
         } else if (fs instanceof RawLocalFileSystem) {
             addLocal(found.getPath());
         } else {
             RemoteIterator<LocatedFileStatus> below = fs.listFiles(found.getPath(), true);
             while (below.hasNext()) {
                 LocatedFileStatus file = below.next();
-                add(new CorpusFile(file.getPath().toString(), file.getLen()));
+                add(new CorpusFile(file.getPath().toString(), file.getLen(), file.getModificationTime()));
             }
         }
         files.sort(Comparator.comparing(CorpusFile::path));
@@ -76,7 +76,7 @@ final class FileTree {
                     public FileVisitResult visitFile(java.nio.file.Path file, BasicFileAttributes attributes) {
                         String problem = attributes.isRegularFile() ? null
                                 : attributes.isSymbolicLink() ? brokenLink(file) : "not a regular file";
-                        add(new CorpusFile(name(file), attributes.isRegularFile() ? attributes.size() : 1, problem));
+                        add(new CorpusFile(name(file), attributes.isRegularFile() ? attributes.size() : 1, attributes.lastModifiedTime().toMillis(), problem));
                         return FileVisitResult.CONTINUE;
                     }
 
@@ -84,7 +84,7 @@ final class FileTree {
                     public FileVisitResult visitFileFailed(java.nio.file.Path file, IOException failure) {
                         // A circular link: its target is listed at its own path.
                         if (!(failure instanceof java.nio.file.FileSystemLoopException)) {
-                            add(new CorpusFile(name(file), 1, "cannot be read: " + failure));
+                            add(new CorpusFile(name(file), 1, 0, "cannot be read: " + failure));
                         }
                         return FileVisitResult.CONTINUE;
                     }

@@ -4,7 +4,6 @@ package org.potstill.spark.corpus;
 import java.io.Serializable;
 import org.apache.spark.SparkContext;
 import org.apache.spark.util.LongAccumulator;
-import org.potstill.checkpoints.io.FileSignature;
 
 /**
  * What tasks count while they read documents. A task that is retried counts twice.
@@ -23,14 +22,14 @@ record ReadCounts(Problems problems, LongAccumulator bytes, LongAccumulator with
         return new ReadCounts(problems, sc.longAccumulator(), sc.longAccumulator(), sc.longAccumulator(), sc.longAccumulator());
     }
 
-    /** @param hasId whether its id is the one that corpus.id-field names */
-    void add(Document document, boolean hasId, Reading reading) {
+    /** Adds a document. */
+    void add(Document document, Reading reading) {
         problems.add(document);
-        if (document.text() != null && FileSignature.isMarkup(document.text())) {
+        if (document.origin().isMarkup()) {
             webPages.add(1);
         }
         if (!reading.idField().isEmpty() && document.problem() == null) {
-            (hasId ? withId : withoutId).add(1);
+            (document.origin().hasId() ? withId : withoutId).add(1);
         }
     }
 }

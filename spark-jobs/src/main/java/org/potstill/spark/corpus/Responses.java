@@ -6,10 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.Function;
 import org.potstill.checkpoints.tokenizer.TokenBytes;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
@@ -80,17 +79,14 @@ public record Responses(LearnFrom from, List<byte[]> start, List<byte[]> end, do
     public record Found(boolean[] tokens, boolean isMarked, boolean isOpen) {
     }
 
-    /** Checks the documents before scoring, so that the teacher does not work for a {@code train} that must fail. */
-    public void requireIn(JavaRDD<TokenizedDocument> documents, TokenizerDefinition tokenizer) {
+    /** Returns a test, for executors, of whether a document has a response; it is true of all if no responses are looked for. */
+    public Function<TokenizedDocument, Boolean> test(JavaSparkContext sc, TokenizerDefinition tokenizer) {
         if (isEverything()) {
-            return;
+            return document -> true;
         }
-        TokenTexts texts = TokenTexts.of(JavaSparkContext.fromSparkContext(documents.context()), tokenizer);
+        TokenTexts texts = TokenTexts.of(sc, tokenizer);
         Responses self = this;
-        Map<Boolean, Long> marked = documents.filter(document -> !document.sequences().isEmpty())
-                .map(document -> self.areIn(document, texts)).countByValue();
-        long unmarked = marked.getOrDefault(false, 0L);
-        require(unmarked + marked.getOrDefault(true, 0L), unmarked);
+        return document -> self.areIn(document, texts);
     }
 
     private boolean areIn(TokenizedDocument document, TokenTexts texts) {
@@ -99,7 +95,7 @@ public record Responses(LearnFrom from, List<byte[]> start, List<byte[]> end, do
     }
 
     /**
-     * Checks the share of documents without a response.
+     * Checks the share of documents without a response, before scoring as well, so that the teacher does not work for a {@code train} that must fail.
      *
      * @param documents number of training documents
      * @param unmarked  number of those without a response

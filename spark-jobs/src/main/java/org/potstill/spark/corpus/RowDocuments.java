@@ -31,19 +31,22 @@ final class RowDocuments implements Iterator<Document> {
     private final String corpus;
     private final String setting;
     private final ReadCounts counts;
+    private final long part;
 
     /**
      * @param conversation the rows' columns in their order, if they are not a text, and whether they are JSON
      * @param corpus       name of the corpus
      * @param setting      the one that says where it is
+     * @param part         number of the {@link CorpusPart}; 0 for none
      */
-    RowDocuments(Iterator<Row> rows, Reading reading, Map<String, Boolean> conversation, String corpus, String setting, ReadCounts counts) {
+    RowDocuments(Iterator<Row> rows, Reading reading, Map<String, Boolean> conversation, String corpus, String setting, ReadCounts counts, long part) {
         this.rows = rows;
         this.reading = reading;
         this.conversation = conversation;
         this.corpus = corpus;
         this.setting = setting;
         this.counts = counts;
+        this.part = part;
     }
 
     @Override
@@ -57,8 +60,9 @@ final class RowDocuments implements Iterator<Document> {
         int last = row.length() - 1;
         String id = reading.idField().isEmpty() || row.isNullAt(last) ? null : id(row.get(last));
         Document document = conversation.isEmpty() ? text(id, row) : conversation(id, row);
-        counts.add(document, id != null, reading);
-        return document;
+        Document known = document.from(part, id != null, false);
+        counts.add(known, reading);
+        return known;
     }
 
     private Document text(String id, Row row) {

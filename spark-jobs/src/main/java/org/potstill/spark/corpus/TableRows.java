@@ -71,11 +71,12 @@ final class TableRows {
         return rows;
     }
 
-    JavaRDD<Document> documents(ReadCounts counts) {
+    /** @param part number of the {@link CorpusPart} that the rows are; 0 for none */
+    JavaRDD<Document> documents(ReadCounts counts, long part) {
         String name = source.name();
         String setting = source.setting();
         Reading how = reading;
         Map<String, Boolean> names = conversation;
-        return rows.toJavaRDD().mapPartitions(part -> new RowDocuments(part, how, names, name, setting, counts));
+        return rows.toJavaRDD().mapPartitions(read -> new RowDocuments(read, how, names, name, setting, counts, part));
     }
 }

@@ -73,8 +73,8 @@ public record Tokenization(int sequenceLength, double holdout, long seed, boolea
         Broadcast<TokenizerDefinition> shared = JavaSparkContext.fromSparkContext(documents.context()).broadcast(ended(definition));
         String identity = definition.fingerprint() + Sha256.of(definition.chatTemplate()) + this;
         Tokenization self = this;
-        return documents.map(document -> document.problem() != null ? TokenizedDocument.unusable(document.id(), document.problem())
-                : TOKENIZERS.get(identity, () -> new DocumentTokenizer(self, shared.value())).tokenize(document, rows));
+        return documents.map(document -> (document.problem() != null ? TokenizedDocument.unusable(document.id(), document.problem())
+                : TOKENIZERS.get(identity, () -> new DocumentTokenizer(self, shared.value())).tokenize(document, rows)).from(document.origin()));
     }
 
     private TokenizerDefinition ended(TokenizerDefinition definition) {

@@ -15,11 +15,21 @@ import org.potstill.checkpoints.tokenizer.EncodedChat;
  *                  document's first is predicted exactly once
  * @param parts     for each position of each sequence, what the token that it predicts belongs to, see {@link EncodedChat}; null if the
  *                  document is not a conversation
+ * @param origin    where it comes from
  */
-public record TokenizedDocument(String id, String problem, boolean heldOut, List<int[]> sequences, List<byte[]> parts)
+public record TokenizedDocument(String id, String problem, boolean heldOut, List<int[]> sequences, List<byte[]> parts, Origin origin)
         implements Serializable {
+    /** Makes a document of unknown origin. */
+    public TokenizedDocument(String id, String problem, boolean heldOut, List<int[]> sequences, List<byte[]> parts) {
+        this(id, problem, heldOut, sequences, parts, Origin.UNKNOWN);
+    }
+
     static TokenizedDocument unusable(String id, String problem) {
         return new TokenizedDocument(id, problem, false, List.of(), null);
+    }
+
+    TokenizedDocument from(Origin where) {
+        return new TokenizedDocument(id, problem, heldOut, sequences, parts, where);
     }
 
     /** Whether it is a conversation in which the assistant says something. */

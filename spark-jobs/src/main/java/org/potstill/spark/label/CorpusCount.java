@@ -3,6 +3,7 @@ package org.potstill.spark.label;
 
 import java.io.Serializable;
 import org.apache.spark.api.java.JavaRDD;
+import org.potstill.spark.cache.PartCount;
 import org.potstill.spark.corpus.TokenizedDocument;
 
 /**
@@ -22,6 +23,10 @@ public record CorpusCount(long documents, long unusable, long heldOut, long sequ
                 .fold(new CorpusCount(0, 0, 0, 0, 0, 0), CorpusCount::plus);
     }
 
+    static CorpusCount of(PartCount count) {
+        return new CorpusCount(count.documents(), count.unusable(), count.heldOut(), count.sequences(), count.positions(), 0);
+    }
+
     private static CorpusCount ofTraining(TokenizedDocument document, UnscoredSequences unscored) {
         long left = 0;
         long positions = 0;
@@ -34,7 +39,7 @@ public record CorpusCount(long documents, long unusable, long heldOut, long sequ
         return new CorpusCount(1, document.problem() == null ? 0 : 1, 0, left, positions, document.sequences().size() - left);
     }
 
-    private CorpusCount plus(CorpusCount other) {
+    CorpusCount plus(CorpusCount other) {
         return new CorpusCount(documents + other.documents, unusable + other.unusable, heldOut + other.heldOut,
                 sequences + other.sequences, positions + other.positions, unscored + other.unscored);
     }

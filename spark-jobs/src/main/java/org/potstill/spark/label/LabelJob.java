@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -14,15 +15,12 @@ import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
-import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.PassRecord;
-import org.potstill.spark.cache.Quarantined;
+import org.potstill.spark.cache.Snapshots;
 import org.potstill.spark.cache.TeacherMixture;
 import org.potstill.spark.corpus.Corpus;
-import org.potstill.spark.corpus.Document;
-import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
@@ -51,17 +49,14 @@ public final class LabelJob implements AutoCloseable {
     private final TeacherSource source;
     private final TeacherPass pass;
     private Corpus corpus;
-    private JavaRDD<Document> texts;
     private OpenedTeacher teacher;
     private LabelStore store;
-    private JavaRDD<TokenizedDocument> documents;
-    private JavaRDD<TokenizedDocument> training;
-    private JavaRDD<Quarantined> unusable;
+    private SeenDocuments read;
     private CorpusCount count;
     private String quarantine;
-    private List<ShardResult> results;
+    private List<ShardResult> results = List.of();
     private UnscoredSequences unscored;
-    private LabelStore.Draft draft;
+    private Snapshots.Draft draft;
     private double seconds;
 
     /**
@@ -112,7 +107,7 @@ public final class LabelJob implements AutoCloseable {
             Teachers.requireDevice(source.options(1, 0));
         }
         new HadoopFolder("cache", settings.required("cache.path"), sc.hadoopConfiguration()).requireWritable();
-        texts = corpus.documents();
+        corpus.find();
         try (CausalLm model = source.model(sc.hadoopConfiguration())) {
             TeacherSource.warnOf(model);
             Teachers.require(model, source.options(1, 0));
@@ -141,46 +136,52 @@ public final class LabelJob implements AutoCloseable {
     void read() {
         long begin = System.nanoTime();
         store.describe(teacher.description(), teacher.tokenizer());
-        documents = tokenization.apply(texts, teacher.tokenizer(), teacher.labels().vocabSize()).persist(StorageLevel.MEMORY_AND_DISK_SER());
-        try (Progress progress = corpus.progress()) {
-            count = CorpusCount.of(documents, new UnscoredSequences(teacher.labels(), Map.of()));
-        }
+        read = new SeenDocuments(spark, settings, tokenization, teacher, store, corpus);
+        read.read(told.isFull());
+        count = CorpusCount.of(read.count());
         if (count.documents() == 0) {
             throw CorpusErrors.emptyCorpus(corpus.name());
         }
-        unusable = documents.filter(d -> d.problem() != null).map(d -> new Quarantined(d.id(), null, null, d.problem()));
-        quarantine = store.quarantine(unusable);
+        quarantine = store.quarantine(read.unusable());
         corpus.requireUsable(count.documents(), count.unusable(), told.maxBadShare(), () -> corpus.problems().value(), quarantine);
         if (count.sequences() == 0) {
             throw CorpusErrors.nothingToTrainOn(corpus.name());
         }
         corpus.requireIds();
-        if (corpus.namesIds()) {
-            SharedIds.of(documents).ifPresent(shared -> LOG.warn("{}", shared));
-        }
+        read.sharedIds().ifPresent(shared -> LOG.warn("{}", shared));
         if (count.unusable() > 0) {
             LOG.warn("{} of {} documents cannot be used: {}; the reasons of all are in {}", count.unusable(), count.documents(),
                     corpus.problems().value(), quarantine);
         }
-        training = documents.filter(d -> !d.heldOut());
-        Responses.of(settings, store.tokenizer()).requireIn(training, store.tokenizer());
+        read.requireResponses();
         seconds += (System.nanoTime() - begin) / 1e9;
     }
 
-    /** Whether a document that was read is a conversation. */
+    /** Returns the documents, once they are read. */
+    SeenDocuments documents() {
+        return read;
+    }
+
+    /** Whether a document is a conversation. */
     boolean hasConversations() {
-        return !documents.filter(document -> document.parts() != null).isEmpty();
+        return read.count().conversations() > 0;
     }
 
     /** Has the teacher score what the cache lacks, and stores it. */
     void score() {
         long begin = System.nanoTime();
         Labels labels = teacher.labels();
-        JavaRDD<PendingSequence> pending = training
+        unscored = new UnscoredSequences(labels, Map.of());
+        if (read.isNothing()) {
+            LOG.info("{} documents, {} tokens to learn from; nothing has changed since the last run", count.documents(), count.positions());
+            return;
+        }
+        JavaRDD<TokenizedDocument> training = read.training();
+        JavaPairRDD<String, PendingSequence> wanted = training
                 .flatMap(d -> d.sequences().stream().map(tokens -> new PendingSequence(d.id(), labels.key(tokens), tokens)).iterator())
                 .mapToPair(s -> new Tuple2<>(s.key(), s))
-                .reduceByKey(PendingSequence::first)
-                .subtractByKey(store.keys().mapToPair(key -> new Tuple2<>(key, true))).values()
+                .reduceByKey(PendingSequence::first);
+        JavaRDD<PendingSequence> pending = wanted.subtractByKey(store.keysAmong(wanted.keys()).mapToPair(key -> new Tuple2<>(key, true))).values()
                 .persist(StorageLevel.MEMORY_AND_DISK_SER());
         long pendingPositions = pending.map(s -> (long) s.positions()).fold(0L, Long::sum);
         LOG.info("{} documents, {} tokens to learn from; {} of them are not in the cache yet",
@@ -198,9 +199,10 @@ public final class LabelJob implements AutoCloseable {
     }
 
     private void reportUnscored() {
-        quarantine = store.quarantine(unusable.union(unscored.quarantined(training)));
+        JavaRDD<TokenizedDocument> training = read.training();
+        quarantine = store.quarantine(read.unusable().union(unscored.quarantined(training)));
         long sequences = count.sequences();
-        count = CorpusCount.of(documents, unscored);
+        count = read.count(unscored);
         String reasons = unscored.commonReasons(training);
         if (count.unscored() > told.maxBadShare() * sequences || count.sequences() == 0) {
             throw JobErrors.tooManyUnscored(count.unscored(), sequences, told.maxBadShare(), reasons, quarantine);
@@ -213,7 +215,7 @@ public final class LabelJob implements AutoCloseable {
     String draft() {
         long begin = System.nanoTime();
         LOG.info("recording which {} sequences the corpus consists of", count.sequences());
-        draft = store.draft(unscored.others(training));
+        draft = read.draft(unscored);
         seconds += (System.nanoTime() - begin) / 1e9;
         return draft.id();
     }
@@ -234,9 +236,9 @@ public final class LabelJob implements AutoCloseable {
         if (mixture != null) {
             mixture.addTo(agreed);
         }
-        store.publish(draft, agreed);
+        store.snapshots().publish(draft, read.seen(draft, unscored), agreed);
         seconds += (System.nanoTime() - begin) / 1e9;
-        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost(), seconds, store);
+        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost(), seconds, store, read.reuse());
         if (summary.scoredTokens() > 0) {
             PassRecord.write(store.folder(), summary, settings, sc.version());
         }
@@ -246,8 +248,8 @@ public final class LabelJob implements AutoCloseable {
     /** Frees the tokenized corpus. */
     @Override
     public void close() {
-        if (documents != null) {
-            Cluster.release(documents);
+        if (read != null) {
+            read.close();
         }
     }
 
@@ -270,12 +272,12 @@ public final class LabelJob implements AutoCloseable {
     }
 
     private static LabelSummary summary(Corpus corpus, CorpusCount count, List<ShardResult> results,
-            TeacherSource source, PrecisionCost precision, double seconds, LabelStore store) {
+            TeacherSource source, PrecisionCost precision, double seconds, LabelStore store, CorpusReuse reuse) {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
         return new LabelSummary(corpus.provenance(), count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 results.stream().mapToDouble(ShardResult::storing).sum(), scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
-                source.name(), precision, ExecutorShare.of(results), store.folder().path().toString());
+                source.name(), precision, ExecutorShare.of(results), store.folder().path().toString(), reuse);
     }
 }

@@ -20,7 +20,8 @@ import java.util.List;
  * @param precision   cost of the teacher's precision; null in FP32 or if nothing was scored
  * @param executors   work of each executor and GPU
  * @param cache       folder of these labels
+ * @param reuse       parts of the corpus that were read, and those that did not have to be
  */
 public record LabelSummary(JsonNode source, CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing,
-        double teacherLoss, double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache) {
+        double teacherLoss, double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache, CorpusReuse reuse) {
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.label;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.Serializable;
 import java.util.Optional;
 import org.apache.spark.api.java.JavaRDD;
@@ -16,10 +17,23 @@ import scala.Tuple2;
  */
 record SharedIds(long ids, long documents, String example) implements Serializable {
     static Optional<SharedIds> of(JavaRDD<TokenizedDocument> documents) {
-        SharedIds shared = documents.filter(document -> document.problem() == null).mapToPair(document -> new Tuple2<>(document.id(), 1L))
-                .reduceByKey(Long::sum).filter(id -> id._2() > 1).map(id -> new SharedIds(1, id._2(), id._1()))
+        return ofIds(ids(documents));
+    }
+
+    /** Returns the ids of the usable documents. */
+    static JavaRDD<String> ids(JavaRDD<TokenizedDocument> documents) {
+        return documents.filter(document -> document.problem() == null).map(TokenizedDocument::id);
+    }
+
+    static Optional<SharedIds> ofIds(JavaRDD<String> all) {
+        SharedIds shared = all.mapToPair(id -> new Tuple2<>(id, 1L)).reduceByKey(Long::sum).filter(id -> id._2() > 1).map(id -> new SharedIds(1, id._2(), id._1()))
                 .fold(new SharedIds(0, 0, null), SharedIds::plus);
         return shared.ids == 0 ? Optional.empty() : Optional.of(shared);
+    }
+
+    /** Returns those that an earlier run found; null if it found none. */
+    static SharedIds of(JsonNode earlier) {
+        return earlier.isObject() ? new SharedIds(earlier.path("ids").asLong(), earlier.path("documents").asLong(), earlier.path("example").asText()) : null;
     }
 
     private SharedIds plus(SharedIds other) {

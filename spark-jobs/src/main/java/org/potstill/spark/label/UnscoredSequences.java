@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.spark.api.java.JavaRDD;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.Quarantined;
@@ -30,6 +31,11 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
                 .map(place -> new Quarantined(place.document(), place.sequence(), place.key(), reasons.get(place.key())));
     }
 
+    /** Returns the numbers of the parts of the corpus that have such sequences. */
+    Set<Long> parts(JavaRDD<TokenizedDocument> training) {
+        return reasons.isEmpty() ? Set.of() : Set.copyOf(places(training).filter(place -> reasons.containsKey(place.key())).map(SnapshotEntry::part).distinct().collect());
+    }
+
     /** Describes the most common reasons, with counts and a document as an example of each. */
     String commonReasons(JavaRDD<TokenizedDocument> training) {
         Problems problems = new Problems();
@@ -49,7 +55,7 @@ record UnscoredSequences(Labels labels, Map<String, String> reasons) implements 
             boolean hasResponse = document.hasResponse();
             for (int i = 0; i < document.sequences().size(); i++) {
                 places.add(new SnapshotEntry(document.id(), i, labels.key(document.sequences().get(i)),
-                        document.parts() == null ? null : ResponseRuns.of(document.parts().get(i), hasResponse)));
+                        document.parts() == null ? null : ResponseRuns.of(document.parts().get(i), hasResponse), document.origin().part()));
             }
             return places.iterator();
         });

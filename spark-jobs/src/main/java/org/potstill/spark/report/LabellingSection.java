@@ -25,6 +25,10 @@ final class LabellingSection implements ReportSection {
         page.fact("labels", "%s", ReportPage.escape(l.path("cache").asText()));
         l.path("source").properties().forEach(said -> page.fact(said.getKey(), "%s",
                 ReportPage.escape(said.getValue().isObject() ? said.getValue().toString() : said.getValue().asText())));
+        if (l.path("reuse").path("taken").asLong() > 0) {
+            page.fact("files or tables read in this run", "%,d", l.path("reuse").path("read").asLong());
+            page.fact("files or tables unchanged since the last run", "%,d", l.path("reuse").path("taken").asLong());
+        }
         page.fact("documents", "%,d", corpus.path("documents").asLong());
         page.fact("documents in quarantine", "%,d", corpus.path("unusable").asLong());
         page.fact("sequences in quarantine", "%,d", corpus.path("unscored").asLong());

@@ -19,7 +19,9 @@ final class CorpusReading {
     static List<Document> read(Path folder, String... overrides) {
         List<String> all = new ArrayList<>(List.of("corpus.path=" + folder));
         all.addAll(Arrays.asList(overrides));
-        List<Document> documents = new ArrayList<>(new Corpus(Distillery.spark(), Settings.load(List.of(), all)).documents().collect());
+        List<Document> documents = new ArrayList<>();
+        new Corpus(Distillery.spark(), Settings.load(List.of(), all)).documents().collect()
+                .forEach(read -> documents.add(new Document(read.id(), read.text(), read.isConversation(), read.problem())));
         documents.sort(Comparator.comparing(Document::id));
         return documents;
     }

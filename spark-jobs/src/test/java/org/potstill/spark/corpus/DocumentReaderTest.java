@@ -22,7 +22,7 @@ class DocumentReaderTest {
     private Path folder;
 
     private List<String> inPieces(Path file, FileFormat format, Reading reading, int step) throws Exception {
-        CorpusFile listed = new CorpusFile(file.toUri().toString(), Files.size(file));
+        CorpusFile listed = new CorpusFile(file.toUri().toString(), Files.size(file), 0);
         List<String> read = new ArrayList<>();
         for (long from = 0; from == 0 || from < listed.bytes(); from += step) {
             Piece piece = new Piece(listed, format, from, from + step >= listed.bytes() ? Long.MAX_VALUE : from + step);
@@ -80,10 +80,10 @@ class DocumentReaderTest {
     void tasksHaveAboutAsMuchToReadAndEveryByteOnce() {
         List<CorpusFile> files = new ArrayList<>();
         for (int i = 0; i < 5000; i++) {
-            files.add(new CorpusFile("file:/" + i + ".jsonl", 20));
+            files.add(new CorpusFile("file:/" + i + ".jsonl", 20, 0));
         }
-        files.add(new CorpusFile("file:/big.jsonl", 10L << 30));
-        files.add(new CorpusFile("file:/big.jsonl.gz", 1L << 30));
+        files.add(new CorpusFile("file:/big.jsonl", 10L << 30, 0));
+        files.add(new CorpusFile("file:/big.jsonl.gz", 1L << 30, 0));
         List<List<Piece>> tasks = Piece.tasks(files, FileFormat.JSONL, true, 8);
         assertTrue(tasks.size() < 300, tasks.size() + " tasks");
         assertEquals(5000 + (10 << 4) + 1, tasks.stream().mapToInt(List::size).sum());

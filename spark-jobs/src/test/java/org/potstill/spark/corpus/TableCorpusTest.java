@@ -24,13 +24,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
+import org.potstill.spark.cache.CorpusLabels;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.cache.LabelStores;
 import org.potstill.spark.cache.LabelledSequence;
+import org.potstill.spark.label.CorpusReuse;
 import org.potstill.spark.label.LabelJob;
+import org.potstill.spark.label.MixtureLabelJob;
+import org.potstill.spark.label.MixtureLabelSummary;
 import org.potstill.spark.settings.Settings;
 
 /** Corpora that Spark reads. */
@@ -150,6 +155,62 @@ class TableCorpusTest {
         Corpus earlier = corpus("corpus.query=select text from lake.db.grown version as of " + first.substring("snapshot ".length()));
         assertEquals(DOCUMENTS, earlier.documents().count());
         assertEquals(first, earlier.provenance().path("corpus.versions").path("lake.db.grown").asText());
+    }
+
+    private static CorpusReuse reuse(String... corpus) {
+        List<String> all = new ArrayList<>(List.of("corpus.path=", "corpus.id-field=id", "cache.path=" + folder.resolve("again")));
+        all.addAll(List.of(corpus));
+        return new LabelJob(lakehouse.spark(), distillery.settings(all.toArray(String[]::new))).run().reuse();
+    }
+
+    @Test
+    void aTableIsReadAgainOnlyInAnotherVersion() {
+        CorpusReuse read = new CorpusReuse(1, 0);
+        CorpusReuse taken = new CorpusReuse(0, 1);
+        for (String name : Lakehouse.ICEBERG ? List.of("docs_again delta", "lake.db.again iceberg") : List.of("docs_again delta")) {
+            String table = name.substring(0, name.indexOf(' '));
+            String create = "create table " + name.replace(" ", " using ") + " as select * from rows";
+            lakehouse.sql(create);
+            String corpus = "corpus.table=" + table;
+            assertEquals(read, reuse(corpus));
+            assertEquals(taken, reuse(corpus), table);
+            assertEquals(read, reuse(corpus, "corpus.full=true"));
+            lakehouse.sql("insert into " + table + " select * from rows where id = 'd1'");
+            assertEquals(read, reuse(corpus));
+            assertEquals(taken, reuse(corpus));
+            assertEquals(read, reuse(corpus, "corpus.where=domain = 'code'"));
+            assertEquals(taken, reuse(corpus, "corpus.where=domain = 'code'"));
+            assertEquals(read, reuse(corpus, "corpus.where=domain = 'prose'"));
+            // Rows that may be others tomorrow.
+            for (String where : List.of("domain = 'code' or current_date() < '2000-01-01'", "rand() < 2", "id in (select id from rows)")) {
+                assertEquals(new CorpusReuse(0, 0), reuse(corpus, "corpus.where=" + where), where);
+            }
+            assertEquals(new CorpusReuse(0, 0), reuse("corpus.query=select id, text from " + table));
+            // Made anew, it may have the same version again.
+            reuse(corpus);
+            lakehouse.sql("drop table " + table);
+            lakehouse.sql(create);
+            lakehouse.sql("insert into " + table + " select * from " + table);
+            assertEquals(read, reuse(corpus));
+        }
+    }
+
+    @Test
+    void eachTeacherOfAMixtureTakesOverItsDocumentsOfATable() {
+        TinyLlama.write(folder.resolve("coder.gguf"), 8);
+        lakehouse.sql("create table docs_mixed using delta as select * from rows");
+        Settings settings = distillery.settings("corpus.path=", "corpus.table=docs_mixed", "corpus.id-field=id", "corpus.holdout=0", "cache.path=" + folder.resolve("mixed"),
+                "teacher.path=", "teachers.code.path=" + folder.resolve("coder.gguf"), "teachers.code.where=domain = 'code'", "teachers.general.path=" + distillery.teacher());
+        MixtureLabelSummary first = new MixtureLabelJob(lakehouse.spark(), settings).run();
+        JsonNode snapshot = CorpusLabels.find(lakehouse.spark(), folder.resolve("mixed").toString(), TargetSpec.topK(8), List.of()).snapshot();
+        MixtureLabelSummary again = new MixtureLabelJob(lakehouse.spark(), settings).run();
+        assertEquals(0, again.scoredTokens());
+        first.teachers().forEach((name, pass) -> {
+            assertEquals(new CorpusReuse(1, 0), pass.reuse());
+            assertEquals(new CorpusReuse(0, 1), again.teachers().get(name).reuse());
+            assertEquals(pass.corpus(), again.teachers().get(name).corpus());
+        });
+        assertEquals(snapshot, CorpusLabels.find(lakehouse.spark(), folder.resolve("mixed").toString(), TargetSpec.topK(8), List.of()).snapshot());
     }
 
     @Test

@@ -220,7 +220,7 @@ class InspectJobTest {
         assertTrue(assertThrows(UserException.class, () -> sequences().byKey("")).cause().contains("32"));
         assertThrows(UserException.class, () -> sequences().byKey("\u001b[31m"));
         assertTrue(assertThrows(UserException.class, () -> sequences().byKey("0123456789abcdef0123456789abcdef")).problem().contains("no sequence"));
-        String common = cache.store().keys().collect().stream().collect(Collectors.groupingBy(key -> key.substring(0, 1), Collectors.counting()))
+        String common = cache.store().sequences().map(LabelledSequence::key).collect().stream().collect(Collectors.groupingBy(key -> key.substring(0, 1), Collectors.counting()))
                 .entrySet().stream().filter(first -> first.getValue() > 1).findFirst().orElseThrow().getKey();
         assertTrue(assertThrows(UserException.class, () -> sequences().byKey(common)).problem().contains("several"));
     }

@@ -24,6 +24,7 @@ import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TaskScore;
 import org.potstill.spark.evaluate.TextScore;
 import org.potstill.spark.label.CorpusCount;
+import org.potstill.spark.label.CorpusReuse;
 import org.potstill.spark.label.ExecutorShare;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.PrecisionCost;
@@ -44,7 +45,7 @@ class ReportTest {
         report.put("label", new LabelSummary(SOURCE, new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
                 List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
-                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache"));
+                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0)));
         List<StepLoss> history = new ArrayList<>();
         for (int i = 0; i < 900; i++) {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
@@ -113,14 +114,14 @@ class ReportTest {
         Report report = new Report(Settings.load(List.of(), List.of("cache.path=" + folder)), new Configuration());
         CorpusCount corpus = new CorpusCount(20, 1, 2, 300, 150_000, 3);
         report.put("label", new LabelSummary(SOURCE, corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
-                List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache"));
-        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache"));
+                List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0)));
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache", new CorpusReuse(2, 0)));
         String markdown = Files.readString(folder.resolve("report/report.md"));
         for (String expected : List.of("| tokens scored in this run | 0 |", "The last pass that scored anything", "| tokens scored | 150,000 |",
                 "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 100.0 |", "| 7 |  | 150,000 | 1,500 | 1 | 0 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
-        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other"));
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other", new CorpusReuse(2, 0)));
         assertFalse(Files.readString(folder.resolve("report/report.md")).contains("| tokens scored |"), "another cache's pass");
     }
 }

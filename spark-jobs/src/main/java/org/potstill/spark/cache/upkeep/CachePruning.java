@@ -120,7 +120,7 @@ public final class CachePruning {
     private static void hideRuns(LabelStore store, long old) {
         Set<String> hidden = store.tombstones().hidden();
         List<String> useless = new ArrayList<>();
-        Map.of("snapshots/", store.snapshots(), "quarantine/", store.quarantines()).forEach((folder, runs) -> runs.others().stream()
+        Map.of("snapshots/", store.snapshots().runs(), "quarantine/", store.quarantines()).forEach((folder, runs) -> runs.others().stream()
                 .filter(run -> !hidden.contains(folder + run) && runs.modified(run) <= old).forEach(run -> useless.add(folder + run)));
         if (!useless.isEmpty()) {
             store.tombstones().add(useless, "prune");
