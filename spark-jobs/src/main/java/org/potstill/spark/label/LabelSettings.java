@@ -2,6 +2,7 @@
 package org.potstill.spark.label;
 
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.spark.hardware.HardwareSettings;
 import org.potstill.spark.settings.Settings;
 
 /**
@@ -12,11 +13,13 @@ import org.potstill.spark.settings.Settings;
  * @param shardTokens    tokens per committed file
  * @param maxBadShare    maximum share of documents, and of sequences, in the quarantine
  * @param maxPrecisionKl maximum KL divergence from the FP32 teacher, in nats
+ * @param hardware       peak and price of the executors
  */
-record LabelSettings(TargetSpec spec, int batchTokens, int shardTokens, double maxBadShare, double maxPrecisionKl) {
+record LabelSettings(TargetSpec spec, int batchTokens, int shardTokens, double maxBadShare, double maxPrecisionKl,
+        HardwareSettings hardware) {
     static LabelSettings of(Settings settings) {
         return new LabelSettings(settings.targetSpec(), settings.integer("batch-tokens", 1, 1 << 24),
                 settings.integer("cache.shard-tokens", 1, Integer.MAX_VALUE), settings.real("corpus.max-bad-share", 0, 1),
-                settings.real("teacher.max-precision-kl", 0, 100));
+                settings.real("teacher.max-precision-kl", 0, 100), HardwareSettings.of(settings));
     }
 }

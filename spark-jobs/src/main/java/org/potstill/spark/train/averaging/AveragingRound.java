@@ -40,6 +40,7 @@ public final class AveragingRound {
     private final int round;
     private final int firstStep;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
+    private final List<WorkerUse> uses = new ArrayList<>();
 
     /**
      * Prepares a round.
@@ -63,8 +64,9 @@ public final class AveragingRound {
      * @param state  the average
      * @param losses mean loss of each step over all workers' positions
      * @param gradientNorm mean over all workers and steps, before clipping
+     * @param use    devices and network
      */
-    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm) {
+    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm, RoundUse use) {
     }
 
     /**
@@ -92,7 +94,8 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, made()), meanOfSteps(), gradientNorm());
+        return new Outcome(begin.next(this, made()), meanOfSteps(), gradientNorm(),
+                RoundUse.of(uses, made().size(), (int) made().stream().map(StateSource.Contribution::at).distinct().count()));
     }
 
     /**
@@ -108,6 +111,9 @@ public final class AveragingRound {
         for (int i = 0; i < workers.length; i++) {
             LocalSteps.Result result = answers[i].get(0);
             begin.remember(result.at(), result.simd());
+            if (result.use() != null) {
+                uses.add(result.use());
+            }
             if (result.missed() == null) {
                 results.put(workers[i], result);
             } else {

@@ -12,6 +12,7 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.hardware.DevicePeak;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.RoundBatches;
@@ -49,8 +50,9 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      * @param gradientNorm mean over the steps, before clipping; 0 if there are none
      * @param missed why the worker could not obtain the initial state; null if it could
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
+     * @param use    what it used; null if the worker has no sequences in this round
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, WorkerUse use)
             implements Serializable {
     }
 
@@ -61,7 +63,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      */
     Result train(int worker) {
         try (RoundBatches batches = sequences.open(round, worker)) {
-            return batches.steps() == 0 ? new Result(null, null, List.of(), 0, null, null) : trained(worker, batches);
+            return batches.steps() == 0 ? new Result(null, null, List.of(), 0, null, null, null) : trained(worker, batches);
         } catch (RuntimeException | OutOfMemoryError e) {
             // On an OutOfMemoryError Spark would end the process without an explanation.
             if (Failures.within(e).isEmpty() && Failures.isOutOfMemory(e)) {
@@ -74,14 +76,17 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
     private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
         List<byte[]> slices;
+        DevicePeak peak = WorkerUse.peak(setup.meter());
         long asked = System.nanoTime();
         try {
             slices = executor.begin(begin, worker);
         } catch (PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), 0, e, null);
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null,
+                    WorkerUse.of(begin.run(), worker, peak, 0, seconds(asked)));
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
+        double waited = seconds(asked);
         Student student = executor.students().borrow(begin.version());
         boolean kept = false;
         try {
@@ -89,20 +94,27 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
             List<StepLoss> losses = new ArrayList<>();
             double gradientNorms = 0;
+            double flops = 0;
             while (batches.hasNext()) {
-                losses.add(step(student, batches.next(), worker, firstStep + losses.size()));
+                List<LearntSequence> batch = batches.next();
+                losses.add(step(student, batch, worker, firstStep + losses.size()));
+                flops += WorkerUse.flops(setup.meter(), batch);
                 gradientNorms += student.gradientNorm();
             }
             executor.students().keep(begin.version(), worker, reached(slices, student));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd());
+                    gradientNorms / losses.size(), null, StudentPool.simd(), WorkerUse.of(begin.run(), worker, peak, flops, waited));
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
             }
         }
+    }
+
+    private static double seconds(long since) {
+        return (System.nanoTime() - since) / 1e9;
     }
 
     private StepLoss step(Student student, List<LearntSequence> batch, int worker, int step) {

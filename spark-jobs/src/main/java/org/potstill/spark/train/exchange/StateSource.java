@@ -86,7 +86,11 @@ public record StateSource(String run, long version, List<DriverSlice> begin, Lis
                         PeerMessages.Question.ofState(run, version, slice, makes ? made : List.of()));
                 PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
                 if (answer.has()) {
-                    return Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
+                    byte[] bytes = Exchange.await(exchange.receive(holder, answer, new byte[layout.slice(slice).bytes()]));
+                    if (me != null) {
+                        exchange.count(run, bytes.length);
+                    }
+                    return bytes;
                 }
                 lost.addAll(answer.lost());
                 if (makes && answer.lost().isEmpty() || made.isEmpty()) {

@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.student.options.TrainingOptions;
 
 /**
@@ -17,8 +18,9 @@ import org.potstill.student.options.TrainingOptions;
  * @param coresPerTask threads per worker
  * @param payload      encoding of the worker's results
  * @param outer        optimizer that is applied to the average
+ * @param meter        what the student needs and a worker's device can do
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
 public record WorkerSetup(CausalLmConfig config, TrainingOptions options, List<Labels> labels, String cache, int coresPerTask,
-        Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+        Payload payload, OuterOptimizer outer, Meter meter, double maxLoss) implements Serializable {
 }

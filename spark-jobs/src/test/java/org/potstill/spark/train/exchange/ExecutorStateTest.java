@@ -49,11 +49,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Eventually;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.train.state.ModelState;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
@@ -68,7 +71,8 @@ class ExecutorStateTest {
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
-            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1), 20);
+            "cache", 1, Payload.FP32, new OuterOptimizer(0, 1),
+            new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;

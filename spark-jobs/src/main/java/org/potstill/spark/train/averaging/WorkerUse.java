@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.train.averaging;
+
+import java.io.Serializable;
+import java.util.List;
+import org.potstill.spark.Cluster;
+import org.potstill.spark.hardware.DevicePeak;
+import org.potstill.spark.hardware.Meter;
+import org.potstill.spark.train.data.LearntSequence;
+import org.potstill.spark.train.exchange.Exchange;
+import org.potstill.student.Student;
+
+/**
+ * Use that a worker made of devices and network in a round.
+ *
+ * @param device   key of the device: each worker has cores of its own, but workers may share a GPU
+ * @param peak     of the device
+ * @param flops    model FLOPs of its steps
+ * @param received bytes that its executor received from others since the last worker's result
+ * @param waited   seconds that it waited for the round's initial state
+ */
+record WorkerUse(String device, DevicePeak peak, double flops, long received, double waited) implements Serializable {
+    /** Returns the peak of the calling task's device, see {@link Meter#peak}. */
+    static DevicePeak peak(Meter meter) {
+        return meter.peak(Student.simd().isEmpty());
+    }
+
+    /**
+     * Returns the calling task's use.
+     *
+     * @param run id of the training run
+     */
+    static WorkerUse of(String run, int worker, DevicePeak peak, double flops, double waited) {
+        Exchange exchange = Exchange.get();
+        String device = Student.simd().isEmpty() ? exchange.address() + " " + Cluster.gpuOfTask().orElse(0) : String.valueOf(worker);
+        return new WorkerUse(device, peak, flops, exchange.takeReceived(run), waited);
+    }
+
+    /** Returns the model FLOPs of a step on a batch. */
+    static double flops(Meter meter, List<LearntSequence> batch) {
+        return batch.stream().mapToDouble(sequence -> meter.model().training(sequence.row().positions())).sum();
+    }
+}
