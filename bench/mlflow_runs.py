@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TEACHER = ROOT / "checkpoints/src/test/resources/fixtures/untied.gguf"
 SECRET = "not-to-be-seen-anywhere"
-ROUND = ["loss", "kl", "cross_entropy", "learning_rate", "gradient_norm", "tokens_per_second"]
+ROUND = ["loss", "kl", "cross_entropy", "learning_rate", "gradient_norm", "tokens_per_second", "model_flops_share", "waited_share"]
 
 
 class Server:
@@ -135,7 +135,8 @@ def records(folder: Path, server: Server) -> None:
                   f"{name} has the settings that differ", params(each))
     label, train, evaluate = by_name["label"], by_name["train"], by_name["evaluate"]
     shown = metrics(label)
-    check(shown["tokens_scored"] > 0 and shown["tokens_reused"] == 0 and shown["teacher_entropy"] > 0 and shown["tokens_per_second"] > 0,
+    check(shown["tokens_scored"] > 0 and shown["tokens_reused"] == 0 and shown["teacher_entropy"] > 0 and shown["tokens_per_second"] > 0
+          and 0 < shown["model_flops_share"] < 1.5,
           "label has its figures", shown)
     check(len(tags(label)["potstill.teacher.fingerprint"]) == 64 == len(tags(label)["potstill.tokenizer.fingerprint"]), "label has fingerprints")
     check(tags(train)["potstill.teacher.fingerprint"] == tags(label)["potstill.teacher.fingerprint"], "train has the same teacher's")

@@ -76,7 +76,14 @@ class StandaloneClusterIT {
         label.path("executors").forEach(executor -> assertEquals(1, executor.path("modelLoads").asInt(), label.toString()));
 
         cluster.submit("train", conf, "");
-        assertEquals(2, report().path("train").path("workers").asInt());
+        JsonNode train = report().path("train");
+        assertEquals(2, train.path("workers").asInt());
+        // In all rounds but the first, an executor fetches the other's values of its half of the state and the average of the other half: of
+        // each parameter and its two moments, 4 bytes each. Less where one executor ran both workers.
+        double rounds = train.path("rounds").asDouble();
+        double bytes = train.path("exchange").path("bytesPerParameter").asDouble() * rounds / (rounds - 1);
+        assertTrue(bytes > 6 && bytes < 12.01, train.toString());
+        assertTrue(train.path("exchange").path("waitedShare").asDouble() > 0 && train.path("hardware").path("share").asDouble() > 0, train.toString());
         assertEquals(2, executorsOfStage("collectPartitions at AveragingRound").size());
         assertTrue(Files.exists(folder.resolve("student/model.safetensors")));
 

@@ -17,6 +17,7 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.errors.MixtureErrors;
 import org.potstill.spark.evaluate.EvaluateJob;
 import org.potstill.spark.evaluate.MixtureEvaluateJob;
+import org.potstill.spark.hardware.HardwareSettings;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.label.MixtureLabelJob;
 import org.potstill.spark.lineage.Lineage;
@@ -152,7 +153,7 @@ public enum Job {
     public static void check(Settings settings, Collection<String> written, Map<String, String> paths, List<Consumer<Settings>> more) {
         List<Consumer<Settings>> checks = new ArrayList<>(List.of(read -> PathSettings.check(read, paths), read -> PathSettings.checkApart(read, written, paths),
                 SparkSettings::check, TeacherSections::check, Job::checkTeachers, Corpus::check, Tokenization::of, LabelJob::check, WriteJob::check, PruneJob::check,
-                TrainJob::check, EvaluateJob::check, JobRun::check));
+                TrainJob::check, EvaluateJob::check, HardwareSettings::of, JobRun::check));
         checks.addAll(more);
         settings.check(checks);
     }

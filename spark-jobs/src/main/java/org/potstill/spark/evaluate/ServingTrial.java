@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.spark.evaluate;
 
-import java.io.IOException;
 import java.io.Serializable;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -20,6 +18,7 @@ import org.potstill.checkpoints.io.Precision;
 import org.potstill.spark.evaluate.ServingSummary.Continuation;
 import org.potstill.spark.evaluate.ServingSummary.ServedFigures;
 import org.potstill.spark.evaluate.ServingSummary.Timing;
+import org.potstill.spark.hardware.Processor;
 import org.potstill.spark.storage.TemporaryFolder;
 import org.potstill.teacher.Teachers;
 import org.potstill.teacher.scoring.TeacherOptions.Engine;
@@ -66,7 +65,7 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
             Measured passes = measure("forward passes", models, passage, 0, repeats, notes);
             Measured texts = beginnings.isEmpty() || !generationFits(models, notes) ? null
                     : measure("generation", models, beginnings.stream().map(Beginning::tokens).toList(), newTokens, beginnings.size(), notes);
-            ServingSummary summary = new ServingSummary(processor(), threads, passage.stream().mapToLong(s -> s.length - 1L).sum(),
+            ServingSummary summary = new ServingSummary(Processor.name(), threads, passage.stream().mapToLong(s -> s.length - 1L).sum(),
                     passage.stream().mapToInt(s -> s.length - 1).max().orElse(0), figures(0, passes, texts), figures(1, passes, texts),
                     ratio(passes, a -> a.tokens() / a.seconds()), ratio(texts, a -> a.seconds() / a.tokens()), texts == null ? List.of() : continuations(texts));
             return new Result(summary, notes);
@@ -165,14 +164,5 @@ record ServingTrial(EvaluatedModel teacher, EvaluatedModel student, int threads,
                     texts.answers.get(1).get(i).text()));
         }
         return continuations;
-    }
-
-    private static String processor() {
-        try {
-            return Files.readAllLines(Path.of("/proc/cpuinfo")).stream().filter(line -> line.startsWith("model name"))
-                    .map(line -> line.substring(line.indexOf(':') + 1).trim()).findFirst().orElse("");
-        } catch (IOException e) {
-            return "";
-        }
     }
 }

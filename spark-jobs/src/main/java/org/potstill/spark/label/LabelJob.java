@@ -12,6 +12,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
@@ -25,6 +27,9 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.errors.CorpusErrors;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.hardware.DeviceShare;
+import org.potstill.spark.hardware.DeviceWork;
+import org.potstill.spark.hardware.HardwareSettings;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.teacher.TeacherDescription;
@@ -63,9 +68,11 @@ public final class LabelJob implements AutoCloseable {
      * What is known of the teacher before it scores.
      *
      * @param longest     maximum sequence length
+     * @param flops       operations of the forward pass; null if the model's shape is unknown
      * @param description for the provenance
      */
-    record OpenedTeacher(Labels labels, TokenizerDefinition tokenizer, int longest, ObjectNode description) {
+    record OpenedTeacher(Labels labels, TokenizerDefinition tokenizer, int longest, ModelFlops flops,
+            ObjectNode description) {
     }
 
     public LabelJob(SparkSession spark, Settings settings) {
@@ -119,7 +126,7 @@ public final class LabelJob implements AutoCloseable {
             }
             TokenizerDefinition tokenizer = model.tokenizer();
             teacher = new OpenedTeacher(new Labels(source.fingerprint(model), tokenizer.fingerprint(), model.vocabSize(), told.spec()), tokenizer, longest,
-                    TeacherDescription.of(model, source));
+                    model instanceof Checkpoint checkpoint ? ModelFlops.of(checkpoint.config()) : null, TeacherDescription.of(model, source));
         }
         store = new LabelStore(spark, settings.required("cache.path"), teacher.labels());
         return teacher;
@@ -189,7 +196,7 @@ public final class LabelJob implements AutoCloseable {
         if (pendingPositions > 0) {
             store.requirePrior(() -> tokenCounts(training, labels.vocabSize()));
         }
-        results = pendingPositions == 0 ? List.of() : pass.score(teacher.longest(), store, pending, pendingPositions);
+        results = pendingPositions == 0 ? List.of() : pass.score(teacher.longest(), teacher.flops(), store, pending, pendingPositions);
         Cluster.release(pending);
         unscored = unscored(labels, results);
         if (!unscored.reasons().isEmpty()) {
@@ -238,8 +245,9 @@ public final class LabelJob implements AutoCloseable {
         }
         store.snapshots().publish(draft, read.seen(draft, unscored), agreed);
         seconds += (System.nanoTime() - begin) / 1e9;
-        LabelSummary summary = summary(corpus, count, results, source, pass.precisionCost(), seconds, store, read.reuse());
+        LabelSummary summary = summary();
         if (summary.scoredTokens() > 0) {
+            log(summary);
             PassRecord.write(store.folder(), summary, settings, sc.version());
         }
         return summary;
@@ -271,13 +279,23 @@ public final class LabelJob implements AutoCloseable {
         return new UnscoredSequences(labels, reasons);
     }
 
-    private static LabelSummary summary(Corpus corpus, CorpusCount count, List<ShardResult> results,
-            TeacherSource source, PrecisionCost precision, double seconds, LabelStore store, CorpusReuse reuse) {
+    private LabelSummary summary() {
         long scored = results.stream().mapToLong(ShardResult::positions).sum();
         return new LabelSummary(corpus.provenance(), count, scored, results.stream().mapToLong(ShardResult::bytes).sum(),
                 (int) results.stream().filter(shard -> shard.bytes() > 0).count(), seconds,
                 results.stream().mapToDouble(ShardResult::storing).sum(), scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::lossSum).sum() / scored,
                 scored == 0 ? Double.NaN : results.stream().mapToDouble(ShardResult::entropySum).sum() / scored,
-                source.name(), precision, ExecutorShare.of(results), store.folder().path().toString(), reuse);
+                source.name(), pass.precisionCost(), ExecutorShare.of(results), store.folder().path().toString(), read.reuse(),
+                DeviceShare.of(results.stream().map(ShardResult::work).reduce(DeviceWork.NONE, DeviceWork::plus)),
+                told.hardware().cost(Cluster.executors(sc), seconds, scored));
+    }
+
+    private static void log(LabelSummary summary) {
+        if (summary.hardware() != null) {
+            LOG.info("model FLOPs while the teacher was scoring: {}", summary.hardware().describe(HardwareSettings.TEACHER));
+        }
+        if (summary.cost() != null) {
+            LOG.info("cost of the executors: {}", summary.cost().describe());
+        }
     }
 }

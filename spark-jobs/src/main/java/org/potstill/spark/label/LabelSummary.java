@@ -3,6 +3,8 @@ package org.potstill.spark.label;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
+import org.potstill.spark.hardware.Cost;
+import org.potstill.spark.hardware.DeviceShare;
 
 /**
  * Summary of a teacher pass.
@@ -21,7 +23,11 @@ import java.util.List;
  * @param executors   work of each executor and GPU
  * @param cache       folder of these labels
  * @param reuse       parts of the corpus that were read, and those that did not have to be
+ * @param hardware    the teacher's model FLOPs as a share of the peak while it was scoring; null if nothing was scored, a server scored, or the
+ *                    model's shape is unknown
+ * @param cost        of the executors; null without a price or if nothing was scored
  */
 public record LabelSummary(JsonNode source, CorpusCount corpus, long scoredTokens, long bytes, int files, double seconds, double storing,
-        double teacherLoss, double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache, CorpusReuse reuse) {
+        double teacherLoss, double teacherEntropy, String teacher, PrecisionCost precision, List<ExecutorShare> executors, String cache,
+        CorpusReuse reuse, DeviceShare hardware, Cost cost) {
 }

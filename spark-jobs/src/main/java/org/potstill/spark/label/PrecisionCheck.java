@@ -9,6 +9,7 @@ import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.io.Precision;
+import org.potstill.spark.hardware.DeviceWork;
 import org.potstill.spark.metrics.Comparison;
 import org.potstill.spark.metrics.DistributionComparer;
 import org.potstill.spark.teacher.PassCounters;
@@ -48,6 +49,6 @@ record PrecisionCheck(TeacherSource source, String fingerprint, int cores, Broad
                         List.of(comparer.logits(task.teacher().logits(inputs), vocabSize)), tokens).get(0));
             }
         }
-        return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, 0, Map.of()));
+        return new Result(sums, new ShardResult(task.executor(), task.gpu(), task.loads(), 0, 0, 0, 0, 0, 0, 0, DeviceWork.NONE, Map.of()));
     }
 }

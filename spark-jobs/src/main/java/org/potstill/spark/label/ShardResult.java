@@ -3,6 +3,7 @@ package org.potstill.spark.label;
 
 import java.io.Serializable;
 import java.util.Map;
+import org.potstill.spark.hardware.DeviceWork;
 
 /**
  * Result of one task of the teacher pass.
@@ -17,8 +18,9 @@ import java.util.Map;
  * @param storing    seconds spent encoding and writing, partly while the teacher was scoring
  * @param lossSum    sum over positions of the teacher's −log p of the target token, in nats
  * @param entropySum sum over positions of the teacher's entropy, in nats
+ * @param work       model FLOPs and what the device could have done in {@code seconds}
  * @param unscored   reasons, by key, of the sequences that the teacher could not score
  */
 record ShardResult(String executor, int gpu, int modelLoads, int halvings, long positions, long bytes, double seconds, double storing,
-        double lossSum, double entropySum, Map<String, String> unscored) implements Serializable {
+        double lossSum, double entropySum, DeviceWork work, Map<String, String> unscored) implements Serializable {
 }

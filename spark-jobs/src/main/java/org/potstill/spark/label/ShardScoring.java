@@ -15,12 +15,16 @@ import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.cache.ShardWriter;
+import org.potstill.spark.hardware.DevicePeak;
+import org.potstill.spark.hardware.DeviceWork;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.teacher.PassCounters;
 import org.potstill.spark.teacher.TaskTeacher;
 import org.potstill.spark.teacher.TeacherSource;
 import org.potstill.teacher.scoring.ScoreAhead;
 import org.potstill.teacher.scoring.ScoredSequence;
 import org.potstill.teacher.scoring.Teacher;
+import org.potstill.teacher.scoring.TeacherOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,18 +34,20 @@ import org.slf4j.LoggerFactory;
  * @param longest     maximum sequence length of the teacher
  * @param batchTokens padded tokens per forward pass
  * @param cores       CPU cores per executor
+ * @param meter       what the teacher needs and its device can do; null if the model's shape is unknown
  */
 record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int longest, int batchTokens, int cores,
-        Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
+        Meter meter, Broadcast<SerializableConfiguration> hadoop, PassCounters counters) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(ShardScoring.class);
 
     ShardResult score(Iterator<PendingSequence> pending) {
         List<PendingSequence> sequences = new ArrayList<>();
         pending.forEachRemaining(sequences::add);
         if (sequences.isEmpty()) {
-            return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, 0, Map.of());
+            return new ShardResult(SparkEnv.get().executorId(), Cluster.gpuOfTask().orElse(-1), 0, 0, 0, 0, 0, 0, 0, 0, DeviceWork.NONE, Map.of());
         }
         TaskTeacher task = TaskTeacher.get(source, labels.teacher(), cores, hadoop.value().value(), counters);
+        DevicePeak peak = meter == null ? null : meter.peak(task.teacher().device() == TeacherOptions.Device.CUDA);
         Shard shard = new Shard(labels.codec());
         ScoreAhead.forEach(task.teacher(), labels.spec(), sequences, PendingSequence::tokens, longest, batchTokens, (sequence, scored) -> {
             long begin = System.nanoTime();
@@ -58,7 +64,8 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
         long bytes = shard.rows.isEmpty() ? 0 : writer.write(shard.rows, hadoop.value().value());
         shard.storingNanos += System.nanoTime() - begin;
         return new ShardResult(task.executor(), task.gpu(), task.loads(), work.halvings(), shard.positions, bytes, work.seconds(),
-                shard.storingNanos / 1e9, shard.lossSum, shard.entropySum, shard.unscored);
+                shard.storingNanos / 1e9, shard.lossSum, shard.entropySum,
+                meter == null ? DeviceWork.NONE : DeviceWork.of(shard.flops, work.seconds(), peak), shard.unscored);
     }
 
     /** Rows and sums accumulated for the file. */
@@ -70,6 +77,7 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
         private long storingNanos;
         private double lossSum;
         private double entropySum;
+        private double flops;
 
         Shard(SoftTargetsCodec codec) {
             this.codec = codec;
@@ -89,6 +97,7 @@ record ShardScoring(TeacherSource source, Labels labels, ShardWriter writer, int
             positions += length;
             lossSum += loss;
             entropySum += entropy;
+            flops += meter == null ? 0 : meter.model().forward(length);
             counters.scored(length, entropy);
         }
     }

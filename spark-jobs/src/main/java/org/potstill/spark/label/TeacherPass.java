@@ -11,10 +11,13 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.io.Precision;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.Progress;
 import org.potstill.spark.cache.LabelStore;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.metrics.Comparison;
 import org.potstill.spark.teacher.ExecutorTeacher;
 import org.potstill.spark.teacher.PassCounters;
@@ -59,13 +62,18 @@ final class TeacherPass {
                 .foreach(print -> ExecutorTeacher.prefetch(from, print, ofExecutor, shared.value().value()));
     }
 
-    List<ShardResult> score(int longest, LabelStore store, JavaRDD<PendingSequence> pending, long pendingPositions) {
+    /**
+     * Scores the pending sequences.
+     *
+     * @param flops operations of the teacher; null if unknown
+     */
+    List<ShardResult> score(int longest, ModelFlops flops, LabelStore store, JavaRDD<PendingSequence> pending, long pendingPositions) {
         List<ShardResult> results = new ArrayList<>();
         if (source.precision() != Precision.FP32) {
             results.add(checkPrecision(store.labels().teacher(), pending.map(PendingSequence::tokens)));
         }
-        ShardScoring task = new ShardScoring(source, store.labels(), store.shardWriter(), longest, told.batchTokens(), cores, hadoop,
-                counters);
+        ShardScoring task = new ShardScoring(source, store.labels(), store.shardWriter(), longest, told.batchTokens(), cores, meter(flops),
+                hadoop, counters);
         int shards = Cluster.shards(pendingPositions, told.shardTokens());
         try (Progress progress = Progress.of("label", pendingPositions, sc.sc(), counters.tokens())) {
             // Longest first, so that the last tasks are short and a shard's sequences have similar lengths.
@@ -75,6 +83,11 @@ final class TeacherPass {
                     .mapPartitions(shard -> List.of(task.score(shard)).iterator()).collect());
         }
         return results;
+    }
+
+    private Meter meter(ModelFlops flops) {
+        int threads = source.threads(cores);
+        return flops == null ? null : new Meter(flops, Arithmetic.of(source.precision()), threads, threads, told.hardware().teacherTflops());
     }
 
     private ShardResult checkPrecision(String fingerprint, JavaRDD<int[]> pending) {

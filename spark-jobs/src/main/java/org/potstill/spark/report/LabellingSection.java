@@ -52,6 +52,7 @@ final class LabellingSection implements ReportSection {
             page.fact("seconds", "%,.0f", l.path("seconds").asDouble());
         }
         page.fact("tokens/s, all executors", "%,.0f", tokens / l.path("seconds").asDouble());
+        HardwareFacts.write(page, l, "while the teacher was scoring", "tokens scored");
         page.fact("teacher's cross-entropy, nats per token", "%.3f", l.path("teacherLoss").asDouble());
         page.fact("teacher's own entropy, nats per token", "%.3f", l.path("teacherEntropy").asDouble());
         JsonNode precision = l.path("precision");

@@ -45,12 +45,23 @@ final class TrainingSection implements ReportSection {
         page.fact("training tokens, all epochs", "%,d", t.path("positions").asLong());
         page.fact("seconds", "%,.0f", t.path("seconds").asDouble());
         page.fact("tokens/s, all workers", "%,.0f", t.path("positions").asDouble() / t.path("seconds").asDouble());
+        HardwareFacts.write(page, t, "in averaging rounds", "training tokens");
+        exchange(page, t.path("exchange"));
         page.fact("cross-entropy, first step", "%.3f", history.path(0).path("crossEntropy").asDouble());
         page.fact("cross-entropy, last step", "%.3f", last.path("crossEntropy").asDouble());
         page.fact("KL, first step", "%.3f", history.path(0).path("kl").asDouble());
         page.fact("KL, last step", "%.3f", last.path("kl").asDouble());
         page.fact("teacher's cross-entropy on the same text", "%.3f", t.path("teacherLoss").asDouble());
         page.endTable();
+    }
+
+    private static void exchange(ReportPage page, JsonNode exchange) {
+        if (!exchange.has("bytes")) {
+            return;
+        }
+        page.fact("MB that executors exchanged in a round", "%,.1f", exchange.path("bytes").asDouble() / 1e6);
+        page.fact("bytes received in a round, per parameter and executor", "%.1f", exchange.path("bytesPerParameter").asDouble());
+        page.fact("time that workers waited for the exchange, % of a round", "%.1f", 100 * exchange.path("waitedShare").asDouble());
     }
 
     /** Averages equal runs of steps, so that a long training still draws a readable line. */

@@ -8,6 +8,8 @@ import org.potstill.spark.evaluate.MixtureEvaluateSummary;
 import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.TaskScore;
 import org.potstill.spark.evaluate.TextScore;
+import org.potstill.spark.hardware.Cost;
+import org.potstill.spark.hardware.DeviceShare;
 import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.MixtureLabelSummary;
 import org.potstill.spark.prune.PruneSummary;
@@ -62,6 +64,11 @@ final class RunFigures {
         figures.put("learning_rate", round.learningRate());
         figures.put("gradient_norm", round.gradientNorm());
         figures.put("tokens_per_second", round.tokensPerSecond());
+        figures.put("waited_share", round.waitedShare());
+        if (round.flopsShare() != null) {
+            figures.put("model_flops_share", round.flopsShare());
+        }
+        figures.putPositive("exchanged_bytes", round.exchangedBytes());
         return figures.values;
     }
 
@@ -81,6 +88,8 @@ final class RunFigures {
         if (label.precision() != null) {
             put(prefix + "precision_kl", label.precision().kl());
         }
+        add(prefix + "model_flops_share", label.hardware());
+        add(prefix + "cost_per_million_tokens", label.cost());
     }
 
     private void add(TrainSummary train) {
@@ -89,6 +98,32 @@ final class RunFigures {
         put("tokens", train.positions());
         put("seconds", train.seconds());
         put("teacher_loss", train.teacherLoss());
+        if (train.exchange() != null) {
+            put("mean_waited_share", train.exchange().waitedShare());
+            putPositive("mean_exchanged_bytes", train.exchange().bytes());
+            putPositive("mean_exchanged_bytes_per_parameter", train.exchange().bytesPerParameter());
+        }
+        add("mean_model_flops_share", train.hardware());
+        add("cost_per_million_tokens", train.cost());
+    }
+
+    private void add(String name, DeviceShare hardware) {
+        if (hardware != null && hardware.share() != null) {
+            put(name, hardware.share());
+        }
+    }
+
+    private void add(String name, Cost cost) {
+        if (cost != null) {
+            put(name, cost.perMillionTokens());
+        }
+    }
+
+    /** Adds a figure that is 0 where there is nothing to measure. */
+    private void putPositive(String name, Number value) {
+        if (value.doubleValue() > 0) {
+            put(name, value);
+        }
     }
 
     private void add(String prefix, EvaluateSummary evaluate) {

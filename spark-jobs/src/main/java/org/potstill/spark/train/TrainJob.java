@@ -12,11 +12,15 @@ import org.apache.spark.util.Utils;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.CorpusLabels;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.corpus.Responses;
 import org.potstill.spark.errors.JobErrors;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.HardwareSettings;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.storage.TemporaryFolder;
@@ -217,17 +221,40 @@ public final class TrainJob {
         if (begin.history().isEmpty()) {
             checkpoints.requireRoom(begin);
         }
+        HardwareSettings hardware = HardwareSettings.of(settings);
         WorkerSetup setup = new WorkerSetup(config, options, engine, labels.labels(), cache, Cluster.coresPerTask(sc),
-                TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, TrainingSettings.maxLoss(settings, config.vocabSize()));
+                TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, meter(config, options, workers, hardware),
+                TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
-        TrainingCheckpoints.Position end = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
-                TrainingSettings.checkpointRounds(settings), listener).run(begin);
+        TrainingLoop loop = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
+                TrainingSettings.checkpointRounds(settings), listener);
+        TrainingCheckpoints.Position end = loop.run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
-                end.history(), folder.path().toString(), end.simd());
+                end.history(), folder.path().toString(), end.simd(), loop.use().hardware(), loop.use().exchange(end.state().parameters()),
+                hardware.cost(Cluster.executors(sc), end.seconds(), data.positions() * plan.epochs()));
+        log(summary);
         result.publish(end.state(), labels, identity, init.shaped(), summary);
         epochs.delete();
         return summary;
+    }
+
+    private Meter meter(CausalLmConfig config, TrainingOptions options, int workers, HardwareSettings hardware) {
+        int own = Cluster.coresPerTask(sc);
+        int together = own * Math.min(workers, Cluster.taskSlotsPerExecutor(sc));
+        return new Meter(ModelFlops.of(config), Arithmetic.of(options.precision()), together, own, hardware.studentTflops());
+    }
+
+    private static void log(TrainSummary summary) {
+        if (summary.hardware() != null) {
+            LOG.info("model FLOPs in averaging rounds: {}", summary.hardware().describe(HardwareSettings.STUDENT));
+        }
+        if (summary.exchange() != null) {
+            LOG.info("exchange between executors: {}", summary.exchange().describe());
+        }
+        if (summary.cost() != null) {
+            LOG.info("cost of the executors: {}", summary.cost().describe());
+        }
     }
 
     private HadoopFolder epochsFolder() {

@@ -3,6 +3,8 @@ package org.potstill.spark.train;
 
 import java.util.List;
 import java.util.Set;
+import org.potstill.spark.hardware.Cost;
+import org.potstill.spark.hardware.DeviceShare;
 import org.potstill.student.loss.StepLoss;
 
 /**
@@ -17,7 +19,10 @@ import org.potstill.student.loss.StepLoss;
  * @param history     mean loss of every step over the workers
  * @param student     path of the student's folder
  * @param simd        width of the SIMD vectors of the executors, {@code none} or {@code gpu}; null in older students
+ * @param hardware    the student's model FLOPs as a share of the peak in averaging rounds; null in older students
+ * @param exchange    between executors; null in older students
+ * @param cost        of the executors; null without a price
  */
 public record TrainSummary(long parameters, int workers, int rounds, long positions, double seconds, double teacherLoss,
-        List<StepLoss> history, String student, Set<String> simd) {
+        List<StepLoss> history, String student, Set<String> simd, DeviceShare hardware, ExchangeSummary exchange, Cost cost) {
 }

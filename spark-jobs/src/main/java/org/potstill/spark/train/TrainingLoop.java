@@ -17,6 +17,7 @@ import org.potstill.spark.Progress;
 import org.potstill.spark.TrainingProgress;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.hardware.DeviceShare;
 import org.potstill.spark.train.averaging.AveragingRound;
 import org.potstill.spark.train.averaging.DistributedState;
 import org.potstill.spark.train.averaging.Losses;
@@ -54,6 +55,7 @@ public final class TrainingLoop {
     private final Consumer<TrainedRound> listener;
     private final List<StepLoss> history = new ArrayList<>();
     private final AtomicLong learnt = new AtomicLong();
+    private final TrainingUse use = new TrainingUse();
     private TrainingCheckpoints.Position copy;
     private int sinceCopy;
     private int lossesSinceCopy;
@@ -169,8 +171,13 @@ public final class TrainingLoop {
         StepLoss loss = Losses.mean(losses);
         int rounds = epoch * plan.roundsPerEpoch() + round + 1;
         TrainingProgress.learnt(rounds, loss.total(), loss.kl());
+        use.add(outcome.use(), seconds);
+        DeviceShare share = DeviceShare.of(outcome.use().work(seconds));
+        double waited = outcome.use().waited() / seconds;
         listener.accept(new TrainedRound(rounds, loss, setup.options().rateAt(plan.firstStep(epoch, round) + losses.size() - 1), outcome.gradientNorm(),
-                loss.positions() / seconds));
+                loss.positions() / seconds, share == null ? null : share.share(), outcome.use().received(), waited));
+        LOG.debug("{} s; executors received {} bytes from each other; workers waited {} s for the round's initial state", seconds, outcome.use().received(),
+                outcome.use().waited());
         String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
                 plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy());
         if (!end && System.nanoTime() - logged < LOG_NANOS) {
@@ -179,6 +186,11 @@ public final class TrainingLoop {
         }
         LOG.info(line);
         logged = System.nanoTime();
+    }
+
+    /** Returns what the rounds used that were run, repeated ones included. */
+    TrainingUse use() {
+        return use;
     }
 
     private void returnToCopy() {

@@ -4,6 +4,7 @@ package org.potstill.spark.label;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,6 +20,8 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.SoftTargets;
@@ -31,6 +34,7 @@ import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.SnapshotEntry;
 import org.potstill.spark.corpus.TokenizedDocument;
 import org.potstill.spark.report.Report;
+import org.potstill.teacher.Teachers;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -169,6 +173,24 @@ class LabelJobTest {
         ExecutorShare all = summary.executors().get(0);
         assertEquals(new ExecutorShare("driver", -1, summary.scoredTokens(), all.seconds(), 1, 0), all);
         assertTrue(all.seconds() > 0 && all.seconds() < summary.seconds(), summary.toString());
+        assertNull(summary.cost(), "no price");
+    }
+
+    @Test
+    void theShareOfThePeakIsModelFlopsPerSecondOfScoring() {
+        LabelSummary summary = label("corpus.holdout=0", "hardware.teacher-tflops=0.5", "hardware.price-per-hour=3.6");
+        ModelFlops flops;
+        try (Checkpoint teacher = (Checkpoint) Teachers.model(distillery.teacher())) {
+            flops = ModelFlops.of(teacher.config());
+        }
+        double expected = store().sequences().collect().stream().mapToDouble(row -> flops.forward(row.positions())).sum();
+        assertEquals(expected, summary.hardware().modelFlops(), 1e-9 * expected);
+        assertEquals(0.5e12, summary.hardware().peak(), 1);
+        assertEquals(expected / (0.5e12 * summary.executors().get(0).seconds()), summary.hardware().share(), 1e-6);
+        assertEquals(summary.seconds() / 1000 / summary.scoredTokens() * 1e6, summary.cost().perMillionTokens(), 1e-9);
+        LabelSummary nothing = label("corpus.holdout=0", "hardware.price-per-hour=3.6");
+        assertNull(nothing.hardware());
+        assertNull(nothing.cost());
     }
 
     @Test

@@ -70,9 +70,9 @@ class RerunTest {
         return String.format(Locale.ROOT, "{\"id\": \"%s\", \"text\": \"%s\"}\n", id, text);
     }
 
-    /** Three documents, so that not all of them are held out. */
+    /** Three documents that are not held out. */
     private static String added() {
-        return line("added-1", Distillery.text(7, 20)) + line("added-2", Distillery.text(8, 20)) + line("added-3", Distillery.text(9, 20));
+        return line("added-1", Distillery.text(6, 20)) + line("added-2", Distillery.text(10, 20)) + line("added-3", Distillery.text(12, 20));
     }
 
     private Path file(int number) {

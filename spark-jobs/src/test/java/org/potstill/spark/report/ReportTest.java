@@ -23,6 +23,8 @@ import org.potstill.spark.evaluate.ModelScore;
 import org.potstill.spark.evaluate.ServingSummary;
 import org.potstill.spark.evaluate.TaskScore;
 import org.potstill.spark.evaluate.TextScore;
+import org.potstill.spark.hardware.Cost;
+import org.potstill.spark.hardware.DeviceShare;
 import org.potstill.spark.label.CorpusCount;
 import org.potstill.spark.label.CorpusReuse;
 import org.potstill.spark.label.ExecutorShare;
@@ -30,6 +32,7 @@ import org.potstill.spark.label.LabelSummary;
 import org.potstill.spark.label.PrecisionCost;
 import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
+import org.potstill.spark.train.ExchangeSummary;
 import org.potstill.spark.train.TrainSummary;
 import org.potstill.student.loss.StepLoss;
 
@@ -45,12 +48,14 @@ class ReportTest {
         report.put("label", new LabelSummary(SOURCE, new CorpusCount(20, 1, 2, 300, 150_000, 3), 150_000, 16_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf",
                 new PrecisionCost("int8", 0.0072, 0.9336, 2048),
                 List.of(new ExecutorShare("<b>0</b>", 3, 100_000, 100, 1, 2),
-                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0)));
+                        new ExecutorShare("1", -1, 50_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0),
+                new DeviceShare(3e15, 0.4123, 989e12, Set.of("NVIDIA H100 80GB HBM3, fp16")), new Cost(0.2, 0.4, 2.6789)));
         List<StepLoss> history = new ArrayList<>();
         for (int i = 0; i < 900; i++) {
             history.add(new StepLoss(9 * Math.exp(-i / 300.0), 8 * Math.exp(-i / 300.0), 10 * Math.exp(-i / 300.0) + 1, 256));
         }
-        report.put("train", new TrainSummary(7_000_000, 2, 113, 900 * 256, 200, 3.0, history, "student", Set.of("512-bit")));
+        report.put("train", new TrainSummary(7_000_000, 2, 113, 900 * 256, 200, 3.0, history, "student", Set.of("512-bit"),
+                new DeviceShare(1e15, 0.0512, 0.1e12, Set.of("A processor, 2 threads, fp32, measured")), new ExchangeSummary(113, 168e6, 11.9, 0.034), new Cost(1, 0.25, 0.0123)));
         String page = report.put("evaluate", evaluation());
         assertTrue(page.endsWith("/report/report.html"));
         String markdown = Files.readString(folder.resolve("report/report.md")).replace("\u2060", "");
@@ -61,7 +66,12 @@ class ReportTest {
                 "| facts | 40 | 25.0 | 50.0 ± 8.0 |", "4 passages are left out", "> *Fellow \\| citizens, \\<b\\>* …",
                 "![KL from the teacher by training tokens](kl.svg)", "150,000", "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 106.7 |",
                 "| 3 | 100,000 | 1,000 | 1 | 2 |", "| 1 |  | 50,000 | 500 | 1 | 0 |", "| student.path |",
-                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in quarantine | 3 |")) {
+                "| teacher's own entropy, nats per token | 2.750 |", "| KL(fp32 ‖ int8), nats, over 2,048 positions | 0.00720 |", "| sequences in quarantine | 3 |",
+                "| model FLOPs while the teacher was scoring, % of the devices' peak | 41.2 |", "| peak of a device, TFLOP/s | 989 |",
+                "| devices | NVIDIA H100 80GB HBM3, fp16 |", "| cost per million tokens scored | 2.68 |",
+                "| model FLOPs in averaging rounds, % of the devices' peak | 5.1 |", "| peak of a device, TFLOP/s | 0.100 |", "| MB that executors exchanged in a round | 168.0 |",
+                "| bytes received in a round, per parameter and executor | 11.9 |", "| time that workers waited for the exchange, % of a round | 3.4 |",
+                "| cost per million training tokens | 0.0123 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
         assertTrue(markdown.startsWith("# A student of teacher\n\nThe student has"), "results come first");
@@ -114,14 +124,15 @@ class ReportTest {
         Report report = new Report(Settings.load(List.of(), List.of("cache.path=" + folder)), new Configuration());
         CorpusCount corpus = new CorpusCount(20, 1, 2, 300, 150_000, 3);
         report.put("label", new LabelSummary(SOURCE, corpus, 150_000, 15_000_000, 19, 300.0, 1.5, 3.0, 2.75, "teacher.gguf", null,
-                List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0)));
-        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache", new CorpusReuse(2, 0)));
+                List.of(new ExecutorShare("7", -1, 150_000, 100, 1, 0)), "cache", new CorpusReuse(2, 0), new DeviceShare(3e15, null, null, Set.of("a card")), null));
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "teacher.gguf", null, List.of(), "cache", new CorpusReuse(2, 0), null, null));
         String markdown = Files.readString(folder.resolve("report/report.md"));
         for (String expected : List.of("| tokens scored in this run | 0 |", "The last pass that scored anything", "| tokens scored | 150,000 |",
                 "| tokens/s, all executors | 500 |", "| bytes per token in the cache | 100.0 |", "| 7 |  | 150,000 | 1,500 | 1 | 0 |")) {
             assertTrue(markdown.contains(expected), expected + " in\n" + markdown);
         }
-        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other", new CorpusReuse(2, 0)));
+        assertTrue(markdown.contains("| devices | a card |") && !markdown.contains("FLOP") && !markdown.contains("cost"), markdown);
+        report.put("label", new LabelSummary(SOURCE, corpus, 0, 0, 0, 6.0, 0, Double.NaN, Double.NaN, "other.gguf", null, List.of(), "other", new CorpusReuse(2, 0), null, null));
         assertFalse(Files.readString(folder.resolve("report/report.md")).contains("| tokens scored |"), "another cache's pass");
     }
 }

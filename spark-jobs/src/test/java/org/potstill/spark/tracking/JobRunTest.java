@@ -96,7 +96,7 @@ class JobRunTest {
     }
 
     private static TrainedRound round(int number) {
-        return new TrainedRound(number, new StepLoss(3, 2, 4, 100), 0.1, 1.5, 1000);
+        return new TrainedRound(number, new StepLoss(3, 2, 4, 100), 0.1, 1.5, 1000, 0.3, 0, 0.1);
     }
 
     private static String closedPort() throws IOException {
@@ -108,7 +108,7 @@ class JobRunTest {
     @Test
     void aParentHasTheRunsOfLabelAndTrainWithTheirFiguresAndFiles() throws IOException {
         try (TrackingServer server = new TrackingServer()) {
-            Settings settings = settings(server.uri(), "mlflow.experiment=tests", "mlflow.run-name=tiny", "spark.hadoop.fs.s3a.secret.key=not-to-be-seen");
+            Settings settings = settings(server.uri(), "mlflow.experiment=tests", "mlflow.run-name=tiny", "hardware.price-per-hour=2", "spark.hadoop.fs.s3a.secret.key=not-to-be-seen");
             Report report = new Report(settings, hadoop());
             LabelSummary label;
             try (JobRun record = JobRun.begin("label", settings, hadoop())) {
@@ -134,8 +134,14 @@ class JobRunTest {
             assertFalse(server.batches().toString().contains("not-to-be-seen") || server.batches().toString().contains("mlflow.uri"));
             assertTrue(label.scoredTokens() > 0);
             assertEquals(List.of(0), TrackingServer.steps(labelled, "tokens_scored"));
-            assertEquals(List.of(0), TrackingServer.steps(labelled, "teacher_entropy"));
-            for (String figure : List.of("loss", "kl", "cross_entropy", "learning_rate", "gradient_norm", "tokens_per_second")) {
+            for (String figure : List.of("teacher_entropy", "model_flops_share", "cost_per_million_tokens")) {
+                assertEquals(List.of(0), TrackingServer.steps(labelled, figure), figure);
+            }
+            for (String figure : List.of("mean_model_flops_share", "mean_waited_share", "cost_per_million_tokens")) {
+                assertEquals(List.of(0), TrackingServer.steps(trained, figure), figure);
+            }
+            for (String figure : List.of("loss", "kl", "cross_entropy", "learning_rate", "gradient_norm", "tokens_per_second", "model_flops_share",
+                    "waited_share")) {
                 assertEquals(IntStream.rangeClosed(1, train.rounds()).boxed().toList(), TrackingServer.steps(trained, figure), figure);
             }
             for (JsonNode metric : trained.path("data").path("metrics")) {

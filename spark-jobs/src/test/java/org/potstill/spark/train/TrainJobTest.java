@@ -38,6 +38,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
+import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.checkpoints.tokenizer.Tokenizer;
 import org.potstill.errors.UserException;
@@ -174,6 +176,7 @@ class TrainJobTest {
         assertEquals("42", identity.path("seed").asText(), "as in students from before there was train.seed");
         assertFalse(identity.has("train.seed"));
         assertEquals(first, train("train.seed=42"));
+        assertTrue(first.hardware().share() > 0 && first.hardware().devices().iterator().next().endsWith("1 thread, fp32, measured"), first.hardware().toString());
         UserException error = error(() -> train("train.seed=43"));
         assertTrue(error.cause().contains("seed is \"43\" now and was \"42\" then"), error.getMessage());
     }
@@ -221,6 +224,26 @@ class TrainJobTest {
         }
         assertEquals(learnt, one.positions());
         assertTrue(one.history().stream().allMatch(loss -> loss.positions() > 0 && loss.crossEntropy() > 0), one.history().toString());
+    }
+
+    @Test
+    void theShareOfThePeakIsModelFlopsPerSecondOfARound() throws IOException {
+        List<TrainedRound> rounds = new ArrayList<>();
+        TrainSummary summary = new TrainJob(Distillery.spark(), distillery.settings("train.epochs=2", "train.workers=2", "hardware.student-tflops=0.01",
+                "hardware.price-per-hour=3.6"), rounds::add).run();
+        CausalLmConfig config = CausalLmConfig.fromJson(Files.readString(folder.resolve("student/config.json")), "config.json");
+        double expected = 2 * store().sequences().collect().stream().mapToDouble(row -> 3 * ModelFlops.of(config).forward(row.positions())).sum();
+        assertEquals(expected, summary.hardware().modelFlops(), 1e-9 * expected);
+        // Two task slots share the executor's peak; in the last round of an epoch a worker may have nothing to do.
+        assertEquals(0.005e12, summary.hardware().peak(), 1);
+        double seconds = rounds.stream().mapToDouble(round -> round.loss().positions() / round.tokensPerSecond()).sum();
+        double share = summary.hardware().share();
+        assertTrue(share >= expected / 0.01e12 / seconds * 0.999 && share <= expected / 0.005e12 / seconds, summary.hardware() + " in " + seconds + " s");
+        assertEquals(summary.rounds(), summary.exchange().rounds());
+        assertEquals(0, summary.exchange().bytes(), "one executor");
+        assertTrue(summary.exchange().waitedShare() > 0 && summary.exchange().waitedShare() < 1, summary.exchange().toString());
+        assertTrue(rounds.stream().allMatch(round -> round.flopsShare() > 0 && round.waitedShare() > 0 && round.exchangedBytes() == 0), rounds.toString());
+        assertEquals(summary.seconds() / 1000 / summary.positions() * 1e6, summary.cost().perMillionTokens(), 1e-9);
     }
 
     @Test

@@ -48,6 +48,15 @@ public final class OneDnn {
         }
     }
 
+    /** Computes {@code c = a·b}, row by row, of unsigned and signed 8-bit operands in 32-bit integers. */
+    static void igemm(long m, long n, long k, long a, long b, long c) {
+        SINGLE.get();
+        int status = dnnl_gemm_u8s8s32(letter(false), letter(false), (byte) 'F', m, n, k, 1, a, k, (byte) 0, b, n, (byte) 0, 0, c, n, new int[1]);
+        if (status != 0) {
+            throw new IllegalStateException("dnnl_gemm_u8s8s32 returned " + status);
+        }
+    }
+
     /** Whether matrices can be multiplied in bfloat16 here: the processor has instructions for it, and oneDNN is available. */
     public static boolean canUseBf16() {
         return !Nd4jRuntime.isCuda() && AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
@@ -62,6 +71,9 @@ public final class OneDnn {
 
     private static native int dnnl_gemm_bf16bf16f32(byte transposeA, byte transposeB, long m, long n, long k, float alpha, long a,
             long lda, long b, long ldb, float beta, long c, long ldc);
+
+    private static native int dnnl_gemm_u8s8s32(byte transposeA, byte transposeB, byte offset, long m, long n, long k, float alpha, long a,
+            long lda, byte offsetA, long b, long ldb, byte offsetB, float beta, long c, long ldc, int[] offsetC);
 
     private static boolean load() {
         try {

@@ -50,6 +50,7 @@ public final class AveragingRound {
     private final int firstStep;
     private final boolean whole;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
+    private final List<WorkerUse> uses = new ArrayList<>();
 
     /**
      * Prepares a round.
@@ -89,8 +90,9 @@ public final class AveragingRound {
      * @param state  the average
      * @param losses mean loss of each step over all workers' positions
      * @param gradientNorm mean over all workers and steps, before clipping
+     * @param use    devices and network
      */
-    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm) {
+    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm, RoundUse use) {
     }
 
     /**
@@ -122,7 +124,8 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, whole, made()), meanOfSteps(), gradientNorm());
+        return new Outcome(begin.next(this, whole, made()), meanOfSteps(), gradientNorm(),
+                RoundUse.of(uses, made().size(), (int) made().stream().map(StateSource.Contribution::at).distinct().count()));
     }
 
     /**
@@ -138,6 +141,9 @@ public final class AveragingRound {
         for (int i = 0; i < workers.length; i++) {
             LocalSteps.Result result = answers[i].get(0);
             begin.remember(workers[i], result);
+            if (result.use() != null) {
+                uses.add(result.use());
+            }
             if (result.missed() == null) {
                 results.put(workers[i], result);
             } else {

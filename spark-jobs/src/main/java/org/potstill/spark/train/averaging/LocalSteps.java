@@ -15,6 +15,7 @@ import org.potstill.spark.Failures;
 import org.potstill.spark.cache.Labels;
 import org.potstill.spark.errors.JobErrors;
 import org.potstill.spark.errors.PlatformErrors;
+import org.potstill.spark.hardware.DevicePeak;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.RoundBatches;
@@ -60,15 +61,17 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      * @param missed why the worker could not obtain the initial state; null if it could
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
      * @param place  the executor, as Spark's scheduler names it; null if the worker took no steps
+     * @param use    what it used; null if the worker has no sequences in this round
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, String place)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, String place,
+            WorkerUse use)
             implements Serializable {
         static Result none() {
-            return new Result(null, null, List.of(), 0, null, null, null);
+            return new Result(null, null, List.of(), 0, null, null, null, null);
         }
 
-        static Result missed(PeersLostException e) {
-            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null);
+        static Result missed(PeersLostException e, WorkerUse use) {
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null, use);
         }
     }
 
@@ -94,6 +97,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         List<byte[]> slices;
         Student student;
         List<ErrorFeedback> owed;
+        DevicePeak peak = WorkerUse.peak(setup);
         long asked = System.nanoTime();
         try {
             slices = executor.begin(begin, worker);
@@ -106,10 +110,11 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
                 owed = own.owed();
             }
         } catch (PeersLostException e) {
-            return Result.missed(e);
+            return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, seconds(asked)));
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
+        double waited = seconds(asked);
         boolean kept = false;
         try {
             load(slices, student);
@@ -119,16 +124,22 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
                     : steps(student, batches, worker);
             List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
             double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
+            double flops = WorkerUse.flops(setup.meter(), batches.lengths());
             executor.students().keep(begin.version(), worker, whole ? reached(slices, student, owed) : differences(slices, student, owed));
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place());
+                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place(),
+                    WorkerUse.of(setup, begin.run(), worker, peak, flops, waited));
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
             }
         }
+    }
+
+    private static double seconds(long since) {
+        return (System.nanoTime() - since) / 1e9;
     }
 
     private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker) {

@@ -30,6 +30,7 @@ public final class RoundBatches implements Iterator<List<LearntSequence>>, AutoC
     private int part;
     private long slot;
     private int step;
+    private final List<Integer> lengths = new ArrayList<>();
     private CompletableFuture<List<LearntSequence>> next;
 
     RoundBatches(EpochFiles files, int round, int worker) {
@@ -46,6 +47,11 @@ public final class RoundBatches implements Iterator<List<LearntSequence>>, AutoC
     /** Returns the number of batches in all. */
     public int steps() {
         return steps;
+    }
+
+    /** Returns the number of positions of each sequence returned so far. */
+    public List<Integer> lengths() {
+        return List.copyOf(lengths);
     }
 
     private void readAhead() {
@@ -73,6 +79,7 @@ public final class RoundBatches implements Iterator<List<LearntSequence>>, AutoC
         } catch (CompletionException e) {
             throw e.getCause() instanceof RuntimeException cause ? cause : e;
         }
+        batch.forEach(sequence -> lengths.add(sequence.row().positions()));
         step++;
         readAhead();
         return batch;

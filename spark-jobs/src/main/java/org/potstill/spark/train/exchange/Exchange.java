@@ -59,6 +59,8 @@ public final class Exchange {
     private final ExecutorService answering = Executors.newCachedThreadPool(DaemonThreads.named("potstill-exchange"));
     private final Offers offers = new Offers(OFFER_MILLIS);
     private final Map<Peer, Long> heard = new ConcurrentHashMap<>();
+    /** Bytes received as an executor of a run since they were last asked for, by run. */
+    private final Map<String, Long> received = new ConcurrentHashMap<>();
     private final long patience;
     private TransportServer server;
 
@@ -129,7 +131,21 @@ public final class Exchange {
      */
     CompletableFuture<byte[]> fetch(Peer peer, PeerMessages.Question question, byte[] into) {
         // Not on the thread that receives the answer: it serves other transfers.
-        return ask(peer, question).thenComposeAsync(answer -> receive(peer, answer, into), answering);
+        return ask(peer, question).thenComposeAsync(answer -> receive(peer, answer, into), answering).thenApply(bytes -> {
+            count(question.run(), bytes.length);
+            return bytes;
+        });
+    }
+
+    /** Counts bytes that this process received as an executor of a run. */
+    void count(String run, long bytes) {
+        received.merge(run, bytes, Long::sum);
+    }
+
+    /** Returns the number of bytes that this process has received as an executor of a run since the last call. */
+    public long takeReceived(String run) {
+        Long bytes = received.remove(run);
+        return bytes == null ? 0 : bytes;
     }
 
     /** Fetches the bytes that a peer's answer offers, otherwise like {@link #fetch}. */

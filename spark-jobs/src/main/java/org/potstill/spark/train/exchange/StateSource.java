@@ -109,7 +109,11 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
                         PeerMessages.Question.ofState(this, slice, part, makes ? made : List.of()));
                 PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
                 if (answer.has()) {
-                    return Exchange.await(exchange.receive(holder, answer, new byte[bytes]));
+                    byte[] received = Exchange.await(exchange.receive(holder, answer, new byte[bytes]));
+                    if (me != null) {
+                        exchange.count(run, received.length);
+                    }
+                    return received;
                 }
                 lost.addAll(answer.lost());
                 if (makes && answer.lost().isEmpty() || made.isEmpty()) {

@@ -5,6 +5,7 @@ import java.io.Serializable;
 import java.util.List;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
@@ -20,10 +21,11 @@ import org.potstill.student.options.TrainingOptions;
  * @param averaging    what is averaged
  * @param payload      encoding of what workers send
  * @param outer        optimizer that is applied to the average
+ * @param meter        what the student needs and a worker's device can do
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
 public record WorkerSetup(CausalLmConfig config, TrainingOptions options, TrainingEngine engine, List<Labels> labels, String cache, int coresPerTask,
-        Averaging averaging, Payload payload, OuterOptimizer outer, double maxLoss) implements Serializable {
+        Averaging averaging, Payload payload, OuterOptimizer outer, Meter meter, double maxLoss) implements Serializable {
     /** Returns the encoding of parameters and moments that are averaged together. */
     public Payload wholePayload() {
         return averaging == Averaging.EVERYTHING ? payload : Payload.FP32;

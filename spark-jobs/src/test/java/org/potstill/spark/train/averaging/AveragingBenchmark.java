@@ -15,11 +15,14 @@ import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.train.TrainingLoop;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.LearntSequence;
@@ -77,7 +80,7 @@ final class AveragingBenchmark {
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
             files.write(sc.parallelizePairs(sequences, WORKERS), "order", sequences.size());
             WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, payload,
-                    new OuterOptimizer(0, 1), Double.MAX_VALUE);
+                    new OuterOptimizer(0, 1), new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, WORKERS);
             for (int i = 0; i < rounds; i++) {
                 long start = System.nanoTime();

@@ -49,11 +49,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Eventually;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.ModelState;
 import org.potstill.spark.train.state.OuterOptimizer;
@@ -69,10 +72,11 @@ import org.potstill.student.options.TrainingOptions;
 /** An executor that asks itself, over the network. */
 class ExecutorStateTest {
     private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
+    private static final Meter METER = new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0);
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
-            "cache", 1, Averaging.EVERYTHING, Payload.FP32, new OuterOptimizer(0, 1), 20);
+            "cache", 1, Averaging.EVERYTHING, Payload.FP32, new OuterOptimizer(0, 1), METER, 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
@@ -431,7 +435,7 @@ class ExecutorStateTest {
     void aWorkerThatMovedTakesItsMomentsAlong() throws Exception {
         TrainingOptions adam = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false,
                 MatrixPrecision.FP32);
-        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), 20);
+        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), METER, 20);
         int count = begin.parameters().length;
         StateLayout withMoments = StateLayout.of(count, 2 * count, 0, 2);
         String moving = UUID.randomUUID().toString();

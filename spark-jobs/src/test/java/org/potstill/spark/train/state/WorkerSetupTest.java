@@ -8,8 +8,11 @@ import java.util.List;
 import org.apache.commons.lang3.SerializationUtils;
 import org.junit.jupiter.api.Test;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.checkpoints.model.ModelFlops;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.cache.Labels;
+import org.potstill.spark.hardware.Arithmetic;
+import org.potstill.spark.hardware.Meter;
 import org.potstill.student.options.TrainingEngine;
 import org.potstill.student.options.TrainingOptions;
 
@@ -17,9 +20,10 @@ class WorkerSetupTest {
     /** Each task brings it along, serialized. */
     @Test
     void aSetupThatTravelledToAnExecutorIsTheSame() {
-        WorkerSetup setup = new WorkerSetup(new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true), TrainingOptions.NONE, TrainingEngine.DL4J,
+        CausalLmConfig config = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
+        WorkerSetup setup = new WorkerSetup(config, TrainingOptions.NONE, TrainingEngine.DL4J,
                 List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))), "cache", 1,
-                Averaging.PARAMETERS, Payload.FP16, new OuterOptimizer(0.9, 0.7), 20);
+                Averaging.PARAMETERS, Payload.FP16, new OuterOptimizer(0.9, 0.7), new Meter(ModelFlops.of(config), Arithmetic.FP32, 1, 1, 0), 20);
         WorkerSetup travelled = SerializationUtils.clone(setup);
         assertNotSame(setup, travelled);
         assertEquals(setup, travelled);

@@ -1,0 +1,2 @@
+/** How well devices are used, and what they cost. */
+package org.potstill.spark.hardware;
