@@ -88,7 +88,9 @@ class MeterTest {
     void executorsArePaidForTheWholeJob() {
         HardwareSettings settings = HardwareSettings.of(Settings.load(List.of(), List.of("hardware.price-per-hour=0.5")));
         Cost cost = settings.cost(4, 1800, 3_000_000);
-        assertEquals(new Cost(2, 1, 1 / 3.0), cost);
+        assertEquals(2, cost.executorHours());
+        assertEquals(1, cost.total());
+        assertEquals(1 / 3.0, cost.perMillionTokens(), 1e-12);
         assertEquals("0.333 per million tokens, 1 for 2 hours of executors", cost.describe());
         assertNull(settings.cost(4, 1800, 0));
         assertNull(HardwareSettings.of(Settings.load(List.of(), List.of())).cost(4, 1800, 3_000_000));
