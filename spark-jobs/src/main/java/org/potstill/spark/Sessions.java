@@ -100,6 +100,8 @@ public final class Sessions {
         if (conf.get("spark.master").matches("local(\\[.*)?")) {
             // Otherwise a task's error ends this process before it can be reported.
             conf.setIfMissing("spark.executor.killOnFatalError.depth", "0");
+            // A local scheduler that waits for a place nearer to a block of HDFS is not woken when the wait is over.
+            conf.setIfMissing("spark.locality.wait", "0s");
         }
     }
 

@@ -41,6 +41,7 @@ public final class Distillery {
             spark = SparkSession.builder().master("local[2]").appName("tests")
                     .config("spark.ui.enabled", "false")
                     .config("spark.sql.artifact.isolation.enabled", "false")
+                    .config("spark.locality.wait", "0s")
                     .config("spark.authenticate", "true")
                     .config("spark.network.crypto.enabled", "true")
                     .config("spark.potstill.io.connectionTimeout", "10s")
