@@ -34,7 +34,7 @@ class StudentShapeTest {
     }
 
     private static JsonNode identity(String init, String... settings) {
-        return TrainingSettings.identity(Settings.load(List.of(), List.of(settings)), new TrainingPlan(10, 2, 1, 2, 1), init,
+        return TrainingSettings.identity(TrainingSettings.resolved(Settings.load(List.of(), List.of(settings))), new TrainingPlan(10, 2, 1, 2, 1), init,
                 HadoopFolder.JSON.createObjectNode());
     }
 
