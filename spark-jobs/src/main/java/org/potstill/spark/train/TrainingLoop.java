@@ -38,7 +38,7 @@ import org.slf4j.LoggerFactory;
  * produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
 public final class TrainingLoop {
-    public static final int COPY_ROUNDS = 32;
+    static final int COPY_ROUNDS = 32;
     /** Of averaging parameters alone, where a copy costs a round in which moments travel, too. */
     static final int MERGE_ROUNDS = 128;
     private static final int MAX_LOSSES = 3;
@@ -142,7 +142,7 @@ public final class TrainingLoop {
     }
 
     /** Returns after how many rounds the state is copied at the latest. */
-    private static int copyRounds(Averaging averaging) {
+    public static int copyRounds(Averaging averaging) {
         return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : MERGE_ROUNDS;
     }
 

@@ -41,12 +41,12 @@ import org.potstill.student.options.TrainingOptions;
 import scala.Tuple2;
 
 /**
- * Seconds of an averaging round on local-cluster[2,1,…], beyond the local steps: two workers take one step each on one short
- * sequence, and what such a step takes alone is subtracted. Not a test: bench/averaging_round.py runs its main with arguments
- * {@code rounds payload}, and SPARK_HOME set. The student has 10 million parameters, with Adam.
+ * Seconds of an averaging round on a local cluster, beyond the local steps, and the bytes that an executor receives in one: workers, each
+ * on an executor of its own, take one step each on one short sequence, and what such a step takes alone is subtracted. Not a test:
+ * bench/averaging_round.py runs its main with arguments {@code rounds workers payload}, and SPARK_HOME set. Payloads that are too coarse for
+ * moments are those of {@link Averaging#PARAMETERS}. The student has 10 million parameters, with Adam.
  */
 final class AveragingBenchmark {
-    private static final int WORKERS = 2;
     private static final int TOKENS = 9;
     private static final CausalLmConfig CONFIG = new CausalLmConfig(27_600, 256, 704, 4, 4, 2, 64, 256, 1e-5f, 10_000f, true);
     private static final TrainingOptions OPTIONS =
@@ -58,10 +58,11 @@ final class AveragingBenchmark {
 
     public static void main(String[] arguments) throws IOException {
         int rounds = Integer.parseInt(arguments[0]);
-        Payload payload = Payload.valueOf(arguments[1].toUpperCase(Locale.ROOT));
+        int workers = Integer.parseInt(arguments[1]);
+        Payload payload = Payload.valueOf(arguments[2].toUpperCase(Locale.ROOT));
         Averaging averaging = payload.isForMoments() ? Averaging.EVERYTHING : Averaging.PARAMETERS;
         List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
-        for (long i = 0; i < (long) rounds * WORKERS; i++) {
+        for (long i = 0; i < (long) rounds * workers; i++) {
             sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
         }
         Student.setThreads(1);
@@ -72,27 +73,31 @@ final class AveragingBenchmark {
             step = step(student, sequences);
             state = StateCopy.of(student, new OuterOptimizer(0, 1), copies);
         }
-        SparkConf conf = new SparkConf().setMaster("local-cluster[" + WORKERS + ",1,2048]").setAppName("averaging")
+        SparkConf conf = new SparkConf().setMaster("local-cluster[" + workers + ",1,2048]").setAppName("averaging")
                 .set("spark.ui.enabled", "false").set("spark.executor.memory", "2g")
                 .set("spark.executor.extraClassPath", System.getProperty("java.class.path"));
         try (JavaSparkContext sc = new JavaSparkContext(conf)) {
-            TrainingPlan plan = new TrainingPlan(sequences.size(), 1, WORKERS, 1, 1);
+            TrainingPlan plan = new TrainingPlan(sequences.size(), 1, workers, 1, 1);
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
-            files.write(sc.parallelizePairs(sequences, WORKERS), "order", sequences.size());
+            files.write(sc.parallelizePairs(sequences, workers), "order", sequences.size());
             WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, payload,
                     new OuterOptimizer(0, 1), new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
-            DistributedState distributed = DistributedState.of(sc, state, WORKERS);
+            DistributedState distributed = DistributedState.of(sc, state, workers);
+            int copyRounds = TrainingLoop.copyRounds(averaging);
             for (int i = 0; i < rounds; i++) {
+                boolean whole = (i + 1) % copyRounds == 0;
                 long start = System.nanoTime();
-                distributed = new AveragingRound(sc, setup, plan, distributed, files, 0, i,
-                        averaging == Averaging.EVERYTHING || (i + 1) % TrainingLoop.COPY_ROUNDS == 0).run().state();
-                if ((i + 1) % TrainingLoop.COPY_ROUNDS == 0) {
+                AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, distributed, files, 0, i,
+                        whole || averaging == Averaging.EVERYTHING).run();
+                distributed = outcome.state();
+                if (whole) {
                     StateCopy collected = state.blank();
                     distributed.collect(collected);
                     state.delete();
                     state = collected;
                 }
-                System.out.printf(Locale.ROOT, "%.4f%n", (System.nanoTime() - start) / 1e9 - step);
+                System.out.printf(Locale.ROOT, "%.4f %.4f%n", (System.nanoTime() - start) / 1e9 - step,
+                        (double) outcome.use().received() / outcome.use().executors() / state.parameters());
             }
             distributed.end();
             FileUtils.deleteDirectory(new File(files.path()));

@@ -1,0 +1,86 @@
+"""Loss at equal tokens of each way of averaging, beside exact averaging after every step, which is data-parallel training.
+
+    python bench/averaging_loss.py MODEL.gguf CORPUS [--workers 1 2 4 8] [--steps 10 30 100] [--ways everything fp32 int8 int4]
+
+Labels CORPUS, a folder of text files, once. Then trains a student per number of workers K, local steps H and way, each on all of the corpus
+once, and prints the mean loss of the last quarter of the tokens and its difference from that of the same K with H = 1. "everything" averages
+parameters and moments, the others only parameters, in that payload (train.average, train.payload). Workers take turns on local[*], which
+changes no figure. Needs a built jar (mvn package -DskipTests) and no Python package.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDENT = {"student.hidden-size": 64, "student.intermediate-size": 192, "student.layers": 2, "student.heads": 2, "student.kv-heads": 1,
+           "train.batch-size": 1, "train.epochs": 1, "train.learning-rate": 2e-3, "train.min-learning-rate": 2e-4}
+
+
+def potstill(command: str, settings: dict) -> None:
+    arguments = [item for key, value in settings.items() for item in ("--set", f"{key}={value}")]
+    done = subprocess.run([str(ROOT / "deploy/potstill"), command, *arguments], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-5000:]}")
+
+
+def last_quarter(student: Path) -> float:
+    """Mean total loss of the steps in which the last quarter of the tokens was learnt, weighted by positions."""
+    history = json.loads((student / "provenance.json").read_text())["training"]["history"]
+    steps = [(step["total"], step["positions"]) for step in history]
+    left = sum(positions for _, positions in steps) / 4
+    total = taken = 0.0
+    for loss, positions in reversed(steps):
+        if taken >= left:
+            break
+        total += loss * positions
+        taken += positions
+    return total / taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--steps", type=int, nargs="+", default=[10, 30, 100])
+    parser.add_argument("--ways", nargs="+", default=["everything", "fp32", "int8", "int4"], choices=["everything", "fp32", "fp16", "int8", "int4"])
+    parser.add_argument("--sequence-length", type=int, default=128)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="averaging-loss-"))
+    try:
+        common = {"teacher.path": options.model, "teacher.device": "cpu", "corpus.path": options.corpus, "corpus.format": "text",
+                  "corpus.holdout": 0, "cache.path": folder / "cache", "targets.k": 16, "sequence-length": options.sequence_length,
+                  "student.path": folder / "none"}
+        begin = time.time()
+        potstill("label", common)
+        print(f"labelled in {time.time() - begin:.0f} s", flush=True)
+
+        def loss(workers: int, steps: int, way: str) -> float:
+            student = folder / f"{workers}-{steps}-{way}"
+            averaging = {} if way == "everything" else {"train.average": "parameters", "train.payload": way}
+            potstill("train", {**common, **STUDENT, **averaging, "train.workers": workers, "train.local-steps": steps, "student.path": student})
+            found = last_quarter(student)
+            shutil.rmtree(student)
+            return found
+
+        print("workers  local steps  " + "  ".join(way.rjust(20) for way in options.ways), flush=True)
+        for workers in options.workers:
+            exact = loss(workers, 1, "everything")
+            print(f"{workers:7}  {1:11}  {exact:11.4f}", flush=True)
+            for steps in options.steps:
+                cells = []
+                for way in options.ways:
+                    found = loss(workers, steps, way)
+                    cells.append(f"{found:11.4f} {100 * (found / exact - 1):+7.2f}%")
+                print(f"{workers:7}  {steps:11}  " + "  ".join(cells), flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
