@@ -10,7 +10,6 @@ Python package; compile both sides first, see BUILD.
 """
 
 import argparse
-import math
 import os
 import statistics
 import subprocess
@@ -79,11 +78,11 @@ def main() -> None:
             seconds[name] += found
             size = f"; {statistics.median(received):.3f} bytes per parameter and executor, mean {statistics.mean(received):.3f}" if received else ""
             print(f"{name}, run {repeat + 1}: median {statistics.median(found):.3f} s, {about}{size}", flush=True)
-    peer = statistics.median(seconds.get("dl4j-spark", [math.nan]))
+    peer = statistics.median(seconds["dl4j-spark"]) if "dl4j-spark" in seconds else None
     for name, all_of in seconds.items():
         median = statistics.median(all_of)
-        print(f"{name}: median {median:.3f} s per round, mean {statistics.mean(all_of):.3f}, {min(all_of):.3f} to {max(all_of):.3f}; "
-              f"median {median / peer:.3f} of dl4j-spark's")
+        print(f"{name}: median {median:.3f} s per round, mean {statistics.mean(all_of):.3f}, {min(all_of):.3f} to {max(all_of):.3f}"
+              + (f"; median {median / peer:.3f} of dl4j-spark's" if peer else ""))
 
 
 if __name__ == "__main__":
