@@ -16,24 +16,7 @@ import java.nio.FloatBuffer;
  */
 public enum Payload {
     /** Single precision; parameters and moments are sent directly from the student's memory where possible. */
-    FP32 {
-        @Override
-        public int bytes(int floats) {
-            return Math.multiplyExact(floats, Float.BYTES);
-        }
-
-        @Override
-        void pack(float[] values, ByteBuffer packed) {
-            packed.asFloatBuffer().put(values);
-            packed.position(packed.position() + bytes(values.length));
-        }
-
-        @Override
-        void unpack(ByteBuffer packed, float[] values) {
-            packed.asFloatBuffer().get(values);
-            packed.position(packed.position() + bytes(values.length));
-        }
-
+    FP32(RawFloats.INSTANCE) {
         @Override
         public ByteBuffer packParameters(ByteBuffer end, FloatBuffer begin) {
             return end;
@@ -55,59 +38,18 @@ public enum Payload {
         }
     },
 
-    FP16 {
-        @Override
-        public int bytes(int floats) {
-            return ScaledHalves.bytes(floats);
-        }
-
-        @Override
-        void pack(float[] values, ByteBuffer packed) {
-            ScaledHalves.pack(values, packed);
-        }
-
-        @Override
-        void unpack(ByteBuffer packed, float[] values) {
-            ScaledHalves.unpack(packed, values);
-        }
-    },
-
-    INT8 {
-        @Override
-        public int bytes(int floats) {
-            return ScaledIntegers.EIGHT_BITS.bytes(floats);
-        }
-
-        @Override
-        void pack(float[] values, ByteBuffer packed) {
-            ScaledIntegers.EIGHT_BITS.pack(values, packed);
-        }
-
-        @Override
-        void unpack(ByteBuffer packed, float[] values) {
-            ScaledIntegers.EIGHT_BITS.unpack(packed, values);
-        }
-    },
-
-    INT4 {
-        @Override
-        public int bytes(int floats) {
-            return ScaledIntegers.FOUR_BITS.bytes(floats);
-        }
-
-        @Override
-        void pack(float[] values, ByteBuffer packed) {
-            ScaledIntegers.FOUR_BITS.pack(values, packed);
-        }
-
-        @Override
-        void unpack(ByteBuffer packed, float[] values) {
-            ScaledIntegers.FOUR_BITS.unpack(packed, values);
-        }
-    };
+    FP16(ScaledHalves.INSTANCE),
+    INT8(ScaledIntegers.EIGHT_BITS),
+    INT4(ScaledIntegers.FOUR_BITS);
 
     /** Number of values packed at once: few enough to stay in the processor's cache. */
     static final int CHUNK = 1 << 14;
+
+    private final FloatCoding coding;
+
+    Payload(FloatCoding coding) {
+        this.coding = coding;
+    }
 
     /** In-place transformation of values before rounding. */
     private interface Change {
@@ -120,17 +62,19 @@ public enum Payload {
     }
 
     /** Returns the number of bytes that {@code floats} values take. */
-    public abstract int bytes(int floats);
+    public int bytes(int floats) {
+        return coding.bytes(floats);
+    }
 
-    /**
-     * Packs values: {@value #CHUNK}, or as many as are left.
-     *
-     * @param packed little-endian buffer whose position advances
-     */
-    abstract void pack(float[] values, ByteBuffer packed);
+    /** Packs values: {@value #CHUNK}, or as many as are left. */
+    void pack(float[] values, ByteBuffer packed) {
+        coding.pack(values, packed);
+    }
 
     /** Unpacks as many values, like {@link #pack}. */
-    abstract void unpack(ByteBuffer packed, float[] values);
+    void unpack(ByteBuffer packed, float[] values) {
+        coding.unpack(packed, values);
+    }
 
     /**
      * Packs the parameters at the end of a worker's round.
@@ -194,5 +138,27 @@ public enum Payload {
             pack(chunk, packed);
         }
         return packed.flip();
+    }
+
+    /** Floats as they are. */
+    private enum RawFloats implements FloatCoding {
+        INSTANCE;
+
+        @Override
+        public int bytes(int floats) {
+            return Math.multiplyExact(floats, Float.BYTES);
+        }
+
+        @Override
+        public void pack(float[] values, ByteBuffer packed) {
+            packed.asFloatBuffer().put(values);
+            packed.position(packed.position() + bytes(values.length));
+        }
+
+        @Override
+        public void unpack(ByteBuffer packed, float[] values) {
+            packed.asFloatBuffer().get(values);
+            packed.position(packed.position() + bytes(values.length));
+        }
     }
 }

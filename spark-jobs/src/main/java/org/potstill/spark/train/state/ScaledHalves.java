@@ -11,7 +11,9 @@ import org.potstill.checkpoints.io.Half;
  * into [2^14, 2^15), so that no half overflows and their range is well used. The error of a value x is at most
  * {@value #RELATIVE_ERROR}·|x| + {@value #BLOCK_ERROR}·M. A block that contains a non-finite value is unpacked as all NaN.
  */
-final class ScaledHalves {
+enum ScaledHalves implements FloatCoding {
+    INSTANCE;
+
     static final int BLOCK = 256;
     /** Half a unit in the last place of a half's 11-bit significand. */
     static final double RELATIVE_ERROR = 0x1p-11;
@@ -19,26 +21,20 @@ final class ScaledHalves {
     static final double BLOCK_ERROR = 0x1p-39;
     private static final int TOP_EXPONENT = 14;
 
-    private ScaledHalves() {
-    }
-
-    /** Returns the number of bytes that {@code floats} values take. */
-    static int bytes(int floats) {
+    @Override
+    public int bytes(int floats) {
         return Math.addExact(blocks(floats) * Float.BYTES, Math.multiplyExact(floats, Short.BYTES));
     }
 
-    /**
-     * Packs values: first the scales, then the halves.
-     *
-     * @param packed little-endian buffer whose position advances
-     */
-    static void pack(float[] values, ByteBuffer packed) {
+    /** Packs values: first the scales, then the halves. */
+    @Override
+    public void pack(float[] values, ByteBuffer packed) {
         FloatBuffer scales = packed.asFloatBuffer();
         ShortBuffer halves = halves(packed, values.length);
         short[] block = new short[BLOCK];
         for (int from = 0; from < values.length; from += BLOCK) {
             int length = Math.min(BLOCK, values.length - from);
-            float scale = scale(values, from, length);
+            float scale = scale(FloatCoding.magnitude(values, from, length));
             // The scale is a normal power of two, and so is its inverse.
             float inverse = 1 / scale;
             for (int i = 0; i < length; i++) {
@@ -49,29 +45,19 @@ final class ScaledHalves {
         }
     }
 
-    private static ShortBuffer halves(ByteBuffer packed, int floats) {
+    private ShortBuffer halves(ByteBuffer packed, int floats) {
         int begin = packed.position();
         ShortBuffer halves = packed.position(begin + blocks(floats) * Float.BYTES).asShortBuffer();
         packed.position(begin + bytes(floats));
         return halves;
     }
 
-    private static float scale(float[] values, int from, int length) {
-        // Magnitudes sort like their bit patterns, non-finite values last.
-        int largest = 0;
-        for (int i = from; i < from + length; i++) {
-            largest = Math.max(largest, Float.floatToRawIntBits(values[i]) & Integer.MAX_VALUE);
-        }
-        float magnitude = Float.intBitsToFloat(largest);
+    private static float scale(float magnitude) {
         return magnitude <= Float.MAX_VALUE ? Math.scalb(1f, Math.max(Float.MIN_EXPONENT, Math.getExponent(magnitude) - TOP_EXPONENT)) : Float.NaN;
     }
 
-    /**
-     * Unpacks values.
-     *
-     * @param values receives them
-     */
-    static void unpack(ByteBuffer packed, float[] values) {
+    @Override
+    public void unpack(ByteBuffer packed, float[] values) {
         int length = values.length;
         FloatBuffer scales = packed.asFloatBuffer();
         ShortBuffer halves = halves(packed, length);

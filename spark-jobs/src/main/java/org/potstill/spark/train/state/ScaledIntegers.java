@@ -8,7 +8,7 @@ import java.nio.ByteBuffer;
  * up to a bfloat16, so that no integer overflows. The error of a value is at most half a scale, that is M / 253 or M / 13. A block that
  * contains a non-finite value, or one within 1 % of the largest float, is unpacked as all NaN.
  */
-enum ScaledIntegers {
+enum ScaledIntegers implements FloatCoding {
     EIGHT_BITS(512, 127) {
         @Override
         int integerBytes(int length) {
@@ -70,21 +70,18 @@ enum ScaledIntegers {
 
     abstract void get(ByteBuffer packed, int[] integers, int length);
 
-    /** Returns the number of bytes that {@code floats} values take. */
-    int bytes(int floats) {
+    @Override
+    public int bytes(int floats) {
         return Math.addExact(Short.BYTES * ((floats + block - 1) / block), integerBytes(floats));
     }
 
-    /**
-     * Packs values, block by block: a scale, then integers.
-     *
-     * @param packed little-endian buffer whose position advances
-     */
-    void pack(float[] values, ByteBuffer packed) {
+    /** Packs values, block by block: a scale, then integers. */
+    @Override
+    public void pack(float[] values, ByteBuffer packed) {
         int[] integers = new int[block];
         for (int from = 0; from < values.length; from += block) {
             int length = Math.min(block, values.length - from);
-            float scale = scale(values, from, length);
+            float scale = scale(FloatCoding.magnitude(values, from, length));
             packed.putShort((short) (Float.floatToRawIntBits(scale) >>> Short.SIZE));
             float inverse = scale == 0 ? 0 : 1 / scale;
             for (int i = 0; i < length; i++) {
@@ -94,17 +91,12 @@ enum ScaledIntegers {
         }
     }
 
-    /** Returns the scale of a block: 0 where all values are too small to have one. */
-    private float scale(float[] values, int from, int length) {
-        // Magnitudes sort like their bit patterns, non-finite values last.
-        int magnitude = 0;
-        for (int i = from; i < from + length; i++) {
-            magnitude = Math.max(magnitude, Float.floatToRawIntBits(values[i]) & Integer.MAX_VALUE);
-        }
-        if (Float.intBitsToFloat(magnitude) > Float.MAX_VALUE || Float.isNaN(Float.intBitsToFloat(magnitude))) {
+    /** Returns the scale of a block: 0 where all values are too small to have one, NaN where one is not finite. */
+    private float scale(float magnitude) {
+        if (!Float.isFinite(magnitude)) {
             return Float.NaN;
         }
-        float exact = Float.intBitsToFloat(magnitude) / largest;
+        float exact = magnitude / largest;
         if (exact < Float.MIN_NORMAL) {
             // The inverse of a subnormal may be infinite.
             return 0;
@@ -113,12 +105,8 @@ enum ScaledIntegers {
         return scale * largest <= Float.MAX_VALUE ? scale : Float.NaN;
     }
 
-    /**
-     * Unpacks values.
-     *
-     * @param values receives them
-     */
-    void unpack(ByteBuffer packed, float[] values) {
+    @Override
+    public void unpack(ByteBuffer packed, float[] values) {
         int[] integers = new int[block];
         for (int from = 0; from < values.length; from += block) {
             int length = Math.min(block, values.length - from);

@@ -92,10 +92,10 @@ class PayloadTest {
     }
 
     private static void halves(float[] values, float[] back) {
-        ByteBuffer packed = memory(ScaledHalves.bytes(values.length));
-        ScaledHalves.pack(values, packed);
+        ByteBuffer packed = memory(ScaledHalves.INSTANCE.bytes(values.length));
+        ScaledHalves.INSTANCE.pack(values, packed);
         assertEquals(0, packed.remaining());
-        ScaledHalves.unpack(packed.rewind(), back);
+        ScaledHalves.INSTANCE.unpack(packed.rewind(), back);
         assertEquals(0, packed.remaining());
     }
 
