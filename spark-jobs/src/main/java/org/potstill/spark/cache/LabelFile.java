@@ -2,7 +2,6 @@
 package org.potstill.spark.cache;
 
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -22,6 +21,7 @@ import org.apache.parquet.io.ColumnIOFactory;
 import org.apache.parquet.io.MessageColumnIO;
 import org.apache.parquet.io.RecordReader;
 import org.apache.parquet.schema.MessageType;
+import org.potstill.spark.storage.ParquetRows;
 
 /**
  * A reader of a single Parquet file of the cache, the counterpart of {@link ShardWriter}. Reading files one by one allows a damaged
@@ -139,16 +139,10 @@ public final class LabelFile implements AutoCloseable {
         return new LabelledSequence(
                 columns.contains("document") ? row.getString("document", 0) : "",
                 columns.contains("key") ? row.getString("key", 0) : "",
-                columns.contains("tokens") ? tokens(row.getGroup("tokens", 0)) : new int[0],
+                columns.contains("tokens") ? ParquetRows.ints(row, "tokens") : new int[0],
                 columns.contains("targets") ? row.getBinary("targets", 0).getBytes() : new byte[0],
                 columns.contains("teacher_loss") ? row.getFloat("teacher_loss", 0) : 0,
                 columns.contains("teacher_entropy") ? row.getFloat("teacher_entropy", 0) : 0);
-    }
-
-    private static int[] tokens(Group list) {
-        int[] tokens = new int[list.getFieldRepetitionCount(0)];
-        Arrays.setAll(tokens, i -> list.getGroup(0, i).getInteger(0, 0));
-        return tokens;
     }
 
     @Override

@@ -13,7 +13,6 @@ import java.util.Set;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
-import org.apache.parquet.example.data.Group;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
 import org.apache.parquet.schema.MessageType;
@@ -77,10 +76,7 @@ public record ShardWriter(String labelsPath, Labels labels, String generation) i
         // A dictionary helps with repeated document names but not with token ids: 1.90 bytes each, against 1.68 with zstd alone.
         ParquetRows.write(out, hadoop, SCHEMA, Set.of("document"), about, rows, (row, group) -> {
             group.append("document", row.document()).append("key", row.key());
-            Group tokens = group.addGroup("tokens");
-            for (int token : row.tokens()) {
-                tokens.addGroup("list").append("element", token);
-            }
+            ParquetRows.putInts(group, "tokens", row.tokens());
             group.append("targets", Binary.fromConstantByteArray(row.targets())).append("teacher_loss", row.teacherLoss())
                     .append("teacher_entropy", row.teacherEntropy());
         });

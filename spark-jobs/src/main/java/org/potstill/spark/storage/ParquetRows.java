@@ -2,6 +2,7 @@
 package org.potstill.spark.storage;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.Set;
@@ -21,6 +22,8 @@ import org.apache.parquet.schema.MessageType;
 public final class ParquetRows {
     /** Row group size: a writer's memory, and the minimum that a reader's task takes. */
     private static final int ROW_GROUP_BYTES = 32 << 20;
+    private static final String LIST = "list";
+    private static final String ELEMENT = "element";
 
     private ParquetRows() {
     }
@@ -62,6 +65,22 @@ public final class ParquetRows {
                 writer.write(group);
             }
         }
+    }
+
+    /** Adds a list of integers to a row: a column that {@code requiredList().requiredElement(INT32)} made. */
+    public static void putInts(Group row, String column, int[] values) {
+        Group list = row.addGroup(column);
+        for (int value : values) {
+            list.addGroup(LIST).append(ELEMENT, value);
+        }
+    }
+
+    /** Reads a list that {@link #putInts} added. */
+    public static int[] ints(Group row, String column) {
+        Group list = row.getGroup(column, 0);
+        int[] values = new int[list.getFieldRepetitionCount(0)];
+        Arrays.setAll(values, i -> list.getGroup(0, i).getInteger(0, 0));
+        return values;
     }
 
     /** Output that ignores Parquet's close: Parquet also closes a file, with a footer, after a failure to read a row. */

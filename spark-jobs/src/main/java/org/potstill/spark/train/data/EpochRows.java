@@ -2,7 +2,6 @@
 package org.potstill.spark.train.data;
 
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.NoSuchElementException;
@@ -52,10 +51,7 @@ final class EpochRows {
         ParquetRows.write(out, hadoop, SCHEMA, Set.of(), Map.of(), rowsPerPage, new Distinct(sorted), (row, group) -> {
             LearntSequence sequence = row._2();
             group.append("slot", row._1().longValue()).append("key", sequence.row().key());
-            Group tokens = group.addGroup("tokens");
-            for (int token : sequence.row().tokens()) {
-                tokens.addGroup("list").append("element", token);
-            }
+            ParquetRows.putInts(group, "tokens", sequence.row().tokens());
             group.append("targets", Binary.fromConstantByteArray(sequence.row().targets()));
             if (sequence.counted() != null) {
                 group.append("counted", Binary.fromConstantByteArray(bytes(sequence.counted())));
@@ -80,11 +76,8 @@ final class EpochRows {
     }
 
     static LearntSequence sequence(Group row) {
-        Group list = row.getGroup("tokens", 0);
-        int[] tokens = new int[list.getFieldRepetitionCount(0)];
-        Arrays.setAll(tokens, i -> list.getGroup(0, i).getInteger(0, 0));
         boolean[] counted = row.getFieldRepetitionCount("counted") == 0 ? null : flags(row.getBinary("counted", 0).getBytes());
-        return new LearntSequence(new LabelledSequence("", row.getString("key", 0), tokens, row.getBinary("targets", 0).getBytes(), 0, 0), counted);
+        return new LearntSequence(new LabelledSequence("", row.getString("key", 0), ParquetRows.ints(row, "tokens"), row.getBinary("targets", 0).getBytes(), 0, 0), counted);
     }
 
     private static byte[] bytes(boolean[] flags) {
