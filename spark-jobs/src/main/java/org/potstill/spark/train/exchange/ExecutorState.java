@@ -4,31 +4,18 @@ package org.potstill.spark.train.exchange;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
-import java.util.Deque;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.potstill.spark.train.state.ErrorFeedback;
-import org.potstill.spark.train.state.Payload;
-import org.potstill.spark.train.state.SliceAverage;
-import org.potstill.spark.train.state.SliceDifference;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
@@ -60,43 +47,14 @@ public final class ExecutorState {
     private final StateLayout layout;
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
     private final StudentPool students;
-    /** By the slices that this executor owns, since the last whole state. */
-    private final Map<Integer, Owed> owed = new ConcurrentHashMap<>();
-    private final Map<Integer, Deque<byte[]>> buffers = new HashMap<>();
-    private final Semaphore averaging = new Semaphore(MAX_AVERAGING);
-
-    /**
-     * What the means of a slice still owe.
-     *
-     * @param version of the last of them
-     */
-    private record Owed(long version, ErrorFeedback feedback) {
-    }
-
-    /** A local copy of a state, slice by slice; slices not yet obtained are null. */
-    private static final class Replica {
-        private final boolean whole;
-        private final StateLayout layout;
-        private final AtomicReferenceArray<byte[]> slices;
-        /** Packed means that led to slices, see {@link StateSource#MEAN}. */
-        private final AtomicReferenceArray<byte[]> means;
-        private final List<ReentrantLock> locks;
-
-        Replica(boolean whole, StateLayout layout) {
-            this.whole = whole;
-            this.layout = whole ? layout : layout.withoutMoments();
-            int count = layout.slices();
-            slices = new AtomicReferenceArray<>(count);
-            means = new AtomicReferenceArray<>(count);
-            locks = IntStream.range(0, count).mapToObj(i -> new ReentrantLock()).toList();
-        }
-    }
+    private final OwnedSlices owned;
 
     private ExecutorState(String run, WorkerSetup setup, StateLayout layout) {
         this.run = run;
         this.setup = setup;
         this.layout = layout;
         this.students = new StudentPool(setup);
+        this.owned = new OwnedSlices(run, setup, students);
     }
 
     public static synchronized ExecutorState of(String run, WorkerSetup setup, StateLayout layout) {
@@ -121,7 +79,7 @@ public final class ExecutorState {
         List<Integer> order = order(source, worker);
         Set<Peer> silent = new HashSet<>();
         for (int slice : order) {
-            ReentrantLock lock = replica.locks.get(slice);
+            ReentrantLock lock = replica.locks().get(slice);
             if (lock.tryLock()) {
                 try {
                     fill(replica, slice, () -> obtain(source, replica, slice, silent));
@@ -134,7 +92,7 @@ public final class ExecutorState {
         for (int slice : order) {
             fill(replica, slice, () -> obtain(source, replica, slice, silent));
         }
-        return IntStream.range(0, layout.slices()).mapToObj(replica.slices::get).toList();
+        return IntStream.range(0, layout.slices()).mapToObj(replica.slices()::get).toList();
     }
 
     /** Orders the slices: first those that this executor owns, as others wait for it to average them. */
@@ -156,14 +114,14 @@ public final class ExecutorState {
     }
 
     private static void fill(Replica replica, int slice, Obtaining obtaining) throws PeersLostException {
-        if (replica.slices.get(slice) != null) {
+        if (replica.slices().get(slice) != null) {
             return;
         }
-        ReentrantLock lock = replica.locks.get(slice);
+        ReentrantLock lock = replica.locks().get(slice);
         lock.lock();
         try {
-            if (replica.slices.get(slice) == null) {
-                replica.slices.set(slice, obtaining.slice());
+            if (replica.slices().get(slice) == null) {
+                replica.slices().set(slice, obtaining.slice());
             }
         } finally {
             lock.unlock();
@@ -174,90 +132,23 @@ public final class ExecutorState {
         Peer me = Exchange.get().address();
         if (!source.isMadeBy(me, slice)) {
             Replica before = existing(source.version() - 1);
-            boolean steps = !source.whole() && !source.made().isEmpty() && before != null && before.slices.get(slice) != null;
+            boolean steps = !source.whole() && !source.made().isEmpty() && before != null && before.slices().get(slice) != null;
             if (!steps) {
-                return source.fetch(slice, replica.layout, me, silent);
+                return source.fetch(slice, replica.layout(), me, silent);
             }
             byte[] mean = source.fetch(slice, StateSource.MEAN, setup.payload().bytes(layout.slice(slice).parameters()), me, silent);
-            return step(before, replica, slice, mean);
+            return owned.step(before, replica, slice, mean);
         }
         try {
-            return average(source.version(), replica, source.made(), slice);
+            return owned.average(source.version(), existing(source.version() - 1), replica, source.made(), slice);
         } catch (PeersLostException e) {
             try {
                 // Executors that already have the whole state have dropped the contributions.
-                return source.fetch(slice, replica.layout, me, silent);
+                return source.fetch(slice, replica.layout(), me, silent);
             } catch (PeersLostException nobody) {
                 throw e.and(nobody);
             }
         }
-    }
-
-    /** Takes the step to a slice by the mean of the workers' differences. */
-    private byte[] step(Replica before, Replica replica, int index, byte[] mean) {
-        replica.means.set(index, mean);
-        return new SliceDifference(replica.layout.slice(index), setup.payload(), setup.outer()).step(before.slices.get(index),
-                before.layout.slice(index), mean);
-    }
-
-    private byte[] average(long version, Replica replica, List<StateSource.Contribution> made, int index) throws PeersLostException {
-        Replica before = existing(version - 1);
-        if (before == null || before.slices.get(index) == null) {
-            throw lostHere();
-        }
-        StateLayout.Slice slice = replica.layout.slice(index);
-        Payload payload = replica.whole ? setup.wholePayload() : setup.payload();
-        List<Part> parameters = new ArrayList<>();
-        List<Part> moments = new ArrayList<>();
-        averaging.acquireUninterruptibly();
-        try {
-            for (StateSource.Contribution c : made) {
-                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, payload.bytes(slice.parameters())));
-                if (replica.whole) {
-                    moments.add(part(version - 1, c, index, Reached.MOMENTS, payload.bytes(slice.moments())));
-                }
-            }
-            awaitAll(joined(parameters, moments));
-            List<ByteBuffer> ends = parameters.stream().map(Part::bytes).toList();
-            long[] positions = made.stream().mapToLong(StateSource.Contribution::positions).toArray();
-            byte[] average = replica.whole
-                    ? new SliceAverage(slice, payload, setup.outer()).average(withMoments(before, index), ends, moments.stream().map(Part::bytes).toList(), positions)
-                    : step(before, replica, index, mean(version, before, slice, index, ends, positions));
-            // Not after a failure: other transfers may still be writing to their buffers.
-            joined(parameters, moments).stream().map(Part::buffer).filter(Objects::nonNull).forEach(this::giveBack);
-            return average;
-        } finally {
-            averaging.release();
-            joined(parameters, moments).stream().map(Part::own).filter(Objects::nonNull).forEach(own -> own.done().run());
-        }
-    }
-
-    private byte[] mean(long version, Replica before, StateLayout.Slice slice, int index, List<ByteBuffer> differences, long[] positions)
-            throws PeersLostException {
-        Owed last = before.whole ? new Owed(version - 1, new ErrorFeedback(setup.payload(), slice.parameters())) : owed.get(index);
-        if (last == null || last.version() != version - 1) {
-            throw lostHere();
-        }
-        byte[] mean = new SliceDifference(slice, setup.payload(), setup.outer()).mean(differences, positions, last.feedback());
-        owed.put(index, new Owed(version, last.feedback()));
-        return mean;
-    }
-
-    /** Returns a slice of a state in the layout of a whole one, with zeros for the moments that it does not have. */
-    private byte[] withMoments(Replica before, int index) {
-        byte[] bytes = before.slices.get(index);
-        if (before.whole) {
-            return bytes;
-        }
-        int parameterBytes = Math.multiplyExact(layout.slice(index).parameters(), Float.BYTES);
-        byte[] whole = Arrays.copyOf(Arrays.copyOf(bytes, parameterBytes), layout.slice(index).bytes());
-        int momentumBytes = bytes.length - parameterBytes;
-        System.arraycopy(bytes, parameterBytes, whole, whole.length - momentumBytes, momentumBytes);
-        return whole;
-    }
-
-    private static PeersLostException lostHere() {
-        return new PeersLostException(Set.of(Exchange.get().address()), null);
     }
 
     /**
@@ -271,7 +162,7 @@ public final class ExecutorState {
         if (here != null) {
             return here;
         } else if (place == null || place.equals(Exchange.get().address())) {
-            throw lostHere();
+            throw PeersLostException.here();
         }
         Student student = students.borrow(source.version());
         try {
@@ -296,61 +187,9 @@ public final class ExecutorState {
                 place)).asFloatBuffer();
     }
 
-    private static List<Part> joined(List<Part> some, List<Part> others) {
-        return Stream.concat(some.stream(), others.stream()).toList();
-    }
-
-    /**
-     * Parameters or moments of one slice of a worker's result, local or in transfer.
-     *
-     * @param bytes  the values; valid once {@code coming} completes
-     * @param coming completes when the transfer does; null for a local worker
-     * @param own    the reading of a local worker's memory; null for a remote one
-     * @param buffer the array that receives the transfer; null for a local worker
-     */
-    private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
-    }
-
-    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
-        StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(version, c.worker(), slice, part) : null;
-        if (own != null) {
-            return new Part(c.at(), own.bytes(), null, own, null);
-        }
-        byte[] buffer = buffer(bytes);
-        return new Part(c.at(), StateLayout.littleEndian(buffer),
-                Exchange.get().fetch(c.at(), PeerMessages.Question.ofWorker(run, version, slice, c.worker(), part), buffer), null, buffer);
-    }
-
-    private static void awaitAll(List<Part> parts) throws PeersLostException {
-        Set<Peer> lost = new LinkedHashSet<>();
-        IOException last = null;
-        for (Part part : parts) {
-            try {
-                if (part.coming() != null) {
-                    Exchange.get().await(part.coming(), part.from());
-                }
-            } catch (IOException e) {
-                lost.add(part.from());
-                last = e;
-            }
-        }
-        if (!lost.isEmpty()) {
-            throw new PeersLostException(lost, last);
-        }
-    }
-
-    private synchronized byte[] buffer(int bytes) {
-        Deque<byte[]> free = buffers.get(bytes);
-        return free == null || free.isEmpty() ? new byte[bytes] : free.pop();
-    }
-
-    private synchronized void giveBack(byte[] buffer) {
-        buffers.computeIfAbsent(buffer.length, key -> new ArrayDeque<>()).push(buffer);
-    }
-
     private synchronized Replica replica(long version, boolean whole) {
         replicas.headMap(version - 1).clear();
-        return replicas.computeIfAbsent(version, key -> new Replica(whole, layout));
+        return replicas.computeIfAbsent(version, key -> Replica.of(whole, layout));
     }
 
     private synchronized Replica existing(long version) {
@@ -389,10 +228,11 @@ public final class ExecutorState {
         }
         if (!question.made().isEmpty()) {
             Replica replica = replica(question.version(), question.whole());
-            fill(replica, question.slice(), () -> average(question.version(), replica, question.made(), question.slice()));
+            fill(replica, question.slice(),
+                    () -> owned.average(question.version(), existing(question.version() - 1), replica, question.made(), question.slice()));
         }
         Replica replica = existing(question.version());
-        byte[] slice = replica == null ? null : (question.part() == StateSource.MEAN ? replica.means : replica.slices).get(question.slice());
+        byte[] slice = replica == null ? null : (question.part() == StateSource.MEAN ? replica.means() : replica.slices()).get(question.slice());
         return slice == null ? null : new StudentPool.Reading(ByteBuffer.wrap(slice), () -> { });
     }
 }

@@ -14,6 +14,11 @@ public final class PeersLostException extends Exception {
         this.peers = new HashSet<>(peers);
     }
 
+    /** Returns the exception of an executor that has not what only it could have. */
+    static PeersLostException here() {
+        return new PeersLostException(Set.of(Exchange.get().address()), null);
+    }
+
     public Set<Peer> peers() {
         return peers;
     }
