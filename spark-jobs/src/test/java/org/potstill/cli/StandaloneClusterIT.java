@@ -120,11 +120,7 @@ class StandaloneClusterIT {
     @Test
     void trainingSurvivesTheDeathOfAnExecutorAndOfTheDriverToTheBytesOfAnUndisturbedRun() throws Exception {
         // Rounds that are long enough to be in the middle of one.
-        Path corpus = folder.resolve("corpus");
-        for (int i = 0; i < 48; i++) {
-            Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
-        }
-        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        Path corpus = labelledCorpus(48);
         Map<Integer, Integer> before = cluster.roundsBegun();
         cluster.submit("train", writeTrainingConf("undisturbed", corpus, 50), "");
         Map<Integer, Integer> undisturbed = cluster.roundsBegun();
@@ -156,11 +152,7 @@ class StandaloneClusterIT {
     /** Its worker's moments die with an executor: training goes back to the last copy, and on to the same bytes. */
     @Test
     void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes() throws Exception {
-        Path corpus = folder.resolve("corpus");
-        for (int i = 0; i < 24; i++) {
-            Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
-        }
-        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        Path corpus = labelledCorpus(24);
         String parameters = "train { average = parameters, payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
         Map<Integer, Integer> before = cluster.roundsBegun();
         Path conf = writeTrainingConf("undisturbed", corpus, 25);
@@ -192,6 +184,15 @@ class StandaloneClusterIT {
         assertTrue(Pattern.compile("they died at \\[.*127\\.0\\.0\\.1:246[89]\\d.*], or cannot reach each other "
                 + "there").matcher(log).find(), log);
         assertTrue(log.contains("The last good checkpoint is none"), log);
+    }
+
+    private Path labelledCorpus(int documents) {
+        Path corpus = folder.resolve("corpus");
+        for (int i = 0; i < documents; i++) {
+            Distillery.write(corpus.resolve("doc-" + i + ".txt"), Distillery.text(i, 120));
+        }
+        new LabelJob(Distillery.spark(), distillery.settings("cache.path=" + folder.resolve("cache"), "corpus.path=" + corpus)).run();
+        return corpus;
     }
 
     private JsonNode history(String student) throws IOException {
