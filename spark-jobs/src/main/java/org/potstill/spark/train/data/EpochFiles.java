@@ -42,8 +42,8 @@ public record EpochFiles(String path, TrainingPlan plan, long slotsPerFile, Broa
      */
     public static EpochFiles of(String path, TrainingPlan plan, long bytes, Broadcast<SerializableConfiguration> hadoop) {
         long perSequence = Math.max(1, bytes / plan.sequences());
-        long slots = Math.max(divideUp(FILE_BYTES, perSequence), divideUp(plan.slots(), MAX_FILES));
-        return new EpochFiles(path, plan, divideUp(slots, plan.batchSize()) * plan.batchSize(), hadoop);
+        long slots = Math.max(TrainingPlan.divideUp(FILE_BYTES, perSequence), TrainingPlan.divideUp(plan.slots(), MAX_FILES));
+        return new EpochFiles(path, plan, TrainingPlan.divideUp(slots, plan.batchSize()) * plan.batchSize(), hadoop);
     }
 
     boolean areWritten() {
@@ -82,7 +82,7 @@ public record EpochFiles(String path, TrainingPlan plan, long slotsPerFile, Broa
     }
 
     private int parts() {
-        return Math.toIntExact(divideUp(plan.slots(), slotsPerFile));
+        return Math.toIntExact(TrainingPlan.divideUp(plan.slots(), slotsPerFile));
     }
 
     int part(long slot) {
@@ -100,10 +100,6 @@ public record EpochFiles(String path, TrainingPlan plan, long slotsPerFile, Broa
     /** Opens a worker's batches of a round. */
     public RoundBatches open(int round, int worker) {
         return new RoundBatches(this, round, worker);
-    }
-
-    private static long divideUp(long a, long b) {
-        return (a + b - 1) / b;
     }
 
     private static final class ByFile extends Partitioner {

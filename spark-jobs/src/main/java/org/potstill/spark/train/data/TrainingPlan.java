@@ -90,7 +90,7 @@ public record TrainingPlan(long sequences, int batchSize, int workers, int local
         return (long) round * localSteps * workers + worker;
     }
 
-    private static long divideUp(long a, long b) {
+    static long divideUp(long a, long b) {
         return (a + b - 1) / b;
     }
 }
