@@ -88,7 +88,7 @@ public final class TrainJob {
      */
     public void requireMemory(int vocabSize) {
         try (StudentInit init = new StudentInit(settings, sc.hadoopConfiguration())) {
-            requireMemory(init.shape(vocabSize), 0);
+            requireMemory(init.shape(vocabSize), 0, 0);
         }
     }
 
@@ -99,13 +99,14 @@ public final class TrainJob {
      * @throws org.potstill.errors.UserException if memory does not suffice
      */
     public void requireMemory(CausalLmConfig init) {
-        requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)), 0);
+        requireMemory(StudentShape.of(settings, init, settings.string("student.init"), settings.choice("student.init-layers", LayerChoice.class)),
+                0, 0);
     }
 
-    private void requireMemory(CausalLmConfig config, long positions) {
+    private void requireMemory(CausalLmConfig config, long positions, long labels) {
         TrainingMemory memory = TrainingMemory.of(sc, settings, config, workers(), positions);
         if (!isDone()) {
-            memory.require(sc);
+            memory.require(sc, labels);
         }
     }
 
@@ -143,7 +144,7 @@ public final class TrainJob {
                         + "the student does not have, none of which is a token, are left out", rows, config.vocabSize());
             }
             folder.requireWritable();
-            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE));
+            requireMemory(config, snapshot.path("positions").asLong(Long.MAX_VALUE), labels.bytes());
             Responses responses = Responses.of(settings, labels.tokenizer());
             try (TrainingData data = new TrainingData(labels, responses, settings.trainingSeed()); TemporaryFolder copies = copies()) {
                 return train(labels, snapshot, data, config, init, copies.path());

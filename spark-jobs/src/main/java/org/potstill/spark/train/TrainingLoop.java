@@ -34,8 +34,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side of training: epoch by epoch, round by round. The state is copied to the driver's disk for every checkpoint and
- * at least every {@value #COPY_ROUNDS} or, with {@link Averaging#PARAMETERS}, {@value #MERGE_ROUNDS} rounds. If all executors that hold the state die, training resumes from the last copy and
- * produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
+ * at least every {@value #COPY_ROUNDS} or, with {@link Averaging#PARAMETERS}, {@value #MERGE_ROUNDS} rounds. If all executors that
+ * hold the state die, training resumes from the last copy and produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
 public final class TrainingLoop {
     static final int COPY_ROUNDS = 32;

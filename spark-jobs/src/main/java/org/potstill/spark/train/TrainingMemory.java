@@ -67,18 +67,19 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
     /**
      * Checks that memory, and disk space for copies, suffice.
      *
+     * @param labels bytes of the cache's files, which Spark sorts before each epoch
      * @throws org.potstill.errors.UserException if they do not suffice
      */
-    void require(JavaSparkContext sc) {
+    void require(JavaSparkContext sc, long labels) {
         requireRoom(Path.of(Utils.getLocalDir(sc.getConf())));
         MemoryNeed need = new MemoryNeed(sc.getConf(), "training " + count(layout.parameters()) + " parameters",
                 "train a smaller student, smaller batches (train.batch-size, train.gradient-checkpointing) or fewer workers side by side (spark.task.cpus)");
         if (sc.isLocal()) {
-            need.driver(localHeap(), side * student + engine, 0);
+            need.driver(localHeap(), side * student + engine, labels);
         } else {
             need.driver(SLICES * layout.sliceBytes(), Float.BYTES * (long) layout.parameters(), 0);
             // While a worker trains one student, others may read its previous result from another.
-            need.executors(executorHeap(), 2L * side * student + engine, 0);
+            need.executors(executorHeap(), 2L * side * student + engine, labels / Cluster.executors(sc));
         }
     }
 
