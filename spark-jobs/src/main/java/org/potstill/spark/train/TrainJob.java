@@ -226,7 +226,7 @@ public final class TrainJob {
         WorkerSetup setup = new WorkerSetup(config, options, engine, labels.labels(), cache, Cluster.coresPerTask(sc),
                 TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, meter(config, options, workers, hardware),
                 TrainingSettings.maxLoss(settings, config.vocabSize()));
-        EpochFolder epochs = new EpochFolder(sc, epochsFolder(), data, plan, identity);
+        EpochFolder epochs = epochs(data, plan, identity);
         TrainingLoop loop = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
                 TrainingSettings.checkpointRounds(settings), listener);
         TrainingCheckpoints.Position end = loop.run(begin);
@@ -258,10 +258,11 @@ public final class TrainJob {
         }
     }
 
-    private HadoopFolder epochsFolder() {
+    private EpochFolder epochs(TrainingData data, TrainingPlan plan, ObjectNode identity) {
         String scratch = settings.string("train.scratch");
-        return scratch.isBlank() ? folder.folder(StudentFolder.EPOCHS) : new HadoopFolder("training data", scratch, sc.hadoopConfiguration())
-                .folder(Sha256.of(folder.path().toString()).substring(0, 16));
+        return scratch.isBlank() ? new EpochFolder(sc, folder, StudentFolder.EPOCHS, data, plan, identity)
+                : new EpochFolder(sc, new HadoopFolder("training data", scratch, sc.hadoopConfiguration()),
+                        Sha256.of(folder.path().toString()).substring(0, 16), data, plan, identity);
     }
 
     private TrainingCheckpoints.Position first(CausalLmConfig config, TrainingOptions options, StudentInit init, OuterOptimizer outer, Path copies) {

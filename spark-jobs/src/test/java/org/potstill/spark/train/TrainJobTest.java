@@ -96,7 +96,8 @@ class TrainJobTest {
     @Test
     void theStudentLearnsAndItsFolderIsComplete() throws Exception {
         // A random teacher contradicts the text: one student listens to the text alone, the other to the teacher.
-        List<StepLoss> history = train("train.epochs=6", "train.alpha=0", "student.path=" + folder.resolve("reader")).history();
+        List<StepLoss> history = train("train.epochs=6", "train.alpha=0", "train.scratch=" + folder.resolve("scratch"),
+                "student.path=" + folder.resolve("reader")).history();
         assertTrue(end(history).crossEntropy() < 0.8 * begin(history).crossEntropy(), begin(history) + " " + end(history));
         history = train("train.epochs=6", "train.alpha=1").history();
         assertTrue(end(history).kl() < 0.9 * begin(history).kl(), begin(history) + " " + end(history));
@@ -106,6 +107,8 @@ class TrainJobTest {
         try (Stream<Path> files = Files.walk(folder.resolve("student"))) {
             assertTrue(files.noneMatch(f -> f.getFileName().toString().contains("incoming") || f.toString().endsWith(".crc")));
         }
+        assertEquals(List.of(false, false), Stream.of("student", "reader").map(name -> Files.exists(folder.resolve(name).resolve("_epochs"))).toList());
+        assertEquals(0, folder.resolve("scratch").toFile().list().length);
         String provenance = Files.readString(folder.resolve("student/provenance.json"));
         assertTrue(provenance.contains("\"fingerprint\"") && provenance.contains("\"snapshot\""));
         assertEquals(StudentPool.simd(TrainingEngine.DL4J), new ObjectMapper().readTree(provenance).path("training").path("simd").path(0).asText());

@@ -16,6 +16,8 @@ import org.slf4j.LoggerFactory;
 public final class EpochFolder {
     private static final Logger LOG = LoggerFactory.getLogger(EpochFolder.class);
 
+    private final HadoopFolder parent;
+    private final String name;
     private final HadoopFolder folder;
     private final TrainingData data;
     private final TrainingPlan plan;
@@ -23,11 +25,14 @@ public final class EpochFolder {
     private final Broadcast<SerializableConfiguration> hadoop;
 
     /**
-     * @param folder   contains nothing else, and is reached by all executors
+     * @param parent   reached by all executors
+     * @param name     of the folder in it, which contains nothing else
      * @param identity determines the sequences and their order, with the plan and the epoch
      */
-    public EpochFolder(JavaSparkContext sc, HadoopFolder folder, TrainingData data, TrainingPlan plan, ObjectNode identity) {
-        this.folder = folder;
+    public EpochFolder(JavaSparkContext sc, HadoopFolder parent, String name, TrainingData data, TrainingPlan plan, ObjectNode identity) {
+        this.parent = parent;
+        this.name = name;
+        this.folder = parent.folder(name);
         this.data = data;
         this.plan = plan;
         this.run = Sha256.of(identity + "\n" + plan).substring(0, 16);
@@ -36,9 +41,9 @@ public final class EpochFolder {
 
     /** Returns the files of an epoch, after writing those that do not exist; deletes all but these and those of the epoch before. */
     public EpochFiles of(int epoch) {
-        String name = name(epoch);
-        folder.names().stream().filter(other -> !other.equals(name) && !other.equals(name(epoch - 1))).forEach(folder::delete);
-        EpochFiles files = EpochFiles.of(folder.path(name).toString(), plan, data.bytes(), hadoop);
+        String ofEpoch = name(epoch);
+        folder.names().stream().filter(other -> !other.equals(ofEpoch) && !other.equals(name(epoch - 1))).forEach(folder::delete);
+        EpochFiles files = EpochFiles.of(folder.path(ofEpoch).toString(), plan, data.bytes(), hadoop);
         if (!files.areWritten()) {
             folder.requireRoom(data.bytes(), "set train.scratch to a folder on a larger disk that the driver and all executors reach");
             LOG.info("writing the {} sequences of epoch {} in the order of training, about {} MiB, to {}", data.size(), epoch + 1, data.bytes() >> 20,
@@ -52,8 +57,8 @@ public final class EpochFolder {
         return String.format(Locale.ROOT, "%s-%06d", run, epoch);
     }
 
-    /** Deletes the files of all epochs. */
+    /** Deletes the folder. */
     public void delete() {
-        folder.names().forEach(folder::delete);
+        parent.delete(name);
     }
 }
