@@ -1,11 +1,11 @@
 """Loss at equal tokens of each way of averaging, beside exact averaging after every step, which is data-parallel training.
 
-    python bench/averaging_loss.py MODEL.gguf CORPUS [--workers 1 2 4 8] [--steps 10 30 100] [--ways everything fp32 int8 int4]
+    python bench/averaging_loss.py MODEL.gguf CORPUS [--workers 1 2 4 8] [--steps 10 30 100] [--ways everything fp32 int8 int4 overlap]
 
 Labels CORPUS, a folder of text files, once. Then trains a student per number of workers K, local steps H and way, each on all of the corpus
 once, and prints the mean loss of the last quarter of the tokens and its difference from that of the same K with H = 1. "everything" averages
-parameters and moments, the others only parameters, in that payload (train.average, train.payload). Workers take turns on local[*], which
-changes no figure. Needs a built jar (mvn package -DskipTests) and no Python package.
+parameters and moments, the others only parameters, in that payload (train.average, train.payload), "overlap" in int8 with train.overlap.
+Workers take turns on local[*], which changes no figure. Needs a built jar (mvn package -DskipTests) and no Python package.
 """
 
 import argparse
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 30, 100])
-    parser.add_argument("--ways", nargs="+", default=["everything", "fp32", "int8", "int4"], choices=["everything", "fp32", "fp16", "int8", "int4"])
+    parser.add_argument("--ways", nargs="+", default=["everything", "fp32", "int8", "int4", "overlap"],
+                        choices=["everything", "fp32", "fp16", "int8", "int4", "overlap"])
     parser.add_argument("--sequence-length", type=int, default=128)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="averaging-loss-"))
@@ -62,7 +63,8 @@ def main() -> None:
 
         def loss(workers: int, steps: int, way: str) -> float:
             student = folder / f"{workers}-{steps}-{way}"
-            averaging = {} if way == "everything" else {"train.average": "parameters", "train.payload": way}
+            averaging = {} if way == "everything" else {"train.average": "parameters", "train.overlap": str(way == "overlap").lower(),
+                                                        "train.payload": "int8" if way == "overlap" else way}
             potstill("train", {**common, **STUDENT, **averaging, "train.workers": workers, "train.local-steps": steps, "student.path": student})
             found = last_quarter(student)
             shutil.rmtree(student)

@@ -1,18 +1,20 @@
 """Tokens/s of `potstill train` with two single-core executors against one, and its memory over many rounds.
 
-    python bench/training_scale.py [--rounds 6] [--repeats 3] [--memory-rounds 200]
+    python bench/training_scale.py [--rounds 6] [--repeats 3] [--memory-rounds 200] [--batch 8] [--set KEY=VALUE ...]
 
 Labels made-up text with a tiny teacher of the test fixtures, then trains on it on local-cluster[1,1,…] and local-cluster[2,1,…] in turn:
 one worker on batches twice as large against two, so that a round is the same work. A round is what lies between the ends of two
-averagings, by Spark's event log; the first ones, in which Java warms up, do not count. Then one run on two executors, of which the
-resident memory of driver and executors is sampled: first against last quarter of the rounds. Needs no Python package; build the
-application first (mvn -q package -DskipTests). Wants two free cores.
+averagings, by Spark's event log; the first ones, in which Java warms up, do not count. Prints the mean share of all rounds in which two
+workers waited for the exchange, too. --set is for train: student.*, train.average, train.overlap and the like. Then one run on two
+executors, of which the resident memory of driver and executors is sampled: first against last quarter of the rounds. Needs no Python
+package; build the application first (mvn -q package -DskipTests). Wants two free cores.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import tempfile
@@ -25,8 +27,9 @@ WORDS = "the of and to in is that water still pot copper spirit grain barley yea
 # The teacher's longest, half of the settings' default; with twice as many steps a round is as many tokens.
 SEQUENCE = 128
 LOCAL_STEPS = 32
-BATCH = 8
 WARM_UP = 3
+MIB = {"m": 1, "g": 1024}
+WAITED = re.compile(r"workers waited for it in ([0-9.]+) % of a round")
 
 
 def potstill(folder: Path, job: str, settings: dict, master: str) -> subprocess.Popen:
@@ -58,7 +61,7 @@ class Bench:
         self.options = options
         self.folder = folder
         # All rounds of an epoch are full but for the last, which does not count.
-        write_corpus(folder / "corpus", 2 * BATCH * LOCAL_STEPS * (options.rounds + WARM_UP + 2))
+        write_corpus(folder / "corpus", 2 * options.batch * LOCAL_STEPS * (options.rounds + WARM_UP + 2))
         self.settings = {"corpus.path": folder / "corpus", "corpus.holdout": 0, "teacher.path": TEACHER, "teacher.device": "cpu",
                          "teacher.scratch": folder / "scratch", "cache.path": folder / "cache", "targets.k": 8, "sequence-length": SEQUENCE,
                          "report.path": folder / "report"}
@@ -66,17 +69,19 @@ class Bench:
         corpus = json.loads((folder / "report/report.json").read_text())["label"]["corpus"]
         self.sequences, self.tokens = corpus["sequences"], corpus["positions"]
 
-    def train(self, name: str, executors: int, epochs: int, hidden: int, steps: int, watch=lambda driver: None) -> list[float]:
-        """Seconds between the ends of rounds. watch: called while it runs, with the driver's process id."""
+    def train(self, name: str, executors: int, epochs: int, hidden: int, steps: int, watch=lambda driver: None) -> tuple[list[float], float]:
+        """Seconds between the ends of rounds, and the share waited. watch: called while it runs, with the driver's process id."""
         events = self.folder / f"events-{name}"
         events.mkdir()
         settings = {**self.settings, "student.path": self.folder / f"student-{name}", "student.hidden-size": hidden,
                     "student.intermediate-size": 11 * hidden // 4, "student.layers": 4, "train.workers": executors,
-                    "train.batch-size": 2 * BATCH // executors, "train.local-steps": steps, "train.epochs": epochs,
-                    "spark.executor.cores": 1, "spark.executor.memory": "1g", "spark.ui.enabled": "false",
+                    "train.batch-size": 2 * self.options.batch // executors, "train.local-steps": steps, "train.epochs": epochs,
+                    "spark.executor.cores": 1, "spark.executor.memory": self.options.memory, "spark.ui.enabled": "false",
                     "spark.eventLog.enabled": "true", "spark.eventLog.dir": json.dumps(events.as_uri()),
-                    "spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false"}
-        process = potstill(self.folder, "train", settings, f"local-cluster[{executors},1,1024]")
+                    "spark.eventLog.compress": "false", "spark.eventLog.rolling.enabled": "false",
+                    **dict(pair.split("=", 1) for pair in self.options.set)}
+        mebibytes = MIB[self.options.memory[-1]] * int(self.options.memory[:-1])
+        process = potstill(self.folder, "train", settings, f"local-cluster[{executors},1,{mebibytes}]")
         while process.poll() is None:
             watch(process.pid)
             time.sleep(0.5)
@@ -88,17 +93,19 @@ class Bench:
                 jobs.add(event["Job ID"])
             elif event["Event"] == "SparkListenerJobEnd" and event["Job ID"] in jobs:
                 ends.append(event["Completion Time"] / 1000)
-        return [end - begin for begin, end in zip(ends, ends[1:])]
+        waited = WAITED.search((self.folder / "train.log").read_text())
+        return [end - begin for begin, end in zip(ends, ends[1:])], float(waited[1]) if waited else 0
 
     def speed(self) -> None:
-        tokens = 2 * BATCH * LOCAL_STEPS * (SEQUENCE - 1)
+        tokens = 2 * self.options.batch * LOCAL_STEPS * (SEQUENCE - 1)
         seconds = {1: [], 2: []}
         for repeat in range(self.options.repeats):
             for executors, found in seconds.items():
-                rounds = self.train(f"{executors}-{repeat}", executors, 1, self.options.hidden_size, LOCAL_STEPS)
+                rounds, waited = self.train(f"{executors}-{repeat}", executors, 1, self.options.hidden_size, LOCAL_STEPS)
                 rounds = rounds[WARM_UP:WARM_UP + self.options.rounds]
                 found += rounds
-                print(f"{executors} executors, run {repeat + 1}: {tokens / statistics.median(rounds):.0f} tokens/s", flush=True)
+                print(f"{executors} executors, run {repeat + 1}: {tokens / statistics.median(rounds):.0f} tokens/s, "
+                      f"{waited} % of a round waited", flush=True)
         one, two = (tokens / statistics.median(found) for found in seconds.values())
         print(f"two executors {two:.0f} tokens/s, one {one:.0f}: {two / one:.2f} times")
 
@@ -113,8 +120,8 @@ class Bench:
                     samples.setdefault(process, []).append(resident)
 
         steps = 4
-        epochs = -(-self.options.memory_rounds * 2 * BATCH * steps // self.sequences)
-        rounds = len(self.train("memory", 2, epochs, 64, steps, watch)) + 1
+        epochs = -(-self.options.memory_rounds * 2 * self.options.batch * steps // self.sequences)
+        rounds = len(self.train("memory", 2, epochs, 64, steps, watch)[0]) + 1
         print(f"resident memory over {rounds} rounds, MiB:")
         for process, all_of in samples.items():
             quarter = len(all_of) // 4
@@ -150,6 +157,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6, help="of each run, besides those that warm up")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each number of executors")
     parser.add_argument("--hidden-size", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=8, help="sequences per step of each of two workers")
+    parser.add_argument("--memory", default="1g", help="heap of an executor")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--memory-rounds", type=int, default=200, help="0: memory is not looked at")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="training-scale-", ignore_cleanup_errors=True) as name:

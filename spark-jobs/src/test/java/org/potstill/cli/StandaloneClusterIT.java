@@ -33,6 +33,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.spark.Distillery;
@@ -150,10 +152,11 @@ class StandaloneClusterIT {
     }
 
     /** Its worker's moments die with an executor: training goes back to the last copy, and on to the same bytes. */
-    @Test
-    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes(boolean overlap) throws Exception {
         Path corpus = labelledCorpus(24);
-        String parameters = "train { average = parameters, payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
+        String parameters = "train { average = parameters, overlap = " + overlap + ", payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
         Map<Integer, Integer> before = cluster.roundsBegun();
         Path conf = writeTrainingConf("undisturbed", corpus, 25);
         Files.writeString(conf, parameters, StandardOpenOption.APPEND);

@@ -224,7 +224,7 @@ public final class TrainJob {
         }
         HardwareSettings hardware = HardwareSettings.of(settings);
         WorkerSetup setup = new WorkerSetup(config, options, engine, labels.labels(), cache, Cluster.coresPerTask(sc),
-                TrainingSettings.averaging(settings), TrainingSettings.payload(settings), outer, meter(config, options, workers, hardware),
+                TrainingSettings.averaging(settings), TrainingSettings.overlap(settings), TrainingSettings.payload(settings), outer, meter(config, options, workers, hardware),
                 TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = epochs(data, plan, identity);
         TrainingLoop loop = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,

@@ -48,17 +48,18 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long longest = settings.integer("sequence-length", 2, 1 << 20);
         long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
-        long packed = packed(TrainingSettings.averaging(settings), TrainingSettings.payload(settings), parameters, moments);
+        long packed = packed(settings, parameters, moments);
         return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
                 StudentMemory.training(config, TrainingSettings.engine(settings).ofStudent(options), rows, longest, kept, Cluster.coresPerTask(sc)),
                 TrainingSettings.engine(settings) == TrainingEngine.ONNX ? OnnxTrainer.bytes(config, rows, longest) : 0);
     }
 
-    private static long packed(Averaging averaging, Payload payload, int parameters, int moments) {
-        if (averaging == Averaging.PARAMETERS) {
-            // With what the worker owes, and its part of what means owe.
-            return payload.bytes(parameters) + 2L * Float.BYTES * parameters;
+    private static long packed(Settings settings, int parameters, int moments) {
+        Payload payload = TrainingSettings.payload(settings);
+        if (TrainingSettings.averaging(settings) == Averaging.PARAMETERS) {
+            // With what the worker owes, and its part of what means owe. Of rounds that overlap, two results are held.
+            return (TrainingSettings.overlap(settings) ? 2L : 1L) * payload.bytes(parameters) + 2L * Float.BYTES * parameters;
         }
         // In single precision the result is the student's own memory.
         return payload == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);

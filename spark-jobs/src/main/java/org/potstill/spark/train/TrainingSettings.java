@@ -28,6 +28,7 @@ import org.potstill.student.options.TrainingOptions;
 final class TrainingSettings {
     private static final String ENGINE = "train.engine";
     private static final String PRECISION = "train.precision";
+    private static final String OVERLAP = "train.overlap";
     private static final String INIT_LAYERS = "student.init-layers";
     /** Not a setting: version of the response search, which determines the loss masks. */
     private static final String RESPONSE_SEARCH = "train.response-search";
@@ -37,7 +38,7 @@ final class TrainingSettings {
             Map.entry("student.sliding-from-layer", "0"), Map.entry("student.rope-scaling.factor", "1.0"),
             Map.entry("student.rope-scaling.low-freq-factor", "1.0"), Map.entry("student.rope-scaling.high-freq-factor", "4.0"),
             Map.entry("student.rope-scaling.original-positions", "8192"), Map.entry(INIT_LAYERS, "evenly-spaced"),
-            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"),
+            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"), Map.entry(OVERLAP, "false"),
             Map.entry(ENGINE, "dl4j"));
 
     private TrainingSettings() {
@@ -123,6 +124,15 @@ final class TrainingSettings {
 
     static Averaging averaging(Settings s) {
         return s.choice("train.average", Averaging.class);
+    }
+
+    /** Whether a round's differences travel during the next one. */
+    static boolean overlap(Settings s) {
+        boolean overlap = s.flag(OVERLAP);
+        if (overlap && averaging(s) == Averaging.EVERYTHING) {
+            throw JobErrors.badValue(OVERLAP, "Adam's moments cannot be averaged a round late; it is for train.average = parameters");
+        }
+        return overlap;
     }
 
     static Payload payload(Settings s) {

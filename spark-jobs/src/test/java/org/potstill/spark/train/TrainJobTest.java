@@ -35,7 +35,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.potstill.checkpoints.CausalLm;
 import org.potstill.checkpoints.formats.huggingface.SafetensorsFile;
 import org.potstill.checkpoints.model.CausalLmConfig;
@@ -269,10 +269,10 @@ class TrainJobTest {
 
     /** Moments that stay with their workers, and differences in few bits, teach the same; a stopped run goes on to the same bytes. */
     @ParameterizedTest
-    @ValueSource(strings = {"fp32", "fp16", "int8", "int4"})
-    void averagingOnlyParametersTeachesTheSame(String payload) throws Exception {
+    @CsvSource({"fp32, false", "fp16, false", "int8, false", "int4, false", "fp32, true", "int8, true"})
+    void averagingOnlyParametersTeachesTheSame(String payload, boolean overlap) throws Exception {
         String[] settings = {"train.epochs=2", "train.alpha=0", "train.average=parameters", "train.local-steps=2", "train.outer-momentum=0.3",
-            "train.checkpoint-rounds=5", "train.keep-checkpoints=100", "train.payload=" + payload};
+            "train.checkpoint-rounds=5", "train.keep-checkpoints=100", "train.payload=" + payload, "train.overlap=" + overlap};
         List<StepLoss> everything = train("train.epochs=2", "train.alpha=0", "train.local-steps=2", "train.outer-momentum=0.3",
                 "student.path=" + folder.resolve("everything")).history();
         List<StepLoss> parameters = train(concat(settings, "student.path=" + folder.resolve("undisturbed"))).history();
@@ -296,8 +296,9 @@ class TrainJobTest {
     }
 
     @Test
-    void coarsePayloadsAreForParametersOnly() {
+    void coarsePayloadsAndOverlapAreForParametersOnly() {
         assertTrue(assertThrows(UserException.class, () -> train("train.payload=int8")).cause().contains("train.average = parameters"));
+        assertTrue(assertThrows(UserException.class, () -> train("train.overlap=true")).cause().contains("train.average = parameters"));
     }
 
     @Test

@@ -3,9 +3,10 @@ package org.potstill.spark.train.averaging;
 
 import java.io.Serializable;
 import java.nio.ByteBuffer;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.potstill.errors.UserException;
@@ -21,6 +22,7 @@ import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.RoundBatches;
 import org.potstill.spark.train.exchange.Exchange;
 import org.potstill.spark.train.exchange.ExecutorState;
+import org.potstill.spark.train.exchange.OwnState;
 import org.potstill.spark.train.exchange.Peer;
 import org.potstill.spark.train.exchange.PeersLostException;
 import org.potstill.spark.train.exchange.Reached;
@@ -44,11 +46,13 @@ import org.slf4j.LoggerFactory;
  *
  * @param sequences of the epoch
  * @param begin     source of the round's initial state
+ * @param coming    source of the state after it, which is averaged while the workers step; null unless rounds overlap
  * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, boolean whole, int round, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, StateSource coming, boolean whole, int round, int firstStep)
+        implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -94,30 +98,21 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
 
     private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
-        List<byte[]> slices;
-        Student student;
-        List<ErrorFeedback> owed;
+        Begun begun;
         DevicePeak peak = WorkerUse.peak(setup);
         long asked = System.nanoTime();
         try {
-            slices = executor.begin(begin, worker);
-            if (begin.whole()) {
-                student = executor.students().borrow(begin.version());
-                owed = nothingOwed();
-            } else {
-                Reached own = executor.resume(begin, worker);
-                student = own.student();
-                owed = own.owed();
-            }
+            begun = begin(executor, worker);
         } catch (PeersLostException e) {
             return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, seconds(asked)));
         } finally {
             ExecutorCounters.exchanged(System.nanoTime() - asked);
         }
         double waited = seconds(asked);
+        Student student = begun.own().student();
         boolean kept = false;
         try {
-            load(slices, student);
+            begun.at().load(student);
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
             List<OnnxTrainer.Step> steps = setup.engine() == TrainingEngine.ONNX
                     ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker)
@@ -125,17 +120,92 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
             double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
             double flops = WorkerUse.flops(setup.meter(), batches.lengths());
-            executor.students().keep(begin.version(), worker, whole ? reached(slices, student, owed) : differences(slices, student, owed));
+            asked = System.nanoTime();
+            List<byte[]> next = begun.next();
+            ExecutorCounters.exchanged(System.nanoTime() - asked);
+            waited += seconds(asked);
+            keep(executor.students(), worker, begun, next);
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
                     gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place(),
                     WorkerUse.of(setup, begin.run(), worker, peak, flops, waited));
+        } catch (PeersLostException e) {
+            return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, waited + seconds(asked)));
         } finally {
             if (!kept) {
                 executor.students().giveBack(student);
             }
         }
+    }
+
+    /**
+     * A round that a worker has begun.
+     *
+     * @param at     where it begins
+     * @param own    what it begins with beside; its difference is of no further use
+     * @param coming the state after the initial one, on its way; null unless rounds overlap
+     */
+    private record Begun(StartingPoint at, OwnState own, Future<List<byte[]>> coming) {
+        /** Waits for the state after the initial one; null unless rounds overlap. */
+        List<byte[]> next() throws PeersLostException {
+            if (coming == null) {
+                return null;
+            }
+            try {
+                return coming.get();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted", e);
+            } catch (ExecutionException e) {
+                if (e.getCause() instanceof PeersLostException lost) {
+                    throw lost;
+                }
+                throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+            }
+        }
+    }
+
+    private Begun begin(ExecutorState executor, int worker) throws PeersLostException {
+        List<byte[]> average = executor.begin(begin, worker);
+        if (coming != null) {
+            Future<List<byte[]>> next = executor.prefetch(coming, worker);
+            OwnState own = executor.resume(begin.version(), coming, worker);
+            return new Begun(new StartingPoint(layout, setup.payload(), average, own.difference()), own, next);
+        }
+        StartingPoint at = new StartingPoint(layout, setup.payload(), average, List.of());
+        if (!begin.whole()) {
+            return new Begun(at, executor.resume(begin.version(), begin, worker), null);
+        }
+        Student student = executor.students().borrow(begin.version());
+        at.loadMoments(student);
+        return new Begun(at, new OwnState(student, nothingOwed(), List.of()), null);
+    }
+
+    private List<ErrorFeedback> nothingOwed() {
+        return setup.averaging() == Averaging.EVERYTHING ? List.of()
+                : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();
+    }
+
+    /** @param next the state that the results are added to, if it is not the initial one; else null */
+    private void keep(StudentPool students, int worker, Begun begun, List<byte[]> next) {
+        long version = next == null ? begin.version() : coming.version();
+        Student student = begun.own().student();
+        List<ErrorFeedback> owed = begun.own().owed();
+        if (!whole) {
+            List<ByteBuffer> differences = differences(begun.at(), student, owed);
+            students.keep(version, worker, new Reached(null, differences, List.of()), new OwnState(student, owed, differences));
+            return;
+        }
+        StartingPoint at = begun.at();
+        if (next != null) {
+            at = new StartingPoint(layout, setup.payload(), next, List.of());
+            begun.at().move(student, at);
+        }
+        for (int i = 0; i < owed.size(); i++) {
+            owed.get(i).addTo(student, layout.slice(i).firstParameter());
+        }
+        students.keep(version, worker, reached(at, student));
     }
 
     private static double seconds(long since) {
@@ -192,48 +262,26 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         }
     }
 
-    private void load(List<byte[]> slices, Student student) {
-        for (int i = 0; i < slices.size(); i++) {
-            StateLayout.Slice slice = layout.slice(i);
-            FloatBuffer values = StateLayout.littleEndian(slices.get(i)).asFloatBuffer();
-            student.writeParameters(slice.firstParameter(), values.slice(0, slice.parameters()));
-            if (begin.whole()) {
-                student.writeUpdaterState(slice.firstMoment(), values.slice(slice.parameters(), slice.moments()));
-            }
-        }
-    }
-
-    private List<ErrorFeedback> nothingOwed() {
-        return setup.averaging() == Averaging.EVERYTHING ? List.of()
-                : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();
-    }
-
     /** Packs how far the worker has come; its moments, and what rounding leaves, stay with it. */
-    private Reached differences(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
-        List<ByteBuffer> parameters = new ArrayList<>();
-        List<ByteBuffer> moments = new ArrayList<>();
+    private List<ByteBuffer> differences(StartingPoint at, Student student, List<ErrorFeedback> owed) {
+        List<ByteBuffer> differences = new ArrayList<>();
         for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            parameters.add(owed.get(i).pack(StateLayout.littleEndian(begin.get(i)), student.parameters(slice.firstParameter(), slice.parameters())));
-            moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
+            differences.add(owed.get(i).pack(at.parameters(i), student.parameters(slice.firstParameter(), slice.parameters())));
         }
-        return new Reached(student, parameters, moments, owed);
+        return differences;
     }
 
-    /** Packs parameters, with what is owed, and moments. */
-    private Reached reached(List<byte[]> begin, Student student, List<ErrorFeedback> owed) {
-        for (int i = 0; i < owed.size(); i++) {
-            owed.get(i).addTo(student, layout.slice(i).firstParameter());
-        }
+    /** Packs parameters and moments. */
+    private Reached reached(StartingPoint at, Student student) {
         Payload payload = setup.wholePayload();
         List<ByteBuffer> parameters = new ArrayList<>();
         List<ByteBuffer> moments = new ArrayList<>();
         for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            parameters.add(payload.packParameters(student.parameters(slice.firstParameter(), slice.parameters()),
-                    StateLayout.littleEndian(begin.get(i)).asFloatBuffer()));
+            parameters.add(payload.packParameters(student.parameters(slice.firstParameter(), slice.parameters()), at.parameters(i).asFloatBuffer()));
             moments.add(payload.packMoments(student.updaterState(slice.firstMoment(), slice.moments())));
         }
-        return new Reached(student, parameters, moments, List.of());
+        return new Reached(student, parameters, moments);
     }
 }

@@ -13,8 +13,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
+import org.potstill.spark.DaemonThreads;
 import org.potstill.spark.train.state.ErrorFeedback;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
@@ -42,6 +46,8 @@ public final class ExecutorState {
     /** Maximum number of slices averaged at once; each holds all workers' values of the slice in memory. */
     public static final int MAX_AVERAGING = 2;
 
+    private static final ExecutorService PREFETCHING = Executors.newCachedThreadPool(DaemonThreads.named("potstill-prefetch"));
+
     private final String run;
     private final WorkerSetup setup;
     private final StateLayout layout;
@@ -53,7 +59,7 @@ public final class ExecutorState {
         this.run = run;
         this.setup = setup;
         this.layout = layout;
-        this.students = new StudentPool(setup);
+        this.students = new StudentPool(setup, layout);
         this.owned = new OwnedSlices(run, setup, students);
     }
 
@@ -152,39 +158,58 @@ public final class ExecutorState {
     }
 
     /**
-     * Returns what a worker continues with that is not averaged, from its previous round: on this executor or, if it was elsewhere, from there.
+     * Begins to obtain a state in the background, like {@link #begin}. The calling task must have the state before it.
      *
+     * @return its slices; fails with a {@link PeersLostException} if one cannot be obtained
+     */
+    public Future<List<byte[]>> prefetch(StateSource source, int worker) {
+        return PREFETCHING.submit(() -> begin(source, worker));
+    }
+
+    /**
+     * Returns what a worker takes from its previous round: from this executor or, if the round was run elsewhere, from there.
+     *
+     * @param version of the state that the calling task has
+     * @param results the state that the previous round's results are averaged to: the same, or the one after it
      * @throws PeersLostException if it is lost
      */
-    public Reached resume(StateSource source, int worker) throws PeersLostException {
-        Reached here = students.resume(source.version(), worker);
-        Peer place = source.placeOf(worker).orElse(null);
+    public OwnState resume(long version, StateSource results, int worker) throws PeersLostException {
+        long from = results.version() - 1;
+        OwnState here = students.resume(version, from, worker);
+        Peer place = results.placeOf(worker).orElse(null);
         if (here != null) {
             return here;
         } else if (place == null || place.equals(Exchange.get().address())) {
             throw PeersLostException.here();
         }
-        Student student = students.borrow(source.version());
+        Student student = students.borrow(version);
         try {
             List<ErrorFeedback> feedback = new ArrayList<>();
+            List<ByteBuffer> difference = new ArrayList<>();
             for (int i = 0; i < layout.slices(); i++) {
                 StateLayout.Slice slice = layout.slice(i);
-                student.writeUpdaterState(slice.firstMoment(), own(place, source, i, worker, Reached.MOMENTS, slice.moments()));
+                student.writeUpdaterState(slice.firstMoment(), floats(place, from, i, worker, OwnState.MOMENTS, slice.moments()));
                 feedback.add(new ErrorFeedback(setup.payload(), slice.parameters()));
-                own(place, source, i, worker, Reached.OWED, slice.parameters()).get(feedback.get(i).owed());
+                floats(place, from, i, worker, OwnState.OWED, slice.parameters()).get(feedback.get(i).owed());
+                if (version == from) {
+                    difference.add(fetch(place, from, i, worker, Reached.PARAMETERS, setup.payload().bytes(slice.parameters())));
+                }
             }
-            return new Reached(student, List.of(), List.of(), feedback);
+            return new OwnState(student, feedback, difference);
         } catch (IOException e) {
             students.giveBack(student);
             throw new PeersLostException(Set.of(place), e);
         }
     }
 
-    private FloatBuffer own(Peer place, StateSource source, int slice, int worker, int part, int floats) throws IOException {
+    private FloatBuffer floats(Peer place, long version, int slice, int worker, int part, int count) throws IOException {
+        return fetch(place, version, slice, worker, part, Math.multiplyExact(count, Float.BYTES)).asFloatBuffer();
+    }
+
+    private ByteBuffer fetch(Peer place, long version, int slice, int worker, int part, int bytes) throws IOException {
         Exchange exchange = Exchange.get();
-        return StateLayout.littleEndian(exchange.await(exchange.fetch(place,
-                PeerMessages.Question.ofWorker(run, source.version() - 1, slice, worker, part), new byte[Math.multiplyExact(floats, Float.BYTES)]),
-                place)).asFloatBuffer();
+        return StateLayout.littleEndian(exchange.await(
+                exchange.fetch(place, PeerMessages.Question.ofWorker(run, version, slice, worker, part), new byte[bytes]), place));
     }
 
     private synchronized Replica replica(long version, boolean whole) {

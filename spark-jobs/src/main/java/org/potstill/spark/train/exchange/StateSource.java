@@ -18,7 +18,7 @@ import org.potstill.spark.train.state.StateLayout;
  *
  * @param run       unguessable id of the training run
  * @param version   version of the state; one more than that of the state which its contributions started from
- * @param whole     whether it has moments; otherwise these are the workers' own, see {@link Reached#owed}
+ * @param whole     whether it has moments; otherwise these are the workers' own, see {@link OwnState}
  * @param begin     the driver's slices if the state comes from the driver; otherwise empty
  * @param made      contributions that the state is the average of; empty if every holder has the whole state
  * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin

@@ -12,6 +12,7 @@ import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 import org.potstill.student.kernels.Simd;
@@ -26,10 +27,14 @@ public final class StudentPool implements AutoCloseable {
     private static final AtomicBoolean SIMD_LOGGED = new AtomicBoolean();
 
     private final WorkerSetup setup;
+    private final StateLayout layout;
+    /** Results to be averaged, by the version of the state that they are to be added to, then by worker. */
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
-    private final IdentityHashMap<Reached, Integer> readers = new IdentityHashMap<>();
-    /** Results that are no longer needed but still being read. */
-    private final Set<Reached> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
+    /** What workers take to their next round, by the same. */
+    private final TreeMap<Long, Map<Integer, OwnState>> own = new TreeMap<>();
+    private final IdentityHashMap<Student, Integer> readers = new IdentityHashMap<>();
+    /** Students that nobody needs any more but whose memory is still being read. */
+    private final Set<Student> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Student> idle = new ArrayDeque<>();
     /** By GPU. */
     private final Map<Integer, OnnxTrainer> trainers = new HashMap<>();
@@ -38,8 +43,9 @@ public final class StudentPool implements AutoCloseable {
     private int workers;
     private boolean closed;
 
-    StudentPool(WorkerSetup setup) {
+    StudentPool(WorkerSetup setup, StateLayout layout) {
         this.setup = setup;
+        this.layout = layout;
         Student.setThreads(setup.coresPerTask());
         if (!SIMD_LOGGED.getAndSet(true)) {
             Student.simd().ifPresent(StudentPool::log);
@@ -89,28 +95,28 @@ public final class StudentPool implements AutoCloseable {
     }
 
     /**
-     * Lends a worker, which has the whole state of this version, the student with which it reached the end of the round before.
+     * Lends a worker, which has the whole state of a version, what it takes from its previous round.
      *
-     * @return the result of that round, which {@link Reached#isOwn}; null if it is not here, or being sent elsewhere
+     * @param from version under which that round's results are kept
+     * @return null if it is not here, or being sent elsewhere
      */
-    synchronized Reached resume(long version, int worker) {
+    synchronized OwnState resume(long version, long from, int worker) {
         forget(version);
-        Map<Integer, Reached> last = reached.get(version - 1);
-        return last == null || readers.containsKey(last.get(worker)) ? null : last.remove(worker);
+        Map<Integer, OwnState> last = own.getOrDefault(from, Map.of());
+        OwnState kept = last.get(worker);
+        return kept == null || readers.containsKey(kept.student()) ? null : last.remove(worker);
     }
 
-    /** Drops the results that nobody needs once the whole state of this version is here. */
+    /** Drops what nobody needs once the whole state of this version is here. */
     private void forget(long version) {
-        NavigableMap<Long, Map<Integer, Reached>> past = reached.headMap(version, false);
-        workers = past.isEmpty() ? workers : Math.max(1, past.lastEntry().getValue().size());
-        past.forEach((at, ofWorkers) -> ofWorkers.values().removeIf(result -> {
-            boolean isNeeded = result.isOwn() && at == version - 1;
-            if (!isNeeded) {
-                drop(result);
-            }
-            return !isNeeded;
-        }));
-        past.values().removeIf(Map::isEmpty);
+        NavigableMap<Long, Map<Integer, Reached>> averaged = reached.headMap(version, false);
+        workers = averaged.isEmpty() ? workers : Math.max(1, averaged.lastEntry().getValue().size());
+        averaged.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
+        averaged.clear();
+        // A round takes over what the one before it kept.
+        NavigableMap<Long, Map<Integer, OwnState>> left = own.headMap(version - 1, false);
+        left.values().forEach(ofWorkers -> ofWorkers.values().forEach(kept -> drop(kept.student())));
+        left.clear();
     }
 
     public synchronized void giveBack(Student student) {
@@ -127,8 +133,7 @@ public final class StudentPool implements AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
-        reached.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-        reached.clear();
+        forget(Long.MAX_VALUE);
         idle.forEach(Student::close);
         idle.clear();
         trainers.values().forEach(OnnxTrainer::close);
@@ -140,14 +145,26 @@ public final class StudentPool implements AutoCloseable {
         drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
     }
 
-    private void drop(Reached result) {
-        if (result == null) {
-            return;
+    /** Keeps a worker's result, and what it takes to its next round. */
+    public synchronized void keep(long version, int worker, Reached result, OwnState kept) {
+        keep(version, worker, result);
+        OwnState before = closed ? kept : own.computeIfAbsent(version, key -> new HashMap<>()).put(worker, kept);
+        if (before != null) {
+            drop(before.student());
         }
-        if (readers.containsKey(result)) {
-            dropped.add(result);
+    }
+
+    private void drop(Reached result) {
+        if (result != null && result.student() != null) {
+            drop(result.student());
+        }
+    }
+
+    private void drop(Student student) {
+        if (readers.containsKey(student)) {
+            dropped.add(student);
         } else {
-            giveBack(result.student());
+            giveBack(student);
         }
     }
 
@@ -159,26 +176,35 @@ public final class StudentPool implements AutoCloseable {
     record Reading(ByteBuffer bytes, Runnable done) {
     }
 
+    /** Returns a slice of a worker's {@link Reached} or {@link OwnState}; null if it is not here. */
     synchronized Reading read(long version, int worker, int slice, int part) {
-        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
-        ByteBuffer bytes = result == null ? null : result.slice(slice, part);
-        if (bytes == null) {
-            return null;
+        if (OwnState.has(part)) {
+            OwnState kept = own.getOrDefault(version, Map.of()).get(worker);
+            return kept == null ? null : reading(kept.student(), kept.slice(slice, part, layout));
         }
-        readers.merge(result, 1, Integer::sum);
+        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
+        return result == null ? null : reading(result.student(), result.slice(slice, part));
+    }
+
+    /** @param student whose memory the bytes share; may be null */
+    private Reading reading(Student student, ByteBuffer bytes) {
+        if (bytes == null || student == null) {
+            return bytes == null ? null : new Reading(bytes, () -> { });
+        }
+        readers.merge(student, 1, Integer::sum);
         AtomicBoolean isDone = new AtomicBoolean();
         return new Reading(bytes, () -> {
             if (isDone.compareAndSet(false, true)) {
-                readBy(result);
+                readBy(student);
             }
         });
     }
 
-    private synchronized void readBy(Reached result) {
-        if (readers.merge(result, -1, Integer::sum) == 0) {
-            readers.remove(result);
-            if (dropped.remove(result)) {
-                giveBack(result.student());
+    private synchronized void readBy(Student student) {
+        if (readers.merge(student, -1, Integer::sum) == 0) {
+            readers.remove(student);
+            if (dropped.remove(student)) {
+                giveBack(student);
             }
         }
     }

@@ -16,7 +16,6 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.checkpoints.io.Sha256;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.ModelFlops;
-import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.cache.LabelledSequence;
@@ -43,7 +42,7 @@ import scala.Tuple2;
 /**
  * Seconds of an averaging round on a local cluster, beyond the local steps, and the bytes that an executor receives in one: workers, each
  * on an executor of its own, take one step each on one short sequence, and what such a step takes alone is subtracted. Not a test:
- * bench/averaging_round.py runs its main with arguments {@code rounds workers payload}, and SPARK_HOME set. Payloads that are too coarse for
+ * bench/averaging_round.py runs its main with arguments {@code rounds workers payload [overlap]}, and SPARK_HOME set. Payloads that are too coarse for
  * moments are those of {@link Averaging#PARAMETERS}. The student has 10 million parameters, with Adam.
  */
 final class AveragingBenchmark {
@@ -60,10 +59,11 @@ final class AveragingBenchmark {
         int rounds = Integer.parseInt(arguments[0]);
         int workers = Integer.parseInt(arguments[1]);
         Payload payload = Payload.valueOf(arguments[2].toUpperCase(Locale.ROOT));
-        Averaging averaging = payload.isForMoments() ? Averaging.EVERYTHING : Averaging.PARAMETERS;
+        boolean overlap = arguments.length > 3 && arguments[3].equals("overlap");
+        Averaging averaging = payload.isForMoments() && !overlap ? Averaging.EVERYTHING : Averaging.PARAMETERS;
         List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
         for (long i = 0; i < (long) rounds * workers; i++) {
-            sequences.add(new Tuple2<>(i, new LearntSequence(sequence(new Random(i)), null)));
+            sequences.add(new Tuple2<>(i, new LearntSequence(RandomSequences.of(LABELS, TOKENS, new Random(i)), null)));
         }
         Student.setThreads(1);
         double step;
@@ -80,7 +80,7 @@ final class AveragingBenchmark {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, workers, 1, 1);
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
             files.write(sc.parallelizePairs(sequences, workers), "order", sequences.size());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, payload,
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, overlap, payload,
                     new OuterOptimizer(0, 1), new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, workers);
             int copyRounds = TrainingLoop.copyRounds(averaging);
@@ -104,21 +104,6 @@ final class AveragingBenchmark {
         }
         System.out.printf(Locale.ROOT, "parameters %d step %.4f%n", state.parameters(), step);
         state.delete();
-    }
-
-    private static LabelledSequence sequence(Random random) {
-        int[] tokens = random.ints(TOKENS, 0, CONFIG.vocabSize()).toArray();
-        int[] offsets = new int[TOKENS];
-        int[] ids = new int[2 * (TOKENS - 1)];
-        float[] probabilities = new float[ids.length];
-        for (int t = 0; t < TOKENS - 1; t++) {
-            offsets[t + 1] = 2 * (t + 1);
-            ids[2 * t] = random.nextInt(CONFIG.vocabSize() - 1);
-            ids[2 * t + 1] = ids[2 * t] + 1;
-            Arrays.fill(probabilities, 2 * t, 2 * t + 2, 0.25f);
-        }
-        byte[] targets = LABELS.codec().encode(tokens, new SoftTargets(offsets, ids, probabilities));
-        return new LabelledSequence("none", LABELS.key(tokens), tokens, targets, 1, 1);
     }
 
     /** Median seconds of one, the tenth to the last: warm. */

@@ -76,7 +76,7 @@ class ExecutorStateTest {
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
-            "cache", 1, Averaging.EVERYTHING, Payload.FP32, new OuterOptimizer(0, 1), METER, 20);
+            "cache", 1, Averaging.EVERYTHING, false, Payload.FP32, new OuterOptimizer(0, 1), METER, 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
@@ -118,7 +118,7 @@ class ExecutorStateTest {
             slices.add(student.parameters(slice.firstParameter(), slice.parameters()));
             moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
-        executor.students().keep(0, worker, new Reached(student, slices, moments, List.of()));
+        executor.students().keep(0, worker, new Reached(student, slices, moments));
         return new StateSource.Contribution(worker, positions, me());
     }
 
@@ -280,9 +280,9 @@ class ExecutorStateTest {
         reach(0, 1, random(0));
         StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         Student second = executor.students().borrow(1);
-        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of(), List.of()));
+        executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of()));
         StudentPool.Reading reading = executor.students().read(1, 0, 0, Reached.PARAMETERS);
-        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of(), List.of()));
+        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of()));
         reading.done().run();
         first.done().run();
         List<Student> left = List.of(executor.students().borrow(3), executor.students().borrow(3), executor.students().borrow(3));
@@ -426,7 +426,7 @@ class ExecutorStateTest {
         end();
         assertFalse(ask(question(run, 0, 0, List.of())).has());
         assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
-        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of(), List.of()));
+        executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of()));
         assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
     }
 
@@ -435,7 +435,7 @@ class ExecutorStateTest {
     void aWorkerThatMovedTakesItsMomentsAlong() throws Exception {
         TrainingOptions adam = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false,
                 MatrixPrecision.FP32);
-        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, Payload.INT8, new OuterOptimizer(0, 1), METER, 20);
+        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, false, Payload.INT8, new OuterOptimizer(0, 1), METER, 20);
         int count = begin.parameters().length;
         StateLayout withMoments = StateLayout.of(count, 2 * count, 0, 2);
         String moving = UUID.randomUUID().toString();
@@ -443,7 +443,7 @@ class ExecutorStateTest {
         Offers offers = new Offers(60_000);
         try (TransportServer server = serve((question, answer) -> {
             StateLayout.Slice slice = withMoments.slice(question.slice());
-            boolean isMoments = question.part() == Reached.MOMENTS;
+            boolean isMoments = question.part() == OwnState.MOMENTS;
             ByteBuffer floats = StateLayout.littleEndian(new byte[Float.BYTES * (isMoments ? slice.moments() : slice.parameters())]);
             for (int i = 0; floats.hasRemaining(); i++) {
                 floats.putFloat(isMoments ? slice.firstMoment() + i : -slice.firstParameter() - i);
@@ -453,7 +453,7 @@ class ExecutorStateTest {
         }, offers)) {
             Peer there = new Peer("127.0.0.1", server.getPort());
             StateSource source = new StateSource(moving, 5, false, List.of(), List.of(new StateSource.Contribution(1, 1, there)), List.of(there));
-            Reached own = here.resume(source, 1);
+            OwnState own = here.resume(5, source, 1);
             float[] moments = own.student().updaterState();
             for (int i = 0; i < moments.length; i++) {
                 assertEquals(i, moments[i]);
@@ -461,9 +461,9 @@ class ExecutorStateTest {
             for (int i = 0; i < withMoments.slices(); i++) {
                 assertEquals(-withMoments.slice(i).firstParameter() - 1, own.owed().get(i).owed()[1]);
             }
-            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(
+            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(6,
                     new StateSource(moving, 6, false, List.of(), source.made(), List.of(there)), 1)).peers());
-            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(source, 0)).peers());
+            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(5, source, 0)).peers());
         }
         Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(moving)));
     }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+package org.potstill.spark.train.exchange;
+
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.potstill.spark.train.state.Averaging;
+import org.potstill.spark.train.state.ErrorFeedback;
+import org.potstill.spark.train.state.StateLayout;
+import org.potstill.student.Student;
+
+/**
+ * What a worker takes from one round to its next beside the average, with {@link Averaging#PARAMETERS}.
+ *
+ * @param student    has its moments
+ * @param owed       slice by slice, what rounding left of its differences
+ * @param difference slice by slice, packed: how far it came in the round; the worker adds it to an average that does not contain it yet
+ */
+public record OwnState(Student student, List<ErrorFeedback> owed, List<ByteBuffer> difference) {
+    static final int MOMENTS = 2;
+    static final int OWED = 3;
+
+    static boolean has(int part) {
+        return part == MOMENTS || part == OWED;
+    }
+
+    /** Returns one slice of {@link #MOMENTS} or {@link #OWED}, if possible a view; null if there is none. */
+    ByteBuffer slice(int index, int part, StateLayout layout) {
+        if (index >= layout.slices()) {
+            return null;
+        }
+        StateLayout.Slice slice = layout.slice(index);
+        return part == MOMENTS ? student.updaterState(slice.firstMoment(), slice.moments()) : floats(owed.get(index).owed());
+    }
+
+    private static ByteBuffer floats(float[] values) {
+        ByteBuffer bytes = StateLayout.littleEndian(new byte[Math.multiplyExact(values.length, Float.BYTES)]);
+        bytes.asFloatBuffer().put(values);
+        return bytes;
+    }
+}
