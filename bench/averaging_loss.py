@@ -70,7 +70,7 @@ def main() -> None:
 
         def loss(workers: int, steps: int, way: str) -> float:
             student = folder / f"{workers}-{steps}-{way}"
-            averaging = {} if way == "everything" else {"train.average": "parameters", "train.overlap": str(way == "overlap").lower(),
+            averaging = {} if way == "everything" else {"train.average": "parameters", "train.overlap": steps // 4 if way == "overlap" else 0,
                                                         "train.payload": "int8" if way == "overlap" else way}
             potstill("train", {**common, **STUDENT, **averaging, "train.workers": workers, "train.local-steps": steps, "student.path": student})
             found = last_quarter(student)

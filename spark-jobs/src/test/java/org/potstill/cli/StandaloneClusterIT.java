@@ -153,8 +153,8 @@ class StandaloneClusterIT {
 
     /** Its worker's moments die with an executor: training goes back to the last copy, and on to the same bytes. */
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes(boolean overlap) throws Exception {
+    @ValueSource(ints = {0, 1})
+    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes(int overlap) throws Exception {
         Path corpus = labelledCorpus(24);
         String parameters = "train { average = parameters, overlap = " + overlap + ", payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
         Map<Integer, Integer> before = cluster.roundsBegun();

@@ -58,8 +58,8 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
     private static long packed(Settings settings, int parameters, int moments) {
         Payload payload = TrainingSettings.payload(settings);
         if (TrainingSettings.averaging(settings) == Averaging.PARAMETERS) {
-            // With what the worker owes, and its part of what means owe. Of rounds that overlap, two results are held.
-            return (TrainingSettings.overlap(settings) ? 2L : 1L) * payload.bytes(parameters) + 2L * Float.BYTES * parameters;
+            // With what the worker owes, its part of what means owe and, if rounds overlap, where it began.
+            return payload.bytes(parameters) + (TrainingSettings.overlap(settings) > 0 ? 3L : 2L) * Float.BYTES * parameters;
         }
         // In single precision the result is the student's own memory.
         return payload == Payload.FP32 ? 0 : Short.BYTES * ((long) parameters + moments);

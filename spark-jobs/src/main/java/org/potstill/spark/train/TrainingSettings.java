@@ -38,7 +38,7 @@ final class TrainingSettings {
             Map.entry("student.sliding-from-layer", "0"), Map.entry("student.rope-scaling.factor", "1.0"),
             Map.entry("student.rope-scaling.low-freq-factor", "1.0"), Map.entry("student.rope-scaling.high-freq-factor", "4.0"),
             Map.entry("student.rope-scaling.original-positions", "8192"), Map.entry(INIT_LAYERS, "evenly-spaced"),
-            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"), Map.entry(OVERLAP, "false"),
+            Map.entry("train.learn-from", "everything"), Map.entry("train.average", "everything"), Map.entry(OVERLAP, "0"),
             Map.entry(ENGINE, "dl4j"));
 
     private TrainingSettings() {
@@ -126,11 +126,14 @@ final class TrainingSettings {
         return s.choice("train.average", Averaging.class);
     }
 
-    /** Whether a round's differences travel during the next one. */
-    static boolean overlap(Settings s) {
-        boolean overlap = s.flag(OVERLAP);
-        if (overlap && averaging(s) == Averaging.EVERYTHING) {
-            throw JobErrors.badValue(OVERLAP, "Adam's moments cannot be averaged a round late; it is for train.average = parameters");
+    /** Returns the number of local steps that a worker takes while the average travels. */
+    static int overlap(Settings s) {
+        int overlap = s.integer(OVERLAP, 0, 1 << 20);
+        if (overlap > 0 && averaging(s) == Averaging.EVERYTHING) {
+            throw JobErrors.badValue(OVERLAP, "a worker cannot take steps without the average of Adam's moments; it is for train.average = parameters");
+        }
+        if (overlap > 0 && overlap >= s.integer("train.local-steps", 1, 1 << 20)) {
+            throw JobErrors.badValue(OVERLAP, overlap + " steps do not leave one in a round of train.local-steps = " + s.string("train.local-steps"));
         }
         return overlap;
     }

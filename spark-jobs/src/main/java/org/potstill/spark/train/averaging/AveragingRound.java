@@ -37,9 +37,8 @@ import scala.reflect.ClassTag$;
  * <p>With {@link Averaging#PARAMETERS}, each worker keeps its moments, and only packed differences of parameters travel, except in a
  * round whose result is {@code whole}.
  *
- * <p>If rounds overlap, a round's differences travel and are averaged while the next one's workers step (as in CoCoD-SGD, Shen et al., IJCAI
- * 2019, and the eager updates of Streaming DiLoCo, arXiv 2501.18512 and 2502.12996): these begin at the average before, plus their own
- * difference ({@link StartingPoint}). A whole round waits for everything.
+ * <p>If rounds overlap, these travel and are averaged while the next round's workers take their first steps, each from where it is. A worker
+ * then moves by what the average differs from that place (as in Streaming DiLoCo, arXiv 2501.18512, which mixes both).
  *
  * <p>If an executor is lost, with {@link Averaging#EVERYTHING} only its work of this round is repeated: all others have the round's initial state. Otherwise
  * its workers' moments are lost, and training goes back to the last copy.
@@ -112,7 +111,7 @@ public final class AveragingRound {
             try {
                 train(source, workers);
             } catch (PeersLostException e) {
-                if (!source.whole() || begin.coming() != null) {
+                if (!source.whole()) {
                     // A worker's own moments are needed, and may be lost.
                     throw new StateLostException(e);
                 }
@@ -128,7 +127,7 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, whole, setup.overlap(), made()), meanOfSteps(), gradientNorm(),
+        return new Outcome(begin.next(this, whole, made()), meanOfSteps(), gradientNorm(),
                 RoundUse.of(uses, made().size(), (int) made().stream().map(StateSource.Contribution::at).distinct().count()));
     }
 
@@ -138,7 +137,7 @@ public final class AveragingRound {
      * @throws PeersLostException if some workers could not obtain it
      */
     private void train(StateSource source, int[] workers) throws PeersLostException {
-        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, begin.coming(), whole, round, firstStep);
+        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, whole, round, firstStep);
         JavaRDD<LocalSteps.Result> trained = this.workers.map(steps::train);
         List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
         PeersLostException missed = null;

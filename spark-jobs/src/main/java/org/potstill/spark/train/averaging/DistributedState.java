@@ -29,8 +29,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The driver's handle to a round's initial state: it tracks which executors hold the state and contains none of it. The first
  * state is the driver's own, distributed to executors; later ones are averages of the previous round's results, which stay on the
- * workers' executors ({@link ExecutorState}). If rounds overlap, the average of the previous round's results is made while the next
- * round steps from the one before it.
+ * workers' executors ({@link ExecutorState}).
  *
  * <p>Every executor that has begun a round holds the whole state. If executors die between two rounds, before any other has begun,
  * their workers' steps of the previous round are repeated. If all die, the state is lost.
@@ -45,7 +44,6 @@ public final class DistributedState {
     private final Run run;
     private AveragingRound madeBy;
     private StateSource source;
-    private final StateSource coming;
     private int repairs;
 
     /**
@@ -60,11 +58,10 @@ public final class DistributedState {
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd, Map<Integer, String> places) {
     }
 
-    private DistributedState(Run run, AveragingRound madeBy, StateSource source, StateSource coming) {
+    private DistributedState(Run run, AveragingRound madeBy, StateSource source) {
         this.run = run;
         this.madeBy = madeBy;
         this.source = source;
-        this.coming = coming;
     }
 
     /** Creates the first state of a run from the driver's copy. */
@@ -80,7 +77,7 @@ public final class DistributedState {
             slices.add(run.sc().isLocal() ? new DriverSlice.OfCopy(copy, run.layout(), i)
                     : new DriverSlice.Sent(run.sc().broadcast(copy.cut(run.layout(), i))));
         }
-        return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices), null);
+        return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices));
     }
 
     StateLayout layout() {
@@ -89,15 +86,6 @@ public final class DistributedState {
 
     StateSource source() {
         return source;
-    }
-
-    /** Returns the state after this one, which is averaged while the round's workers step; null unless rounds overlap. */
-    StateSource coming() {
-        return coming;
-    }
-
-    private StateSource last() {
-        return coming == null ? source : coming;
     }
 
     /**
@@ -125,14 +113,9 @@ public final class DistributedState {
         return run.simd();
     }
 
-    /**
-     * Returns the state after a round that began with this one: the average of the workers' results or, if that is yet to be made, the last
-     * one before it.
-     */
-    DistributedState next(AveragingRound round, boolean whole, boolean overlap, List<StateSource.Contribution> made) {
-        StateSource average = last().average(whole, made);
-        return whole || !overlap ? new DistributedState(run, round, average, null)
-                : new DistributedState(run, round, last().heldBy(made.stream().map(StateSource.Contribution::at).distinct().toList()), average);
+    /** Returns the average of the workers' results of a round that began with this state. */
+    DistributedState next(AveragingRound round, boolean whole, List<StateSource.Contribution> made) {
+        return new DistributedState(run, round, source.average(whole, made));
     }
 
     /**
@@ -179,7 +162,7 @@ public final class DistributedState {
     /** Replaces this lost state by the driver's copy. */
     public DistributedState replacedBy(StateCopy copy) {
         forgetPast();
-        return of(run, last().version() + 2, copy);
+        return of(run, source.version() + 2, copy);
     }
 
     /** Frees the executors' broadcast copies of the driver's slices; the state itself stays. */

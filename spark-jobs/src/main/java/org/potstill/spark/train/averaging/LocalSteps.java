@@ -46,13 +46,11 @@ import org.slf4j.LoggerFactory;
  *
  * @param sequences of the epoch
  * @param begin     source of the round's initial state
- * @param coming    source of the state after it, which is averaged while the workers step; null unless rounds overlap
  * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, StateSource coming, boolean whole, int round, int firstStep)
-        implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, boolean whole, int round, int firstStep) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -98,125 +96,120 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
 
     private Result trained(int worker, RoundBatches batches) {
         ExecutorState executor = ExecutorState.of(begin.run(), setup, layout);
-        Begun begun;
         DevicePeak peak = WorkerUse.peak(setup);
-        long asked = System.nanoTime();
-        try {
-            begun = begin(executor, worker);
-        } catch (PeersLostException e) {
-            return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, seconds(asked)));
-        } finally {
-            ExecutorCounters.exchanged(System.nanoTime() - asked);
-        }
-        double waited = seconds(asked);
-        Student student = begun.own().student();
+        Waiting waiting = new Waiting();
+        OwnState own = null;
         boolean kept = false;
         try {
-            begun.at().load(student);
+            boolean isAhead = setup.overlap() > 0 && !begin.whole();
+            // The state travels while the worker takes its first steps, from where it is.
+            Future<List<byte[]>> coming = isAhead ? executor.prefetch(begin, worker) : null;
+            StartingPoint at = isAhead ? null : new StartingPoint(layout, waiting.during(() -> executor.begin(begin, worker)));
+            own = waiting.during(() -> own(executor, worker));
+            Student student = own.student();
             LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
-            List<OnnxTrainer.Step> steps = setup.engine() == TrainingEngine.ONNX
-                    ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker)
-                    : steps(student, batches, worker);
+            List<OnnxTrainer.Step> steps = new ArrayList<>();
+            if (isAhead) {
+                StartingPoint before = StartingPoint.of(student, layout);
+                steps.addAll(steps(executor, student, batches, worker, 0, setup.overlap()));
+                at = new StartingPoint(layout, waiting.during(() -> arrived(coming)));
+                before.move(student, at);
+            } else {
+                at.load(student);
+                if (begin.whole()) {
+                    at.loadMoments(student);
+                }
+            }
+            steps.addAll(steps(executor, student, batches, worker, steps.size(), Integer.MAX_VALUE));
             List<StepLoss> losses = steps.stream().map(OnnxTrainer.Step::loss).toList();
             double gradientNorms = steps.stream().mapToDouble(OnnxTrainer.Step::gradientNorm).sum();
             double flops = WorkerUse.flops(setup.meter(), batches.lengths());
-            asked = System.nanoTime();
-            List<byte[]> next = begun.next();
-            ExecutorCounters.exchanged(System.nanoTime() - asked);
-            waited += seconds(asked);
-            keep(executor.students(), worker, begun, next);
+            keep(executor.students(), worker, at, own);
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
                     gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place(),
-                    WorkerUse.of(setup, begin.run(), worker, peak, flops, waited));
+                    WorkerUse.of(setup, begin.run(), worker, peak, flops, waiting.seconds()));
         } catch (PeersLostException e) {
-            return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, waited + seconds(asked)));
+            return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, waiting.seconds()));
         } finally {
-            if (!kept) {
-                executor.students().giveBack(student);
+            if (own != null && !kept) {
+                executor.students().giveBack(own.student());
             }
         }
     }
 
-    /**
-     * A round that a worker has begun.
-     *
-     * @param at     where it begins
-     * @param own    what it begins with beside; its difference is of no further use
-     * @param coming the state after the initial one, on its way; null unless rounds overlap
-     */
-    private record Begun(StartingPoint at, OwnState own, Future<List<byte[]>> coming) {
-        /** Waits for the state after the initial one; null unless rounds overlap. */
-        List<byte[]> next() throws PeersLostException {
-            if (coming == null) {
-                return null;
-            }
+    /** Time that a worker waits for others. */
+    private static final class Waiting {
+        private long nanos;
+
+        interface Work<T> {
+            T done() throws PeersLostException;
+        }
+
+        <T> T during(Work<T> work) throws PeersLostException {
+            long begun = System.nanoTime();
             try {
-                return coming.get();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("interrupted", e);
-            } catch (ExecutionException e) {
-                if (e.getCause() instanceof PeersLostException lost) {
-                    throw lost;
-                }
-                throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
+                return work.done();
+            } finally {
+                long taken = System.nanoTime() - begun;
+                nanos += taken;
+                ExecutorCounters.exchanged(taken);
             }
         }
+
+        double seconds() {
+            return nanos / 1e9;
+        }
     }
 
-    private Begun begin(ExecutorState executor, int worker) throws PeersLostException {
-        List<byte[]> average = executor.begin(begin, worker);
-        if (coming != null) {
-            Future<List<byte[]>> next = executor.prefetch(coming, worker);
-            OwnState own = executor.resume(begin.version(), coming, worker);
-            return new Begun(new StartingPoint(layout, setup.payload(), average, own.difference()), own, next);
+    private static List<byte[]> arrived(Future<List<byte[]>> coming) throws PeersLostException {
+        try {
+            return coming.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", e);
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof PeersLostException lost) {
+                throw lost;
+            }
+            throw e.getCause() instanceof RuntimeException cause ? cause : new IllegalStateException(e.getCause());
         }
-        StartingPoint at = new StartingPoint(layout, setup.payload(), average, List.of());
+    }
+
+    private OwnState own(ExecutorState executor, int worker) throws PeersLostException {
         if (!begin.whole()) {
-            return new Begun(at, executor.resume(begin.version(), begin, worker), null);
+            return executor.resume(begin, worker);
         }
-        Student student = executor.students().borrow(begin.version());
-        at.loadMoments(student);
-        return new Begun(at, new OwnState(student, nothingOwed(), List.of()), null);
-    }
-
-    private List<ErrorFeedback> nothingOwed() {
-        return setup.averaging() == Averaging.EVERYTHING ? List.of()
+        List<ErrorFeedback> owed = setup.averaging() == Averaging.EVERYTHING ? List.of()
                 : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();
+        return new OwnState(executor.students().borrow(), owed);
     }
 
-    /** @param next the state that the results are added to, if it is not the initial one; else null */
-    private void keep(StudentPool students, int worker, Begun begun, List<byte[]> next) {
-        long version = next == null ? begin.version() : coming.version();
-        Student student = begun.own().student();
-        List<ErrorFeedback> owed = begun.own().owed();
-        if (!whole) {
-            List<ByteBuffer> differences = differences(begun.at(), student, owed);
-            students.keep(version, worker, new Reached(null, differences, List.of()), new OwnState(student, owed, differences));
-            return;
+    private void keep(StudentPool students, int worker, StartingPoint at, OwnState own) {
+        if (whole) {
+            for (int i = 0; i < own.owed().size(); i++) {
+                own.owed().get(i).addTo(own.student(), layout.slice(i).firstParameter());
+            }
+            students.keep(begin.version(), worker, reached(at, own.student()));
+        } else {
+            Reached differences = differences(at, own);
+            students.keep(begin.version(), worker, differences, own);
         }
-        StartingPoint at = begun.at();
-        if (next != null) {
-            at = new StartingPoint(layout, setup.payload(), next, List.of());
-            begun.at().move(student, at);
-        }
-        for (int i = 0; i < owed.size(); i++) {
-            owed.get(i).addTo(student, layout.slice(i).firstParameter());
-        }
-        students.keep(version, worker, reached(at, student));
     }
 
-    private static double seconds(long since) {
-        return (System.nanoTime() - since) / 1e9;
+    /** Takes up to {@code count} steps, of which the first is the round's {@code first}. */
+    private List<OnnxTrainer.Step> steps(ExecutorState executor, Student student, RoundBatches batches, int worker, int first, int count) {
+        return setup.engine() == TrainingEngine.ONNX
+                ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker, firstStep + first, count)
+                : steps(student, batches, worker, firstStep + first, count);
     }
 
-    private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker) {
+    private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker, int first, int count) {
         List<OnnxTrainer.Step> steps = new ArrayList<>();
-        while (batches.hasNext()) {
+        while (batches.hasNext() && steps.size() < count) {
             List<LearntSequence> batch = batches.next();
-            int number = firstStep + steps.size();
+            int number = first + steps.size();
             steps.add(named(batch, number, worker, () -> {
                 StepLoss loss = student.step(decoded(batch), number);
                 requireBounded(loss, number);
@@ -226,13 +219,18 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         return steps;
     }
 
-    private List<OnnxTrainer.Step> stepsAtOnce(OnnxTrainer trainer, Student student, RoundBatches batches, int worker) {
+    private List<OnnxTrainer.Step> stepsAtOnce(OnnxTrainer trainer, Student student, RoundBatches batches, int worker, int first, int count) {
         List<List<LearntSequence>> all = new ArrayList<>();
-        batches.forEachRemaining(all::add);
+        while (batches.hasNext() && all.size() < count) {
+            all.add(batches.next());
+        }
+        if (all.isEmpty()) {
+            return List.of();
+        }
         List<OnnxTrainer.Step> steps = trainer.train(student, all.size(),
-                i -> named(all.get(i), firstStep + i, worker, () -> trainer.pack(decoded(all.get(i)))), firstStep);
+                i -> named(all.get(i), first + i, worker, () -> trainer.pack(decoded(all.get(i)))), first);
         for (int i = 0; i < steps.size(); i++) {
-            int number = firstStep + i;
+            int number = first + i;
             OnnxTrainer.Step step = steps.get(i);
             named(all.get(i), number, worker, () -> {
                 step.requireFinite(number);
@@ -263,13 +261,13 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
     }
 
     /** Packs how far the worker has come; its moments, and what rounding leaves, stay with it. */
-    private List<ByteBuffer> differences(StartingPoint at, Student student, List<ErrorFeedback> owed) {
+    private Reached differences(StartingPoint at, OwnState own) {
         List<ByteBuffer> differences = new ArrayList<>();
         for (int i = 0; i < layout.slices(); i++) {
             StateLayout.Slice slice = layout.slice(i);
-            differences.add(owed.get(i).pack(at.parameters(i), student.parameters(slice.firstParameter(), slice.parameters())));
+            differences.add(own.owed().get(i).pack(at.parameters(i), own.student().parameters(slice.firstParameter(), slice.parameters())));
         }
-        return differences;
+        return new Reached(null, differences, List.of());
     }
 
     /** Packs parameters and moments. */

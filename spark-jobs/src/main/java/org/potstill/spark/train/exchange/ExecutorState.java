@@ -75,7 +75,7 @@ public final class ExecutorState {
     }
 
     /**
-     * Obtains all slices of a state, in order; this executor then serves them to others.
+     * Obtains all slices of a state, in order; this executor then serves them to others, and drops what they were averaged from.
      *
      * @param worker number of the calling worker: workers on one executor share the work and start at different slices
      * @throws PeersLostException if a slice cannot be obtained
@@ -98,6 +98,7 @@ public final class ExecutorState {
         for (int slice : order) {
             fill(replica, slice, () -> obtain(source, replica, slice, silent));
         }
+        students.forget(source.version());
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices()::get).toList();
     }
 
@@ -158,7 +159,7 @@ public final class ExecutorState {
     }
 
     /**
-     * Begins to obtain a state in the background, like {@link #begin}. The calling task must have the state before it.
+     * Begins to obtain a state in the background, like {@link #begin}.
      *
      * @return its slices; fails with a {@link PeersLostException} if one cannot be obtained
      */
@@ -169,47 +170,41 @@ public final class ExecutorState {
     /**
      * Returns what a worker takes from its previous round: from this executor or, if the round was run elsewhere, from there.
      *
-     * @param version of the state that the calling task has
-     * @param results the state that the previous round's results are averaged to: the same, or the one after it
+     * @param source of the state that this round begins with
      * @throws PeersLostException if it is lost
      */
-    public OwnState resume(long version, StateSource results, int worker) throws PeersLostException {
-        long from = results.version() - 1;
-        OwnState here = students.resume(version, from, worker);
-        Peer place = results.placeOf(worker).orElse(null);
+    public OwnState resume(StateSource source, int worker) throws PeersLostException {
+        OwnState here = students.resume(source.version(), worker);
+        Peer place = source.placeOf(worker).orElse(null);
         if (here != null) {
             return here;
         } else if (place == null || place.equals(Exchange.get().address())) {
             throw PeersLostException.here();
         }
-        Student student = students.borrow(version);
+        Student student = students.borrow();
         try {
             List<ErrorFeedback> feedback = new ArrayList<>();
-            List<ByteBuffer> difference = new ArrayList<>();
             for (int i = 0; i < layout.slices(); i++) {
                 StateLayout.Slice slice = layout.slice(i);
-                student.writeUpdaterState(slice.firstMoment(), floats(place, from, i, worker, OwnState.MOMENTS, slice.moments()));
-                feedback.add(new ErrorFeedback(setup.payload(), slice.parameters()));
-                floats(place, from, i, worker, OwnState.OWED, slice.parameters()).get(feedback.get(i).owed());
-                if (version == from) {
-                    difference.add(fetch(place, from, i, worker, Reached.PARAMETERS, setup.payload().bytes(slice.parameters())));
+                if (setup.overlap() > 0) {
+                    student.writeParameters(slice.firstParameter(), own(place, source, i, worker, OwnState.LAST_PARAMETERS, slice.parameters()));
                 }
+                student.writeUpdaterState(slice.firstMoment(), own(place, source, i, worker, OwnState.MOMENTS, slice.moments()));
+                feedback.add(new ErrorFeedback(setup.payload(), slice.parameters()));
+                own(place, source, i, worker, OwnState.OWED, slice.parameters()).get(feedback.get(i).owed());
             }
-            return new OwnState(student, feedback, difference);
+            return new OwnState(student, feedback);
         } catch (IOException e) {
             students.giveBack(student);
             throw new PeersLostException(Set.of(place), e);
         }
     }
 
-    private FloatBuffer floats(Peer place, long version, int slice, int worker, int part, int count) throws IOException {
-        return fetch(place, version, slice, worker, part, Math.multiplyExact(count, Float.BYTES)).asFloatBuffer();
-    }
-
-    private ByteBuffer fetch(Peer place, long version, int slice, int worker, int part, int bytes) throws IOException {
+    private FloatBuffer own(Peer place, StateSource source, int slice, int worker, int part, int floats) throws IOException {
         Exchange exchange = Exchange.get();
-        return StateLayout.littleEndian(exchange.await(
-                exchange.fetch(place, PeerMessages.Question.ofWorker(run, version, slice, worker, part), new byte[bytes]), place));
+        return StateLayout.littleEndian(exchange.await(exchange.fetch(place,
+                PeerMessages.Question.ofWorker(run, source.version() - 1, slice, worker, part), new byte[Math.multiplyExact(floats, Float.BYTES)]),
+                place)).asFloatBuffer();
     }
 
     private synchronized Replica replica(long version, boolean whole) {

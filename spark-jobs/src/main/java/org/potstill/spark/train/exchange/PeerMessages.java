@@ -32,8 +32,7 @@ public final class PeerMessages {
      * @param version version of the state
      * @param slice   index of the slice; -1 to announce the end of the run
      * @param worker  number of the worker; -1 for the state itself
-     * @param part    of a worker, {@link Reached#PARAMETERS}, {@link Reached#MOMENTS}, {@link OwnState#MOMENTS} or {@link OwnState#OWED};
-     *                of a state, {@link StateSource#VALUES} or {@link StateSource#MEAN}
+     * @param part    of a worker, one of {@link Reached} or {@link OwnState}; of a state, {@link StateSource#VALUES} or {@link StateSource#MEAN}
      * @param whole   whether the state has moments
      * @param made    contributions to average, for the slice's owner; empty for other peers, which only check whether they have it
      */

@@ -28,7 +28,7 @@ public final class StudentPool implements AutoCloseable {
 
     private final WorkerSetup setup;
     private final StateLayout layout;
-    /** Results to be averaged, by the version of the state that they are to be added to, then by worker. */
+    /** Results to be averaged, by the version of the state from which workers came to them, then by worker. */
     private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
     /** What workers take to their next round, by the same. */
     private final TreeMap<Long, Map<Integer, OwnState>> own = new TreeMap<>();
@@ -66,19 +66,15 @@ public final class StudentPool implements AutoCloseable {
         return engine == TrainingEngine.ONNX ? "onnx" : Student.simd().map(Simd::width).orElse("gpu");
     }
 
-    /**
-     * Lends a student to a task that has the whole state of this version; the task must give it back or {@link #keep} its result.
-     * Frees all results of earlier versions, which are averaged by then.
-     */
-    public Student borrow(long version) {
+    /** Lends a student to a task, which must give it back or {@link #keep} its result. */
+    public Student borrow() {
         synchronized (this) {
-            forget(version);
             if (!idle.isEmpty()) {
                 return idle.pop();
             }
             students++;
         }
-        // Every round starts by setting all parameters.
+        // The borrower sets all parameters and moments.
         return Student.uninitialized(setup.config(), setup.engine().ofStudent(setup.options()));
     }
 
@@ -95,20 +91,19 @@ public final class StudentPool implements AutoCloseable {
     }
 
     /**
-     * Lends a worker, which has the whole state of a version, what it takes from its previous round.
+     * Lends a worker what it takes from its previous round.
      *
-     * @param from version under which that round's results are kept
+     * @param version of the state that this round begins with
      * @return null if it is not here, or being sent elsewhere
      */
-    synchronized OwnState resume(long version, long from, int worker) {
-        forget(version);
-        Map<Integer, OwnState> last = own.getOrDefault(from, Map.of());
+    synchronized OwnState resume(long version, int worker) {
+        Map<Integer, OwnState> last = own.getOrDefault(version - 1, Map.of());
         OwnState kept = last.get(worker);
         return kept == null || readers.containsKey(kept.student()) ? null : last.remove(worker);
     }
 
     /** Drops what nobody needs once the whole state of this version is here. */
-    private void forget(long version) {
+    synchronized void forget(long version) {
         NavigableMap<Long, Map<Integer, Reached>> averaged = reached.headMap(version, false);
         workers = averaged.isEmpty() ? workers : Math.max(1, averaged.lastEntry().getValue().size());
         averaged.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));

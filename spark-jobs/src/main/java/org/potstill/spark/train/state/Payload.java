@@ -77,28 +77,6 @@ public enum Payload {
     }
 
     /**
-     * Returns sums of floats and packed values.
-     *
-     * @param packed as many values; its position advances
-     */
-    public ByteBuffer sum(ByteBuffer floats, ByteBuffer packed) {
-        FloatBuffer values = floats.asFloatBuffer();
-        ByteBuffer sums = StateLayout.littleEndian(new byte[floats.remaining()]);
-        FloatBuffer out = sums.asFloatBuffer();
-        while (values.hasRemaining()) {
-            float[] sum = new float[Math.min(CHUNK, values.remaining())];
-            float[] summand = new float[sum.length];
-            values.get(sum);
-            unpack(packed, summand);
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += summand[i];
-            }
-            out.put(sum);
-        }
-        return sums;
-    }
-
-    /**
      * Packs the parameters at the end of a worker's round.
      *
      * @param end   final parameters as floats; may itself be returned

@@ -19,14 +19,14 @@ import org.potstill.student.options.TrainingOptions;
  * @param cache        the cache's name in messages
  * @param coresPerTask threads per worker
  * @param averaging    what is averaged
- * @param overlap      whether what travels travels during the next round
+ * @param overlap      local steps that a worker takes while the average travels; 0 to wait for it
  * @param payload      encoding of what workers send
  * @param outer        optimizer that is applied to the average
  * @param meter        what the student needs and a worker's device can do
  * @param maxLoss      maximum loss of a step, in nats per token; beyond it, training has diverged
  */
 public record WorkerSetup(CausalLmConfig config, TrainingOptions options, TrainingEngine engine, List<Labels> labels, String cache, int coresPerTask,
-        Averaging averaging, boolean overlap, Payload payload, OuterOptimizer outer, Meter meter, double maxLoss) implements Serializable {
+        Averaging averaging, int overlap, Payload payload, OuterOptimizer outer, Meter meter, double maxLoss) implements Serializable {
     /** Returns the encoding of parameters and moments that are averaged together. */
     public Payload wholePayload() {
         return averaging == Averaging.EVERYTHING ? payload : Payload.FP32;

@@ -42,7 +42,7 @@ import scala.Tuple2;
 /**
  * Seconds of an averaging round on a local cluster, beyond the local steps, and the bytes that an executor receives in one: workers, each
  * on an executor of its own, take one step each on one short sequence, and what such a step takes alone is subtracted. Not a test:
- * bench/averaging_round.py runs its main with arguments {@code rounds workers payload [overlap]}, and SPARK_HOME set. Payloads that are too coarse for
+ * bench/averaging_round.py runs its main with arguments {@code rounds workers payload}, and SPARK_HOME set. Payloads that are too coarse for
  * moments are those of {@link Averaging#PARAMETERS}. The student has 10 million parameters, with Adam.
  */
 final class AveragingBenchmark {
@@ -59,8 +59,7 @@ final class AveragingBenchmark {
         int rounds = Integer.parseInt(arguments[0]);
         int workers = Integer.parseInt(arguments[1]);
         Payload payload = Payload.valueOf(arguments[2].toUpperCase(Locale.ROOT));
-        boolean overlap = arguments.length > 3 && arguments[3].equals("overlap");
-        Averaging averaging = payload.isForMoments() && !overlap ? Averaging.EVERYTHING : Averaging.PARAMETERS;
+        Averaging averaging = payload.isForMoments() ? Averaging.EVERYTHING : Averaging.PARAMETERS;
         List<Tuple2<Long, LearntSequence>> sequences = new ArrayList<>();
         for (long i = 0; i < (long) rounds * workers; i++) {
             sequences.add(new Tuple2<>(i, new LearntSequence(RandomSequences.of(LABELS, TOKENS, new Random(i)), null)));
@@ -80,7 +79,7 @@ final class AveragingBenchmark {
             TrainingPlan plan = new TrainingPlan(sequences.size(), 1, workers, 1, 1);
             EpochFiles files = EpochFiles.of(copies.resolve("averaging-" + UUID.randomUUID()).toString(), plan, sequences.size(), Cluster.hadoop(sc));
             files.write(sc.parallelizePairs(sequences, workers), "order", sequences.size());
-            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, overlap, payload,
+            WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, 0, payload,
                     new OuterOptimizer(0, 1), new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, workers);
             int copyRounds = TrainingLoop.copyRounds(averaging);

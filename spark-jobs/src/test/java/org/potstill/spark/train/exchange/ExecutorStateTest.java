@@ -76,7 +76,7 @@ class ExecutorStateTest {
     private static final int WORKERS = 3;
 
     private final WorkerSetup setup = new WorkerSetup(CONFIG, TrainingOptions.NONE, TrainingEngine.DL4J, List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))),
-            "cache", 1, Averaging.EVERYTHING, false, Payload.FP32, new OuterOptimizer(0, 1), METER, 20);
+            "cache", 1, Averaging.EVERYTHING, 0, Payload.FP32, new OuterOptimizer(0, 1), METER, 20);
     private final String run = UUID.randomUUID().toString();
     private JavaSparkContext sc;
     private ModelState begin;
@@ -109,7 +109,7 @@ class ExecutorStateTest {
 
     /** As if a worker had trained to these parameters. */
     private StateSource.Contribution reach(int worker, long positions, float[] parameters) {
-        Student student = executor.students().borrow(0);
+        Student student = borrow(0);
         student.setParameters(parameters);
         List<ByteBuffer> slices = new ArrayList<>();
         List<ByteBuffer> moments = new ArrayList<>();
@@ -120,6 +120,12 @@ class ExecutorStateTest {
         }
         executor.students().keep(0, worker, new Reached(student, slices, moments));
         return new StateSource.Contribution(worker, positions, me());
+    }
+
+    /** Lends a student as if the whole state of this version were here. */
+    private Student borrow(long version) {
+        executor.students().forget(version);
+        return executor.students().borrow();
     }
 
     private float[] random(int seed) {
@@ -258,18 +264,18 @@ class ExecutorStateTest {
         reach(1, 1, random(1));
         StudentPool.Reading one = executor.students().read(0, 0, 0, Reached.PARAMETERS);
         StudentPool.Reading two = executor.students().read(0, 0, 0, Reached.PARAMETERS);
-        Student other = executor.students().borrow(1);
+        Student other = borrow(1);
         assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
         one.done().run();
         one.done().run();
-        Student third = executor.students().borrow(1);
+        Student third = borrow(1);
         assertNotSame(other, third);
         two.done().run();
-        Student first = executor.students().borrow(1);
+        Student first = borrow(1);
         assertNotSame(other, first);
         assertNotSame(third, first);
         executor.students().giveBack(first);
-        assertSame(first, executor.students().borrow(1));
+        assertSame(first, borrow(1));
         executor.students().giveBack(first);
         executor.students().giveBack(other);
         executor.students().giveBack(third);
@@ -279,13 +285,13 @@ class ExecutorStateTest {
     void studentsBeyondTwoForAWorkerAreClosed() {
         reach(0, 1, random(0));
         StudentPool.Reading first = executor.students().read(0, 0, 0, Reached.PARAMETERS);
-        Student second = executor.students().borrow(1);
+        Student second = borrow(1);
         executor.students().keep(1, 0, new Reached(second, List.of(ByteBuffer.allocate(1)), List.of()));
         StudentPool.Reading reading = executor.students().read(1, 0, 0, Reached.PARAMETERS);
-        executor.students().keep(2, 0, new Reached(executor.students().borrow(2), List.of(), List.of()));
+        executor.students().keep(2, 0, new Reached(borrow(2), List.of(), List.of()));
         reading.done().run();
         first.done().run();
-        List<Student> left = List.of(executor.students().borrow(3), executor.students().borrow(3), executor.students().borrow(3));
+        List<Student> left = List.of(borrow(3), borrow(3), borrow(3));
         left.forEach(student -> assertNotSame(second, student));
         left.forEach(executor.students()::giveBack);
     }
@@ -422,7 +428,7 @@ class ExecutorStateTest {
 
     @Test
     void aRunThatEndedIsForgottenAndATaskThatComesLateDoesNotBeginItAnew() throws Exception {
-        Student late = executor.students().borrow(0);
+        Student late = borrow(0);
         end();
         assertFalse(ask(question(run, 0, 0, List.of())).has());
         assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
@@ -435,7 +441,7 @@ class ExecutorStateTest {
     void aWorkerThatMovedTakesItsMomentsAlong() throws Exception {
         TrainingOptions adam = new TrainingOptions(Objective.of(0.5), 1e-3, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1, TrainingOptions.Optimizer.ADAMW, false,
                 MatrixPrecision.FP32);
-        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, false, Payload.INT8, new OuterOptimizer(0, 1), METER, 20);
+        WorkerSetup parameters = new WorkerSetup(CONFIG, adam, TrainingEngine.DL4J, setup.labels(), "cache", 1, Averaging.PARAMETERS, 0, Payload.INT8, new OuterOptimizer(0, 1), METER, 20);
         int count = begin.parameters().length;
         StateLayout withMoments = StateLayout.of(count, 2 * count, 0, 2);
         String moving = UUID.randomUUID().toString();
@@ -453,7 +459,7 @@ class ExecutorStateTest {
         }, offers)) {
             Peer there = new Peer("127.0.0.1", server.getPort());
             StateSource source = new StateSource(moving, 5, false, List.of(), List.of(new StateSource.Contribution(1, 1, there)), List.of(there));
-            OwnState own = here.resume(5, source, 1);
+            OwnState own = here.resume(source, 1);
             float[] moments = own.student().updaterState();
             for (int i = 0; i < moments.length; i++) {
                 assertEquals(i, moments[i]);
@@ -461,9 +467,9 @@ class ExecutorStateTest {
             for (int i = 0; i < withMoments.slices(); i++) {
                 assertEquals(-withMoments.slice(i).firstParameter() - 1, own.owed().get(i).owed()[1]);
             }
-            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(6,
+            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(
                     new StateSource(moving, 6, false, List.of(), source.made(), List.of(there)), 1)).peers());
-            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(5, source, 0)).peers());
+            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(source, 0)).peers());
         }
         Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(moving)));
     }

@@ -23,7 +23,7 @@ class WorkerSetupTest {
         CausalLmConfig config = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
         WorkerSetup setup = new WorkerSetup(config, TrainingOptions.NONE, TrainingEngine.DL4J,
                 List.of(new Labels("a", "b", 37, TargetSpec.parse("top-8"))), "cache", 1,
-                Averaging.PARAMETERS, false, Payload.FP16, new OuterOptimizer(0.9, 0.7), new Meter(ModelFlops.of(config), Arithmetic.FP32, 1, 1, 0), 20);
+                Averaging.PARAMETERS, 1, Payload.FP16, new OuterOptimizer(0.9, 0.7), new Meter(ModelFlops.of(config), Arithmetic.FP32, 1, 1, 0), 20);
         WorkerSetup travelled = SerializationUtils.clone(setup);
         assertNotSame(setup, travelled);
         assertEquals(setup, travelled);
