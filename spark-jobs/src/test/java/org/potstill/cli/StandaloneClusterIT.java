@@ -153,10 +153,10 @@ class StandaloneClusterIT {
 
     /** Its worker's moments die with an executor: training goes back to the last copy, and on to the same bytes. */
     @ParameterizedTest
-    @ValueSource(ints = {0, 1})
-    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes(int overlap) throws Exception {
+    @ValueSource(strings = {"overlap = 0", "overlap = 1", "grace = 0.001"})
+    void averagingOnlyParametersSurvivesTheDeathOfAnExecutorToTheSameBytes(String closing) throws Exception {
         Path corpus = labelledCorpus(24);
-        String parameters = "train { average = parameters, overlap = " + overlap + ", payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
+        String parameters = "train { average = parameters, " + closing + ", payload = int4, epochs = 1, checkpoint-rounds = 100 }\n";
         Map<Integer, Integer> before = cluster.roundsBegun();
         Path conf = writeTrainingConf("undisturbed", corpus, 25);
         Files.writeString(conf, parameters, StandardOpenOption.APPEND);
@@ -166,6 +166,11 @@ class StandaloneClusterIT {
 
         conf = writeTrainingConf("student", corpus, 25);
         Files.writeString(conf, parameters, StandardOpenOption.APPEND);
+        Path late = folder.resolve("undisturbed/checkpoints/late");
+        assertEquals(closing.startsWith("grace"), Files.exists(late));
+        if (Files.exists(late)) {
+            FileUtils.copyDirectory(late.toFile(), folder.resolve("student/checkpoints/late").toFile());
+        }
         Process driver = cluster.begin("train", conf, "");
         cluster.awaitRound(firstSteps.get(3), undisturbed);
         cluster.executors().get(0).destroyForcibly();

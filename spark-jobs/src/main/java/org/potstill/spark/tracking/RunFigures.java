@@ -69,6 +69,7 @@ final class RunFigures {
             figures.put("model_flops_share", round.flopsShare());
         }
         figures.putPositive("exchanged_bytes", round.exchangedBytes());
+        figures.putPositive("late_workers", round.late());
         return figures.values;
     }
 

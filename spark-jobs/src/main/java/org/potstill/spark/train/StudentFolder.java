@@ -128,7 +128,8 @@ public final class StudentFolder {
         return ids;
     }
 
-    void publish(StateCopy state, CorpusLabels labels, ObjectNode identity, Settings settings, TrainSummary summary) {
+    /** @param late records of {@link LateRecords}, without which nobody could repeat the training */
+    void publish(StateCopy state, CorpusLabels labels, ObjectNode identity, Settings settings, TrainSummary summary, ArrayNode late) {
         TokenizerDefinition tokenizer;
         try {
             String config = Files.readString(state.file(Student.CONFIG));
@@ -152,6 +153,9 @@ public final class StudentFolder {
         provenance.set("corpus", labels.snapshot());
         provenance.set("identity", identity);
         provenance.set(TRAINING, HadoopFolder.JSON.valueToTree(summary));
+        if (!late.isEmpty()) {
+            provenance.set("late", late);
+        }
         provenance.set("settings", settings.provenance());
         provenance.putObject("versions").put("potstill", Versions.potstill())
                 .put("spark", org.apache.spark.package$.MODULE$.SPARK_VERSION()).put("java", System.getProperty("java.version"));

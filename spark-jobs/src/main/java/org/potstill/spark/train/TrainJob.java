@@ -175,6 +175,7 @@ public final class TrainJob {
         TrainingSettings.keepCheckpoints(settings);
         TrainingSettings.checkpointRounds(settings);
         TrainingSettings.payload(settings);
+        TrainingSettings.grace(settings);
         settings.trainingSeed();
         if (settings.string("student.init").isBlank() && settings.string("prune.path").isBlank()) {
             StudentShape.of(settings, 1 << 10);
@@ -227,15 +228,16 @@ public final class TrainJob {
                 TrainingSettings.averaging(settings), TrainingSettings.overlap(settings), TrainingSettings.payload(settings), outer, meter(config, options, workers, hardware),
                 TrainingSettings.maxLoss(settings, config.vocabSize()));
         EpochFolder epochs = epochs(data, plan, identity);
-        TrainingLoop loop = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints,
-                TrainingSettings.checkpointRounds(settings), listener);
+        LateRecords late = new LateRecords(folder, identity, workers);
+        TrainingLoop loop = new TrainingLoop(sc, plan, setup, epochs, data.positions(), checkpoints, TrainingSettings.checkpointRounds(settings),
+                TrainingSettings.grace(settings), late, listener);
         TrainingCheckpoints.Position end = loop.run(begin);
         TrainSummary summary = new TrainSummary(end.state().parameters(), workers,
                 plan.roundsPerEpoch() * plan.epochs(), data.positions() * plan.epochs(), end.seconds(), data.teacherLoss(),
                 end.history(), folder.path().toString(), end.simd(), loop.use().hardware(), loop.use().exchange(end.state().parameters()),
                 hardware.cost(Cluster.executors(sc), end.seconds(), data.positions() * plan.epochs()));
         log(summary);
-        result.publish(end.state(), labels, identity, init.shaped(), summary);
+        result.publish(end.state(), labels, identity, init.shaped(), summary, late.all());
         epochs.delete();
         return summary;
     }

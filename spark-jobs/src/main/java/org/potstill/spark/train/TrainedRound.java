@@ -14,7 +14,8 @@ import org.potstill.student.loss.StepLoss;
  * @param flopsShare      model FLOPs as a share of the devices' peak; null if unknown
  * @param exchangedBytes  bytes that executors received from each other
  * @param waitedShare     share of the round that workers waited for its initial state
+ * @param late            workers that it closed without
  */
 public record TrainedRound(int rounds, StepLoss loss, double learningRate, double gradientNorm, double tokensPerSecond,
-        Double flopsShare, long exchangedBytes, double waitedShare) {
+        Double flopsShare, long exchangedBytes, double waitedShare, int late) {
 }

@@ -10,6 +10,7 @@ import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.potstill.errors.UserException;
 import org.potstill.spark.Failures;
@@ -20,8 +21,10 @@ import org.potstill.spark.errors.PlatformErrors;
 import org.potstill.spark.hardware.DeviceShare;
 import org.potstill.spark.train.averaging.AveragingRound;
 import org.potstill.spark.train.averaging.DistributedState;
+import org.potstill.spark.train.averaging.GraceRounds;
 import org.potstill.spark.train.averaging.Losses;
 import org.potstill.spark.train.averaging.StateLostException;
+import org.potstill.spark.train.averaging.Stretch;
 import org.potstill.spark.train.data.EpochFiles;
 import org.potstill.spark.train.data.EpochFolder;
 import org.potstill.spark.train.data.TrainingPlan;
@@ -52,11 +55,14 @@ public final class TrainingLoop {
     private final long positions;
     private final TrainingCheckpoints checkpoints;
     private final int checkpointRounds;
+    private final double grace;
+    private final LateRecords late;
     private final Consumer<TrainedRound> listener;
     private final List<StepLoss> history = new ArrayList<>();
     private final AtomicLong learnt = new AtomicLong();
     private final TrainingUse use = new TrainingUse();
     private TrainingCheckpoints.Position copy;
+    private DistributedState state;
     private int sinceCopy;
     private int lossesSinceCopy;
     private long logged = System.nanoTime();
@@ -64,10 +70,11 @@ public final class TrainingLoop {
     /**
      * @param positions        positions to learn from in an epoch
      * @param checkpointRounds rounds between checkpoints within an epoch; 0 for checkpoints only at its end
+     * @param grace            seconds after which a round closes without late workers; 0 if none does
      * @param listener         is told of every round
      */
     TrainingLoop(JavaSparkContext sc, TrainingPlan plan, WorkerSetup setup, EpochFolder epochs, long positions, TrainingCheckpoints checkpoints,
-            int checkpointRounds, Consumer<TrainedRound> listener) {
+            int checkpointRounds, double grace, LateRecords late, Consumer<TrainedRound> listener) {
         this.sc = sc;
         this.plan = plan;
         this.setup = setup;
@@ -75,6 +82,8 @@ public final class TrainingLoop {
         this.positions = positions;
         this.checkpoints = checkpoints;
         this.checkpointRounds = checkpointRounds;
+        this.grace = grace;
+        this.late = late;
         this.listener = listener;
     }
 
@@ -91,7 +100,7 @@ public final class TrainingLoop {
         int round = begin.round();
         EpochFiles sequences = null;
         int epochOfSequences = -1;
-        DistributedState state = DistributedState.of(sc, begin.state(), plan.workers());
+        state = DistributedState.of(sc, begin.state(), plan.workers());
         long started = System.nanoTime();
         try (Progress progress = new Progress("train", positions * plan.epochs(), learnt::get)) {
             while (epoch < plan.epochs()) {
@@ -100,20 +109,22 @@ public final class TrainingLoop {
                         sequences = epochs.of(epoch);
                         epochOfSequences = epoch;
                     }
+                    round = withoutLate(sequences, epoch, round);
                     long roundBegan = System.nanoTime();
                     boolean last = round == plan.roundsPerEpoch() - 1;
-                    boolean save = last || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
-                    boolean copies = save || sinceCopy + 1 == copyRounds(setup.averaging());
+                    boolean save = saves(round);
+                    boolean copies = copies(round, sinceCopy);
                     AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, sequences, epoch, round,
                             copies || setup.averaging() == Averaging.EVERYTHING).run();
                     state = outcome.state();
+                    history.addAll(outcome.losses());
                     learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     int nextEpoch = last ? epoch + 1 : epoch;
                     int nextRound = last ? 0 : round + 1;
                     sinceCopy++;
                     if (copies) {
                         double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
-                        copy(state, nextEpoch, nextRound, seconds);
+                        copy(nextEpoch, nextRound, seconds);
                     }
                     if (save) {
                         checkpoints.save(history.size(), copy);
@@ -141,12 +152,55 @@ public final class TrainingLoop {
         return copy;
     }
 
+    private boolean saves(int round) {
+        return round == plan.roundsPerEpoch() - 1 || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
+    }
+
+    /** @param before number of rounds between the last copy and this round */
+    private boolean copies(int round, int before) {
+        return saves(round) || before + 1 == copyRounds(setup.averaging());
+    }
+
+    /**
+     * Trains the rounds from a copy to the next whole one, if rounds close without late workers or have been recorded to do so.
+     *
+     * @return the next round, of the epoch
+     */
+    private int withoutLate(EpochFiles sequences, int epoch, int round) {
+        int end = round;
+        while (!copies(end, end - round)) {
+            end++;
+        }
+        if (setup.averaging() == Averaging.EVERYTHING || setup.overlap() > 0 || sinceCopy > 0 || end == round) {
+            return round;
+        }
+        List<List<Integer>> without = late.of(new Stretch(epoch, round, end));
+        if (grace == 0 && without.stream().allMatch(List::isEmpty)) {
+            return round;
+        }
+        try (GraceRounds rounds = new GraceRounds(sc, setup, plan, state, sequences, new Stretch(epoch, round, end), grace, without)) {
+            while (rounds.hasNext()) {
+                long began = System.nanoTime();
+                AveragingRound.Outcome outcome = rounds.next();
+                state = outcome.state();
+                if (!outcome.late().isEmpty()) {
+                    late.save();
+                }
+                learn(outcome, epoch, rounds.round(), (System.nanoTime() - began) / 1e9);
+            }
+            late.save();
+            history.addAll(rounds.history());
+        }
+        sinceCopy = end - round;
+        return end;
+    }
+
     /** Returns after how many rounds the state is copied at the latest. */
     public static int copyRounds(Averaging averaging) {
         return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : MERGE_ROUNDS;
     }
 
-    private void copy(DistributedState state, int epoch, int round, double seconds) {
+    private void copy(int epoch, int round, double seconds) {
         StateCopy last = copy.state();
         StateCopy next = last.blank();
         try {
@@ -165,7 +219,6 @@ public final class TrainingLoop {
 
     private void learn(AveragingRound.Outcome outcome, int epoch, int round, double seconds) {
         List<StepLoss> losses = outcome.losses();
-        history.addAll(losses);
         learnt.addAndGet(Losses.positions(losses));
         boolean end = epoch == plan.epochs() - 1 && round == plan.roundsPerEpoch() - 1;
         StepLoss loss = Losses.mean(losses);
@@ -175,17 +228,21 @@ public final class TrainingLoop {
         DeviceShare share = DeviceShare.of(outcome.use().work(seconds));
         double waited = outcome.use().waited() / seconds;
         listener.accept(new TrainedRound(rounds, loss, setup.options().rateAt(plan.firstStep(epoch, round) + losses.size() - 1), outcome.gradientNorm(),
-                loss.positions() / seconds, share == null ? null : share.share(), outcome.use().received(), waited));
+                loss.positions() / seconds, share == null ? null : share.share(), outcome.use().received(), waited, outcome.late().size()));
         LOG.debug("{} s; executors received {} bytes from each other; workers waited {} s for the round's initial state", seconds, outcome.use().received(),
                 outcome.use().waited());
-        String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f", epoch + 1, round + 1,
-                plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy());
+        String line = String.format(Locale.ROOT, "epoch %d round %d/%d: loss %.4f, KL %.4f, cross-entropy %.4f%s", epoch + 1, round + 1,
+                plan.roundsPerEpoch(), loss.total(), loss.kl(), loss.crossEntropy(), late(outcome.late()));
         if (!end && System.nanoTime() - logged < LOG_NANOS) {
             LOG.debug(line);
             return;
         }
         LOG.info(line);
         logged = System.nanoTime();
+    }
+
+    private static String late(List<Integer> workers) {
+        return workers.isEmpty() ? "" : "; late: worker " + workers.stream().map(String::valueOf).collect(Collectors.joining(", "));
     }
 
     /** Returns what the rounds used that were run, repeated ones included. */

@@ -25,14 +25,16 @@ import org.potstill.student.options.TrainingOptions;
  *
  * @param layout       layout of the state
  * @param workers      number of workers
+ * @param states       states held at once in memory
  * @param side         maximum number of workers that train concurrently on one executor
  * @param packed       heap bytes of one worker's packed result
  * @param batch        heap bytes of a batch
  * @param student      off-heap bytes of a student
  * @param engine       off-heap bytes of an engine that all workers of an executor share; 0 for none
  */
-record TrainingMemory(StateLayout layout, int workers, int side, long packed, long batch, long student, long engine) {
-    /** States held at once: in memory, this round's initial state and the next; on the driver's disk, the last copy and the next. */
+record TrainingMemory(StateLayout layout, int workers, int states, int side, long packed, long batch, long student, long engine) {
+    /** States held at once: in memory, this round's initial state and the next, and one that a late worker began at; on the driver's disk, the last copy and
+     * the next. */
     private static final int STATES = 2;
     /** Slices held at once: those being averaged, and one in transfer to the driver. */
     private static final int SLICES = 1 + ExecutorState.MAX_AVERAGING;
@@ -49,7 +51,7 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
         long rows = Math.min(positions, longest * TrainingSettings.batchSize(settings));
         long kept = (long) settings.targetSpec().k() + settings.targetSpec().draws();
         long packed = packed(settings, parameters, moments);
-        return new TrainingMemory(layout, workers, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
+        return new TrainingMemory(layout, workers, TrainingSettings.grace(settings) > 0 ? STATES + 1 : STATES, Math.min(workers, Cluster.taskSlotsPerExecutor(sc)), packed,
                 FLOATS_OF_LABEL * Float.BYTES * rows * kept,
                 StudentMemory.training(config, TrainingSettings.engine(settings).ofStudent(options), rows, longest, kept, Cluster.coresPerTask(sc)),
                 TrainingSettings.engine(settings) == TrainingEngine.ONNX ? OnnxTrainer.bytes(config, rows, longest) : 0);
@@ -102,7 +104,7 @@ record TrainingMemory(StateLayout layout, int workers, int side, long packed, lo
 
     /** Returns the heap bytes needed with a local master. */
     long localHeap() {
-        return STATES * layout.bytes() + SLICES * layout.sliceBytes() + side * (packed + batch);
+        return states * layout.bytes() + SLICES * layout.sliceBytes() + side * (packed + batch);
     }
 
     /** Returns the heap bytes needed by an executor, including buffers for remote workers' results while they are averaged. */

@@ -29,6 +29,8 @@ final class TrainingSettings {
     private static final String ENGINE = "train.engine";
     private static final String PRECISION = "train.precision";
     private static final String OVERLAP = "train.overlap";
+    private static final String GRACE = "train.grace";
+    private static final int SECONDS_OF_DAY = 86_400;
     private static final String INIT_LAYERS = "student.init-layers";
     /** Not a setting: version of the response search, which determines the loss masks. */
     private static final String RESPONSE_SEARCH = "train.response-search";
@@ -136,6 +138,18 @@ final class TrainingSettings {
             throw JobErrors.badValue(OVERLAP, overlap + " steps do not leave one in a round of train.local-steps = " + s.string("train.local-steps"));
         }
         return overlap;
+    }
+
+    /** Returns the seconds after which a round closes without late workers; 0 if it waits for all. */
+    static double grace(Settings s) {
+        double grace = s.real(GRACE, 0, SECONDS_OF_DAY);
+        if (grace > 0 && averaging(s) == Averaging.EVERYTHING) {
+            throw JobErrors.badValue(GRACE, "Adam's moments cannot be averaged late; it is for train.average = parameters");
+        }
+        if (grace > 0 && overlap(s) > 0) {
+            throw JobErrors.badValue(GRACE, "with train.overlap, workers begin before the round that they take an average from has closed; it is for train.overlap = 0");
+        }
+        return grace;
     }
 
     static Payload payload(Settings s) {

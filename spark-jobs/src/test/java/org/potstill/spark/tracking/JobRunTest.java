@@ -96,7 +96,7 @@ class JobRunTest {
     }
 
     private static TrainedRound round(int number) {
-        return new TrainedRound(number, new StepLoss(3, 2, 4, 100), 0.1, 1.5, 1000, 0.3, 0, 0.1);
+        return new TrainedRound(number, new StepLoss(3, 2, 4, 100), 0.1, 1.5, 1000, 0.3, 0, 0.1, 0);
     }
 
     private static String closedPort() throws IOException {

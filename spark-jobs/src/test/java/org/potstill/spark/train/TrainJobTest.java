@@ -295,12 +295,48 @@ class TrainJobTest {
         assertArrayEquals(weights("undisturbed"), weights("student"));
     }
 
+    private JsonNode late() throws IOException {
+        return new ObjectMapper().readTree(folder.resolve("student/provenance.json").toFile()).path("late");
+    }
+
+    /** More workers than cores, the last of which is late: it begins when another is done. */
     @Test
-    void coarsePayloadsAndOverlapAreForParametersOnly() {
+    void aResumedRunClosesRoundsWithoutTheSameWorkers() throws Exception {
+        String[] settings = {"train.epochs=2", "train.average=parameters", "train.local-steps=1", "train.batch-size=1", "train.workers=3",
+            "train.checkpoint-rounds=7", "train.keep-checkpoints=100", "train.payload=int8", "train.grace=0.001"};
+        TrainSummary summary = train(settings);
+        float[] undisturbed = weights("student");
+        JsonNode late = late();
+        assertTrue(late.size() > 1, late.toString());
+        assertEquals(summary.positions(), summary.history().stream().mapToLong(StepLoss::positions).sum());
+        List<Path> checkpoints;
+        try (Stream<Path> files = Files.list(folder.resolve("student/checkpoints"))) {
+            checkpoints = files.filter(file -> file.getFileName().toString().startsWith("step-")).sorted().toList();
+        }
+        // From the middle, and from the beginning, to the end.
+        for (int kept : new int[] {checkpoints.size() / 2, 0}) {
+            for (String name : List.of("provenance.json", "model.safetensors")) {
+                Files.delete(folder.resolve("student").resolve(name));
+            }
+            for (Path later : checkpoints.subList(kept, checkpoints.size())) {
+                FileUtils.deleteDirectory(later.toFile());
+            }
+            TrainSummary again = train(settings);
+            assertArrayEquals(undisturbed, weights("student"));
+            assertEquals(summary.history(), again.history());
+            assertEquals(late, late());
+        }
+    }
+
+    @Test
+    void coarsePayloadsOverlapAndGraceAreForParametersOnly() {
         assertTrue(assertThrows(UserException.class, () -> train("train.payload=int8")).cause().contains("train.average = parameters"));
         assertTrue(assertThrows(UserException.class, () -> train("train.overlap=1")).cause().contains("train.average = parameters"));
         assertTrue(assertThrows(UserException.class, () -> train("train.average=parameters", "train.local-steps=2", "train.overlap=2")).cause()
                 .contains("do not leave one"));
+        assertTrue(assertThrows(UserException.class, () -> train("train.grace=5")).cause().contains("train.average = parameters"));
+        assertTrue(assertThrows(UserException.class, () -> train("train.average=parameters", "train.local-steps=2", "train.overlap=1", "train.grace=5"))
+                .cause().contains("train.overlap = 0"));
     }
 
     @Test

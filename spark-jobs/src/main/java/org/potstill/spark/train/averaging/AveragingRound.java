@@ -3,6 +3,7 @@ package org.potstill.spark.train.averaging;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
@@ -76,7 +77,7 @@ public final class AveragingRound {
 
     /** Returns the workers' numbers, each as a partition that prefers the executor where the worker's moments may be. */
     @SuppressWarnings({"unchecked", "rawtypes"}) // The element's type is another in Scala 2.13.
-    private static JavaRDD<Integer> workers(JavaSparkContext sc, int count, DistributedState begin, boolean isKept) {
+    static JavaRDD<Integer> workers(JavaSparkContext sc, int count, DistributedState begin, boolean isKept) {
         scala.collection.immutable.List all = List$.MODULE$.empty();
         for (int worker = count - 1; worker >= 0; worker--) {
             scala.collection.immutable.List<String> nowhere = List$.MODULE$.empty();
@@ -94,8 +95,35 @@ public final class AveragingRound {
      * @param losses mean loss of each step over all workers' positions
      * @param gradientNorm mean over all workers and steps, before clipping
      * @param use    devices and network
+     * @param late   workers that the round closed without
      */
-    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm, RoundUse use) {
+    public record Outcome(DistributedState state, List<StepLoss> losses, double gradientNorm, RoundUse use, List<Integer> late) {
+        /**
+         * Sums up a round.
+         *
+         * @param results that the state is the average of
+         * @param uses    one for each time that a worker tried to begin
+         */
+        static Outcome of(DistributedState state, Collection<LocalSteps.Result> results, List<WorkerUse> uses, List<Integer> late) {
+            List<Peer> peers = results.stream().map(LocalSteps.Result::made).filter(Objects::nonNull).map(StateSource.Contribution::at).toList();
+            return new Outcome(state, meanOfSteps(results), gradientNorm(results), RoundUse.of(uses, peers.size(), (int) peers.stream().distinct().count()),
+                    late);
+        }
+
+        private static double gradientNorm(Collection<LocalSteps.Result> results) {
+            long steps = results.stream().mapToLong(result -> result.losses().size()).sum();
+            return results.stream().mapToDouble(result -> result.gradientNorm() * result.losses().size()).sum() / steps;
+        }
+
+        private static List<StepLoss> meanOfSteps(Collection<LocalSteps.Result> results) {
+            TreeMap<Integer, List<StepLoss>> byStep = new TreeMap<>();
+            for (LocalSteps.Result ofWorker : results) {
+                for (int i = 0; i < ofWorker.losses().size(); i++) {
+                    byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.losses().get(i));
+                }
+            }
+            return byStep.values().stream().map(Losses::mean).toList();
+        }
     }
 
     /**
@@ -127,8 +155,7 @@ public final class AveragingRound {
         }
         begin.forgetPast();
         begin.unpersist();
-        return new Outcome(begin.next(this, whole, made()), meanOfSteps(), gradientNorm(),
-                RoundUse.of(uses, made().size(), (int) made().stream().map(StateSource.Contribution::at).distinct().count()));
+        return Outcome.of(begin.next(this, whole, made()), results.values(), uses, List.of());
     }
 
     /**
@@ -137,7 +164,7 @@ public final class AveragingRound {
      * @throws PeersLostException if some workers could not obtain it
      */
     private void train(StateSource source, int[] workers) throws PeersLostException {
-        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, whole, round, firstStep);
+        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, begin.workersLast(), whole, round, firstStep);
         JavaRDD<LocalSteps.Result> trained = this.workers.map(steps::train);
         List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
         PeersLostException missed = null;
@@ -191,20 +218,5 @@ public final class AveragingRound {
     /** Releases what only {@link #again} needs. */
     void release() {
         begin.release();
-    }
-
-    private double gradientNorm() {
-        long steps = results.values().stream().mapToLong(result -> result.losses().size()).sum();
-        return results.values().stream().mapToDouble(result -> result.gradientNorm() * result.losses().size()).sum() / steps;
-    }
-
-    private List<StepLoss> meanOfSteps() {
-        TreeMap<Integer, List<StepLoss>> byStep = new TreeMap<>();
-        for (LocalSteps.Result ofWorker : results.values()) {
-            for (int i = 0; i < ofWorker.losses().size(); i++) {
-                byStep.computeIfAbsent(i, key -> new ArrayList<>()).add(ofWorker.losses().get(i));
-            }
-        }
-        return byStep.values().stream().map(Losses::mean).toList();
     }
 }

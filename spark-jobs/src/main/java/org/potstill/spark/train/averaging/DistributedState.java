@@ -44,6 +44,7 @@ public final class DistributedState {
     private final Run run;
     private AveragingRound madeBy;
     private StateSource source;
+    private final List<StateSource.Contribution> workersLast;
     private int repairs;
 
     /**
@@ -58,10 +59,11 @@ public final class DistributedState {
     private record Run(JavaSparkContext sc, String id, StateLayout layout, Set<Peer> peers, Set<String> simd, Map<Integer, String> places) {
     }
 
-    private DistributedState(Run run, AveragingRound madeBy, StateSource source) {
+    private DistributedState(Run run, AveragingRound madeBy, StateSource source, List<StateSource.Contribution> workersLast) {
         this.run = run;
         this.madeBy = madeBy;
         this.source = source;
+        this.workersLast = List.copyOf(workersLast);
     }
 
     /** Creates the first state of a run from the driver's copy. */
@@ -77,7 +79,7 @@ public final class DistributedState {
             slices.add(run.sc().isLocal() ? new DriverSlice.OfCopy(copy, run.layout(), i)
                     : new DriverSlice.Sent(run.sc().broadcast(copy.cut(run.layout(), i))));
         }
-        return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices));
+        return new DistributedState(run, null, StateSource.ofDriver(run.id(), version, slices), List.of());
     }
 
     StateLayout layout() {
@@ -86,6 +88,11 @@ public final class DistributedState {
 
     StateSource source() {
         return source;
+    }
+
+    /** Returns every worker's last result, empty for the driver's copy. */
+    List<StateSource.Contribution> workersLast() {
+        return workersLast;
     }
 
     /**
@@ -115,7 +122,20 @@ public final class DistributedState {
 
     /** Returns the average of the workers' results of a round that began with this state. */
     DistributedState next(AveragingRound round, boolean whole, List<StateSource.Contribution> made) {
-        return new DistributedState(run, round, source.average(whole, made));
+        return new DistributedState(run, round, source.average(whole, made), made);
+    }
+
+    /**
+     * Returns the state after a round that closed without late workers.
+     *
+     * @param made   what the round took
+     * @param others the last results of workers that it closed without
+     * @param needed versions at which workers began that have not ended their round
+     */
+    DistributedState nextWithout(List<StateSource.Contribution> others, List<StateSource.Contribution> made, Set<Long> needed) {
+        List<StateSource.Contribution> all = new ArrayList<>(made);
+        all.addAll(others);
+        return new DistributedState(run, null, source.average(false, made).keeping(needed), all);
     }
 
     /**

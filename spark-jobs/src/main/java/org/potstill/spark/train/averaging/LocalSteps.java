@@ -46,11 +46,13 @@ import org.slf4j.LoggerFactory;
  *
  * @param sequences of the epoch
  * @param begin     source of the round's initial state
+ * @param last      every worker's last result, of which it takes over what it keeps
  * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
  * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, boolean whole, int round, int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, List<StateSource.Contribution> last, boolean whole, int round,
+        int firstStep) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -75,6 +77,11 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         static Result missed(PeersLostException e, WorkerUse use) {
             return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null, use);
         }
+    }
+
+    /** Returns the steps of another round from the same state. */
+    LocalSteps of(int epoch, int other) {
+        return new LocalSteps(setup, sequences, layout, begin, last, whole, other, sequences.plan().firstStep(epoch, other));
     }
 
     /**
@@ -127,7 +134,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             keep(executor.students(), worker, at, own);
             kept = true;
             Peer me = Exchange.get().address();
-            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me), losses,
+            return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me, begin.version()), losses,
                     gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place(),
                     WorkerUse.of(setup, begin.run(), worker, peak, flops, waiting.seconds()));
         } catch (PeersLostException e) {
@@ -179,7 +186,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
 
     private OwnState own(ExecutorState executor, int worker) throws PeersLostException {
         if (!begin.whole()) {
-            return executor.resume(begin, worker);
+            return executor.resume(last, worker);
         }
         List<ErrorFeedback> owed = setup.averaging() == Averaging.EVERYTHING ? List.of()
                 : IntStream.range(0, layout.slices()).mapToObj(i -> new ErrorFeedback(setup.payload(), layout.slice(i).parameters())).toList();

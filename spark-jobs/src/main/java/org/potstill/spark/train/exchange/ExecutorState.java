@@ -25,8 +25,8 @@ import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
 
 /**
- * An executor's part of a training run, kept across tasks: the initial states of the previous and the current round, its workers'
- * results until they are averaged, and a pool of students.
+ * An executor's part of a training run, kept across tasks: the initial states of the previous and the current round, and those that late
+ * workers may yet begin at, its workers' results until they are averaged, and a pool of students.
  *
  * <p>All transfers are pulled. An executor that needs a slice of the new state asks the slice's owner, which fetches the workers'
  * values and averages them once, however many executors ask.
@@ -81,7 +81,7 @@ public final class ExecutorState {
      * @throws PeersLostException if a slice cannot be obtained
      */
     public List<byte[]> begin(StateSource source, int worker) throws PeersLostException {
-        Replica replica = replica(source.version(), source.whole());
+        Replica replica = replica(source.version(), source.whole(), source.needed());
         List<Integer> order = order(source, worker);
         Set<Peer> silent = new HashSet<>();
         for (int slice : order) {
@@ -98,7 +98,7 @@ public final class ExecutorState {
         for (int slice : order) {
             fill(replica, slice, () -> obtain(source, replica, slice, silent));
         }
-        students.forget(source.version());
+        students.forget(source);
         return IntStream.range(0, layout.slices()).mapToObj(replica.slices()::get).toList();
     }
 
@@ -170,15 +170,15 @@ public final class ExecutorState {
     /**
      * Returns what a worker takes from its previous round: from this executor or, if the round was run elsewhere, from there.
      *
-     * @param source of the state that this round begins with
+     * @param last every worker's last result
      * @throws PeersLostException if it is lost
      */
-    public OwnState resume(StateSource source, int worker) throws PeersLostException {
-        OwnState here = students.resume(source.version(), worker);
-        Peer place = source.placeOf(worker).orElse(null);
+    public OwnState resume(List<StateSource.Contribution> last, int worker) throws PeersLostException {
+        StateSource.Contribution result = last.stream().filter(c -> c.worker() == worker).findFirst().orElseThrow(PeersLostException::here);
+        OwnState here = students.resume(result.from(), worker);
         if (here != null) {
             return here;
-        } else if (place == null || place.equals(Exchange.get().address())) {
+        } else if (result.at().equals(Exchange.get().address())) {
             throw PeersLostException.here();
         }
         Student student = students.borrow();
@@ -187,28 +187,28 @@ public final class ExecutorState {
             for (int i = 0; i < layout.slices(); i++) {
                 StateLayout.Slice slice = layout.slice(i);
                 if (setup.overlap() > 0) {
-                    student.writeParameters(slice.firstParameter(), own(place, source, i, worker, OwnState.LAST_PARAMETERS, slice.parameters()));
+                    student.writeParameters(slice.firstParameter(), own(result, i, OwnState.LAST_PARAMETERS, slice.parameters()));
                 }
-                student.writeUpdaterState(slice.firstMoment(), own(place, source, i, worker, OwnState.MOMENTS, slice.moments()));
+                student.writeUpdaterState(slice.firstMoment(), own(result, i, OwnState.MOMENTS, slice.moments()));
                 feedback.add(new ErrorFeedback(setup.payload(), slice.parameters()));
-                own(place, source, i, worker, OwnState.OWED, slice.parameters()).get(feedback.get(i).owed());
+                own(result, i, OwnState.OWED, slice.parameters()).get(feedback.get(i).owed());
             }
             return new OwnState(student, feedback);
         } catch (IOException e) {
             students.giveBack(student);
-            throw new PeersLostException(Set.of(place), e);
+            throw new PeersLostException(Set.of(result.at()), e);
         }
     }
 
-    private FloatBuffer own(Peer place, StateSource source, int slice, int worker, int part, int floats) throws IOException {
+    private FloatBuffer own(StateSource.Contribution result, int slice, int part, int floats) throws IOException {
         Exchange exchange = Exchange.get();
-        return StateLayout.littleEndian(exchange.await(exchange.fetch(place,
-                PeerMessages.Question.ofWorker(run, source.version() - 1, slice, worker, part), new byte[Math.multiplyExact(floats, Float.BYTES)]),
-                place)).asFloatBuffer();
+        return StateLayout.littleEndian(exchange.await(exchange.fetch(result.at(),
+                PeerMessages.Question.ofWorker(run, result.from(), slice, result.worker(), part), new byte[Math.multiplyExact(floats, Float.BYTES)]),
+                result.at())).asFloatBuffer();
     }
 
-    private synchronized Replica replica(long version, boolean whole) {
-        replicas.headMap(version - 1).clear();
+    private synchronized Replica replica(long version, boolean whole, Set<Long> needed) {
+        replicas.headMap(version - 1).keySet().retainAll(needed);
         return replicas.computeIfAbsent(version, key -> Replica.of(whole, layout));
     }
 
@@ -247,7 +247,7 @@ public final class ExecutorState {
             return null;
         }
         if (!question.made().isEmpty()) {
-            Replica replica = replica(question.version(), question.whole());
+            Replica replica = replica(question.version(), question.whole(), question.needed());
             fill(replica, question.slice(),
                     () -> owned.average(question.version(), existing(question.version() - 1), replica, question.made(), question.slice()));
         }

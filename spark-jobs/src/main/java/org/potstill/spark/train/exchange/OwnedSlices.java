@@ -73,9 +73,9 @@ final class OwnedSlices {
         averaging.acquireUninterruptibly();
         try {
             for (StateSource.Contribution c : made) {
-                parameters.add(part(version - 1, c, index, Reached.PARAMETERS, payload.bytes(slice.parameters())));
+                parameters.add(part(c, index, Reached.PARAMETERS, payload.bytes(slice.parameters())));
                 if (replica.whole()) {
-                    moments.add(part(version - 1, c, index, Reached.MOMENTS, payload.bytes(slice.moments())));
+                    moments.add(part(c, index, Reached.MOMENTS, payload.bytes(slice.moments())));
                 }
             }
             awaitAll(joined(parameters, moments));
@@ -119,14 +119,14 @@ final class OwnedSlices {
     private record Part(Peer from, ByteBuffer bytes, CompletableFuture<?> coming, StudentPool.Reading own, byte[] buffer) {
     }
 
-    private Part part(long version, StateSource.Contribution c, int slice, int part, int bytes) {
-        StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(version, c.worker(), slice, part) : null;
+    private Part part(StateSource.Contribution c, int slice, int part, int bytes) {
+        StudentPool.Reading own = c.at().equals(Exchange.get().address()) ? students.read(c.from(), c.worker(), slice, part) : null;
         if (own != null) {
             return new Part(c.at(), own.bytes(), null, own, null);
         }
         byte[] buffer = buffer(bytes);
         return new Part(c.at(), StateLayout.littleEndian(buffer),
-                Exchange.get().fetch(c.at(), PeerMessages.Question.ofWorker(run, version, slice, c.worker(), part), buffer), null, buffer);
+                Exchange.get().fetch(c.at(), PeerMessages.Question.ofWorker(run, c.from(), slice, c.worker(), part), buffer), null, buffer);
     }
 
     private static void awaitAll(List<Part> parts) throws PeersLostException {

@@ -35,18 +35,21 @@ public final class PeerMessages {
      * @param part    of a worker, one of {@link Reached} or {@link OwnState}; of a state, {@link StateSource#VALUES} or {@link StateSource#MEAN}
      * @param whole   whether the state has moments
      * @param made    contributions to average, for the slice's owner; empty for other peers, which only check whether they have it
+     * @param needed  for the owner, see {@link StateSource#needed}
      */
-    public record Question(String run, long version, int slice, int worker, int part, boolean whole, List<StateSource.Contribution> made) {
-        static Question ofState(StateSource source, int slice, int part, List<StateSource.Contribution> made) {
-            return new Question(source.run(), source.version(), slice, -1, part, source.whole(), made);
+    public record Question(String run, long version, int slice, int worker, int part, boolean whole, List<StateSource.Contribution> made, Set<Long> needed) {
+        /** @param owner whether the one who is asked owns the slice */
+        static Question ofState(StateSource source, int slice, int part, boolean owner) {
+            return new Question(source.run(), source.version(), slice, -1, part, source.whole(), owner ? source.made() : List.of(),
+                    owner ? source.needed() : Set.of());
         }
 
         static Question ofWorker(String run, long version, int slice, int worker, int part) {
-            return new Question(run, version, slice, worker, part, false, List.of());
+            return new Question(run, version, slice, worker, part, false, List.of(), Set.of());
         }
 
         public static Question end(String run) {
-            return new Question(run, 0, -1, -1, 0, false, List.of());
+            return new Question(run, 0, -1, -1, 0, false, List.of(), Set.of());
         }
 
         boolean isEnd() {
@@ -70,6 +73,11 @@ public final class PeerMessages {
                     out.writeInt(c.worker());
                     out.writeLong(c.positions());
                     write(c.at(), out);
+                    out.writeLong(c.from());
+                }
+                out.writeInt(needed.size());
+                for (long kept : needed) {
+                    out.writeLong(kept);
                 }
             });
         }
@@ -85,9 +93,14 @@ public final class PeerMessages {
             int count = count(in);
             List<StateSource.Contribution> made = new ArrayList<>();
             for (int i = 0; i < count; i++) {
-                made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in)));
+                made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in), in.readLong()));
             }
-            return new Question(run, version, slice, worker, part, whole, made);
+            int kept = count(in);
+            Set<Long> needed = new LinkedHashSet<>();
+            for (int i = 0; i < kept; i++) {
+                needed.add(in.readLong());
+            }
+            return new Question(run, version, slice, worker, part, whole, made, needed);
         }
     }
 

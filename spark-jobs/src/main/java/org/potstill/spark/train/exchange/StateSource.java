@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
@@ -22,8 +21,9 @@ import org.potstill.spark.train.state.StateLayout;
  * @param begin     the driver's slices if the state comes from the driver; otherwise empty
  * @param made      contributions that the state is the average of; empty if every holder has the whole state
  * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin
+ * @param needed    versions of earlier states that executors keep, as late workers may yet begin at them
  */
-public record StateSource(String run, long version, boolean whole, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders)
+public record StateSource(String run, long version, boolean whole, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders, Set<Long> needed)
         implements Serializable {
     /** A slice's values. */
     static final int VALUES = 0;
@@ -31,17 +31,18 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
     static final int MEAN = 1;
 
     /**
-     * A worker's result of the previous round, kept on its executor until fetched.
+     * A worker's result of a round, kept on its executor until fetched.
      *
      * @param worker    number of the worker
      * @param positions number of positions it learnt from: its weight
      * @param at        the executor that keeps the result
+     * @param from      the version under which it is kept there
      */
-    public record Contribution(int worker, long positions, Peer at) implements Serializable {
+    public record Contribution(int worker, long positions, Peer at, long from) implements Serializable {
     }
 
     public static StateSource ofDriver(String run, long version, List<DriverSlice> begin) {
-        return new StateSource(run, version, true, begin, List.of(), List.of());
+        return new StateSource(run, version, true, begin, List.of(), List.of(), Set.of());
     }
 
     /**
@@ -52,22 +53,22 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
     public StateSource average(boolean isWhole, List<Contribution> made) {
         // What an owner owes stays with it until all is sent.
         List<Peer> owners = whole || isWhole ? made.stream().map(Contribution::at).distinct().toList() : holders;
-        return new StateSource(run, version + 1, isWhole, List.of(), List.copyOf(made), owners);
+        return new StateSource(run, version + 1, isWhole, List.of(), List.copyOf(made), owners, Set.of());
     }
 
     /** Returns the source of the same average, made from other contributions. */
     public StateSource with(List<Contribution> others) {
-        return new StateSource(run, version, whole, List.of(), List.copyOf(others), others.stream().map(Contribution::at).distinct().toList());
+        return new StateSource(run, version, whole, List.of(), List.copyOf(others), others.stream().map(Contribution::at).distinct().toList(), needed);
     }
 
     /** Returns the source of the same state on peers that each have all of it. */
     public StateSource heldBy(List<Peer> peers) {
-        return new StateSource(run, version, whole, List.of(), List.of(), List.copyOf(peers));
+        return new StateSource(run, version, whole, List.of(), List.of(), List.copyOf(peers), needed);
     }
 
-    /** Returns where a worker's result of the previous round is; empty if it has none. */
-    Optional<Peer> placeOf(int worker) {
-        return made.stream().filter(c -> c.worker() == worker).map(Contribution::at).findFirst();
+    /** Returns the source of the same state, beside which executors keep earlier ones. */
+    public StateSource keeping(Set<Long> versions) {
+        return new StateSource(run, version, whole, begin, made, holders, Set.copyOf(versions));
     }
 
     /** Whether the peer owns the slice, that is, averages it. */
@@ -106,7 +107,7 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
             try {
                 boolean makes = isMadeBy(holder, slice);
                 CompletableFuture<PeerMessages.Answer> asked = exchange.ask(holder,
-                        PeerMessages.Question.ofState(this, slice, part, makes ? made : List.of()));
+                        PeerMessages.Question.ofState(this, slice, part, makes));
                 PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
                 if (answer.has()) {
                     byte[] received = Exchange.await(exchange.receive(holder, answer, new byte[bytes]));

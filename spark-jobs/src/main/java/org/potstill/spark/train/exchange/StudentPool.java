@@ -7,10 +7,10 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.LongSummaryStatistics;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.potstill.spark.train.state.StateLayout;
 import org.potstill.spark.train.state.WorkerSetup;
@@ -28,10 +28,10 @@ public final class StudentPool implements AutoCloseable {
 
     private final WorkerSetup setup;
     private final StateLayout layout;
-    /** Results to be averaged, by the version of the state from which workers came to them, then by worker. */
-    private final TreeMap<Long, Map<Integer, Reached>> reached = new TreeMap<>();
-    /** What workers take to their next round, by the same. */
-    private final TreeMap<Long, Map<Integer, OwnState>> own = new TreeMap<>();
+    /** Each worker's last result, until it is averaged. */
+    private final Map<Integer, Kept<Reached>> reached = new HashMap<>();
+    /** What each worker takes to its next round. */
+    private final Map<Integer, Kept<OwnState>> own = new HashMap<>();
     private final IdentityHashMap<Student, Integer> readers = new IdentityHashMap<>();
     /** Students that nobody needs any more but whose memory is still being read. */
     private final Set<Student> dropped = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -42,6 +42,15 @@ public final class StudentPool implements AutoCloseable {
     /** Number of workers on this executor in the previous round. */
     private int workers;
     private boolean closed;
+
+    /**
+     * What is kept of a worker.
+     *
+     * @param version of the state that the result is to be added to
+     * @param student whose memory it shares; null if there is none
+     */
+    private record Kept<T>(long version, T what, Student student) {
+    }
 
     StudentPool(WorkerSetup setup, StateLayout layout) {
         this.setup = setup;
@@ -93,25 +102,39 @@ public final class StudentPool implements AutoCloseable {
     /**
      * Lends a worker what it takes from its previous round.
      *
-     * @param version of the state that this round begins with
+     * @param from version under which that round's result is kept
      * @return null if it is not here, or being sent elsewhere
      */
-    synchronized OwnState resume(long version, int worker) {
-        Map<Integer, OwnState> last = own.getOrDefault(version - 1, Map.of());
-        OwnState kept = last.get(worker);
-        return kept == null || readers.containsKey(kept.student()) ? null : last.remove(worker);
+    synchronized OwnState resume(long from, int worker) {
+        Kept<OwnState> kept = own.get(worker);
+        return kept == null || kept.version() != from || readers.containsKey(kept.student()) ? null : own.remove(worker).what();
     }
 
-    /** Drops what nobody needs once the whole state of this version is here. */
-    synchronized void forget(long version) {
-        NavigableMap<Long, Map<Integer, Reached>> averaged = reached.headMap(version, false);
-        workers = averaged.isEmpty() ? workers : Math.max(1, averaged.lastEntry().getValue().size());
-        averaged.values().forEach(ofWorkers -> ofWorkers.values().forEach(this::drop));
-        averaged.clear();
-        // A round takes over what the one before it kept.
-        NavigableMap<Long, Map<Integer, OwnState>> left = own.headMap(version - 1, false);
-        left.values().forEach(ofWorkers -> ofWorkers.values().forEach(kept -> drop(kept.student())));
-        left.clear();
+    /** Drops what nobody needs once all of a state is here: the results that it contains, and what workers left here and took along elsewhere. */
+    synchronized void forget(StateSource state) {
+        if (state.whole()) {
+            forget(state.version());
+        }
+        for (StateSource.Contribution c : state.made()) {
+            drop(reached, c.worker(), c.from() + 1);
+            drop(own, c.worker(), c.from());
+        }
+    }
+
+    private void forget(long version) {
+        LongSummaryStatistics averaged = reached.values().stream().mapToLong(Kept::version).filter(v -> v < version).summaryStatistics();
+        if (averaged.getCount() > 0) {
+            workers = (int) reached.values().stream().filter(kept -> kept.version() == averaged.getMax()).count();
+        }
+        List.copyOf(reached.keySet()).forEach(worker -> drop(reached, worker, version));
+        List.copyOf(own.keySet()).forEach(worker -> drop(own, worker, version));
+    }
+
+    private <T> void drop(Map<Integer, Kept<T>> all, int worker, long before) {
+        Kept<T> kept = all.get(worker);
+        if (kept != null && kept.version() < before) {
+            drop(all.remove(worker));
+        }
     }
 
     public synchronized void giveBack(Student student) {
@@ -135,23 +158,30 @@ public final class StudentPool implements AutoCloseable {
         trainers.clear();
     }
 
-    /** Keeps a worker's result until it is averaged. */
+    /** Keeps a worker's result until it is averaged. Its result before is averaged by then. */
     public synchronized void keep(long version, int worker, Reached result) {
-        drop(closed ? result : reached.computeIfAbsent(version, key -> new HashMap<>()).put(worker, result));
+        keep(reached, worker, new Kept<>(version, result, result.student()));
     }
 
     /** Keeps a worker's result, and what it takes to its next round. */
-    public synchronized void keep(long version, int worker, Reached result, OwnState kept) {
+    public synchronized void keep(long version, int worker, Reached result, OwnState taken) {
         keep(version, worker, result);
-        OwnState before = closed ? kept : own.computeIfAbsent(version, key -> new HashMap<>()).put(worker, kept);
-        if (before != null) {
-            drop(before.student());
-        }
+        keep(own, worker, new Kept<>(version, taken, taken.student()));
     }
 
-    private void drop(Reached result) {
-        if (result != null && result.student() != null) {
-            drop(result.student());
+    private <T> void keep(Map<Integer, Kept<T>> all, int worker, Kept<T> kept) {
+        Kept<T> last = all.get(worker);
+        // A task that was given up may end after those that replace it.
+        boolean isNewest = !closed && (last == null || last.version() <= kept.version());
+        if (isNewest) {
+            all.put(worker, kept);
+        }
+        drop(isNewest ? last : kept);
+    }
+
+    private void drop(Kept<?> kept) {
+        if (kept != null && kept.student() != null) {
+            drop(kept.student());
         }
     }
 
@@ -174,11 +204,11 @@ public final class StudentPool implements AutoCloseable {
     /** Returns a slice of a worker's {@link Reached} or {@link OwnState}; null if it is not here. */
     synchronized Reading read(long version, int worker, int slice, int part) {
         if (OwnState.has(part)) {
-            OwnState kept = own.getOrDefault(version, Map.of()).get(worker);
-            return kept == null ? null : reading(kept.student(), kept.slice(slice, part, layout));
+            Kept<OwnState> kept = own.get(worker);
+            return kept == null || kept.version() != version ? null : reading(kept.student(), kept.what().slice(slice, part, layout));
         }
-        Reached result = reached.getOrDefault(version, Map.of()).get(worker);
-        return result == null ? null : reading(result.student(), result.slice(slice, part));
+        Kept<Reached> kept = reached.get(worker);
+        return kept == null || kept.version() != version ? null : reading(kept.student(), kept.what().slice(slice, part));
     }
 
     /** @param student whose memory the bytes share; may be null */

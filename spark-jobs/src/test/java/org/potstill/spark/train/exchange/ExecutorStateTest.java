@@ -4,6 +4,7 @@ package org.potstill.spark.train.exchange;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -119,12 +120,12 @@ class ExecutorStateTest {
             moments.add(student.updaterState(slice.firstMoment(), slice.moments()));
         }
         executor.students().keep(0, worker, new Reached(student, slices, moments));
-        return new StateSource.Contribution(worker, positions, me());
+        return new StateSource.Contribution(worker, positions, me(), 0);
     }
 
     /** Lends a student as if the whole state of this version were here. */
     private Student borrow(long version) {
-        executor.students().forget(version);
+        executor.students().forget(StateSource.ofDriver(run, version, List.of()));
         return executor.students().borrow();
     }
 
@@ -147,7 +148,7 @@ class ExecutorStateTest {
     }
 
     private static PeerMessages.Question question(String run, long version, int slice, List<StateSource.Contribution> made) {
-        return PeerMessages.Question.ofState(new StateSource(run, version, true, List.of(), List.of(), List.of()), slice, StateSource.VALUES, made);
+        return PeerMessages.Question.ofState(new StateSource(run, version, true, List.of(), made, List.of(), Set.of()), slice, StateSource.VALUES, true);
     }
 
     private static PeerMessages.Answer ask(PeerMessages.Question question) throws IOException {
@@ -179,7 +180,7 @@ class ExecutorStateTest {
         try (ServerSocket closed = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             nobody = new Peer("127.0.0.1", closed.getLocalPort());
         }
-        List<StateSource.Contribution> made = List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, nobody));
+        List<StateSource.Contribution> made = List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, nobody, 0));
         StateSource source = ofDriver().average(true, made);
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> fetch(source)).peers());
         assertEquals(Set.of(nobody), assertThrows(PeersLostException.class, () -> executor.begin(source, 0)).peers());
@@ -193,7 +194,7 @@ class ExecutorStateTest {
     void theOneWhoIsSilentIsNamedAndNotTheOneWhoWaitsForIt() throws Exception {
         try (TransportServer silent = serve((question, answer) -> { }, new Offers(0))) {
             Peer gone = new Peer("127.0.0.1", silent.getPort());
-            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone)));
+            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, gone, 0)));
             assertEquals(Set.of(gone), assertThrows(PeersLostException.class, () -> source.fetch(0, layout, null, new HashSet<>())).peers());
         }
     }
@@ -205,7 +206,7 @@ class ExecutorStateTest {
         try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
                 : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })), Set.of())), offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
-            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead)));
+            StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead, 0)));
             List<byte[]> slices = executor.begin(source, 0);
             for (int i = 0; i < layout.slices(); i++) {
                 assertArrayEquals(next.cut(layout, i), slices.get(i));
@@ -254,7 +255,7 @@ class ExecutorStateTest {
     void anotherHolderIsAskedWhereASlicesOwnerIsGone() throws Exception {
         Peer nobody = new Peer("127.0.0.1", 1);
         executor.begin(ofDriver(), 1);
-        StateSource source = new StateSource(run, 0, true, List.of(), List.of(), List.of(nobody, me()));
+        StateSource source = new StateSource(run, 0, true, List.of(), List.of(), List.of(nobody, me()), Set.of());
         assertArrayEquals(begin.parameters(), fetch(source).parameters());
     }
 
@@ -304,9 +305,9 @@ class ExecutorStateTest {
             waiting.add(answer);
             asked.add(question.slice());
         }, new Offers(0))) {
-            List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort())));
+            List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort()), 0));
             List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
-                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(ofDriver().average(true, made), slice, StateSource.VALUES, made))).toList();
+                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(ofDriver().average(true, made), slice, StateSource.VALUES, true))).toList();
             Eventually.until(() -> waiting.size() == 2 * 2, () -> "asked for slices " + asked);
             // Time in which a third would ask, were it let.
             Thread.sleep(200);
@@ -326,7 +327,7 @@ class ExecutorStateTest {
         String large = UUID.randomUUID().toString();
         ExecutorState.of(large, setup, new StateLayout(Integer.MAX_VALUE / Float.BYTES, 0, 0, 1)).begin(
                 StateSource.ofDriver(large, 0, List.of(new DriverSlice.Sent(sc.broadcast(new byte[1])))), 0);
-        PeerMessages.Question question = question(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me())));
+        PeerMessages.Question question = question(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me(), 0)));
         String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
         assertTrue(message.contains("OutOfMemoryError"), message);
         StateSource source = StateSource.ofDriver(large, 0, List.of()).average(true, question.made());
@@ -415,7 +416,7 @@ class ExecutorStateTest {
     @Test
     void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
         PeerMessages.Question question = question(run, 7, 3,
-                List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535))));
+                List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535), 6)));
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
@@ -434,6 +435,53 @@ class ExecutorStateTest {
         assertThrows(IllegalStateException.class, () -> ExecutorState.of(run, setup, layout));
         executor.students().keep(0, 0, new Reached(late, List.of(ByteBuffer.allocate(1)), List.of()));
         assertNull(executor.students().read(0, 0, 0, Reached.PARAMETERS));
+    }
+
+    @Test
+    void aLateResultIsKeptUntilItIsAveraged() throws Exception {
+        StudentPool students = executor.students();
+        for (int worker = 0; worker < 2; worker++) {
+            students.keep(0, worker, new Reached(null, List.of(ByteBuffer.allocate(1)), List.of()), new OwnState(students.borrow(), List.of()));
+        }
+        // Rounds close without worker 1; worker 0 goes on, twice.
+        for (int version = 1; version <= 2; version++) {
+            students.forget(madeOf(version, new StateSource.Contribution(0, 1, me(), version - 1)));
+            assertNull(students.read(version - 1, 0, 0, Reached.PARAMETERS));
+            students.keep(version, 0, new Reached(null, List.of(ByteBuffer.allocate(1)), List.of()), students.resume(version - 1, 0));
+        }
+        assertNotNull(students.read(0, 1, 0, Reached.PARAMETERS));
+        students.forget(madeOf(3, new StateSource.Contribution(1, 1, me(), 0)));
+        assertNull(students.read(0, 1, 0, Reached.PARAMETERS));
+        OwnState own = students.resume(0, 1);
+        assertNotNull(own);
+        // A task that was given up ends after the one that replaces it.
+        students.keep(3, 1, new Reached(null, List.of(ByteBuffer.allocate(3)), List.of()), own);
+        students.keep(1, 1, new Reached(null, List.of(ByteBuffer.allocate(1)), List.of()));
+        assertEquals(3, students.read(3, 1, 0, Reached.PARAMETERS).bytes().remaining());
+        // What it left here is of no use once it has gone on elsewhere.
+        students.forget(madeOf(5, new StateSource.Contribution(1, 1, new Peer("elsewhere", 1), 4)));
+        assertNull(students.read(3, 1, 0, Reached.PARAMETERS));
+        assertNull(students.resume(3, 1));
+        assertNotNull(students.read(2, 0, 0, Reached.PARAMETERS));
+        students.forget(StateSource.ofDriver(run, 9, List.of()));
+        assertNull(students.read(2, 0, 0, Reached.PARAMETERS));
+    }
+
+    private StateSource madeOf(long version, StateSource.Contribution made) {
+        return new StateSource(run, version, false, List.of(), List.of(made), List.of(me()), Set.of());
+    }
+
+    @Test
+    void statesThatLateWorkersMayBeginAtAreKept() throws Exception {
+        StateSource source = ofDriver();
+        for (int version = 1; version <= 4; version++) {
+            source = source.average(true, List.of(reach(0, 1, random(version)))).keeping(version < 4 ? Set.of(0L, 1L) : Set.of(1L));
+            executor.begin(source, 0);
+            assertEquals(version < 4, ask(question(run, 0, 0, List.of())).has());
+            assertTrue(ask(question(run, 1, 0, List.of())).has());
+        }
+        assertFalse(ask(question(run, 2, 0, List.of())).has());
+        assertTrue(ask(question(run, 3, 0, List.of())).has());
     }
 
     /** What a worker left on another executor is fetched from there; where that is gone, so is the worker's own. */
@@ -458,8 +506,8 @@ class ExecutorStateTest {
                     ? offers.add(new StudentPool.Reading(floats.flip(), () -> { })) : "", Set.of()));
         }, offers)) {
             Peer there = new Peer("127.0.0.1", server.getPort());
-            StateSource source = new StateSource(moving, 5, false, List.of(), List.of(new StateSource.Contribution(1, 1, there)), List.of(there));
-            OwnState own = here.resume(source, 1);
+            List<StateSource.Contribution> last = List.of(new StateSource.Contribution(1, 1, there, 4));
+            OwnState own = here.resume(last, 1);
             float[] moments = own.student().updaterState();
             for (int i = 0; i < moments.length; i++) {
                 assertEquals(i, moments[i]);
@@ -467,9 +515,9 @@ class ExecutorStateTest {
             for (int i = 0; i < withMoments.slices(); i++) {
                 assertEquals(-withMoments.slice(i).firstParameter() - 1, own.owed().get(i).owed()[1]);
             }
-            assertEquals(Set.of(there), assertThrows(PeersLostException.class, () -> here.resume(
-                    new StateSource(moving, 6, false, List.of(), source.made(), List.of(there)), 1)).peers());
-            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(source, 0)).peers());
+            assertEquals(Set.of(there), assertThrows(PeersLostException.class,
+                    () -> here.resume(List.of(new StateSource.Contribution(1, 1, there, 5)), 1)).peers());
+            assertEquals(Set.of(me()), assertThrows(PeersLostException.class, () -> here.resume(last, 0)).peers());
         }
         Exchange.await(Exchange.get().ask(me(), PeerMessages.Question.end(moving)));
     }
