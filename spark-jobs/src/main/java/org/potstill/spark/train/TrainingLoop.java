@@ -63,7 +63,6 @@ public final class TrainingLoop {
     private final TrainingUse use = new TrainingUse();
     private TrainingCheckpoints.Position copy;
     private DistributedState state;
-    private int sinceCopy;
     private int lossesSinceCopy;
     private long logged = System.nanoTime();
 
@@ -113,7 +112,7 @@ public final class TrainingLoop {
                     long roundBegan = System.nanoTime();
                     boolean last = round == plan.roundsPerEpoch() - 1;
                     boolean save = saves(round);
-                    boolean copies = copies(round, sinceCopy);
+                    boolean copies = copies(round);
                     AveragingRound.Outcome outcome = new AveragingRound(sc, setup, plan, state, sequences, epoch, round,
                             copies || setup.averaging() == Averaging.EVERYTHING).run();
                     state = outcome.state();
@@ -121,7 +120,6 @@ public final class TrainingLoop {
                     learn(outcome, epoch, round, (System.nanoTime() - roundBegan) / 1e9);
                     int nextEpoch = last ? epoch + 1 : epoch;
                     int nextRound = last ? 0 : round + 1;
-                    sinceCopy++;
                     if (copies) {
                         double seconds = begin.seconds() + (System.nanoTime() - started) / 1e9;
                         copy(nextEpoch, nextRound, seconds);
@@ -156,9 +154,9 @@ public final class TrainingLoop {
         return round == plan.roundsPerEpoch() - 1 || checkpointRounds > 0 && (round + 1) % checkpointRounds == 0;
     }
 
-    /** @param before number of rounds between the last copy and this round */
-    private boolean copies(int round, int before) {
-        return saves(round) || before + 1 == copyRounds(setup.averaging());
+    /** Whether the state after a round is copied; that after the last round of an epoch is, so the last copy is of the same epoch. */
+    private boolean copies(int round) {
+        return saves(round) || round + 1 - copy.round() == copyRounds(setup.averaging());
     }
 
     /**
@@ -168,10 +166,10 @@ public final class TrainingLoop {
      */
     private int withoutLate(EpochFiles sequences, int epoch, int round) {
         int end = round;
-        while (!copies(end, end - round)) {
+        while (!copies(end)) {
             end++;
         }
-        if (setup.averaging() == Averaging.EVERYTHING || setup.overlap() > 0 || sinceCopy > 0 || end == round) {
+        if (setup.averaging() == Averaging.EVERYTHING || setup.overlap() > 0 || round > copy.round() || end == round) {
             return round;
         }
         List<List<Integer>> without = late.of(new Stretch(epoch, round, end));
@@ -191,7 +189,6 @@ public final class TrainingLoop {
             late.save();
             history.addAll(rounds.history());
         }
-        sinceCopy = end - round;
         return end;
     }
 
@@ -213,7 +210,6 @@ public final class TrainingLoop {
         simd.addAll(state.simd());
         copy = new TrainingCheckpoints.Position(epoch, round, next, List.copyOf(history), seconds, simd);
         last.delete();
-        sinceCopy = 0;
         lossesSinceCopy = 0;
     }
 
@@ -254,7 +250,6 @@ public final class TrainingLoop {
         history.clear();
         history.addAll(copy.history());
         learnt.set(Losses.positions(history));
-        sinceCopy = 0;
     }
 
     private RuntimeException failed(Throwable e, int epoch, int round) {
