@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "onnx-runtime", "teacher-inference", "student-model"]
+MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "cpu-kernels", "onnx-runtime", "teacher-inference", "student-model"]
 BUILD = ("mvn -B -ntp -q -pl teacher-inference,student-model -am test-compile dependency:build-classpath "
          "-Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test")
 

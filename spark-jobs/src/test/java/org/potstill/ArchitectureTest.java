@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 /** The structure that docs/architecture.md describes. */
 class ArchitectureTest {
     /** Modules from the bottom to the top, by their packages. */
-    private static final List<String> MODULES = List.of("errors", "softlabels", "jinja", "checkpoints", "nd4j", "onnx", "teacher", "student", "spark");
+    private static final List<String> MODULES = List.of("errors", "softlabels", "jinja", "checkpoints", "nd4j", "kernels", "onnx", "teacher", "student", "spark");
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOptions(List.of(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS, location -> !location.contains("-tests.jar")))

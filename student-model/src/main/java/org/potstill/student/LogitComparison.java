@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student;
 
-import org.potstill.student.kernels.FloatValues;
-import org.potstill.student.kernels.Row;
+import org.potstill.kernels.FloatValues;
+import org.potstill.kernels.Row;
 
 /**
  * Compares next-token distributions given by their logits with a reference distribution, one position at a time, with SIMD

@@ -4,10 +4,10 @@ package org.potstill.student;
 import java.io.IOException;
 import java.util.Arrays;
 import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Products;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.LanguageModelHead;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Products;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 

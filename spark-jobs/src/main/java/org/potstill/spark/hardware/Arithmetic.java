@@ -3,7 +3,7 @@ package org.potstill.spark.hardware;
 
 import java.util.Locale;
 import org.potstill.checkpoints.io.Precision;
-import org.potstill.student.kernels.CpuPeak;
+import org.potstill.kernels.CpuPeak;
 import org.potstill.student.options.MatrixPrecision;
 
 /** Numbers in which most operations of a model are done. */

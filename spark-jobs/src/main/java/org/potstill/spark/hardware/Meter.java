@@ -6,7 +6,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
 import org.potstill.checkpoints.model.ModelFlops;
-import org.potstill.student.kernels.CpuPeak;
+import org.potstill.kernels.CpuPeak;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

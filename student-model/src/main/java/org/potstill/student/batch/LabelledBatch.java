@@ -7,10 +7,10 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.kernels.HostMemory;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.dl4j.DecoderLayerConf;
 import org.potstill.student.errors.StudentErrors;
-import org.potstill.student.kernels.HostMemory;
 
 /**
  * Training sequences as the arrays that {@link DecoderLayerConf} describes. Teacher probabilities of ids beyond the student's

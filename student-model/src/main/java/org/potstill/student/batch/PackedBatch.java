@@ -3,8 +3,8 @@ package org.potstill.student.batch;
 
 import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.potstill.kernels.HostMemory;
 import org.potstill.student.dl4j.DecoderLayerConf;
-import org.potstill.student.kernels.HostMemory;
 
 /**
  * A batch of concatenated sequences without padding: every linear layer sees one matrix of {@code ids.length} rows, and only

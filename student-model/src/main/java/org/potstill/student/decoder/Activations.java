@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.student.kernels.Matrix;
+import org.potstill.kernels.Matrix;
 
 /** Activations that the forward pass keeps for the backward pass, and scratch memory; allocated for a maximum number of rows. */
 public final class Activations {

@@ -7,11 +7,11 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.kernels.Kernels;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Products;
+import org.potstill.kernels.Slices;
 import org.potstill.student.batch.PackedBatch;
-import org.potstill.student.kernels.Kernels;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Products;
-import org.potstill.student.kernels.Slices;
 
 /**
  * Causal grouped-query attention (Ainslie et al. 2023). The query heads of a sequence that share a key head are one piece of

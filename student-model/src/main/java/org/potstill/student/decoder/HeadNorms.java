@@ -3,9 +3,9 @@ package org.potstill.student.decoder;
 
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.Traits;
-import org.potstill.student.kernels.Kernels;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
+import org.potstill.kernels.Kernels;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
 
 /**
  * RMSNorm of queries and keys before the rotary embedding: of each head, as in Qwen3 (Yang et al. 2025, arXiv 2505.09388), or of

@@ -2,11 +2,11 @@
 package org.potstill.student.decoder;
 
 import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.kernels.Kernels;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Products;
+import org.potstill.kernels.Slices;
 import org.potstill.student.batch.PackedBatch;
-import org.potstill.student.kernels.Kernels;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Products;
-import org.potstill.student.kernels.Slices;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.SoftTargetLoss;
 import org.potstill.student.loss.StepLoss;

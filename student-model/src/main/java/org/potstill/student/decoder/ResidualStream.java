@@ -2,9 +2,9 @@
 package org.potstill.student.decoder;
 
 import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.student.kernels.Kernels;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
+import org.potstill.kernels.Kernels;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
 
 /**
  * The way from the residual stream into a sublayer and back, {@code stream + scale·norm(sublayer(norm(stream)))}, where a model has

@@ -4,8 +4,8 @@ package org.potstill.student.decoder;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.RotaryTable;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
 
 /** The {@link RotaryTable} in native memory, {@code [positions, headDim]}, cosines first. */
 final class RotaryAngles {

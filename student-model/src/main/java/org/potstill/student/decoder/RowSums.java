@@ -2,10 +2,10 @@
 package org.potstill.student.decoder;
 
 import java.util.Arrays;
-import org.potstill.student.kernels.Kernels;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
-import org.potstill.student.kernels.Slices;
+import org.potstill.kernels.Kernels;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
+import org.potstill.kernels.Slices;
 
 /**
  * The gradient of a vector parameter, a sum over rows. Each slice of rows accumulates its own sum, and these are added in order,

@@ -13,8 +13,8 @@ import org.deeplearning4j.nn.conf.layers.Layer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.kernels.HostMemory;
 import org.potstill.student.decoder.Weights;
-import org.potstill.student.kernels.HostMemory;
 
 /** Initialiser of the decoder's parameters in Deeplearning4j's flat vector, row-major, in the order of {@link Weights}. */
 public final class DecoderParameters implements ParamInitializer {

@@ -5,10 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.potstill.checkpoints.model.CausalLmConfig;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
+import org.potstill.kernels.Slices;
 import org.potstill.student.decoder.Weights;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
-import org.potstill.student.kernels.Slices;
 import org.potstill.student.options.TrainingOptions;
 
 /**

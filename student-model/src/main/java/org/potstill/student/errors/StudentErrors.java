@@ -38,11 +38,6 @@ public final class StudentErrors {
                 "let the student begin with a model without experts and with the same tokenizer, or at random");
     }
 
-    public static UserException tensorTooLarge(long rows, long columns) {
-        return new UserException("a tensor of " + rows + " x " + columns,
-                "one tensor may take 2 GiB at most", "choose a smaller student, or shorter or fewer sequences a batch");
-    }
-
     public static UserException noBf16() {
         return new UserException("training in bfloat16 is not possible here",
                 "it needs a CPU with the avx512_bf16 instructions, on Linux x86-64",

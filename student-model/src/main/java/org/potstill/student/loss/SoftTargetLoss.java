@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.student.loss;
 
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
 import org.potstill.student.batch.PackedBatch;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
 
 /**
  * The {@link Objective} over the rows of a block of logits, which are overwritten with their gradient. For the forward KL this is

@@ -14,11 +14,11 @@ import org.nd4j.linalg.ops.transforms.Transforms;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.RotaryTable;
 import org.potstill.checkpoints.model.Traits;
+import org.potstill.kernels.GatedUnit;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.decoder.Decoder;
 import org.potstill.student.decoder.LlamaDecoder;
 import org.potstill.student.decoder.Weights;
-import org.potstill.student.kernels.GatedUnit;
 import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
 

@@ -116,7 +116,7 @@ final class LayerGraph {
         return norms.forward(ops.reshape(x, -1, columns), gain, columns, width / columns);
     }
 
-    /** Adds SwiGLU or GeGLU, see {@link org.potstill.student.kernels.GatedUnit}. */
+    /** Adds SwiGLU or GeGLU, see {@link org.potstill.kernels.GatedUnit}. */
     private Gate gate(String gateUp) {
         int inner = config.intermediateSize();
         String[] halves = ops.split(gateUp, 1, inner, inner);

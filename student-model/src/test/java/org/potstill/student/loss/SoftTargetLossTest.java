@@ -13,13 +13,13 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.linalg.api.buffer.DataType;
+import org.potstill.kernels.Matrix;
+import org.potstill.kernels.Row;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.student.Fixtures;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.batch.TrainingSequence;
 import org.potstill.student.decoder.NaiveDecoder;
-import org.potstill.student.kernels.Matrix;
-import org.potstill.student.kernels.Row;
 
 class SoftTargetLossTest {
     private static final int VOCABULARY = 2000;

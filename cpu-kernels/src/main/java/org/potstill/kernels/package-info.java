@@ -1,0 +1,2 @@
+/** Elementwise loops and matrix products on the CPU, vectorised and plain. */
+package org.potstill.kernels;

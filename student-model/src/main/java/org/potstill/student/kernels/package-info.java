@@ -1,2 +1,0 @@
-/** Elementwise loops and matrix products on the CPU, vectorised and plain. */
-package org.potstill.student.kernels;
