@@ -36,8 +36,8 @@ public interface Checkpoint extends CausalLm, TensorSource {
 
     @Override
     default void requirePrecision(Precision precision) {
-        if (precision == Precision.INT8 && config().traits().experts().count() > 0) {
-            throw UnsupportedErrors.int8Experts(config().variant().family());
+        if ((precision == Precision.INT8 || precision == Precision.BF16) && config().traits().experts().count() > 0) {
+            throw UnsupportedErrors.quantisedExperts(config().variant().family(), precision);
         }
     }
 

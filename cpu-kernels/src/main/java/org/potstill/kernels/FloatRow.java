@@ -11,6 +11,22 @@ final class FloatRow extends FloatValues {
     }
 
     @Override
+    void roundToBf16(short[] to, int n) {
+        for (int i = 0; i < n; i++) {
+            to[i] = Bf16Products.rounded(Float.floatToRawIntBits(values[i]));
+        }
+    }
+
+    @Override
+    public int firstAbove(float threshold, int from, int n) {
+        int i = from;
+        while (i < n && !(values[i] > threshold)) {
+            i++;
+        }
+        return i;
+    }
+
+    @Override
     public double max(int n) {
         // Four independent chains: a single one would be bound by the latency of each operation.
         final float[] x = values;

@@ -22,6 +22,12 @@ public abstract class FloatValues implements Row {
         to.floats().put(to.index(row, column), values, 0, n);
     }
 
+    /** Rounds the first {@code n} elements to bfloat16, see {@link Bf16Products#rounded}. */
+    abstract void roundToBf16(short[] to, int n);
+
+    /** Returns the index of the first element in {@code [from, n)} above a threshold; {@code n} if there is none. */
+    public abstract int firstAbove(float threshold, int from, int n);
+
     @Override
     public final double get(int i) {
         return values[i];

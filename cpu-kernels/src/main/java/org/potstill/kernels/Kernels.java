@@ -105,15 +105,14 @@ public final class Kernels {
         }
     }
 
-    /** Computes RMSNorm (Zhang and Sennrich 2019): {@code out = weight · x / sqrt(mean(x²) + eps)}. */
+    /** Computes {@link Row#rmsNorm} of each row into {@code out}. */
     public static void rmsNorm(Matrix x, Matrix weight, double eps, Matrix out) {
         int n = x.columns();
         Row gain = Row.of(x, n).load(weight, 0, 0, n);
         Row row = Row.of(x, n);
         for (int i = 0; i < x.rows(); i++) {
             row.load(x, i, 0, n);
-            row.scale(n, 1 / Math.sqrt(row.dot(n, row) / n + eps));
-            row.multiply(n, gain);
+            row.rmsNorm(n, gain, eps);
             row.store(out, i, 0, n);
         }
     }
@@ -126,8 +125,7 @@ public final class Kernels {
         Row sum = Row.of(x, n);
         for (int i = 0; i < x.rows(); i++) {
             row.load(x, i, 0, n);
-            row.scale(n, 1 / Math.sqrt(row.dot(n, row) / n + eps));
-            row.multiply(n, gain);
+            row.rmsNorm(n, gain, eps);
             sum.load(out, i, 0, n).add(n, factor, row);
             sum.store(out, i, 0, n);
         }

@@ -16,9 +16,10 @@ import org.potstill.nd4j.Nd4jRuntime;
  */
 public final class OneDnn {
     private static final String NATIVES = "linux-x86_64/";
-    private static final boolean AVAILABLE = load();
     private static final ThreadLocal<Boolean> SINGLE = ThreadLocal.withInitial(OneDnn::useOneThread);
     private static Function setThreads;
+    private static NativeLibrary library;
+    private static final boolean AVAILABLE = load();
 
     private OneDnn() {
     }
@@ -62,6 +63,16 @@ public final class OneDnn {
         return !Nd4jRuntime.isCuda() && AVAILABLE && Nd4jRuntime.processorHas("avx512_bf16");
     }
 
+    /** Returns the library, or null where it is not available. */
+    static NativeLibrary library() {
+        return library;
+    }
+
+    /** Has the calling thread compute alone. */
+    static void computeAlone() {
+        SINGLE.get();
+    }
+
     private static byte letter(boolean transpose) {
         return (byte) (transpose ? 'T' : 'N');
     }
@@ -80,7 +91,7 @@ public final class OneDnn {
             // Loaded by path and in this order: the build also links OpenCL, which few machines have and which is unused here.
             NativeLibrary.getInstance(extract("/org/bytedeco/opencl/" + NATIVES + "libOpenCL.so.1"));
             extract("/org/bytedeco/dnnl/" + NATIVES + "libgomp.so.1");
-            NativeLibrary library = NativeLibrary.getInstance(extract("/org/bytedeco/dnnl/" + NATIVES + "libdnnl.so.3"));
+            library = NativeLibrary.getInstance(extract("/org/bytedeco/dnnl/" + NATIVES + "libdnnl.so.3"));
             Native.register(OneDnn.class, library);
             // From the OpenMP library that oneDNN is linked with, possibly ND4J's.
             setThreads = library.getFunction("omp_set_num_threads");

@@ -15,7 +15,7 @@ public interface Row {
         return like.isDouble() ? new DoubleRow(length) : ofFloats(length);
     }
 
-    static Row ofFloats(int length) {
+    static FloatValues ofFloats(int length) {
         return VECTORS ? new VectorRow(length) : new FloatRow(length);
     }
 
@@ -50,6 +50,12 @@ public interface Row {
 
     /** Computes {@code this = this·x}, elementwise. */
     void multiply(int n, Row x);
+
+    /** Computes RMSNorm (Zhang and Sennrich 2019): {@code this = gain · this / sqrt(mean(this²) + eps)}. */
+    default void rmsNorm(int n, Row gain, double eps) {
+        scale(n, 1 / Math.sqrt(dot(n, this) / n + eps));
+        multiply(n, gain);
+    }
 
     /** Computes {@code this = σ(x)}. */
     void sigmoid(int n, Row x);

@@ -50,6 +50,11 @@ public final class Slices {
 
     /** Runs pieces 0 to {@code count − 1}, in any order. */
     public static void each(int count, IntConsumer piece) {
+        each(threads, count, piece);
+    }
+
+    /** Runs pieces as {@link #each(int, IntConsumer)} does, on a given number of threads. */
+    public static void each(int threads, int count, IntConsumer piece) {
         AtomicInteger next = new AtomicInteger();
         Runnable takeAll = () -> {
             for (int i = next.getAndIncrement(); i < count; i = next.getAndIncrement()) {

@@ -4,6 +4,7 @@ package org.potstill.kernels;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -34,6 +35,32 @@ final class VectorRow extends FloatValues {
 
     private static VectorRow of(Row row) {
         return (VectorRow) row;
+    }
+
+    @Override
+    void roundToBf16(short[] to, int n) {
+        int whole = SPECIES.loopBound(n);
+        for (int i = 0; i < whole; i += LANES) {
+            roundToBf16(at(i).reinterpretAsInts()).intoArray(to, i);
+        }
+        for (int i = whole; i < n; i++) {
+            to[i] = Bf16Products.rounded(Float.floatToRawIntBits(values[i]));
+        }
+    }
+
+    @Override
+    public int firstAbove(float threshold, int from, int n) {
+        int i = from;
+        for (; i + LANES <= n; i += LANES) {
+            VectorMask<Float> above = at(i).compare(VectorOperators.GT, threshold);
+            if (above.anyTrue()) {
+                return i + above.firstTrue();
+            }
+        }
+        while (i < n && !(values[i] > threshold)) {
+            i++;
+        }
+        return i;
     }
 
     @Override
@@ -228,11 +255,14 @@ final class VectorRow extends FloatValues {
     static int roundToBf16(int[] bits, short[] rounded, int n) {
         int whole = INTS.loopBound(n);
         for (int i = 0; i < whole; i += LANES) {
-            IntVector value = IntVector.fromArray(INTS, bits, i);
-            IntVector even = value.lanewise(VectorOperators.LSHR, 16).and(1);
-            IntVector high = value.add(0x7fff).add(even).lanewise(VectorOperators.LSHR, 16);
-            ((ShortVector) high.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(rounded, i);
+            roundToBf16(IntVector.fromArray(INTS, bits, i)).intoArray(rounded, i);
         }
         return whole;
+    }
+
+    private static ShortVector roundToBf16(IntVector bits) {
+        IntVector even = bits.lanewise(VectorOperators.LSHR, 16).and(1);
+        IntVector high = bits.add(0x7fff).add(even).lanewise(VectorOperators.LSHR, 16);
+        return (ShortVector) high.convertShape(VectorOperators.I2S, SHORTS, 0);
     }
 }

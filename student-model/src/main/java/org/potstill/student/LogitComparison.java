@@ -40,10 +40,10 @@ public final class LogitComparison {
 
     public LogitComparison(int vocabSize) {
         this.vocabSize = vocabSize;
-        reference = (FloatValues) Row.ofFloats(vocabSize);
-        weights = (FloatValues) Row.ofFloats(vocabSize);
-        logits = (FloatValues) Row.ofFloats(vocabSize);
-        difference = (FloatValues) Row.ofFloats(vocabSize);
+        reference = Row.ofFloats(vocabSize);
+        weights = Row.ofFloats(vocabSize);
+        logits = Row.ofFloats(vocabSize);
+        difference = Row.ofFloats(vocabSize);
     }
 
     /** Sets the reference distribution. */

@@ -16,6 +16,7 @@ import org.potstill.teacher.nd4j.Nd4jTeacher;
 import org.potstill.teacher.nd4j.Nd4jWeights;
 import org.potstill.teacher.onnx.OnnxEngine;
 import org.potstill.teacher.onnx.OnnxTeacher;
+import org.potstill.teacher.packed.PackedTeacher;
 import org.potstill.teacher.scoring.Teacher;
 import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
@@ -50,6 +51,9 @@ public final class Teachers {
         if (model instanceof ServerModel server) {
             return ServerTeacher.open(server);
         }
+        if (options.precision() == Precision.BF16) {
+            return PackedTeacher.open((Checkpoint) model, options);
+        }
         if (options.engine() == TeacherOptions.Engine.ONNX) {
             return OnnxTeacher.open(model, options);
         }
@@ -66,6 +70,9 @@ public final class Teachers {
     public static AnswerWriter writer(CausalLm model, SamplingOptions sampling, TeacherOptions options, WritingLimits limits) {
         if (model instanceof ServerModel server) {
             return ServerWriter.open(server, sampling);
+        }
+        if (options.precision() == Precision.BF16) {
+            throw TeacherErrors.bf16OnlyScores();
         }
         if (options.precision() == Precision.FP16) {
             requireDevice(options);
@@ -103,6 +110,9 @@ public final class Teachers {
     public static void requireDevice(TeacherOptions options) {
         if (options.precision() == Precision.FP16 && !OnnxRuntime.hasCuda()) {
             throw TeacherErrors.noGpuForHalfPrecision();
+        }
+        if (options.precision() == Precision.BF16) {
+            PackedTeacher.requireInstructions();
         }
         switch (options.engine()) {
             case ONNX -> OnnxEngine.requireDevice(options.device());

@@ -9,6 +9,8 @@ public enum Precision {
     FP32(4),
     /** Half-precision weights and activations, for GPUs; the logits' softmax is in single precision. */
     FP16(2),
+    /** Weights and activations of matrix products in bfloat16, for CPUs with instructions for it; all else in single precision. */
+    BF16(2),
     /** 8-bit weights and activations in all matrix products, for CPUs; see {@link Int8Weights}. */
     INT8(1);
 

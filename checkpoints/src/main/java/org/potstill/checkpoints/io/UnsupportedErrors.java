@@ -27,8 +27,8 @@ public final class UnsupportedErrors {
                 + "; supported natively are llama, mistral, qwen2, qwen3, smollm3, granite, phi3, olmo2, gemma2, gemma3_text, mixtral and qwen3_moe", ONNX);
     }
 
-    public static UserException int8Experts(Object family) {
-        return error("cannot run a " + family + " model in int8", "it is a mixture of experts, which run in fp32 and fp16",
+    public static UserException quantisedExperts(Object family, Precision precision) {
+        return error("cannot run a " + family + " model in " + precision, "it is a mixture of experts, which run in fp32 and fp16",
                 "set teacher.precision to fp32, or to fp16 on a GPU");
     }
 

@@ -13,6 +13,7 @@ import org.potstill.kernels.GatedUnit;
 import org.potstill.kernels.Kernels;
 import org.potstill.kernels.Matrix;
 import org.potstill.kernels.Products;
+import org.potstill.kernels.RotaryAngles;
 import org.potstill.kernels.Slices;
 import org.potstill.student.batch.PackedBatch;
 import org.potstill.student.loss.Objective;

@@ -31,14 +31,27 @@ public final class TeacherErrors {
 
     static UserException precisionOfDevice(Precision precision, TeacherOptions.Device device) {
         return new UserException("the teacher cannot run in " + precision + " on " + device,
-                precision == Precision.INT8 ? "ONNX Runtime has 8-bit matrix products for CPUs" : "half precision is for GPUs: CPUs convert it back and forth",
-                "set teacher.precision to " + (precision == Precision.INT8 ? "fp16 or fp32" : "int8 or fp32")
-                        + ", or teacher.device to " + (precision == Precision.INT8 ? "cpu" : "cuda"));
+                switch (precision) {
+                    case INT8 -> "ONNX Runtime has 8-bit matrix products for CPUs";
+                    case BF16 -> "its bfloat16 products are for CPUs";
+                    default -> "half precision is for GPUs: CPUs convert it back and forth";
+                }, "set teacher.precision to " + (precision == Precision.FP16 ? "int8 or fp32" : "fp16 or fp32")
+                        + ", or teacher.device to " + (precision == Precision.FP16 ? "cuda" : "cpu"));
     }
 
     public static UserException noGpuForHalfPrecision() {
         return new UserException("the teacher cannot run in FP16", "half precision is for GPUs, and this build has ONNX Runtime for the CPU only",
                 "set teacher.precision to int8 or fp32, or build with the cuda profile (mvn -Pcuda) and run on a GPU");
+    }
+
+    public static UserException noBf16() {
+        return new UserException("the teacher cannot run in BF16 here", "it needs a CPU with the avx512_bf16 instructions, on Linux x86-64",
+                "set teacher.precision to int8 or fp32, or choose machines with such processors (Zen 4, Cooper Lake, Sapphire Rapids)");
+    }
+
+    public static UserException bf16OnlyScores() {
+        return new UserException("the teacher cannot write in BF16", "its bfloat16 engine scores text and does not continue it",
+                "set teacher.precision to fp32 or int8 to write");
     }
 
     public static UserException notWrittenOnGpus() {

@@ -12,7 +12,8 @@ import org.potstill.softlabels.TargetSpec;
  * @param engine    ONNX Runtime or ND4J
  * @param device    AUTO is CUDA if it works and otherwise the CPU; CUDA never falls back
  * @param gpu       CUDA's number of the GPU among those visible to this process, from 0; ignored on the CPU
- * @param precision FP32 anywhere, FP16 with ONNX Runtime on a GPU, INT8 with ONNX Runtime on a CPU
+ * @param precision FP32 anywhere, FP16 with ONNX Runtime on a GPU, INT8 with ONNX Runtime on a CPU,
+ *                  BF16 on a CPU with instructions for it
  * @param threads   CPU threads per forward pass, at least 1; match the cores available to this process
  * @param scratch   folder on a local disk for the dequantised weights, 4 bytes per parameter, kept between runs
  * @param targets   expected kind of targets; for another kind, an engine reloads its model
@@ -35,7 +36,8 @@ public record TeacherOptions(Engine engine, Device device, int gpu, Precision pr
         if (gpu < 0) {
             throw TeacherErrors.badGpu(gpu);
         }
-        if (precision == Precision.INT8 && device == Device.AUTO) {
+        boolean forCpu = precision == Precision.INT8 || precision == Precision.BF16;
+        if (forCpu && device == Device.AUTO) {
             device = Device.CPU;
         }
         if (precision == Precision.FP16 && device == Device.AUTO) {
@@ -44,7 +46,7 @@ public record TeacherOptions(Engine engine, Device device, int gpu, Precision pr
         if (precision != Precision.FP32 && engine == Engine.ND4J) {
             throw TeacherErrors.nd4jPrecision(precision);
         }
-        if (precision == Precision.INT8 && device == Device.CUDA || precision == Precision.FP16 && device == Device.CPU) {
+        if (forCpu && device == Device.CUDA || precision == Precision.FP16 && device == Device.CPU) {
             throw TeacherErrors.precisionOfDevice(precision, device);
         }
     }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-package org.potstill.student.decoder;
+package org.potstill.kernels;
 
 import org.nd4j.linalg.api.buffer.DataType;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.RotaryTable;
-import org.potstill.kernels.Matrix;
-import org.potstill.kernels.Row;
 
 /** The {@link RotaryTable} in native memory, {@code [positions, headDim]}, cosines first. */
-final class RotaryAngles {
+public final class RotaryAngles {
     private final int headDim;
     private final float[] frequencies;
     private final double factor;
@@ -16,27 +14,27 @@ final class RotaryAngles {
     private Matrix table;
 
     /** @param factor see {@link RotaryTable#row} */
-    RotaryAngles(int headDim, float[] frequencies, double factor, DataType type) {
+    public RotaryAngles(int headDim, float[] frequencies, double factor, DataType type) {
         this.headDim = headDim;
         this.frequencies = frequencies;
         this.factor = factor;
         this.type = type;
     }
 
-    static RotaryAngles global(CausalLmConfig config, DataType type) {
+    public static RotaryAngles global(CausalLmConfig config, DataType type) {
         return new RotaryAngles(config.headDim(), config.rotaryFrequencies(), config.traits().rotary().factor(), type);
     }
 
     /** Returns the angles of layers with local frequencies; null in models without such layers. */
-    static RotaryAngles local(CausalLmConfig config, DataType type) {
+    public static RotaryAngles local(CausalLmConfig config, DataType type) {
         return config.hasLocalFrequencies() ? new RotaryAngles(config.headDim(), config.localFrequencies(), 1, type) : null;
     }
 
-    Matrix table() {
+    public Matrix table() {
         return table;
     }
 
-    void reserve(int positions) {
+    public void reserve(int positions) {
         if (table != null && table.rows() >= positions) {
             return;
         }
@@ -52,7 +50,7 @@ final class RotaryAngles {
         }
     }
 
-    void free() {
+    public void free() {
         if (table != null) {
             table.free();
         }
