@@ -105,14 +105,20 @@ public final class Kernels {
         }
     }
 
-    /** Computes {@link Row#rmsNorm} of each row into {@code out}. */
+    /** Computes RMSNorm (Zhang and Sennrich 2019): {@code row = gain · row / sqrt(mean(row²) + eps)}. */
+    public static void rmsNorm(Row row, int n, Row gain, double eps) {
+        row.scale(n, 1 / Math.sqrt(row.dot(n, row) / n + eps));
+        row.multiply(n, gain);
+    }
+
+    /** Computes RMSNorm of each row: {@code out = weight · x / sqrt(mean(x²) + eps)}. */
     public static void rmsNorm(Matrix x, Matrix weight, double eps, Matrix out) {
         int n = x.columns();
         Row gain = Row.of(x, n).load(weight, 0, 0, n);
         Row row = Row.of(x, n);
         for (int i = 0; i < x.rows(); i++) {
             row.load(x, i, 0, n);
-            row.rmsNorm(n, gain, eps);
+            rmsNorm(row, n, gain, eps);
             row.store(out, i, 0, n);
         }
     }
@@ -125,7 +131,7 @@ public final class Kernels {
         Row sum = Row.of(x, n);
         for (int i = 0; i < x.rows(); i++) {
             row.load(x, i, 0, n);
-            row.rmsNorm(n, gain, eps);
+            rmsNorm(row, n, gain, eps);
             sum.load(out, i, 0, n).add(n, factor, row);
             sum.store(out, i, 0, n);
         }

@@ -51,12 +51,6 @@ public interface Row {
     /** Computes {@code this = this·x}, elementwise. */
     void multiply(int n, Row x);
 
-    /** Computes RMSNorm (Zhang and Sennrich 2019): {@code this = gain · this / sqrt(mean(this²) + eps)}. */
-    default void rmsNorm(int n, Row gain, double eps) {
-        scale(n, 1 / Math.sqrt(dot(n, this) / n + eps));
-        multiply(n, gain);
-    }
-
     /** Computes {@code this = σ(x)}. */
     void sigmoid(int n, Row x);
 

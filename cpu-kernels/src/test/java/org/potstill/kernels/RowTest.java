@@ -77,6 +77,31 @@ class RowTest {
     }
 
     @Test
+    void floatsAreRoundedAndSearchedAsOneByOne() {
+        Random random = new Random(4);
+        for (IntFunction<Row> kind : KINDS) {
+            for (int n : LENGTHS) {
+                FloatValues x = (FloatValues) kind.apply(n);
+                for (int i = 0; i < n; i++) {
+                    x.set(i, random.nextInt(50));
+                }
+                short[] rounded = new short[n];
+                x.roundToBf16(rounded, n);
+                for (int i = 0; i < n; i++) {
+                    assertEquals(Bf16Products.rounded(Float.floatToRawIntBits(x.values[i])), rounded[i]);
+                }
+                for (int from = 0; from <= n; from += 1 + from / 3) {
+                    int expected = from;
+                    while (expected < n && x.values[expected] <= 47) {
+                        expected++;
+                    }
+                    assertEquals(expected, x.firstAbove(47, from, n));
+                }
+            }
+        }
+    }
+
+    @Test
     void everyLoopDoesWhatItsPlainTwinDoes() {
         same((row, other, n) -> row.exp(n, 1.5));
         same((row, other, n) -> row.scale(n, 0.7));

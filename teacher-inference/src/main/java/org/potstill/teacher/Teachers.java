@@ -111,9 +111,6 @@ public final class Teachers {
         if (options.precision() == Precision.FP16 && !OnnxRuntime.hasCuda()) {
             throw TeacherErrors.noGpuForHalfPrecision();
         }
-        if (options.precision() == Precision.BF16) {
-            PackedTeacher.requireInstructions();
-        }
         switch (options.engine()) {
             case ONNX -> OnnxEngine.requireDevice(options.device());
             case ND4J -> Nd4jDevice.require(options.device());

@@ -9,6 +9,7 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.Traits;
 import org.potstill.kernels.CausalAttention;
 import org.potstill.kernels.FloatValues;
+import org.potstill.kernels.Kernels;
 import org.potstill.kernels.RotaryAngles;
 import org.potstill.kernels.Row;
 import org.potstill.kernels.RowMatrix;
@@ -150,7 +151,7 @@ final class PackedDecoder implements AutoCloseable {
         for (int i = 0; i < unit.rows(); i++) {
             stream.load(row, unit.from() + i, 0, n);
             if (gain != null) {
-                row.rmsNorm(n, gain, config.rmsNormEps());
+                Kernels.rmsNorm(row, n, gain, config.rmsNormEps());
             }
             if (scale != 1) {
                 row.scale(n, scale);
@@ -190,7 +191,7 @@ final class PackedDecoder implements AutoCloseable {
         for (int from = 0; from < queries + keys;) {
             int width = from < queries ? queryWidth : keyWidth;
             scratch.qkv.load(scratch.row, i, from, width);
-            scratch.row.rmsNorm(width, from < queries ? w.query() : w.key(), config.rmsNormEps());
+            Kernels.rmsNorm(scratch.row, width, from < queries ? w.query() : w.key(), config.rmsNormEps());
             scratch.qkv.store(scratch.row, i, from, width);
             from += width;
         }
@@ -220,7 +221,7 @@ final class PackedDecoder implements AutoCloseable {
         for (int i = 0; !done && i < unit.rows(); i++) {
             scratch.output.load(scratch.row, i, 0, n);
             if (gain != null) {
-                scratch.row.rmsNorm(n, gain, config.rmsNormEps());
+                Kernels.rmsNorm(scratch.row, n, gain, config.rmsNormEps());
             }
             stream.load(scratch.more, unit.from() + i, 0, n);
             scratch.more.add(n, config.traits().scales().residual(), scratch.row);

@@ -7,9 +7,11 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicLong;
 import org.potstill.checkpoints.Checkpoint;
+import org.potstill.checkpoints.io.NativeLibraries;
 import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.kernels.OneDnn;
 import org.potstill.kernels.RowMatrix;
+import org.potstill.nd4j.Nd4jRuntime;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.teacher.scoring.InputLimits;
 import org.potstill.teacher.scoring.ScoredSequence;
@@ -25,6 +27,12 @@ import org.potstill.teacher.scoring.TeacherThread;
 public final class PackedTeacher implements Teacher {
     /** Rows of a pass, which bounds its memory. */
     private static final int MAX_ROWS = 8192;
+
+    static {
+        NativeLibraries.keepPrivate();
+        // OpenMP, which oneDNN loads, reads its settings once: a student in the same process needs them.
+        Nd4jRuntime.prepare();
+    }
 
     private final CausalLmConfig config;
     private final InputLimits limits;
@@ -45,26 +53,21 @@ public final class PackedTeacher implements Teacher {
         this.head = new HeadScores(decoder.weights(), config.vocabSize(), config.traits().softcaps().logits());
     }
 
-    /** Opens a teacher in bfloat16; the checkpoint stays open, but is not needed after this returns. */
+    /**
+     * Opens a teacher in bfloat16; the checkpoint stays open, but is not needed after this returns.
+     *
+     * @throws org.potstill.errors.UserException if the processor cannot multiply in bfloat16
+     */
     public static PackedTeacher open(Checkpoint checkpoint, TeacherOptions options) {
-        requireInstructions();
+        if (!OneDnn.canUseBf16()) {
+            throw TeacherErrors.noBf16();
+        }
         return new PackedTeacher(checkpoint, RowMatrix.Type.BF16, options.threads());
     }
 
     /** Opens the same in single precision, which runs on more processors: for tests. */
     static PackedTeacher exact(Checkpoint checkpoint, int threads) {
         return new PackedTeacher(checkpoint, RowMatrix.Type.FP32, threads);
-    }
-
-    /**
-     * Checks that the processor can multiply in bfloat16.
-     *
-     * @throws org.potstill.errors.UserException if it cannot
-     */
-    public static void requireInstructions() {
-        if (!OneDnn.canUseBf16()) {
-            throw TeacherErrors.noBf16();
-        }
     }
 
     @Override
