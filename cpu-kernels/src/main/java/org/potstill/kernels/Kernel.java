@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.LongPointer;
 
 /** A primitive of oneDNN, compiled for the shapes of its operands. Several threads may run it at the same time. */
@@ -65,7 +64,7 @@ final class Kernel implements AutoCloseable {
 
     /** The arguments and the scratchpad of one run at a time. */
     private final class Call {
-        private final BytePointer scratch = new BytePointer(Math.max(1, Primitives.dnnl_memory_desc_get_size(scratchpad)));
+        private final AlignedMemory scratch = new AlignedMemory(Primitives.dnnl_memory_desc_get_size(scratchpad));
         private final List<Long> tensors = new ArrayList<>();
         private final LongPointer arguments = new LongPointer((long) WORDS * (kinds.length + 1));
 

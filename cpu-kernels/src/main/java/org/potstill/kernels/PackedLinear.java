@@ -6,7 +6,6 @@ import static org.potstill.kernels.Primitives.check;
 import java.nio.FloatBuffer;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
@@ -20,10 +19,10 @@ public final class PackedLinear implements AutoCloseable {
 
     /** A weight, with its bias. */
     public static final class Weight implements AutoCloseable {
-        private final BytePointer packed;
+        private final AlignedMemory packed;
         private final FloatPointer bias;
 
-        private Weight(BytePointer packed, FloatPointer bias) {
+        private Weight(AlignedMemory packed, FloatPointer bias) {
             this.packed = packed;
             this.bias = bias;
         }
@@ -81,7 +80,7 @@ public final class PackedLinear implements AutoCloseable {
      * @param bias   [out]; null if the layer has none
      */
     public Weight pack(FloatBuffer weight, float[] bias) {
-        BytePointer packed = new BytePointer(Primitives.dnnl_memory_desc_get_size(packedLayout));
+        AlignedMemory packed = new AlignedMemory(Primitives.dnnl_memory_desc_get_size(packedLayout));
         long stored = Primitives.description(Primitives.F32, new long[] {in, out}, new long[] {1, in});
         long[] made = new long[1];
         long operations = operations();

@@ -3,7 +3,6 @@ package org.potstill.kernels;
 
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
-import org.bytedeco.javacpp.BytePointer;
 
 /** A row-major matrix of floats or bfloat16 numbers in native memory, for {@link PackedLinear} and {@link CausalAttention}. */
 public final class RowMatrix implements AutoCloseable {
@@ -30,7 +29,7 @@ public final class RowMatrix implements AutoCloseable {
 
     private final Type type;
     private final int columns;
-    private final BytePointer memory;
+    private final AlignedMemory memory;
     private final FloatBuffer floats;
     private final ShortBuffer halves;
     private final ThreadLocal<short[]> rounded;
@@ -44,9 +43,9 @@ public final class RowMatrix implements AutoCloseable {
         }
         this.type = type;
         this.columns = columns;
-        this.memory = new BytePointer(Math.max(1, bytes));
-        this.floats = type == Type.FP32 ? memory.asByteBuffer().order(java.nio.ByteOrder.nativeOrder()).asFloatBuffer() : null;
-        this.halves = type == Type.BF16 ? memory.asByteBuffer().order(java.nio.ByteOrder.nativeOrder()).asShortBuffer() : null;
+        this.memory = new AlignedMemory(bytes);
+        this.floats = type == Type.FP32 ? memory.buffer().asFloatBuffer() : null;
+        this.halves = type == Type.BF16 ? memory.buffer().asShortBuffer() : null;
         this.rounded = ThreadLocal.withInitial(() -> new short[columns]);
     }
 

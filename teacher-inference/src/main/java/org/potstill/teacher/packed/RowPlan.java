@@ -16,8 +16,8 @@ import java.util.List;
 record RowPlan(int[] starts, int[] ids, int[] positions, List<Unit> units) {
     static final int ALIGNMENT = 16;
     /** Queries that attend at once. */
-    private static final int QUERIES = 64;
-    static final int MAX_UNIT = 256;
+    private static final int QUERIES = 128;
+    static final int MAX_UNIT = 512;
 
     /**
      * Queries of one sequence.
