@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SPARK_HOME = ROOT / "deploy/local-spark/target/spark"
-MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "cpu-kernels", "onnx-runtime", "teacher-inference", "student-model", "spark-jobs"]
+MODULES = ["user-errors", "soft-labels", "checkpoints", "nd4j-runtime", "cpu-kernels", "onnx-runtime",
+           "teacher-inference", "student-model", "spark-jobs"]
 BUILD = ("mvn -B -ntp -q -pl spark-jobs,deploy/local-spark -am package -DskipTests dependency:build-classpath "
          "-Dmdep.outputFile=target/test-classpath -Dmdep.includeScope=test\n"
          "  mvn -B -ntp -q -f bench/dl4j-spark/pom.xml compile dependency:build-classpath -Dmdep.outputFile=target/test-classpath")

@@ -3,10 +3,10 @@
     python bench/openvino_speed.py MODEL.gguf CORPUS [--rounds 5] [--only bf16 int8]
 
 512-token sequences, top-64 and log-sum-exp: in OpenVINO's case part of its graph, which is converted from a plain PyTorch module
-with the same weights, of one shape, and compiled for the number of threads, in one stream (where a stream has one thread, OpenVINO 2026.4
-crashed with SIGFPE). It takes one or four sequences at a time; the faster of these in a trial counts. Figures are as in teacher_speed.py; KL(fp32 || each) in nats per
-token is over other sequences, against transformers in fp32. Needs torch, transformers, accelerate, gguf, openvino; compile the Java side
-as it says when it is not.
+with the same weights, of one shape, and compiled for the number of threads, in one stream (where a stream has one thread,
+OpenVINO 2026.4 crashed with SIGFPE). It takes one or four sequences at a time; the faster of these in a trial counts. Figures are
+as in teacher_speed.py; KL(fp32 || each), in nats per token, is over other sequences, against transformers in fp32. Needs torch,
+transformers, accelerate, gguf and openvino; compile the Java side as it says when it is not.
 """
 
 import argparse

@@ -51,6 +51,9 @@ public final class CausalAttention implements AutoCloseable {
         }
     }
 
+    /** Each thread's copies of the lowest number. */
+    private static final ThreadLocal<float[]> LOWEST = ThreadLocal.withInitial(() -> new float[0]);
+
     private final Heads heads;
     private final RowMatrix.Type type;
     private final Map<Shape, Kernels> kernels = new ConcurrentHashMap<>();
@@ -108,8 +111,6 @@ public final class CausalAttention implements AutoCloseable {
             }
         }
     }
-
-    private static final ThreadLocal<float[]> LOWEST = ThreadLocal.withInitial(() -> new float[0]);
 
     private Scratch take(int capacity) {
         Scratch scratch = idle.poll();

@@ -118,6 +118,11 @@ public final class PackedLinear implements AutoCloseable {
         }
     }
 
+    /** Returns the number of columns of x. */
+    public int in() {
+        return in;
+    }
+
     /** Returns the number of columns of y. */
     public int out() {
         return out;

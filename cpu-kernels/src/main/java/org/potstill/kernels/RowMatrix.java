@@ -27,12 +27,13 @@ public final class RowMatrix implements AutoCloseable {
         }
     }
 
+    private static final ThreadLocal<short[]> ROUNDED = ThreadLocal.withInitial(() -> new short[0]);
+
     private final Type type;
     private final int columns;
     private final AlignedMemory memory;
     private final FloatBuffer floats;
     private final ShortBuffer halves;
-    private final ThreadLocal<short[]> rounded;
 
     /** Allocates a matrix, uninitialised. */
     public RowMatrix(Type type, int rows, int columns) {
@@ -46,7 +47,6 @@ public final class RowMatrix implements AutoCloseable {
         this.memory = new AlignedMemory(bytes);
         this.floats = type == Type.FP32 ? memory.buffer().asFloatBuffer() : null;
         this.halves = type == Type.BF16 ? memory.buffer().asShortBuffer() : null;
-        this.rounded = ThreadLocal.withInitial(() -> new short[columns]);
     }
 
     public int columns() {
@@ -72,7 +72,11 @@ public final class RowMatrix implements AutoCloseable {
         if (type == Type.FP32) {
             floats.put(row * columns + column, from.values, 0, n);
         } else {
-            short[] values = rounded.get();
+            short[] values = ROUNDED.get();
+            if (values.length < from.values.length) {
+                values = new short[from.values.length];
+                ROUNDED.set(values);
+            }
             from.roundToBf16(values, n);
             halves.put(row * columns + column, values, 0, n);
         }

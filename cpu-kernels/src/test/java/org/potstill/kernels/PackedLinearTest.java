@@ -7,10 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.potstill.kernels.PackedLinear.Ending;
-import org.potstill.kernels.RowMatrix.Type;
 
 class PackedLinearTest {
     private static final int IN = 70;
@@ -28,7 +28,7 @@ class PackedLinearTest {
                 float[] bias = random(random, OUT);
                 float[] before = random(random, ROWS * OUT);
                 float[] other = random(random, ROWS * OUT);
-                float[] y = run(Type.FP32, Type.FP32, ending, biased ? bias : null, x, w, before, other, 0, ROWS);
+                float[] y = run(RowMatrix.Type.FP32, RowMatrix.Type.FP32, ending, biased ? bias : null, x, w, before, other, 0, ROWS);
                 for (int i = 0; i < ROWS; i++) {
                     for (int j = 0; j < OUT; j++) {
                         double sum = biased ? bias[j] : 0;
@@ -57,17 +57,17 @@ class PackedLinearTest {
         Random random = new Random(2);
         float[] x = random(random, ROWS * IN);
         float[] w = random(random, OUT * IN);
-        for (Type type : OneDnn.canUseBf16() ? Type.values() : new Type[] {Type.FP32}) {
-            float[] all = run(type, Type.FP32, Ending.STORE, null, x, w, new float[ROWS * OUT], null, 0, ROWS);
+        for (RowMatrix.Type type : OneDnn.canUseBf16() ? RowMatrix.Type.values() : new RowMatrix.Type[] {RowMatrix.Type.FP32}) {
+            float[] all = run(type, RowMatrix.Type.FP32, Ending.STORE, null, x, w, new float[ROWS * OUT], null, 0, ROWS);
             for (int from = 0; from < ROWS; from += 16) {
-                float[] some = run(type, Type.FP32, Ending.STORE, null, x, w, new float[ROWS * OUT], null, from, 16);
-                assertArrayEquals(java.util.Arrays.copyOfRange(all, from * OUT, (from + 16) * OUT), java.util.Arrays.copyOf(some, 16 * OUT));
+                float[] some = run(type, RowMatrix.Type.FP32, Ending.STORE, null, x, w, new float[ROWS * OUT], null, from, 16);
+                assertArrayEquals(Arrays.copyOfRange(all, from * OUT, (from + 16) * OUT), Arrays.copyOf(some, 16 * OUT));
             }
         }
     }
 
     /** Rows {@code [from, from + rows)} of x, to rows from 0 on. */
-    private static float[] run(Type from, Type to, Ending ending, float[] bias, float[] x, float[] w, float[] before, float[] other, int first, int rows) {
+    private static float[] run(RowMatrix.Type from, RowMatrix.Type to, Ending ending, float[] bias, float[] x, float[] w, float[] before, float[] other, int first, int rows) {
         FloatBuffer weight = ByteBuffer.allocateDirect(Float.BYTES * w.length).order(ByteOrder.nativeOrder()).asFloatBuffer();
         weight.put(0, w);
         try (PackedLinear linear = new PackedLinear(IN, OUT, bias != null, from, to, ending, ROWS);
@@ -82,7 +82,7 @@ class PackedLinearTest {
         }
     }
 
-    private static RowMatrix matrix(Type type, int rows, int columns, float[] values) {
+    private static RowMatrix matrix(RowMatrix.Type type, int rows, int columns, float[] values) {
         RowMatrix matrix = new RowMatrix(type, rows, columns);
         FloatValues row = Row.ofFloats(columns);
         for (int i = 0; i < rows; i++) {

@@ -17,6 +17,7 @@ import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.potstill.checkpoints.CausalLm;
+import org.potstill.checkpoints.io.Precision;
 import org.potstill.checkpoints.tokenizer.TokenizerDefinition;
 import org.potstill.spark.Cluster;
 import org.potstill.spark.MemoryNeed;
@@ -32,6 +33,7 @@ import org.potstill.spark.settings.Settings;
 import org.potstill.spark.storage.HadoopFolder;
 import org.potstill.spark.teacher.TeacherDescription;
 import org.potstill.spark.teacher.TeacherSource;
+import org.potstill.teacher.scoring.TeacherErrors;
 import org.potstill.teacher.scoring.TeacherOptions;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -104,8 +106,11 @@ public final class WriteJob {
         }
     }
 
-    /** Rejects a GPU in a precision that executors do not write in there. */
+    /** Rejects precisions that executors do not write in, on any device or on a GPU. */
     private void requireDevice() {
+        if (source.server() == null && source.precision() == Precision.BF16) {
+            throw TeacherErrors.bf16OnlyScores();
+        }
         if (source.server() == null && source.device() == TeacherOptions.Device.CUDA && !source.writesOnGpu()) {
             throw JobErrors.badValue("teacher.device", "on a GPU write computes in half precision: set teacher.precision to fp16, or the device to cpu");
         }

@@ -4,6 +4,7 @@ package org.potstill.spark.label;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,6 +27,7 @@ import org.potstill.checkpoints.Checkpoint;
 import org.potstill.checkpoints.formats.Checkpoints;
 import org.potstill.checkpoints.formats.onnx.ReadyMade;
 import org.potstill.errors.UserException;
+import org.potstill.kernels.OneDnn;
 import org.potstill.softlabels.TargetSpec;
 import org.potstill.spark.Distillery;
 import org.potstill.spark.Failures;
@@ -73,6 +75,17 @@ class TeacherKindsTest {
     }
 
     @Test
+    void aTeacherInBfloat16HasLabelsOfItsOwnAndSaysWhatThatCost() {
+        assumeTrue(OneDnn.canUseBf16(), "this processor does not multiply bfloat16 numbers");
+        LabelSummary single = label();
+        LabelSummary rounded = label("teacher.precision=bf16");
+        assertEquals(single.scoredTokens(), rounded.scoredTokens());
+        assertEquals("bf16", rounded.precision().precision());
+        assertTrue(rounded.precision().kl() > 0 && rounded.precision().kl() < 0.0005, rounded.precision().toString());
+        assertEquals(0, label("teacher.precision=bf16").scoredTokens());
+    }
+
+    @Test
     void aTrainedStudentTeachesTheNextOneOnEitherEngine() {
         label();
         new TrainJob(Distillery.spark(), distillery.settings()).run();
@@ -92,6 +105,7 @@ class TeacherKindsTest {
         assertEquals(summary.corpus().positions(), summary.scoredTokens());
         assertEquals(0, label("teacher.path=" + model).scoredTokens());
         assertTrue(refusal("teacher.path=" + model, "teacher.precision=int8").problem().contains("INT8"));
+        assertTrue(refusal("teacher.path=" + model, "teacher.precision=bf16").problem().contains("BF16"));
     }
 
     @Test

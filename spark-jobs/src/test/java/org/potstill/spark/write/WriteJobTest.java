@@ -296,6 +296,7 @@ class WriteJobTest {
     @Test
     void aGpuWritesInHalfPrecisionOnly() {
         assertTrue(assertThrows(UserException.class, () -> write("teacher.device=cuda")).cause().contains("set teacher.precision to fp16"));
+        assertTrue(assertThrows(UserException.class, () -> write("teacher.precision=bf16")).problem().contains("cannot write in BF16"));
     }
 
     @Test

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package org.potstill.teacher.packed;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,7 +12,6 @@ import org.potstill.kernels.FloatValues;
 import org.potstill.kernels.PackedLinear;
 import org.potstill.kernels.PackedLinear.Ending;
 import org.potstill.kernels.PackedLinear.Weight;
-import org.potstill.kernels.Row;
 import org.potstill.kernels.RowMatrix;
 
 /** A checkpoint's weights as {@link PackedDecoder} multiplies with them: packed, vectors and embeddings in single precision. */
@@ -42,12 +39,11 @@ final class DecoderWeights implements AutoCloseable {
     final List<Layer> layers = new ArrayList<>();
     final FloatValues finalNorm;
     private final List<Weight> heads = new ArrayList<>();
-    private final Checkpoint checkpoint;
     private final CausalLmConfig config;
 
     /** Reads and packs all weights; the checkpoint is not needed afterwards. */
     DecoderWeights(Checkpoint checkpoint, RowMatrix.Type type) {
-        this.checkpoint = checkpoint;
+        WeightReader reader = new WeightReader(checkpoint);
         this.config = checkpoint.config();
         int hidden = config.hiddenSize();
         int inner = config.intermediateSize();
@@ -64,10 +60,10 @@ final class DecoderWeights implements AutoCloseable {
         head = linear(hidden, Math.min(CHUNK, config.vocabSize()), false, type, RowMatrix.Type.FP32, Ending.STORE);
         lastHead = linear(hidden, chunkSize(chunks() - 1), false, type, RowMatrix.Type.FP32, Ending.STORE);
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            layers.add(layer(i));
+            layers.add(layer(reader, i));
         }
-        finalNorm = vector(LlamaTensors.FINAL_NORM);
-        readEmbeddings();
+        finalNorm = reader.vector(LlamaTensors.FINAL_NORM);
+        readEmbeddings(reader);
     }
 
     private static PackedLinear linear(int in, int out, boolean biased, RowMatrix.Type from, RowMatrix.Type to, Ending ending) {
@@ -89,62 +85,28 @@ final class DecoderWeights implements AutoCloseable {
         (chunk == chunks() - 1 ? lastHead : head).apply(hidden, from, heads.get(chunk), to, 0, rows, null);
     }
 
-    private void readEmbeddings() {
+    private void readEmbeddings(WeightReader reader) {
         boolean tied = config.tieWordEmbeddings();
-        FloatBuffer values = direct((long) CHUNK * config.hiddenSize());
+        int hidden = config.hiddenSize();
         for (int chunk = 0; chunk < chunks(); chunk++) {
             int size = chunkSize(chunk);
-            checkpoint.readRows(LlamaTensors.EMBEDDING, (long) chunk * CHUNK, size, values.clear());
-            RowMatrix rows = new RowMatrix(RowMatrix.Type.FP32, size, config.hiddenSize());
-            rows.floats().put(0, values, 0, size * config.hiddenSize());
+            FloatBuffer values = reader.rows(LlamaTensors.EMBEDDING, chunk * CHUNK, size, hidden);
+            RowMatrix rows = new RowMatrix(RowMatrix.Type.FP32, size, hidden);
+            rows.floats().put(0, values, 0, size * hidden);
             embeddings.add(rows);
-            if (!tied) {
-                checkpoint.readRows(LlamaTensors.HEAD, (long) chunk * CHUNK, size, values.clear());
-            }
-            heads.add((chunk == chunks() - 1 ? lastHead : head).pack(values.clear(), null));
+            FloatBuffer ofHead = tied ? values : reader.rows(LlamaTensors.HEAD, chunk * CHUNK, size, hidden);
+            heads.add((chunk == chunks() - 1 ? lastHead : head).pack(ofHead, null));
         }
     }
 
-    private Layer layer(int i) {
+    private Layer layer(WeightReader reader, int i) {
         boolean headNorms = config.headNorms();
-        return new Layer(pack(qkv, i, config.variant().attentionBias(), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-                pack(output, i, config.outputBias(), "self_attn.o_proj"), pack(gate, i, config.variant().mlpBias(), "mlp.gate_proj"),
-                pack(up, i, config.variant().mlpBias(), "mlp.up_proj"), pack(down, i, config.variant().mlpBias(), "mlp.down_proj"),
-                vector(LlamaTensors.attentionInputNorm(config, i)), vector(LlamaTensors.attentionOutputNorm(config, i)),
-                vector(LlamaTensors.feedForwardInputNorm(config, i)), vector(LlamaTensors.feedForwardOutputNorm(config, i)),
-                headNorms ? vector(LlamaTensors.layer(i, "self_attn.q_norm")) : null, headNorms ? vector(LlamaTensors.layer(i, "self_attn.k_norm")) : null);
-    }
-
-    private Weight pack(PackedLinear linear, int layer, boolean biased, String... parts) {
-        long values = 0;
-        for (String part : parts) {
-            long[] shape = checkpoint.tensors().get(LlamaTensors.layer(layer, part));
-            values += shape[0] * shape[1];
-        }
-        FloatBuffer weight = direct(values);
-        FloatBuffer bias = FloatBuffer.allocate(biased ? linear.out() : 0);
-        for (String part : parts) {
-            String name = LlamaTensors.layer(layer, part);
-            checkpoint.read(name, weight);
-            if (biased) {
-                checkpoint.read(LlamaTensors.bias(name), bias);
-            }
-        }
-        return linear.pack(weight.clear(), biased ? bias.array() : null);
-    }
-
-    private FloatValues vector(String name) {
-        if (name == null) {
-            return null;
-        }
-        int n = Math.toIntExact(checkpoint.tensors().get(name)[0]);
-        FloatValues vector = Row.ofFloats(n);
-        checkpoint.read(name, FloatBuffer.wrap(vector.values, 0, n));
-        return vector;
-    }
-
-    private static FloatBuffer direct(long values) {
-        return ByteBuffer.allocateDirect(Math.toIntExact(Float.BYTES * values)).order(ByteOrder.nativeOrder()).asFloatBuffer();
+        return new Layer(reader.pack(qkv, i, config.variant().attentionBias(), "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+                reader.pack(output, i, config.outputBias(), "self_attn.o_proj"), reader.pack(gate, i, config.variant().mlpBias(), "mlp.gate_proj"),
+                reader.pack(up, i, config.variant().mlpBias(), "mlp.up_proj"), reader.pack(down, i, config.variant().mlpBias(), "mlp.down_proj"),
+                reader.vector(LlamaTensors.attentionInputNorm(config, i)), reader.vector(LlamaTensors.attentionOutputNorm(config, i)),
+                reader.vector(LlamaTensors.feedForwardInputNorm(config, i)), reader.vector(LlamaTensors.feedForwardOutputNorm(config, i)),
+                headNorms ? reader.vector(LlamaTensors.layer(i, "self_attn.q_norm")) : null, headNorms ? reader.vector(LlamaTensors.layer(i, "self_attn.k_norm")) : null);
     }
 
     @Override
