@@ -165,18 +165,19 @@ public final class TrainingLoop {
      * @return the next round, of the epoch
      */
     private int withoutLate(EpochFiles sequences, int epoch, int round) {
+        if (setup.averaging() == Averaging.EVERYTHING || setup.overlap() > 0 || round > copy.round() || copies(round)) {
+            return round;
+        }
         int end = round;
         while (!copies(end)) {
             end++;
         }
-        if (setup.averaging() == Averaging.EVERYTHING || setup.overlap() > 0 || round > copy.round() || end == round) {
-            return round;
-        }
-        List<List<Integer>> without = late.of(new Stretch(epoch, round, end));
+        Stretch stretch = new Stretch(epoch, round, end);
+        List<List<Integer>> without = late.of(stretch);
         if (grace == 0 && without.stream().allMatch(List::isEmpty)) {
             return round;
         }
-        try (GraceRounds rounds = new GraceRounds(sc, setup, plan, state, sequences, new Stretch(epoch, round, end), grace, without)) {
+        try (GraceRounds rounds = new GraceRounds(sc, setup, plan, state, sequences, stretch, grace, without)) {
             while (rounds.hasNext()) {
                 long began = System.nanoTime();
                 AveragingRound.Outcome outcome = rounds.next();

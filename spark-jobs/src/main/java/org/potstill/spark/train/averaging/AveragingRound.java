@@ -50,8 +50,8 @@ public final class AveragingRound {
     private final DistributedState begin;
     private final JavaRDD<Integer> workers;
     private final EpochFiles sequences;
+    private final int epoch;
     private final int round;
-    private final int firstStep;
     private final boolean whole;
     private final TreeMap<Integer, LocalSteps.Result> results = new TreeMap<>();
     private final List<WorkerUse> uses = new ArrayList<>();
@@ -68,11 +68,11 @@ public final class AveragingRound {
         this.workers = workers(sc, plan.workers(), begin, setup.averaging() == Averaging.PARAMETERS);
         this.whole = whole;
         this.sequences = sequences;
+        this.epoch = epoch;
         this.round = round;
         this.setup = setup;
         this.plan = plan;
         this.begin = begin;
-        this.firstStep = plan.firstStep(epoch, round);
     }
 
     /** Returns the workers' numbers, each as a partition that prefers the executor where the worker's moments may be. */
@@ -164,7 +164,7 @@ public final class AveragingRound {
      * @throws PeersLostException if some workers could not obtain it
      */
     private void train(StateSource source, int[] workers) throws PeersLostException {
-        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, begin.workersLast(), whole, round, firstStep);
+        LocalSteps steps = new LocalSteps(setup, sequences, begin.layout(), source, begin.workersLast(), whole, epoch, round);
         JavaRDD<LocalSteps.Result> trained = this.workers.map(steps::train);
         List<LocalSteps.Result>[] answers = trained.collectPartitions(workers);
         PeersLostException missed = null;

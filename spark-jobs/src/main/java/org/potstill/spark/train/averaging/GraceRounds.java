@@ -221,11 +221,10 @@ public final class GraceRounds implements AutoCloseable {
         if (workers.isEmpty()) {
             return;
         }
-        LocalSteps steps = new LocalSteps(setup, sequences, state.layout(), state.source(), state.workersLast(), false, stretch.begin(), 0);
-        int epoch = stretch.epoch();
+        LocalSteps steps = new LocalSteps(setup, sequences, state.layout(), state.source(), state.workersLast(), false, stretch.epoch(), stretch.begin());
         int[] rounds = Arrays.stream(done).map(before -> stretch.begin() + before).toArray();
         RDD<LocalSteps.Result> trained = AveragingRound.workers(sc, plan.workers(), state, true)
-                .map(worker -> steps.of(epoch, rounds[worker]).train(worker)).rdd();
+                .map(worker -> steps.in(rounds[worker]).train(worker)).rdd();
         scala.collection.immutable.List<Object> partitions = List$.MODULE$.empty();
         for (int worker : workers) {
             partitions = partitions.$colon$colon(worker);

@@ -49,10 +49,9 @@ import org.slf4j.LoggerFactory;
  * @param last      every worker's last result, of which it takes over what it keeps
  * @param whole     whether moments are averaged, too
  * @param round     number of the round in the epoch
- * @param firstStep number of the round's first step, counted over all epochs
  */
-record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, List<StateSource.Contribution> last, boolean whole, int round,
-        int firstStep) implements Serializable {
+record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, StateSource begin, List<StateSource.Contribution> last, boolean whole, int epoch,
+        int round) implements Serializable {
     private static final Logger LOG = LoggerFactory.getLogger(LocalSteps.class);
 
     /**
@@ -79,9 +78,14 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
         }
     }
 
-    /** Returns the steps of another round from the same state. */
-    LocalSteps of(int epoch, int other) {
-        return new LocalSteps(setup, sequences, layout, begin, last, whole, other, sequences.plan().firstStep(epoch, other));
+    /** Returns the steps of another round of the epoch, from the same state. */
+    LocalSteps in(int other) {
+        return new LocalSteps(setup, sequences, layout, begin, last, whole, epoch, other);
+    }
+
+    /** Returns the number of the round's first step, counted over all epochs. */
+    private int firstStep() {
+        return sequences.plan().firstStep(epoch, round);
     }
 
     /**
@@ -114,7 +118,7 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             StartingPoint at = isAhead ? null : new StartingPoint(layout, waiting.during(() -> executor.begin(begin, worker)));
             own = waiting.during(() -> own(executor, worker));
             Student student = own.student();
-            LOG.info("worker {} trains steps {} to {}", worker, firstStep + 1, firstStep + batches.steps());
+            LOG.info("worker {} trains steps {} to {}", worker, firstStep() + 1, firstStep() + batches.steps());
             List<OnnxTrainer.Step> steps = new ArrayList<>();
             if (isAhead) {
                 StartingPoint before = StartingPoint.of(student, layout);
@@ -208,8 +212,8 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
     /** Takes up to {@code count} steps, of which the first is the round's {@code first}. */
     private List<OnnxTrainer.Step> steps(ExecutorState executor, Student student, RoundBatches batches, int worker, int first, int count) {
         return setup.engine() == TrainingEngine.ONNX
-                ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker, firstStep + first, count)
-                : steps(student, batches, worker, firstStep + first, count);
+                ? stepsAtOnce(executor.students().trainer(Cluster.gpuOfTask().orElse(0)), student, batches, worker, firstStep() + first, count)
+                : steps(student, batches, worker, firstStep() + first, count);
     }
 
     private List<OnnxTrainer.Step> steps(Student student, RoundBatches batches, int worker, int first, int count) {
