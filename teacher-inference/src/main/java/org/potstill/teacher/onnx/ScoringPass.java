@@ -146,13 +146,8 @@ final class ScoringPass {
             for (int i = 0; i < k; i++) {
                 targets.add(idsOfTop[i], Math.exp(ofTop[i]));
             }
-            targets.orderTies();
-            if (draws > 0) {
-                drawn.get(row * draws, ofDraws);
-                // The total mass is 1, though its single-precision sum is not exactly.
-                targets.addDraws(ofDraws, k == 0 ? 1 : drawnMass.get(row));
-            }
-            targets.endPosition();
+            drawn.get(row * draws, ofDraws);
+            targets.endPosition(ofDraws, draws == 0 ? 0 : drawnMass.get(row));
         }
         return ScoredSequence.of(targets.build(), logProbabilities, entropies);
     }

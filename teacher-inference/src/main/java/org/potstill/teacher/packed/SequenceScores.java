@@ -68,11 +68,7 @@ final class SequenceScores {
             for (int i = t * spec.k(); i < (t + 1) * spec.k(); i++) {
                 targets.add(ids[i], probabilities[i]);
             }
-            targets.orderTies();
-            if (spec.draws() > 0) {
-                targets.addDraws(Arrays.copyOfRange(drawn, t * spec.draws(), (t + 1) * spec.draws()), spec.k() == 0 ? 1 : drawnMass[t]);
-            }
-            targets.endPosition();
+            targets.endPosition(Arrays.copyOfRange(drawn, t * spec.draws(), (t + 1) * spec.draws()), drawnMass[t]);
         }
         return ScoredSequence.of(targets.build(), next, entropies);
     }

@@ -168,11 +168,7 @@ public final class LogitScores {
             for (int i = t * k; i < (t + 1) * k; i++) {
                 targets.add(ids[i], probabilities[i]);
             }
-            targets.orderTies();
-            if (draws > 0) {
-                targets.addDraws(Arrays.copyOfRange(drawn, t * draws, (t + 1) * draws), k == 0 ? 1 : drawnMass[t]);
-            }
-            targets.endPosition();
+            targets.endPosition(Arrays.copyOfRange(drawn, t * draws, (t + 1) * draws), drawnMass[t]);
         }
         return ScoredSequence.of(targets.build(), next, entropies);
     }

@@ -7,6 +7,7 @@ import org.potstill.softlabels.SoftTargets;
 /** A builder of a sequence's soft targets, position by position: first the most probable tokens, then the draws. */
 public final class TargetsBuilder {
     private final int[] offsets;
+    private final int k;
     private final int draws;
     private int[] ids;
     private float[] probabilities;
@@ -21,6 +22,7 @@ public final class TargetsBuilder {
      */
     public TargetsBuilder(int positions, int k, int draws) {
         this.offsets = new int[positions + 1];
+        this.k = k;
         this.draws = draws;
         this.ids = new int[positions * (k + draws)];
         this.probabilities = new float[positions * (k + draws)];
@@ -33,7 +35,7 @@ public final class TargetsBuilder {
     }
 
     /** Sorts the position's most probable tokens, ties by smaller id, whatever the engine's order. */
-    public void orderTies() {
+    private void orderTies() {
         int begin = offsets[position];
         for (int i = begin + 1; i < entries; i++) {
             int id = ids[i];
@@ -52,10 +54,9 @@ public final class TargetsBuilder {
     /**
      * Adds each distinct drawn id, in ascending order, with its share of the mass.
      *
-     * @param drawn ids with repetitions; sorted in place
-     * @param mass  mass that they were drawn from; if negligible, nothing is added
+     * @param mass that they were drawn from; if negligible, nothing is added
      */
-    public void addDraws(int[] drawn, double mass) {
+    private void addDraws(int[] drawn, double mass) {
         if (mass < draws * (double) Float.MIN_NORMAL) {
             return;
         }
@@ -70,7 +71,20 @@ public final class TargetsBuilder {
         }
     }
 
+    /** Ends a position without draws. */
     public void endPosition() {
+        endPosition(new int[0], 0);
+    }
+
+    /**
+     * Ends a position.
+     *
+     * @param drawn its draws, with repetitions; sorted in place
+     * @param mass  sum of the probabilities that they were drawn from; not read if k is 0, where it is 1 but for rounding
+     */
+    public void endPosition(int[] drawn, double mass) {
+        orderTies();
+        addDraws(drawn, k == 0 ? 1 : mass);
         offsets[++position] = entries;
     }
 

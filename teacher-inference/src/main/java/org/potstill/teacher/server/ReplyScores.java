@@ -114,7 +114,6 @@ final class ReplyScores {
         }
         double rest = 1 - mass;
         entropies[position] = (float) Math.max(0, entropy - (rest <= 0 ? 0 : rest * Math.log(rest)));
-        targets.orderTies();
     }
 
     /** Returns the scores; the entropies are those of the k tokens and the rest as one, which is a lower bound. */
