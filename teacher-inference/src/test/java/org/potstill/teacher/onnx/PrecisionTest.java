@@ -25,6 +25,7 @@ import org.potstill.checkpoints.model.CausalLmConfig;
 import org.potstill.checkpoints.model.TinyLlama;
 import org.potstill.errors.UserException;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.teacher.LogitDivergence;
 import org.potstill.teacher.scoring.ScoredSequence;
 import org.potstill.teacher.scoring.TeacherOptions;
 import org.potstill.teacher.scoring.TeacherOptions.Device;
@@ -87,30 +88,9 @@ final class PrecisionTest {
                 OnnxTeacher eightBits = OnnxTeacher.open(checkpoint, options(Precision.INT8))) {
             int vocabSize = reference.vocabSize();
             int[] ids = sequence(64, vocabSize, 3);
-            double kl = kl(reference.logits(ids), eightBits.logits(ids), vocabSize);
+            double kl = LogitDivergence.kl(reference.logits(ids), eightBits.logits(ids), vocabSize);
             assertTrue(kl > 0 && kl < limit, "KL " + kl);
         }
-    }
-
-    private static double kl(float[] expected, float[] actual, int vocabSize) {
-        double sum = 0;
-        for (int row = 0; row < expected.length; row += vocabSize) {
-            double expectedLse = lse(expected, row, vocabSize);
-            double actualLse = lse(actual, row, vocabSize);
-            for (int i = row; i < row + vocabSize; i++) {
-                double logP = expected[i] - expectedLse;
-                sum += Math.exp(logP) * (logP - actual[i] + actualLse);
-            }
-        }
-        return sum / Math.floorDiv(expected.length, vocabSize);
-    }
-
-    private static double lse(float[] logits, int from, int count) {
-        double sum = 0;
-        for (int i = from; i < from + count; i++) {
-            sum += Math.exp(logits[i]);
-        }
-        return Math.log(sum);
     }
 
     @Test
@@ -144,7 +124,7 @@ final class PrecisionTest {
             byte[] model = LlamaGraph.build(checkpoint.config(), LlamaGraph.Ending.LOGITS, LlamaGraph.Kernels.FUSED, Precision.FP16);
             try (OnnxEngine engine = OnnxEngine.open(model, weights, cpu)) {
                 int[] sequence = java.util.Arrays.copyOf(ids, 65);
-                double kl = kl(reference.logits(ids), engine.logits(new TokenBatch(List.of(sequence), 64), vocabSize), vocabSize);
+                double kl = LogitDivergence.kl(reference.logits(ids), engine.logits(new TokenBatch(List.of(sequence), 64), vocabSize), vocabSize);
                 assertTrue(kl > 0 && kl < 1e-5, "KL " + kl);
             }
         }

@@ -34,6 +34,7 @@ import org.potstill.errors.UserException;
 import org.potstill.kernels.OneDnn;
 import org.potstill.softlabels.SoftTargets;
 import org.potstill.softlabels.TargetSpec;
+import org.potstill.teacher.LogitDivergence;
 import org.potstill.teacher.Teachers;
 import org.potstill.teacher.onnx.OnnxTeacher;
 import org.potstill.teacher.scoring.LogitScores;
@@ -166,30 +167,9 @@ final class PackedTeacherTest {
                 Teacher rounded = Teachers.open(checkpoint, options(Precision.BF16))) {
             int vocabSize = exact.vocabSize();
             int[] ids = sequence(100, vocabSize, 3);
-            double kl = kl(exact.logits(ids), rounded.logits(ids), vocabSize);
+            double kl = LogitDivergence.kl(exact.logits(ids), rounded.logits(ids), vocabSize);
             assertTrue(kl > 0 && kl < 5e-4, "KL " + kl);
         }
-    }
-
-    private static double kl(float[] expected, float[] actual, int vocabSize) {
-        double sum = 0;
-        for (int row = 0; row < expected.length; row += vocabSize) {
-            double expectedLse = lse(expected, row, vocabSize);
-            double actualLse = lse(actual, row, vocabSize);
-            for (int i = row; i < row + vocabSize; i++) {
-                double logP = expected[i] - expectedLse;
-                sum += Math.exp(logP) * (logP - actual[i] + actualLse);
-            }
-        }
-        return sum * vocabSize / expected.length;
-    }
-
-    private static double lse(float[] logits, int from, int count) {
-        double sum = 0;
-        for (int i = from; i < from + count; i++) {
-            sum += Math.exp(logits[i]);
-        }
-        return Math.log(sum);
     }
 
     @Test
