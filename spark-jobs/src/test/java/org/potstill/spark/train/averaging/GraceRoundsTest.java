@@ -10,46 +10,18 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.stream.IntStream;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.potstill.checkpoints.io.Sha256;
-import org.potstill.checkpoints.model.CausalLmConfig;
-import org.potstill.checkpoints.model.ModelFlops;
-import org.potstill.softlabels.TargetSpec;
-import org.potstill.spark.Cluster;
-import org.potstill.spark.Distillery;
-import org.potstill.spark.cache.LabelledSequence;
-import org.potstill.spark.cache.Labels;
-import org.potstill.spark.hardware.Arithmetic;
-import org.potstill.spark.hardware.Meter;
-import org.potstill.spark.train.data.EpochFiles;
-import org.potstill.spark.train.data.LearntSequence;
 import org.potstill.spark.train.data.TrainingPlan;
-import org.potstill.spark.train.state.Averaging;
 import org.potstill.spark.train.state.OuterOptimizer;
 import org.potstill.spark.train.state.Payload;
-import org.potstill.spark.train.state.StateCopy;
-import org.potstill.spark.train.state.StateLayout;
-import org.potstill.spark.train.state.WorkerSetup;
 import org.potstill.student.Student;
-import org.potstill.student.batch.TrainingSequence;
-import org.potstill.student.loss.Objective;
 import org.potstill.student.loss.StepLoss;
-import org.potstill.student.options.MatrixPrecision;
-import org.potstill.student.options.TrainingEngine;
-import org.potstill.student.options.TrainingOptions;
-import scala.Tuple2;
 
 /** Rounds that close without late workers beside the same computation on plain arrays, which closes the same rounds. */
 class GraceRoundsTest {
-    private static final CausalLmConfig CONFIG = new CausalLmConfig(37, 12, 20, 2, 4, 2, 6, 64, 1e-5f, 10_000f, true);
-    private static final TrainingOptions OPTIONS = new TrainingOptions(Objective.of(0.5), 1e-2, 0, 1000, 1e-3, 0.1, 0.9, 0.95, 1e-8, 1,
-            TrainingOptions.Optimizer.ADAMW, false, MatrixPrecision.FP32);
-    private static final Labels LABELS = new Labels(Sha256.of("teacher"), Sha256.of("tokenizer"), CONFIG.vocabSize(), TargetSpec.topK(2));
     private static final OuterOptimizer OUTER = new OuterOptimizer(0.7, 0.9);
     /** More than the session has cores: the last begins when another is done, and has the longest sequences. */
     private static final int WORKERS = 3;
@@ -57,36 +29,13 @@ class GraceRoundsTest {
     private static final int STEPS = 2;
 
     private final TrainingPlan plan = new TrainingPlan((long) WORKERS * (ROUNDS + 1) * STEPS, 1, WORKERS, STEPS, 1);
-    /** By their index in the epoch. */
-    private final List<LabelledSequence> sequences = IntStream.range(0, (int) plan.sequences())
-            .mapToObj(i -> RandomSequences.of(LABELS, plan.worker(i) == WORKERS - 1 ? 50 + i % 3 : 5 + i % 4, new Random(i))).toList();
-
     @TempDir
     Path folder;
-    private JavaSparkContext sc;
-    private EpochFiles files;
-    private StateCopy copy;
-    private float[] initial;
+    private TinyTraining training;
 
     @BeforeEach
     void write() {
-        Student.setThreads(1);
-        sc = new JavaSparkContext(Distillery.spark().sparkContext());
-        files = EpochFiles.of(folder.resolve("epoch").toString(), plan, sequences.size(), Cluster.hadoop(sc));
-        List<Tuple2<Long, LearntSequence>> indexed = new ArrayList<>();
-        for (int i = 0; i < sequences.size(); i++) {
-            indexed.add(new Tuple2<>((long) i, new LearntSequence(sequences.get(i), null)));
-        }
-        files.write(sc.parallelizePairs(indexed, WORKERS), "order", sequences.size());
-        try (Student student = Student.create(CONFIG, OPTIONS, 1)) {
-            copy = StateCopy.of(student, OUTER, folder);
-            initial = student.parameters();
-        }
-    }
-
-    private static WorkerSetup setup(Payload payload) {
-        return new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, Averaging.PARAMETERS, 0, payload, OUTER,
-                new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
+        training = new TinyTraining(folder, plan, 1e-3, OUTER, i -> plan.worker(i) == WORKERS - 1 ? 50 + i % 3 : 5 + i % 4);
     }
 
     @Test
@@ -95,14 +44,12 @@ class GraceRoundsTest {
         List<StepLoss> history = new ArrayList<>();
         FloatBuffer end = train(Payload.FP32, 1e-3, late, history);
         assertTrue(late.stream().anyMatch(workers -> !workers.isEmpty()), late.toString());
-        float[][] expected = naive(late);
-        close(expected[0], end.slice(0, initial.length));
-        close(expected[1], end.slice(initial.length, copy.updaterState()));
+        training.assertClose(naive(late), end);
         // Each sequence was learnt once, in the step that is its own.
         assertEquals(ROUNDS * STEPS, history.size());
         for (int step = 0; step < history.size(); step++) {
             int first = step * WORKERS;
-            assertEquals(IntStream.range(first, first + WORKERS).mapToLong(i -> sequences.get(i).positions()).sum(), history.get(step).positions());
+            assertEquals(IntStream.range(first, first + WORKERS).mapToLong(i -> training.sequences.get(i).positions()).sum(), history.get(step).positions());
         }
     }
 
@@ -125,12 +72,12 @@ class GraceRoundsTest {
         List<List<Integer>> late = new ArrayList<>();
         FloatBuffer end = train(Payload.INT4, 1e4, late, new ArrayList<>());
         assertEquals(IntStream.range(0, ROUNDS).<List<Integer>>mapToObj(i -> List.of()).toList(), late);
-        DistributedState state = DistributedState.of(sc, copy, WORKERS);
+        DistributedState state = DistributedState.of(training.sc, training.copy, WORKERS);
         try {
             for (int round = 0; round <= ROUNDS; round++) {
-                state = new AveragingRound(sc, setup(Payload.INT4), plan, state, files, 0, round, round == ROUNDS).run().state();
+                state = new AveragingRound(training.sc, training.setup(0, Payload.INT4), plan, state, training.files, 0, round, round == ROUNDS).run().state();
             }
-            assertEquals(collected(state), end);
+            assertEquals(training.collected(state), end);
         } finally {
             state.end();
         }
@@ -150,8 +97,8 @@ class GraceRoundsTest {
 
     /** Returns the whole state at the end. */
     private FloatBuffer train(Payload payload, double grace, List<List<Integer>> late, List<StepLoss> history) throws Exception {
-        DistributedState state = DistributedState.of(sc, copy, WORKERS);
-        try (GraceRounds rounds = new GraceRounds(sc, setup(payload), plan, state, files, new Stretch(0, 0, ROUNDS), grace, late)) {
+        DistributedState state = DistributedState.of(training.sc, training.copy, WORKERS);
+        try (GraceRounds rounds = new GraceRounds(training.sc, training.setup(0, payload), plan, state, training.files, new Stretch(0, 0, ROUNDS), grace, late)) {
             while (rounds.hasNext()) {
                 AveragingRound.Outcome outcome = rounds.next();
                 state = outcome.state();
@@ -159,23 +106,10 @@ class GraceRoundsTest {
             }
             history.addAll(rounds.history());
             assertEquals(ROUNDS - 1, rounds.round());
-            state = new AveragingRound(sc, setup(payload), plan, state, files, 0, ROUNDS, true).run().state();
-            return collected(state);
+            state = new AveragingRound(training.sc, training.setup(0, payload), plan, state, training.files, 0, ROUNDS, true).run().state();
+            return training.collected(state);
         } finally {
             state.end();
-        }
-    }
-
-    private FloatBuffer collected(DistributedState state) {
-        StateCopy end = copy.blank();
-        state.collect(end);
-        return StateLayout.littleEndian(end.cut(end.layout(1), 0)).asFloatBuffer();
-    }
-
-    private static void close(float[] expected, FloatBuffer actual) {
-        assertEquals(expected.length, actual.remaining());
-        for (int i = 0; i < expected.length; i++) {
-            assertEquals(expected[i], actual.get(i), 2e-5, "at " + i);
         }
     }
 
@@ -193,19 +127,19 @@ class GraceRoundsTest {
 
     /** Returns parameters and moments. */
     private float[][] naive(List<List<Integer>> late) {
-        float[] average = initial;
-        double[] momentum = new double[initial.length];
+        float[] average = training.initial;
+        double[] momentum = new double[average.length];
         List<Worker> workers = new ArrayList<>();
         float[] moments = null;
         for (int w = 0; w < WORKERS; w++) {
-            Student student = Student.create(CONFIG, OPTIONS, 3 + w);
+            Student student = training.student(3 + w);
             moments = student.updaterState();
-            workers.add(new Worker(student, initial));
+            workers.add(new Worker(student, average));
         }
         double[] sumOfMoments = new double[moments.length];
         for (int closed = 0; closed <= late.size(); closed++) {
             boolean whole = closed == late.size();
-            double[] sum = new double[initial.length];
+            double[] sum = new double[average.length];
             long positions = 0;
             List<Worker> taken = new ArrayList<>();
             for (int w = 0; w < WORKERS; w++) {
@@ -218,8 +152,7 @@ class GraceRoundsTest {
                 worker.start = whole ? average : worker.start;
                 long learnt = 0;
                 for (int step = worker.rounds * STEPS; step < (worker.rounds + 1) * STEPS; step++) {
-                    LabelledSequence row = sequences.get(step * WORKERS + w);
-                    learnt += worker.student.step(List.of(new TrainingSequence(row.tokens(), LABELS.decode(row, "none"))), step).positions();
+                    learnt += training.step(worker.student, step, w).positions();
                 }
                 worker.rounds++;
                 float[] end = worker.student.parameters();
@@ -232,15 +165,12 @@ class GraceRoundsTest {
                 }
                 positions += learnt;
             }
-            float[] next = new float[average.length];
-            for (int i = 0; i < next.length; i++) {
-                double difference = sum[i] / positions;
-                momentum[i] = OUTER.momentum() * momentum[i] - difference;
-                next[i] = (float) (average[i] - OUTER.learningRate() * (-difference + OUTER.momentum() * momentum[i]));
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] /= positions;
             }
-            average = next;
+            average = training.outerStep(average, sum, momentum);
             for (Worker worker : taken) {
-                worker.start = next;
+                worker.start = average;
             }
             for (int i = 0; whole && i < moments.length; i++) {
                 moments[i] = (float) (sumOfMoments[i] / positions);
