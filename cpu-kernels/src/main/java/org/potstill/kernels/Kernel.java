@@ -31,9 +31,7 @@ final class Kernel implements AutoCloseable {
         long[] made = new long[1];
         this.kinds = kinds.clone();
         this.descriptions = descriptions.clone();
-        long required = Primitives.dnnl_primitive_desc_query_md(description, Primitives.QUERY_SCRATCHPAD, 0);
-        check("copy a description", Primitives.dnnl_memory_desc_clone(made, required));
-        this.scratchpad = made[0];
+        this.scratchpad = Primitives.copy(Primitives.dnnl_primitive_desc_query_md(description, Primitives.QUERY_SCRATCHPAD, 0));
         check("compile a primitive", Primitives.dnnl_primitive_create(made, description));
         this.primitive = made[0];
         Primitives.dnnl_primitive_desc_destroy(description);

@@ -61,10 +61,7 @@ public final class PackedLinear implements AutoCloseable {
         this.ending = ending;
         long any = Primitives.anyLayout(from.code(), in, out);
         long[] described = describe(rows, any);
-        long[] made = new long[1];
-        check("copy a description", Primitives.dnnl_memory_desc_clone(made,
-                Primitives.dnnl_primitive_desc_query_md(described[0], Primitives.QUERY_WEIGHTS, 0)));
-        this.packedLayout = made[0];
+        this.packedLayout = Primitives.copy(Primitives.dnnl_primitive_desc_query_md(described[0], Primitives.QUERY_WEIGHTS, 0));
         Primitives.dnnl_primitive_desc_destroy(described[0]);
         for (int i = 1; i < described.length; i++) {
             if (described[i] != 0) {
@@ -89,9 +86,7 @@ public final class PackedLinear implements AutoCloseable {
                 packedLayout, Primitives.ENGINE, attributes));
         Primitives.dnnl_primitive_attr_destroy(attributes);
         Primitives.dnnl_post_ops_destroy(operations);
-        long[] copy = new long[1];
-        check("copy a description", Primitives.dnnl_memory_desc_clone(copy, packedLayout));
-        try (Kernel packing = new Kernel(made[0], new int[] {Primitives.SOURCE, Primitives.TARGET}, stored, copy[0])) {
+        try (Kernel packing = new Kernel(made[0], new int[] {Primitives.SOURCE, Primitives.TARGET}, stored, Primitives.copy(packedLayout))) {
             packing.run(new FloatPointer(weight).address(), packed.address());
         }
         return new Weight(packed, bias == null ? null : new FloatPointer(bias));
@@ -129,9 +124,7 @@ public final class PackedLinear implements AutoCloseable {
     }
 
     private Kernel compile(int rows) {
-        long[] copy = new long[1];
-        check("copy a description", Primitives.dnnl_memory_desc_clone(copy, packedLayout));
-        long[] described = describe(rows, copy[0]);
+        long[] described = describe(rows, Primitives.copy(packedLayout));
         int[] kinds = new int[3 + (biased ? 1 : 0) + (ending == Ending.MULTIPLY ? 1 : 0)];
         long[] descriptions = new long[kinds.length];
         kinds[0] = Primitives.SOURCE;

@@ -60,6 +60,13 @@ final class Primitives {
         return POST_OPERATION * (index + 1) | SECOND_SOURCE;
     }
 
+    /** Copies a description. */
+    static long copy(long description) {
+        long[] made = new long[1];
+        check("copy a description", dnnl_memory_desc_clone(made, description));
+        return made[0];
+    }
+
     /** Describes a tensor in memory. */
     static long description(int type, long[] shape, long[] strides) {
         long[] made = new long[1];
