@@ -27,6 +27,8 @@ final class DecoderWeights implements AutoCloseable {
         }
     }
 
+    /** Whether {@link #output} and {@link #down} add to the residual stream; otherwise they store what is still to be scaled or normalised. */
+    final boolean addsPlainly;
     final PackedLinear qkv;
     final PackedLinear output;
     final PackedLinear gate;
@@ -49,7 +51,7 @@ final class DecoderWeights implements AutoCloseable {
         int inner = config.intermediateSize();
         int queries = config.numAttentionHeads() * config.headDim();
         int keys = config.numKeyValueHeads() * config.headDim();
-        boolean addsPlainly = !config.traits().norms().after() && config.traits().scales().residual() == 1;
+        addsPlainly = !config.traits().norms().after() && config.traits().scales().residual() == 1;
         Ending ending = addsPlainly ? Ending.ADD : Ending.STORE;
         CausalLmConfig.Variant variant = config.variant();
         qkv = linear(hidden, queries + 2 * keys, variant.attentionBias(), type, RowMatrix.Type.FP32, Ending.STORE);

@@ -10,6 +10,8 @@ import org.potstill.checkpoints.model.Traits;
 import org.potstill.kernels.CausalAttention;
 import org.potstill.kernels.FloatValues;
 import org.potstill.kernels.Kernels;
+import org.potstill.kernels.PackedLinear;
+import org.potstill.kernels.PackedLinear.Weight;
 import org.potstill.kernels.RotaryAngles;
 import org.potstill.kernels.Row;
 import org.potstill.kernels.RowMatrix;
@@ -205,20 +207,28 @@ final class PackedDecoder implements AutoCloseable {
             attention.attend(qkv, block.sequence(), block.first(), block.queries(), config.slidingWindow(layer), scratch.attended, at);
             at += block.queries();
         }
-        boolean direct = w.attentionOutput() == null && config.traits().scales().residual() == 1;
-        weights.output.apply(scratch.attended, 0, w.output(), direct ? stream : scratch.output, direct ? unit.from() : 0, rows, null);
-        add(direct, unit, w.attentionOutput(), stream, scratch);
+        addToStream(weights.output, w.output(), scratch.attended, w.attentionOutput(), unit, stream, scratch);
         norm(unit, stream, w.feedForwardInput(), 1, scratch);
         weights.gate.apply(scratch.normed, 0, w.gate(), scratch.gate, 0, rows, null);
         weights.up.apply(scratch.normed, 0, w.up(), scratch.inner, 0, rows, scratch.gate);
-        weights.down.apply(scratch.inner, 0, w.down(), direct ? stream : scratch.output, direct ? unit.from() : 0, rows, null);
-        add(direct, unit, w.feedForwardOutput(), stream, scratch);
+        addToStream(weights.down, w.down(), scratch.inner, w.feedForwardOutput(), unit, stream, scratch);
     }
 
-    /** Adds a sublayer's output to the stream, unless the product has done it. */
-    private void add(boolean done, RowPlan.Unit unit, FloatValues gain, RowMatrix stream, Scratch scratch) {
+    /**
+     * Adds a sublayer's output to the stream.
+     *
+     * @param last the sublayer's last product
+     * @param x    what it multiplies
+     * @param gain of the norm of its output; null for none
+     */
+    private void addToStream(PackedLinear last, Weight weight, RowMatrix x, FloatValues gain, RowPlan.Unit unit, RowMatrix stream, Scratch scratch) {
+        if (weights.addsPlainly) {
+            last.apply(x, 0, weight, stream, unit.from(), unit.rows(), null);
+            return;
+        }
+        last.apply(x, 0, weight, scratch.output, 0, unit.rows(), null);
         int n = config.hiddenSize();
-        for (int i = 0; !done && i < unit.rows(); i++) {
+        for (int i = 0; i < unit.rows(); i++) {
             scratch.output.load(scratch.row, i, 0, n);
             if (gain != null) {
                 Kernels.rmsNorm(scratch.row, n, gain, config.rmsNormEps());
