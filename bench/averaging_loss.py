@@ -1,13 +1,14 @@
 """Loss at equal tokens of each way of averaging, beside exact averaging after every step, which is data-parallel training.
 
     python bench/averaging_loss.py CORPUS [--workers 2 4 8 1] [--steps 10 30 100] [--ways everything int8 int4 overlap] [--momentum 0.5]
+        [--keep FOLDER]
 
 Trains a teacher of 630,000 parameters, with the few tokens of a test fixture, on CORPUS, a folder of text files, and labels it, but for a
 tenth. Then trains a student of 118,000 parameters per number of workers K, local steps H and way, each on all of the corpus once, and prints
 its loss on that tenth, half KL and half cross-entropy, and the difference from that of the same K with H = 1. "everything" averages
-parameters and moments, the others only parameters, in that payload (train.average, train.payload), "overlap" in int8 with train.overlap a
-tenth of the local steps. Workers take turns on local[*], which changes no figure. Needs a built jar (mvn package -DskipTests) and no Python
-package.
+parameters and moments, the others only parameters, in that payload (train.average, train.payload), "overlap" in int8 with train.overlap.
+Workers take turns on local[*], which changes no figure. What lies in the folder to keep, teacher, targets and losses, is not made again.
+Needs a built jar (mvn package -DskipTests) and no Python package.
 """
 
 import argparse
@@ -50,31 +51,42 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=["everything", "int8", "int4", "overlap"],
                         choices=["everything", "fp32", "fp16", "int8", "int4", "overlap"])
     parser.add_argument("--momentum", type=float, default=0.5, help="train.outer-momentum where H is more than 1")
+    parser.add_argument("--learning-rate", type=float, default=1.0, help="train.outer-learning-rate where H is more than 1")
+    parser.add_argument("--overlap", type=int, default=1, help="train.overlap, in steps, of the way of this name")
     parser.add_argument("--sequence-length", type=int, default=128)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for what a later run need not make again, with the same corpus")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="averaging-loss-"))
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="averaging-loss-"))
+    losses = folder / "losses.json"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = json.loads(losses.read_text()) if losses.exists() else {}
         common = {"teacher.path": TOKENS, "teacher.device": "cpu", "corpus.path": options.corpus, "corpus.format": "text", "corpus.holdout": 0.1,
                   "cache.path": folder / "cache", "targets.k": 16, "sequence-length": options.sequence_length}
         teacher = folder / "teacher"
         begin = time.time()
-        potstill("label", common)
-        potstill("train", {**common, **TEACHER, "student.path": teacher})
-        print(f"trained a teacher in {time.time() - begin:.0f} s", flush=True)
+        if not known:
+            potstill("label", common)
+            potstill("train", {**common, **TEACHER, "student.path": teacher})
+            print(f"trained a teacher in {time.time() - begin:.0f} s", flush=True)
         common["teacher.path"] = teacher
         potstill("label", common)
 
         def loss(workers: int, steps: int, way: str) -> float:
-            student = folder / f"{workers}-{steps}-{way}"
-            overlap = max(1, steps // 10) if way == "overlap" else 0
-            averaging = {} if way == "everything" else {"train.average": "parameters", "train.overlap": overlap,
-                                                        "train.payload": "int8" if way == "overlap" else way}
-            momentum = options.momentum if steps > 1 else 0
-            potstill("train", {**common, **STUDENT, **averaging, "train.workers": workers, "train.local-steps": steps, "student.path": student,
-                               "train.outer-momentum": momentum})
-            found = held_out(student, common)
-            shutil.rmtree(student)
-            return found
+            averaging = {"train.workers": workers, "train.local-steps": steps}
+            if way != "everything":
+                averaging |= {"train.average": "parameters", "train.overlap": options.overlap if way == "overlap" else 0,
+                              "train.payload": "int8" if way == "overlap" else way}
+            if steps > 1:
+                averaging |= {"train.outer-momentum": options.momentum, "train.outer-learning-rate": options.learning_rate}
+            cell = json.dumps(averaging)
+            if cell not in known:
+                student = folder / "student"
+                shutil.rmtree(student, ignore_errors=True)
+                potstill("train", {**common, **STUDENT, **averaging, "student.path": student})
+                known[cell] = held_out(student, common)
+                losses.write_text(json.dumps(known, indent=1))
+            return known[cell]
 
         print("workers  local steps  " + "  ".join(way.rjust(20) for way in options.ways), flush=True)
         for workers in options.workers:
@@ -87,7 +99,8 @@ def main() -> None:
                     cells.append(f"{found:11.4f} {100 * (found / exact - 1):+7.2f}%")
                 print(f"{workers:7}  {steps:11}  " + "  ".join(cells), flush=True)
     finally:
-        shutil.rmtree(folder)
+        if not options.keep:
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
