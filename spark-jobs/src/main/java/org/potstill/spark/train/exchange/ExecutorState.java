@@ -52,6 +52,8 @@ public final class ExecutorState {
     private final WorkerSetup setup;
     private final StateLayout layout;
     private final TreeMap<Long, Replica> replicas = new TreeMap<>();
+    /** The last two states' recipes. */
+    private final TreeMap<Long, Recipe> recipes = new TreeMap<>();
     private final StudentPool students;
     private final OwnedSlices owned;
 
@@ -81,7 +83,8 @@ public final class ExecutorState {
      * @throws PeersLostException if a slice cannot be obtained
      */
     public List<byte[]> begin(StateSource source, int worker) throws PeersLostException {
-        Replica replica = replica(source.version(), source.whole(), source.needed());
+        remember(source.version(), source.recipe());
+        Replica replica = replica(source.version(), source.recipe());
         List<Integer> order = order(source, worker);
         Set<Peer> silent = new HashSet<>();
         for (int slice : order) {
@@ -207,9 +210,23 @@ public final class ExecutorState {
                 result.at())).asFloatBuffer();
     }
 
-    private synchronized Replica replica(long version, boolean whole, Set<Long> needed) {
-        replicas.headMap(version - 1).keySet().retainAll(needed);
-        return replicas.computeIfAbsent(version, key -> Replica.of(whole, layout));
+    private synchronized Replica replica(long version, Recipe recipe) {
+        replicas.headMap(version - 1).keySet().retainAll(recipe.needed());
+        return replicas.computeIfAbsent(version, key -> Replica.of(recipe.whole(), layout));
+    }
+
+    private synchronized void remember(long version, Recipe recipe) {
+        recipes.headMap(version - 1).clear();
+        recipes.put(version, recipe);
+    }
+
+    /** Returns the recipe that a question to this executor, as the slice's owner, names; null if it is not known. */
+    private synchronized Recipe recipe(PeerMessages.Question question) {
+        if (question.told() != null) {
+            remember(question.version(), question.told());
+        }
+        Recipe known = recipes.get(question.version());
+        return known == null || !known.id().equals(question.recipe()) ? null : known;
     }
 
     private synchronized Replica existing(long version) {
@@ -223,10 +240,17 @@ public final class ExecutorState {
         }
         ExecutorState state = RUNS.get(question.run());
         try {
-            StudentPool.Reading reading = state == null ? null : state.read(question);
-            return new PeerMessages.Answer(reading == null ? "" : offers.add(reading), Set.of());
+            if (state == null) {
+                return PeerMessages.Answer.of("");
+            }
+            Recipe recipe = question.isForOwner() ? state.recipe(question) : null;
+            if (recipe == null && question.isForOwner()) {
+                return PeerMessages.Answer.WANTS_RECIPE;
+            }
+            StudentPool.Reading reading = state.read(question, recipe);
+            return PeerMessages.Answer.of(reading == null ? "" : offers.add(reading));
         } catch (PeersLostException e) {
-            return new PeerMessages.Answer("", e.peers());
+            return PeerMessages.Answer.lost(e.peers());
         }
     }
 
@@ -238,18 +262,22 @@ public final class ExecutorState {
         }
     }
 
-    /** Returns what the question asks for, averaging it first if this executor owns the slice; null if it is not here. */
-    private StudentPool.Reading read(PeerMessages.Question question) throws PeersLostException {
+    /**
+     * Returns what the question asks for; null if it is not here.
+     *
+     * @param recipe to average the slice by, if it is not here yet; null if this executor does not own it
+     */
+    private StudentPool.Reading read(PeerMessages.Question question, Recipe recipe) throws PeersLostException {
         if (!question.isOfState()) {
             return students.read(question.version(), question.worker(), question.slice(), question.part());
         }
         if (question.slice() >= layout.slices()) {
             return null;
         }
-        if (!question.made().isEmpty()) {
-            Replica replica = replica(question.version(), question.whole(), question.needed());
+        if (recipe != null) {
+            Replica replica = replica(question.version(), recipe);
             fill(replica, question.slice(),
-                    () -> owned.average(question.version(), existing(question.version() - 1), replica, question.made(), question.slice()));
+                    () -> owned.average(question.version(), existing(question.version() - 1), replica, recipe.made(), question.slice()));
         }
         Replica replica = existing(question.version());
         byte[] slice = replica == null ? null : (question.part() == StateSource.MEAN ? replica.means() : replica.slices()).get(question.slice());

@@ -33,23 +33,33 @@ public final class PeerMessages {
      * @param slice   index of the slice; -1 to announce the end of the run
      * @param worker  number of the worker; -1 for the state itself
      * @param part    of a worker, one of {@link Reached} or {@link OwnState}; of a state, {@link StateSource#VALUES} or {@link StateSource#MEAN}
-     * @param whole   whether the state has moments
-     * @param made    contributions to average, for the slice's owner; empty for other peers, which only check whether they have it
-     * @param needed  for the owner, see {@link StateSource#needed}
+     * @param recipe  id of the {@link Recipe} by which the slice's owner averages it; empty for other peers, which only check whether they have it
+     * @param told    that recipe, for an owner that does not know it; otherwise null
      */
-    public record Question(String run, long version, int slice, int worker, int part, boolean whole, List<StateSource.Contribution> made, Set<Long> needed) {
-        /** @param owner whether the one who is asked owns the slice */
-        static Question ofState(StateSource source, int slice, int part, boolean owner) {
-            return new Question(source.run(), source.version(), slice, -1, part, source.whole(), owner ? source.made() : List.of(),
-                    owner ? source.needed() : Set.of());
+    public record Question(String run, long version, int slice, int worker, int part, String recipe, Recipe told) {
+        static Question ofState(StateSource source, int slice, int part) {
+            return new Question(source.run(), source.version(), slice, -1, part, "", null);
+        }
+
+        static Question ofOwner(StateSource source, int slice, int part) {
+            return new Question(source.run(), source.version(), slice, -1, part, source.recipe().id(), null);
         }
 
         static Question ofWorker(String run, long version, int slice, int worker, int part) {
-            return new Question(run, version, slice, worker, part, false, List.of(), Set.of());
+            return new Question(run, version, slice, worker, part, "", null);
         }
 
         public static Question end(String run) {
-            return new Question(run, 0, -1, -1, 0, false, List.of(), Set.of());
+            return new Question(run, 0, -1, -1, 0, "", null);
+        }
+
+        /** Returns the same question for an owner that does not know the recipe. */
+        Question with(Recipe recipe) {
+            return new Question(run, version, slice, worker, part, recipe.id(), recipe);
+        }
+
+        boolean isForOwner() {
+            return !recipe.isEmpty();
         }
 
         boolean isEnd() {
@@ -67,17 +77,10 @@ public final class PeerMessages {
                 out.writeInt(slice);
                 out.writeInt(worker);
                 out.writeInt(part);
-                out.writeBoolean(whole);
-                out.writeInt(made.size());
-                for (StateSource.Contribution c : made) {
-                    out.writeInt(c.worker());
-                    out.writeLong(c.positions());
-                    write(c.at(), out);
-                    out.writeLong(c.from());
-                }
-                out.writeInt(needed.size());
-                for (long kept : needed) {
-                    out.writeLong(kept);
+                out.writeUTF(recipe);
+                out.writeBoolean(told != null);
+                if (told != null) {
+                    write(told, out);
                 }
             });
         }
@@ -89,28 +92,30 @@ public final class PeerMessages {
             int slice = in.readInt();
             int worker = in.readInt();
             int part = in.readInt();
-            boolean whole = in.readBoolean();
-            int count = count(in);
-            List<StateSource.Contribution> made = new ArrayList<>();
-            for (int i = 0; i < count; i++) {
-                made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in), in.readLong()));
-            }
-            int kept = count(in);
-            Set<Long> needed = new LinkedHashSet<>();
-            for (int i = 0; i < kept; i++) {
-                needed.add(in.readLong());
-            }
-            return new Question(run, version, slice, worker, part, whole, made, needed);
+            String recipe = in.readUTF();
+            return new Question(run, version, slice, worker, part, recipe, in.readBoolean() ? readRecipe(in, recipe) : null);
         }
     }
 
     /**
      * The answer to a {@link Question}.
      *
-     * @param stream name under which the bytes can be fetched once; empty if they are not available
-     * @param lost   in that case, peers that did not send their contributions
+     * @param stream      name under which the bytes can be fetched once; empty if they are not available
+     * @param lost        in that case, peers that did not send their contributions
+     * @param wantsRecipe whether the slice's owner does not know the recipe
      */
-    public record Answer(String stream, Set<Peer> lost) {
+    public record Answer(String stream, Set<Peer> lost, boolean wantsRecipe) {
+        static final Answer WANTS_RECIPE = new Answer("", Set.of(), true);
+
+        /** @param stream empty for none */
+        static Answer of(String stream) {
+            return new Answer(stream, Set.of(), false);
+        }
+
+        static Answer lost(Set<Peer> peers) {
+            return new Answer("", peers, false);
+        }
+
         boolean has() {
             return !stream.isEmpty();
         }
@@ -122,6 +127,7 @@ public final class PeerMessages {
                 for (Peer peer : lost) {
                     write(peer, out);
                 }
+                out.writeBoolean(wantsRecipe);
             });
         }
 
@@ -133,8 +139,38 @@ public final class PeerMessages {
             for (int i = 0; i < count; i++) {
                 lost.add(peer(in));
             }
-            return new Answer(stream, lost);
+            return new Answer(stream, lost, in.readBoolean());
         }
+    }
+
+    private static void write(Recipe recipe, DataOutputStream out) throws IOException {
+        out.writeBoolean(recipe.whole());
+        out.writeInt(recipe.made().size());
+        for (StateSource.Contribution c : recipe.made()) {
+            out.writeInt(c.worker());
+            out.writeLong(c.positions());
+            write(c.at(), out);
+            out.writeLong(c.from());
+        }
+        out.writeInt(recipe.needed().size());
+        for (long kept : recipe.needed()) {
+            out.writeLong(kept);
+        }
+    }
+
+    private static Recipe readRecipe(DataInputStream in, String id) throws IOException {
+        boolean whole = in.readBoolean();
+        int count = count(in);
+        List<StateSource.Contribution> made = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            made.add(new StateSource.Contribution(in.readInt(), in.readLong(), peer(in), in.readLong()));
+        }
+        int kept = count(in);
+        Set<Long> needed = new LinkedHashSet<>();
+        for (int i = 0; i < kept; i++) {
+            needed.add(in.readLong());
+        }
+        return new Recipe(id, whole, made, needed);
     }
 
     private static int count(DataInputStream in) throws IOException {

@@ -6,7 +6,6 @@ import java.io.Serializable;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import org.potstill.spark.Failures;
 import org.potstill.spark.errors.PlatformErrors;
@@ -17,14 +16,11 @@ import org.potstill.spark.train.state.StateLayout;
  *
  * @param run       unguessable id of the training run
  * @param version   version of the state; one more than that of the state which its contributions started from
- * @param whole     whether it has moments; otherwise these are the workers' own, see {@link OwnState}
  * @param begin     the driver's slices if the state comes from the driver; otherwise empty
- * @param made      contributions that the state is the average of; empty if every holder has the whole state
- * @param holders   executors that have the state or, with {@code made}, average its slices, assigned round-robin
- * @param needed    versions of earlier states that executors keep, as late workers may yet begin at them
+ * @param recipe    what it is made of
+ * @param holders   executors that have the state or, if it is made of contributions, average its slices, assigned round-robin
  */
-public record StateSource(String run, long version, boolean whole, List<DriverSlice> begin, List<Contribution> made, List<Peer> holders, Set<Long> needed)
-        implements Serializable {
+public record StateSource(String run, long version, List<DriverSlice> begin, Recipe recipe, List<Peer> holders) implements Serializable {
     /** A slice's values. */
     static final int VALUES = 0;
     /** The packed mean of the workers' differences that led to it, for those who have the state before. */
@@ -42,7 +38,22 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
     }
 
     public static StateSource ofDriver(String run, long version, List<DriverSlice> begin) {
-        return new StateSource(run, version, true, begin, List.of(), List.of(), Set.of());
+        return new StateSource(run, version, begin, Recipe.of(true, List.of(), Set.of()), List.of());
+    }
+
+    /** Whether the state has moments; otherwise these are the workers' own, see {@link OwnState}. */
+    public boolean whole() {
+        return recipe.whole();
+    }
+
+    /** Returns the contributions that the state is the average of; none if every holder has the whole state. */
+    public List<Contribution> made() {
+        return recipe.made();
+    }
+
+    /** Returns the versions of earlier states that executors keep, as late workers may yet begin at them. */
+    public Set<Long> needed() {
+        return recipe.needed();
     }
 
     /**
@@ -52,28 +63,28 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
      */
     public StateSource average(boolean isWhole, List<Contribution> made) {
         // What an owner owes stays with it until all is sent.
-        List<Peer> owners = whole || isWhole ? made.stream().map(Contribution::at).distinct().toList() : holders;
-        return new StateSource(run, version + 1, isWhole, List.of(), List.copyOf(made), owners, Set.of());
+        List<Peer> owners = whole() || isWhole ? made.stream().map(Contribution::at).distinct().toList() : holders;
+        return new StateSource(run, version + 1, List.of(), Recipe.of(isWhole, made, Set.of()), owners);
     }
 
     /** Returns the source of the same average, made from other contributions. */
     public StateSource with(List<Contribution> others) {
-        return new StateSource(run, version, whole, List.of(), List.copyOf(others), others.stream().map(Contribution::at).distinct().toList(), needed);
+        return new StateSource(run, version, List.of(), Recipe.of(whole(), others, needed()), others.stream().map(Contribution::at).distinct().toList());
     }
 
     /** Returns the source of the same state on peers that each have all of it. */
     public StateSource heldBy(List<Peer> peers) {
-        return new StateSource(run, version, whole, List.of(), List.of(), List.copyOf(peers), needed);
+        return new StateSource(run, version, List.of(), Recipe.of(whole(), List.of(), needed()), List.copyOf(peers));
     }
 
     /** Returns the source of the same state, beside which executors keep earlier ones. */
     public StateSource keeping(Set<Long> versions) {
-        return new StateSource(run, version, whole, begin, made, holders, Set.copyOf(versions));
+        return new StateSource(run, version, begin, Recipe.of(whole(), made(), versions), holders);
     }
 
     /** Whether the peer owns the slice, that is, averages it. */
     boolean isMadeBy(Peer peer, int slice) {
-        return !made.isEmpty() && holders.get(slice % holders.size()).equals(peer);
+        return !made().isEmpty() && holders.get(slice % holders.size()).equals(peer);
     }
 
     /** Returns the holders of a slice, its owner first. */
@@ -106,9 +117,8 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
             }
             try {
                 boolean makes = isMadeBy(holder, slice);
-                CompletableFuture<PeerMessages.Answer> asked = exchange.ask(holder,
-                        PeerMessages.Question.ofState(this, slice, part, makes));
-                PeerMessages.Answer answer = makes ? Exchange.await(asked) : exchange.await(asked, holder);
+                PeerMessages.Answer answer = makes ? askOwner(holder, slice, part)
+                        : exchange.await(exchange.ask(holder, PeerMessages.Question.ofState(this, slice, part)), holder);
                 if (answer.has()) {
                     byte[] received = Exchange.await(exchange.receive(holder, answer, new byte[bytes]));
                     if (me != null) {
@@ -117,7 +127,7 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
                     return received;
                 }
                 lost.addAll(answer.lost());
-                if (makes && answer.lost().isEmpty() || made.isEmpty()) {
+                if (makes && answer.lost().isEmpty() || made().isEmpty()) {
                     lost.add(holder);
                 }
             } catch (IOException e) {
@@ -130,5 +140,11 @@ public record StateSource(String run, long version, boolean whole, List<DriverSl
         }
         lost.addAll(silent);
         throw new PeersLostException(lost, last);
+    }
+
+    private PeerMessages.Answer askOwner(Peer owner, int slice, int part) throws IOException {
+        PeerMessages.Question question = PeerMessages.Question.ofOwner(this, slice, part);
+        PeerMessages.Answer answer = Exchange.await(Exchange.get().ask(owner, question));
+        return answer.wantsRecipe() ? Exchange.await(Exchange.get().ask(owner, question.with(recipe))) : answer;
     }
 }

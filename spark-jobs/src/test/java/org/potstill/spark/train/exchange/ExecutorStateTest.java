@@ -148,7 +148,12 @@ class ExecutorStateTest {
     }
 
     private static PeerMessages.Question question(String run, long version, int slice, List<StateSource.Contribution> made) {
-        return PeerMessages.Question.ofState(new StateSource(run, version, true, List.of(), made, List.of(), Set.of()), slice, StateSource.VALUES, true);
+        StateSource source = new StateSource(run, version, List.of(), Recipe.of(true, made, Set.of()), List.of());
+        return made.isEmpty() ? PeerMessages.Question.ofState(source, slice, StateSource.VALUES) : toldOwner(source, slice);
+    }
+
+    private static PeerMessages.Question toldOwner(StateSource source, int slice) {
+        return PeerMessages.Question.ofOwner(source, slice, StateSource.VALUES).with(source.recipe());
     }
 
     private static PeerMessages.Answer ask(PeerMessages.Question question) throws IOException {
@@ -203,8 +208,8 @@ class ExecutorStateTest {
     void whoCannotAverageASliceTakesItFromWhoHasDroppedWhatItIsMadeOf() throws Exception {
         ModelState next = new ModelState(random(5), begin.updaterState(), new float[0]);
         Offers offers = new Offers(10_000);
-        try (TransportServer other = serve((question, answer) -> answer.accept(new PeerMessages.Answer(!question.isOfState() ? ""
-                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })), Set.of())), offers)) {
+        try (TransportServer other = serve((question, answer) -> answer.accept(PeerMessages.Answer.of(!question.isOfState() ? ""
+                : offers.add(new StudentPool.Reading(ByteBuffer.wrap(next.cut(layout, question.slice())), () -> { })))), offers)) {
             Peer ahead = new Peer("127.0.0.1", other.getPort());
             StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0)), new StateSource.Contribution(1, 1, ahead, 0)));
             List<byte[]> slices = executor.begin(source, 0);
@@ -212,6 +217,20 @@ class ExecutorStateTest {
                 assertArrayEquals(next.cut(layout, i), slices.get(i));
             }
         }
+    }
+
+    @Test
+    void anOwnerIsToldOnceWhatItAverages() throws Exception {
+        StateSource source = ofDriver().average(true, List.of(reach(0, 1, random(0))));
+        PeerMessages.Question question = PeerMessages.Question.ofOwner(source, 0, StateSource.VALUES);
+        assertTrue(ask(question).wantsRecipe());
+        assertTrue(ask(question.with(source.recipe())).has());
+        assertTrue(ask(PeerMessages.Question.ofOwner(source, 1, StateSource.VALUES)).has());
+        StateSource other = source.with(source.made());
+        assertTrue(ask(PeerMessages.Question.ofOwner(other, 1, StateSource.VALUES)).wantsRecipe());
+        // Its own tasks tell it, too.
+        executor.begin(other, 0);
+        assertTrue(ask(PeerMessages.Question.ofOwner(other, 1, StateSource.VALUES)).has());
     }
 
     /** Another executor, as far as a test needs one. */
@@ -255,7 +274,7 @@ class ExecutorStateTest {
     void anotherHolderIsAskedWhereASlicesOwnerIsGone() throws Exception {
         Peer nobody = new Peer("127.0.0.1", 1);
         executor.begin(ofDriver(), 1);
-        StateSource source = new StateSource(run, 0, true, List.of(), List.of(), List.of(nobody, me()), Set.of());
+        StateSource source = new StateSource(run, 0, List.of(), Recipe.of(true, List.of(), Set.of()), List.of(nobody, me()));
         assertArrayEquals(begin.parameters(), fetch(source).parameters());
     }
 
@@ -307,14 +326,14 @@ class ExecutorStateTest {
         }, new Offers(0))) {
             List<StateSource.Contribution> made = List.of(new StateSource.Contribution(0, 1, new Peer("127.0.0.1", slow.getPort()), 0));
             List<CompletableFuture<PeerMessages.Answer>> averages = IntStream.range(0, WORKERS)
-                    .mapToObj(slice -> Exchange.get().ask(me(), PeerMessages.Question.ofState(ofDriver().average(true, made), slice, StateSource.VALUES, true))).toList();
+                    .mapToObj(slice -> Exchange.get().ask(me(), toldOwner(ofDriver().average(true, made), slice))).toList();
             Eventually.until(() -> waiting.size() == 2 * 2, () -> "asked for slices " + asked);
             // Time in which a third would ask, were it let.
             Thread.sleep(200);
             assertEquals(2, asked.size());
             Eventually.until(() -> {
                 for (Consumer<PeerMessages.Answer> answer = waiting.poll(); answer != null; answer = waiting.poll()) {
-                    answer.accept(new PeerMessages.Answer("", Set.of()));
+                    answer.accept(PeerMessages.Answer.of(""));
                 }
                 return averages.stream().allMatch(CompletableFuture::isDone);
             }, () -> "no answer, and asked for slices " + asked);
@@ -330,7 +349,7 @@ class ExecutorStateTest {
         PeerMessages.Question question = question(large, 1, 0, List.of(new StateSource.Contribution(0, 1, me(), 0)));
         String message = assertThrows(IOException.class, () -> ask(question)).getMessage();
         assertTrue(message.contains("OutOfMemoryError"), message);
-        StateSource source = StateSource.ofDriver(large, 0, List.of()).average(true, question.made());
+        StateSource source = StateSource.ofDriver(large, 0, List.of()).average(true, question.told().made());
         UserException error = assertThrows(UserException.class, () -> source.fetch(0, layout, null, new HashSet<>()));
         assertTrue(error.problem().startsWith("not enough memory for averaging"), error.getMessage());
         ask(PeerMessages.Question.end(large));
@@ -420,9 +439,11 @@ class ExecutorStateTest {
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
         question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
         assertEquals(question, PeerMessages.Question.of(question.bytes()));
-        PeerMessages.Answer answer = new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)));
-        assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
-        ByteBuffer many = question("a", 1, 1, List.of()).bytes();
+        for (PeerMessages.Answer answer : List.of(new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)), false),
+                PeerMessages.Answer.WANTS_RECIPE)) {
+            assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
+        }
+        ByteBuffer many = question("a", 1, 1, List.of(new StateSource.Contribution(0, 1, new Peer("a", 1), 0))).bytes();
         many.putInt(many.capacity() - Integer.BYTES, Integer.MAX_VALUE);
         assertThrows(IOException.class, () -> PeerMessages.Question.of(many));
     }
@@ -468,7 +489,7 @@ class ExecutorStateTest {
     }
 
     private StateSource madeOf(long version, StateSource.Contribution made) {
-        return new StateSource(run, version, false, List.of(), List.of(made), List.of(me()), Set.of());
+        return new StateSource(run, version, List.of(), Recipe.of(false, List.of(made), Set.of()), List.of(me()));
     }
 
     @Test
@@ -502,8 +523,8 @@ class ExecutorStateTest {
             for (int i = 0; floats.hasRemaining(); i++) {
                 floats.putFloat(isMoments ? slice.firstMoment() + i : -slice.firstParameter() - i);
             }
-            answer.accept(new PeerMessages.Answer(question.worker() == 1 && question.version() == 4
-                    ? offers.add(new StudentPool.Reading(floats.flip(), () -> { })) : "", Set.of()));
+            answer.accept(PeerMessages.Answer.of(question.worker() == 1 && question.version() == 4
+                    ? offers.add(new StudentPool.Reading(floats.flip(), () -> { })) : ""));
         }, offers)) {
             Peer there = new Peer("127.0.0.1", server.getPort());
             List<StateSource.Contribution> last = List.of(new StateSource.Contribution(1, 1, there, 4));
