@@ -174,7 +174,9 @@ public final class AveragingRound {
             if (result.use() != null) {
                 uses.add(result.use());
             }
-            if (result.missed() == null) {
+            if (result.failed() != null) {
+                throw result.failed();
+            } else if (result.missed() == null) {
                 results.put(workers[i], result);
             } else {
                 missed = result.missed().and(missed);

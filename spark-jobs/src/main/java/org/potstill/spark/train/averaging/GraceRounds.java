@@ -207,7 +207,9 @@ public final class GraceRounds implements AutoCloseable {
             throw new IllegalStateException("a worker's steps failed", arrival.failure());
         }
         state.remember(arrival.worker(), arrival.result());
-        if (arrival.result().missed() != null) {
+        if (arrival.result().failed() != null) {
+            throw arrival.result().failed();
+        } else if (arrival.result().missed() != null) {
             throw new StateLostException(arrival.result().missed());
         }
         stepping.remove(arrival.worker());

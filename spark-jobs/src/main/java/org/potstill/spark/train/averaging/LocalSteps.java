@@ -62,19 +62,24 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
      * @param losses loss of each step
      * @param gradientNorm mean over the steps, before clipping; 0 if there are none
      * @param missed why the worker could not obtain the initial state; null if it could
+     * @param failed error of a step, if another try would lack what this one took over from the last round; otherwise null
      * @param simd   the executor's {@link StudentPool#simd}; null if the worker took no steps
      * @param place  the executor, as Spark's scheduler names it; null if the worker took no steps
      * @param use    what it used; null if the worker has no sequences in this round
      */
-    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, String simd, String place,
-            WorkerUse use)
+    record Result(Peer at, StateSource.Contribution made, List<StepLoss> losses, double gradientNorm, PeersLostException missed, UserException failed,
+            String simd, String place, WorkerUse use)
             implements Serializable {
         static Result none() {
-            return new Result(null, null, List.of(), 0, null, null, null, null);
+            return new Result(null, null, List.of(), 0, null, null, null, null, null);
         }
 
         static Result missed(PeersLostException e, WorkerUse use) {
-            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null, use);
+            return new Result(Exchange.get().address(), null, List.of(), 0, e, null, null, null, use);
+        }
+
+        static Result failed(UserException e, WorkerUse use) {
+            return new Result(Exchange.get().address(), null, List.of(), 0, null, e, null, null, use);
         }
     }
 
@@ -139,10 +144,15 @@ record LocalSteps(WorkerSetup setup, EpochFiles sequences, StateLayout layout, S
             kept = true;
             Peer me = Exchange.get().address();
             return new Result(me, new StateSource.Contribution(worker, Losses.positions(losses), me, begin.version()), losses,
-                    gradientNorms / losses.size(), null, StudentPool.simd(setup.engine()), Exchange.place(),
+                    gradientNorms / losses.size(), null, null, StudentPool.simd(setup.engine()), Exchange.place(),
                     WorkerUse.of(setup, begin.run(), worker, peak, flops, waiting.seconds()));
         } catch (PeersLostException e) {
             return Result.missed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, waiting.seconds()));
+        } catch (UserException e) {
+            if (own == null || begin.whole()) {
+                throw e;
+            }
+            return Result.failed(e, WorkerUse.of(setup, begin.run(), worker, peak, 0, waiting.seconds()));
         } finally {
             if (own != null && !kept) {
                 executor.students().giveBack(own.student());

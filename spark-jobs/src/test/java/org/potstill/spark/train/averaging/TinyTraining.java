@@ -82,8 +82,12 @@ final class TinyTraining {
     }
 
     WorkerSetup setup(int overlap, Payload payload) {
+        return setup(overlap, payload, Double.MAX_VALUE);
+    }
+
+    WorkerSetup setup(int overlap, Payload payload, double maxLoss) {
         return new WorkerSetup(CONFIG, options, TrainingEngine.DL4J, List.of(LABELS), "none", 1, Averaging.PARAMETERS, overlap, payload, outer,
-                new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
+                new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), maxLoss);
     }
 
     /** Has a student take a step of a worker. */
