@@ -1,11 +1,12 @@
 """Loss at equal tokens of each way of averaging, beside exact averaging after every step, which is data-parallel training.
 
-    python bench/averaging_loss.py CORPUS [--workers 2 4 8 1] [--steps 10 30 100] [--ways everything int8 int4 overlap] [--momentum 0.5]
+    python bench/averaging_loss.py CORPUS [--workers 2 4 8 1] [--steps 10 30 100] [--ways everything int8 int4 overlap] [--seeds 4]
         [--keep FOLDER]
 
 Trains a teacher of 630,000 parameters, with the few tokens of a test fixture, on CORPUS, a folder of text files, and labels it, but for a
 tenth. Then trains a student of 118,000 parameters per number of workers K, local steps H and way, each on all of the corpus once, and prints
-its loss on that tenth, half KL and half cross-entropy, and the difference from that of the same K with H = 1. "everything" averages
+its loss on that tenth, half KL and half cross-entropy, the mean over seeds, and the difference from that of the same K with H = 1, with the
+standard error that the seeds' differences give it: one seed's may be 1 %. "everything" averages
 parameters and moments, the others only parameters, in that payload (train.average, train.payload), "overlap" in int8 with train.overlap.
 Workers take turns on local[*], which changes no figure. What lies in the folder to keep, teacher, targets and losses, is not made again.
 Needs a built jar (mvn package -DskipTests) and no Python package.
@@ -15,6 +16,7 @@ import argparse
 import json
 import math
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -26,7 +28,8 @@ TEACHER = {"student.hidden-size": 128, "student.intermediate-size": 384, "studen
            "train.alpha": 0, "train.batch-size": 4, "train.workers": 1, "train.local-steps": 100, "train.epochs": 1, "train.learning-rate": 2e-3,
            "train.min-learning-rate": 2e-4}
 STUDENT = {"student.hidden-size": 64, "student.intermediate-size": 192, "student.layers": 2, "student.heads": 2, "student.kv-heads": 1,
-           "train.batch-size": 1, "train.epochs": 1, "train.learning-rate": 2e-3, "train.min-learning-rate": 2e-4}
+           "train.batch-size": 1, "train.epochs": 1, "train.learning-rate": 2e-3, "train.min-learning-rate": 2e-4,
+           "evaluate.max-tokens": 50_000, "evaluate.speed-tokens": 0, "evaluate.texts": 0, "evaluate.ngrams": "false"}
 
 
 def potstill(command: str, settings: dict) -> None:
@@ -36,9 +39,7 @@ def potstill(command: str, settings: dict) -> None:
         raise SystemExit(f"{command} failed:\n{done.stdout[-2000:]}{done.stderr[-5000:]}")
 
 
-def held_out(student: Path, settings: dict) -> float:
-    potstill("evaluate", {**settings, "student.path": student, "evaluate.max-tokens": 50_000, "evaluate.speed-tokens": 0, "evaluate.texts": 0,
-                          "evaluate.ngrams": "false"})
+def held_out(student: Path) -> float:
     found = json.loads((student / "report/report.json").read_text())["evaluate"]["heldOut"]["student"]
     return (math.log(found["perplexity"]["value"]) + found["kl"]["value"]) / 2
 
@@ -50,7 +51,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 30, 100])
     parser.add_argument("--ways", nargs="+", default=["everything", "int8", "int4", "overlap"],
                         choices=["everything", "fp32", "fp16", "int8", "int4", "overlap"])
-    parser.add_argument("--momentum", type=float, default=0.5, help="train.outer-momentum where H is more than 1")
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--momentum", type=float, default=0.4, help="train.outer-momentum where H is more than 1")
     parser.add_argument("--learning-rate", type=float, default=1.0, help="train.outer-learning-rate where H is more than 1")
     parser.add_argument("--overlap", type=int, default=1, help="train.overlap, in steps, of the way of this name")
     parser.add_argument("--sequence-length", type=int, default=128)
@@ -72,31 +74,35 @@ def main() -> None:
         common["teacher.path"] = teacher
         potstill("label", common)
 
-        def loss(workers: int, steps: int, way: str) -> float:
+        def loss(workers: int, steps: int, way: str, seed: int) -> float:
             averaging = {"train.workers": workers, "train.local-steps": steps}
             if way != "everything":
                 averaging |= {"train.average": "parameters", "train.overlap": options.overlap if way == "overlap" else 0,
                               "train.payload": "int8" if way == "overlap" else way}
             if steps > 1:
                 averaging |= {"train.outer-momentum": options.momentum, "train.outer-learning-rate": options.learning_rate}
+            averaging["train.seed"] = seed
             cell = json.dumps(averaging)
             if cell not in known:
                 student = folder / "student"
                 shutil.rmtree(student, ignore_errors=True)
-                potstill("train", {**common, **STUDENT, **averaging, "student.path": student})
-                known[cell] = held_out(student, common)
+                potstill("distil", {**common, **STUDENT, **averaging, "student.path": student})
+                known[cell] = held_out(student)
                 losses.write_text(json.dumps(known, indent=1))
             return known[cell]
 
-        print("workers  local steps  " + "  ".join(way.rjust(20) for way in options.ways), flush=True)
+        seeds = range(1, options.seeds + 1)
+        print("workers  local steps  " + "  ".join(way.rjust(24) for way in options.ways), flush=True)
         for workers in options.workers:
-            exact = loss(workers, 1, "everything")
-            print(f"{workers:7}  {1:11}  {exact:11.4f}", flush=True)
+            exact = [loss(workers, 1, "everything", seed) for seed in seeds]
+            print(f"{workers:7}  {1:11}  {statistics.mean(exact):9.4f}", flush=True)
             for steps in options.steps:
                 cells = []
                 for way in options.ways:
-                    found = loss(workers, steps, way)
-                    cells.append(f"{found:11.4f} {100 * (found / exact - 1):+7.2f}%")
+                    found = [loss(workers, steps, way, seed) for seed in seeds]
+                    differences = [100 * (one / other - 1) for one, other in zip(found, exact)]
+                    error = statistics.stdev(differences) / math.sqrt(len(seeds)) if len(seeds) > 1 else math.nan
+                    cells.append(f"{statistics.mean(found):9.4f} {statistics.mean(differences):+6.2f} ± {error:4.2f}%")
                 print(f"{workers:7}  {steps:11}  " + "  ".join(cells), flush=True)
     finally:
         if not options.keep:
