@@ -20,7 +20,7 @@ public final class TableErrors {
                     + ":" + org.apache.spark.package$.MODULE$.SPARK_VERSION()),
             new Known(MISSING + ".*[ ./]iceberg\\b",
                     packages("org.apache.iceberg:" + Versions.iceberg())),
-            new Known(MISSING, packages("io.delta:delta-spark")),
+            new Known(MISSING, packages("io.delta:" + delta())),
             new Known("TABLE_OR_VIEW_NOT_FOUND|SCHEMA_NOT_FOUND|REQUIRES_SINGLE_PART_NAMESPACE",
                     "; Spark knows a catalog by spark.sql.catalog.NAME, and Hive's tables with spark.sql.catalogImplementation = hive and a "
                             + "hive-site.xml on its class path"),
@@ -36,6 +36,12 @@ public final class TableErrors {
     }
 
     private TableErrors() {
+    }
+
+    /** Delta's package for the Scala 2.13 of one Spark does not load in another. */
+    private static String delta() {
+        String[] spark = org.apache.spark.package$.MODULE$.SPARK_VERSION().split("\\.");
+        return "delta-spark" + (Versions.scala().equals("2.12") ? "" : "_" + spark[0] + "." + spark[1]);
     }
 
     private static String packages(String example) {
