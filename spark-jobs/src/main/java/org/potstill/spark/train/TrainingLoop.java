@@ -37,13 +37,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side of training: epoch by epoch, round by round. The state is copied to the driver's disk for every checkpoint and
- * at least every {@value #COPY_ROUNDS} or, with {@link Averaging#PARAMETERS}, {@value #MERGE_ROUNDS} rounds. If all executors that
- * hold the state die, training resumes from the last copy and produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
+ * at least every {@link #copyRounds}. If all executors that hold the state die (with {@link Averaging#PARAMETERS}, any), training resumes from
+ * the last copy and produces the same bytes as an undisturbed run; repeated losses after the same copy end it with an error.
  */
 public final class TrainingLoop {
     static final int COPY_ROUNDS = 32;
-    /** Of averaging parameters alone, where a copy costs a round in which moments travel, too. */
-    static final int MERGE_ROUNDS = 128;
+    /** Most rounds between copies if only parameters are averaged, where a copy costs a round in which moments travel, too. */
+    private static final int MERGE_ROUNDS = 128;
+    /** Most rounds between copies then, times workers: any executor that dies costs all rounds since the last copy, and the more there are, the more die. */
+    private static final int MERGED_STRETCHES = 4096;
     private static final int MAX_LOSSES = 3;
     private static final long LOG_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
@@ -156,7 +158,7 @@ public final class TrainingLoop {
 
     /** Whether the state after a round is copied; that after the last round of an epoch is, so the last copy is of the same epoch. */
     private boolean copies(int round) {
-        return saves(round) || round + 1 - copy.round() == copyRounds(setup.averaging());
+        return saves(round) || round + 1 - copy.round() == copyRounds(setup.averaging(), plan.workers());
     }
 
     /**
@@ -194,8 +196,8 @@ public final class TrainingLoop {
     }
 
     /** Returns after how many rounds the state is copied at the latest. */
-    public static int copyRounds(Averaging averaging) {
-        return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : MERGE_ROUNDS;
+    public static int copyRounds(Averaging averaging, int workers) {
+        return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : Math.max(1, Math.min(MERGE_ROUNDS, MERGED_STRETCHES / workers));
     }
 
     private void copy(int epoch, int round, double seconds) {

@@ -52,6 +52,7 @@ import org.potstill.spark.corpus.Tokenization;
 import org.potstill.spark.label.LabelJob;
 import org.potstill.spark.train.averaging.Losses;
 import org.potstill.spark.train.exchange.StudentPool;
+import org.potstill.spark.train.state.Averaging;
 import org.potstill.student.loss.StepLoss;
 import org.potstill.student.options.TrainingEngine;
 import org.potstill.teacher.Teachers;
@@ -389,6 +390,12 @@ class TrainJobTest {
         assertTrue(seldom.rounds() > TrainingLoop.COPY_ROUNDS + 10, seldom.rounds() + " rounds");
         train(concat(rounds, "train.checkpoint-rounds=5", "student.path=" + folder.resolve("often")));
         assertArrayEquals(weights("seldom"), weights("often"));
+    }
+
+    @Test
+    void theMoreWorkersKeepTheirMomentsTheMoreOftenTheStateIsCopied() {
+        assertEquals(List.of(128, 128, 64, 4, 1), Stream.of(1, 32, 64, 1000, 10_000).map(workers -> TrainingLoop.copyRounds(Averaging.PARAMETERS, workers)).toList());
+        assertEquals(TrainingLoop.COPY_ROUNDS, TrainingLoop.copyRounds(Averaging.EVERYTHING, 1000));
     }
 
     @Test

@@ -82,7 +82,7 @@ final class AveragingBenchmark {
             WorkerSetup setup = new WorkerSetup(CONFIG, OPTIONS, TrainingEngine.DL4J, List.of(LABELS), "none", 1, averaging, 0, payload,
                     new OuterOptimizer(0, 1), new Meter(ModelFlops.of(CONFIG), Arithmetic.FP32, 1, 1, 0), Double.MAX_VALUE);
             DistributedState distributed = DistributedState.of(sc, state, workers);
-            int copyRounds = TrainingLoop.copyRounds(averaging);
+            int copyRounds = TrainingLoop.copyRounds(averaging, workers);
             for (int i = 0; i < rounds; i++) {
                 boolean whole = (i + 1) % copyRounds == 0;
                 long start = System.nanoTime();
