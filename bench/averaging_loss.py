@@ -1,12 +1,12 @@
-"""Loss at equal tokens of each way of averaging, beside exact averaging after every step, which is data-parallel training.
+"""Loss at equal tokens of each way of averaging, beside data-parallel training, which averages all workers' gradients before every step.
 
     python bench/averaging_loss.py CORPUS [--workers 2 4 8 1] [--steps 10 30 100] [--ways everything int8 int4 overlap] [--seeds 4]
         [--keep FOLDER]
 
 Trains a teacher of 630,000 parameters, with the few tokens of a test fixture, on CORPUS, a folder of text files, and labels it, but for a
 tenth. Then trains a student of 118,000 parameters per number of workers K, local steps H and way, each on all of the corpus once, and prints
-its loss on that tenth, half KL and half cross-entropy, the mean over seeds, and the difference from that of the same K with H = 1, with the
-standard error that the seeds' differences give it: one seed's may be 1 %. "everything" averages
+its loss on that tenth, half KL and half cross-entropy, the mean over seeds, and the difference from data-parallel training, which is that of
+one worker on batches K times as large, with the standard error that the seeds' differences give it. "everything" averages
 parameters and moments, the others only parameters, in that payload (train.average, train.payload), "overlap" in int8 with train.overlap.
 Workers take turns on local[*], which changes no figure. What lies in the folder to keep, teacher, targets and losses, is not made again.
 Needs a built jar (mvn package -DskipTests) and no Python package.
@@ -28,7 +28,7 @@ TEACHER = {"student.hidden-size": 128, "student.intermediate-size": 384, "studen
            "train.alpha": 0, "train.batch-size": 4, "train.workers": 1, "train.local-steps": 100, "train.epochs": 1, "train.learning-rate": 2e-3,
            "train.min-learning-rate": 2e-4}
 STUDENT = {"student.hidden-size": 64, "student.intermediate-size": 192, "student.layers": 2, "student.heads": 2, "student.kv-heads": 1,
-           "train.batch-size": 1, "train.epochs": 1, "train.learning-rate": 2e-3, "train.min-learning-rate": 2e-4,
+           "train.epochs": 1, "train.learning-rate": 2e-3, "train.min-learning-rate": 2e-4,
            "evaluate.max-tokens": 50_000, "evaluate.speed-tokens": 0, "evaluate.texts": 0, "evaluate.ngrams": "false"}
 
 
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[10, 30, 100])
     parser.add_argument("--ways", nargs="+", default=["everything", "int8", "int4", "overlap"],
                         choices=["everything", "fp32", "fp16", "int8", "int4", "overlap"])
+    parser.add_argument("--batch", type=int, default=1, help="sequences per step of a worker")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--momentum", type=float, default=0.4, help="train.outer-momentum where H is more than 1")
     parser.add_argument("--learning-rate", type=float, default=1.0, help="train.outer-learning-rate where H is more than 1")
@@ -74,14 +75,13 @@ def main() -> None:
         common["teacher.path"] = teacher
         potstill("label", common)
 
-        def loss(workers: int, steps: int, way: str, seed: int) -> float:
-            averaging = {"train.workers": workers, "train.local-steps": steps}
+        def loss(workers: int, batch: int, steps: int, way: str, seed: int) -> float:
+            averaging = {"train.workers": workers, "train.local-steps": steps, "train.batch-size": batch, "train.seed": seed}
+            if workers > 1:
+                averaging |= {"train.outer-momentum": options.momentum, "train.outer-learning-rate": options.learning_rate}
             if way != "everything":
                 averaging |= {"train.average": "parameters", "train.overlap": options.overlap if way == "overlap" else 0,
                               "train.payload": "int8" if way == "overlap" else way}
-            if steps > 1:
-                averaging |= {"train.outer-momentum": options.momentum, "train.outer-learning-rate": options.learning_rate}
-            averaging["train.seed"] = seed
             cell = json.dumps(averaging)
             if cell not in known:
                 student = folder / "student"
@@ -94,12 +94,12 @@ def main() -> None:
         seeds = range(1, options.seeds + 1)
         print("workers  local steps  " + "  ".join(way.rjust(24) for way in options.ways), flush=True)
         for workers in options.workers:
-            exact = [loss(workers, 1, "everything", seed) for seed in seeds]
-            print(f"{workers:7}  {1:11}  {statistics.mean(exact):9.4f}", flush=True)
+            exact = [loss(1, workers * options.batch, 100, "everything", seed) for seed in seeds]
+            print(f"{workers:7}  {1:11}  {statistics.mean(exact):9.4f} data-parallel", flush=True)
             for steps in options.steps:
                 cells = []
                 for way in options.ways:
-                    found = [loss(workers, steps, way, seed) for seed in seeds]
+                    found = [loss(workers, options.batch, steps, way, seed) for seed in seeds]
                     differences = [100 * (one / other - 1) for one, other in zip(found, exact)]
                     error = statistics.stdev(differences) / math.sqrt(len(seeds)) if len(seeds) > 1 else math.nan
                     cells.append(f"{statistics.mean(found):9.4f} {statistics.mean(differences):+6.2f} ± {error:4.2f}%")
