@@ -48,7 +48,8 @@ final class StandaloneCluster implements AutoCloseable {
         }
         master = "spark://127.0.0.1:" + port;
         try {
-            Path log = start("master", List.of(), "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
+            // Where it is on by default, the REST server refuses authentication.
+            Path log = start("master", List.of("-Dspark.master.rest.enabled=false"), "org.apache.spark.deploy.master.Master", "--host", "127.0.0.1",
                     "--port", String.valueOf(port), "--webui-port", "0");
             await(log, "I have been elected leader", 1);
             List<String> gpus = List.of("-Dspark.worker.resource.gpu.amount=" + GPUS,
