@@ -1,6 +1,6 @@
 """What `potstill label` costs again: on an unchanged corpus, and with 1 % of its files changed, against the first pass.
 
-    python bench/rerun.py [--documents 1000000] [--files 200] [--words 4] [--model MODEL.gguf]
+    python bench/rerun.py [--documents 1000000] [--files 200] [--words 6] [--model MODEL.gguf]
 
 Generates short documents in JSON Lines files, labels them on local-cluster[2,1,2048] with a tiny teacher, labels them again, changes 1 % of the
 files, labels once more, and once again with --full. Checks that nothing is scored twice and that the snapshot is the one that --full gives, row
@@ -90,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--files", type=int, default=200)
-    parser.add_argument("--words", type=int, default=4, help="of a document")
+    parser.add_argument("--words", type=int, default=6, help="of a document")
     parser.add_argument("--model", type=Path, default=MODEL)
     options = parser.parse_args()
     changed = max(1, options.files // 100)

@@ -98,7 +98,7 @@ class Bench:
 
     def speed(self) -> None:
         tokens = 2 * self.options.batch * LOCAL_STEPS * (SEQUENCE - 1)
-        seconds = {1: [], 2: []}
+        seconds = {executors: [] for executors in self.options.executors}
         for repeat in range(self.options.repeats):
             for executors, found in seconds.items():
                 rounds, waited = self.train(f"{executors}-{repeat}", executors, 1, self.options.hidden_size, LOCAL_STEPS)
@@ -106,8 +106,9 @@ class Bench:
                 found += rounds
                 print(f"{executors} executors, run {repeat + 1}: {tokens / statistics.median(rounds):.0f} tokens/s, "
                       f"{waited} % of a round waited", flush=True)
-        one, two = (tokens / statistics.median(found) for found in seconds.values())
-        print(f"two executors {two:.0f} tokens/s, one {one:.0f}: {two / one:.2f} times")
+        if len(seconds) == 2:
+            one, two = (tokens / statistics.median(seconds[executors]) for executors in (1, 2))
+            print(f"two executors {two:.0f} tokens/s, one {one:.0f}: {two / one:.2f} times")
 
     def memory(self) -> None:
         samples: dict[int, list[float]] = {}
@@ -156,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=6, help="of each run, besides those that warm up")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each number of executors")
+    parser.add_argument("--executors", type=int, nargs="+", choices=[1, 2], default=[1, 2])
     parser.add_argument("--hidden-size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=8, help="sequences per step of each of two workers")
     parser.add_argument("--memory", default="1g", help="heap of an executor")
