@@ -73,14 +73,9 @@ public final class Platform {
     }
 
     static void requireSpark(String spark, String scala) {
-        if (!Versions.sparks().contains(minor(spark)) || !minor(scala).equals(Versions.scala())) {
+        if (!Versions.sparks().contains(Versions.minor(spark)) || !Versions.minor(scala).equals(Versions.scala())) {
             throw PlatformErrors.otherSpark(Versions.sparks(), Versions.scala(), spark, scala);
         }
-    }
-
-    /** Shortens a version to major and minor: 3.5.1-amzn-0 to 3.5. */
-    private static String minor(String version) {
-        return version.replaceFirst("^(\\d+\\.\\d+).*$", "$1");
     }
 
     /** Checks that native libraries can be unpacked to and loaded from a folder. */

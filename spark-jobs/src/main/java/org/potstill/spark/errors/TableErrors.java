@@ -40,8 +40,7 @@ public final class TableErrors {
 
     /** Delta's package for the Scala 2.13 of one Spark does not load in another. */
     private static String delta() {
-        String[] spark = org.apache.spark.package$.MODULE$.SPARK_VERSION().split("\\.");
-        return "delta-spark" + (Versions.scala().equals("2.12") ? "" : "_" + spark[0] + "." + spark[1]);
+        return "delta-spark" + (Versions.scala().equals("2.12") ? "" : "_" + Versions.minor(org.apache.spark.package$.MODULE$.SPARK_VERSION()));
     }
 
     private static String packages(String example) {

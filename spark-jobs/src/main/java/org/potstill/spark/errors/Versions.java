@@ -35,6 +35,11 @@ public final class Versions {
         return property("scala");
     }
 
+    /** Shortens a version to major and minor: 3.5.1-amzn-0 to 3.5. */
+    public static String minor(String version) {
+        return version.replaceFirst("^(\\d+\\.\\d+).*$", "$1");
+    }
+
     private static String property(String name) {
         try (InputStream in = Versions.class.getResourceAsStream("/potstill-version.properties")) {
             Properties properties = new Properties();
