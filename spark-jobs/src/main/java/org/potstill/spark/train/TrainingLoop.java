@@ -44,8 +44,8 @@ public final class TrainingLoop {
     static final int COPY_ROUNDS = 32;
     /** Most rounds between copies if only parameters are averaged, where a copy costs a round in which moments travel, too. */
     private static final int MERGE_ROUNDS = 128;
-    /** Most rounds between copies then, times workers: any executor that dies costs all rounds since the last copy, and the more there are, the more die. */
-    private static final int MERGED_STRETCHES = 4096;
+    /** Most rounds between copies times workers then: any executor that dies costs all rounds since the last copy, and the more there are, the more die. */
+    private static final int MERGE_WORKER_ROUNDS = 4096;
     private static final int MAX_LOSSES = 3;
     private static final long LOG_NANOS = TimeUnit.SECONDS.toNanos(10);
     private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
@@ -197,7 +197,7 @@ public final class TrainingLoop {
 
     /** Returns after how many rounds the state is copied at the latest. */
     public static int copyRounds(Averaging averaging, int workers) {
-        return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : Math.max(1, Math.min(MERGE_ROUNDS, MERGED_STRETCHES / workers));
+        return averaging == Averaging.EVERYTHING ? COPY_ROUNDS : Math.max(1, Math.min(MERGE_ROUNDS, MERGE_WORKER_ROUNDS / workers));
     }
 
     private void copy(int epoch, int round, double seconds) {
