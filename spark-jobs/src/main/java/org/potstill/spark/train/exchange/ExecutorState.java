@@ -220,7 +220,7 @@ public final class ExecutorState {
         recipes.put(version, recipe);
     }
 
-    /** Returns the recipe that a question to this executor, as the slice's owner, names; null if it is not known. */
+    /** Returns the recipe that a question to this executor, as the slice's owner, names; null if it names none or it is not known. */
     private synchronized Recipe recipe(PeerMessages.Question question) {
         if (question.told() != null) {
             remember(question.version(), question.told());
@@ -243,7 +243,7 @@ public final class ExecutorState {
             if (state == null) {
                 return PeerMessages.Answer.of("");
             }
-            Recipe recipe = question.isForOwner() ? state.recipe(question) : null;
+            Recipe recipe = state.recipe(question);
             if (recipe == null && question.isForOwner()) {
                 return PeerMessages.Answer.WANTS_RECIPE;
             }
