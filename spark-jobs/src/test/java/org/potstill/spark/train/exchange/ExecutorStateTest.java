@@ -26,7 +26,6 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -412,40 +411,6 @@ class ExecutorStateTest {
         CompletableFuture<byte[]> received = new CompletableFuture<>();
         client.stream(name, new Receiving(into, received, () -> { }));
         return received;
-    }
-
-    @Test
-    void whatNobodyFetchesIsWithdrawn() throws Exception {
-        AtomicInteger done = new AtomicInteger();
-        StudentPool.Reading reading = new StudentPool.Reading(ByteBuffer.allocate(1), done::incrementAndGet);
-        Offers offers = new Offers(50);
-        String name = offers.add(reading);
-        Eventually.until(() -> done.get() > 0, () -> "still offered");
-        assertNull(offers.take(name));
-        Offers many = new Offers(600_000);
-        for (int i = 0; i < Offers.MAX; i++) {
-            name = many.add(reading);
-        }
-        assertThrows(IllegalStateException.class, () -> many.add(reading));
-        assertEquals(2, done.get());
-        assertSame(reading, many.take(name));
-        many.add(reading);
-    }
-
-    @Test
-    void aQuestionAndAnAnswerArriveAsTheyWere() throws Exception {
-        PeerMessages.Question question = question(run, 7, 3,
-                List.of(new StateSource.Contribution(1, 1L << 40, new Peer("host", 65_535), 6)));
-        assertEquals(question, PeerMessages.Question.of(question.bytes()));
-        question = PeerMessages.Question.ofWorker(run, 7, 3, 2, 1);
-        assertEquals(question, PeerMessages.Question.of(question.bytes()));
-        for (PeerMessages.Answer answer : List.of(new PeerMessages.Answer("name", Set.of(new Peer("a", 1), new Peer("b", 2)), false),
-                PeerMessages.Answer.WANTS_RECIPE)) {
-            assertEquals(answer, PeerMessages.Answer.of(answer.bytes()));
-        }
-        ByteBuffer many = question("a", 1, 1, List.of(new StateSource.Contribution(0, 1, new Peer("a", 1), 0))).bytes();
-        many.putInt(many.capacity() - Integer.BYTES, Integer.MAX_VALUE);
-        assertThrows(IOException.class, () -> PeerMessages.Question.of(many));
     }
 
     @Test
