@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as parquet
+from training_scale import finish, potstill
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "checkpoints/src/test/resources/fixtures/untied.gguf"
@@ -38,21 +39,16 @@ def write(corpus: Path, number: int, documents: int, words: int, generation: int
     os.utime(file, (then, then))
 
 
-def run(folder: Path, model: Path, command: str, settings: dict, *flags: str, until: str = "") -> tuple[float, float]:
+def run(folder: Path, model: Path, command: str, settings: dict, until: str = "") -> tuple[float, float]:
     """Runs a command, or only until it logs these words. Returns seconds and the most that its driver's heap held, in MiB."""
     settings = {"corpus.path": folder / "corpus", "corpus.id-field": "id", "teacher.path": model, "teacher.scratch": folder / "scratch",
                 "cache.path": folder / "cache", "report.path": folder / "report", "sequence-length": 32, "targets.k": 8, **settings}
-    environment = {**os.environ, "POTSTILL_SUBMIT": "--master local-cluster[2,1,2048]", "POTSTILL_MEMORY": "1g", "SPARK_LOCAL_IP": "127.0.0.1"}
-    environment.pop("SPARK_HOME", None)
-    log = folder / f"{command}.log"
     heap = 0.0
     begin = collected = time.monotonic()
-    with log.open("w") as out:
-        process = subprocess.Popen([str(ROOT / "deploy/potstill"), command, *flags, *(f"--set={key}={value}" for key, value in settings.items())],
-                                   cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    process = potstill(folder, command, settings, "local-cluster[2,1,2048]")
     while process.poll() is None:
         time.sleep(0.2)
-        if until and until in log.read_text():
+        if until and until in (folder / f"{command}.log").read_text():
             seconds = time.monotonic() - begin
             process.terminate()
             process.wait()
@@ -60,8 +56,9 @@ def run(folder: Path, model: Path, command: str, settings: dict, *flags: str, un
         if time.monotonic() - collected > COLLECTING_SECONDS:
             heap = max(heap, live(process.pid))
             collected = time.monotonic()
-    if process.returncode != 0 or until:
-        raise SystemExit(f"{command} failed:\n{log.read_text()[-5000:]}")
+    finish(folder, command, process)
+    if until:
+        raise SystemExit(f"{command} ended without saying '{until}'")
     return time.monotonic() - begin, heap
 
 
@@ -72,8 +69,8 @@ def live(process: int) -> float:
     return int(used[1]) / 1024 if used else 0
 
 
-def label(folder: Path, model: Path, *flags: str) -> tuple[float, float, dict]:
-    seconds, heap = run(folder, model, "label", {"batch-tokens": 16384, "cache.shard-tokens": 2_000_000}, *flags)
+def label(folder: Path, model: Path, full: bool = False) -> tuple[float, float, dict]:
+    seconds, heap = run(folder, model, "label", {"batch-tokens": 16384, "cache.shard-tokens": 2_000_000, "corpus.full": str(full).lower()})
     return seconds, heap, json.loads((folder / "report/report.json").read_text())["label"]
 
 
@@ -114,7 +111,7 @@ def main() -> None:
         part, _, now = label(folder, options.model.resolve())
         rerun = snapshot(folder)
         print(f"{changed} files changed: {part:.1f} s, {100 * part / first:.1f} %, {now['scoredTokens']} tokens scored; {now['reuse']}", flush=True)
-        full, _, whole = label(folder, options.model.resolve(), "--full")
+        full, _, whole = label(folder, options.model.resolve(), full=True)
         expected = snapshot(folder)
         assert whole["scoredTokens"] == 0 and whole["corpus"] == now["corpus"], whole
         assert rerun[0] == expected[0] and rerun[1].equals(expected[1]), "the snapshots differ"
